@@ -1,0 +1,1 @@
+"""A checkpoint in; a bundle that any of the runtimes can serve out."""

@@ -1,0 +1,39 @@
+"""Write to a temporary name beside the final one, then rename: a reader never sees half a file."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def _temporary(final: Path) -> Path:
+    # The suffix stays last, because codecs and writers choose a format by it.
+    return final.with_name(f".{final.stem}.{os.getpid()}.tmp{final.suffix}")
+
+
+@contextmanager
+def atomic_file(final: Path) -> Iterator[Path]:
+    """Yield a path to write to; it becomes `final` when the block ends, and vanishes when the block raises."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(final)
+    try:
+        yield temporary
+        temporary.replace(final)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(final: Path) -> Iterator[Path]:
+    """Yield an empty folder to fill; it replaces `final` when the block ends, and vanishes when the block raises."""
+    temporary = _temporary(final)
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        if final.exists():
+            shutil.rmtree(final)
+        temporary.rename(final)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,122 @@
+"""The one transform: sampled frames -> the uint8 clip that every network of ours takes."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from preprocess.depth import DepthEncoding, encode_depth
+from preprocess.errors import MediaError
+from preprocess.frames import Frame
+
+
+class ClipSpec(BaseModel):
+    """What a network was trained on. It travels in the checkpoint and in the bundle.
+
+    Frames are resized to `resize` (width, height), a square of side `crop` is cut out, and becomes `size` x `size`.
+    Source: REFERENCE.md section 1; the defaults are NTU RGB+D's.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    num_frames: int = Field(64, ge=1)
+    resize: tuple[int, int] = (320, 240)
+    crop: int = Field(224, ge=1)
+    size: int = Field(224, ge=32)
+    crop_xy: tuple[int, int] | None = None  # None: the centre. NvGesture's published evaluation crops at (32, 32).
+    depth: DepthEncoding = DepthEncoding()
+
+    @model_validator(mode="after")
+    def _crop_fits(self) -> "ClipSpec":
+        x, y = self.crop_xy or (0, 0)
+        if x + self.crop > self.resize[0] or y + self.crop > self.resize[1]:
+            raise ValueError(f"crop {self.crop} at {(x, y)} does not fit into resize {self.resize}")
+        return self
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """One spatial transform, shared by all frames of a clip and by both its streams.
+
+    `angle_deg` turns counter-clockwise around the frame's centre, `crop_xy` is the crop's upper left corner in pixels
+    of the resized frame, `flip` mirrors left and right.
+    """
+
+    crop_xy: tuple[int, int]
+    angle_deg: float = 0.0
+    flip: bool = False
+
+
+def centred_geometry(spec: ClipSpec) -> Geometry:
+    """Return the geometry used everywhere but in training."""
+    width, height = spec.resize
+    return Geometry(spec.crop_xy or ((width - spec.crop) // 2, (height - spec.crop) // 2))
+
+
+def build_clip(frames: Sequence[Frame], spec: ClipSpec, geometry: Geometry) -> NDArray[np.uint8]:
+    """Return uint8 [T, size, size, 3]: the sampled `frames`, depth as colours, each through one affine warp.
+
+    `frames` are uint8 RGB [H, W, 3] or uint16 millimetres [H, W], already sampled to `spec.num_frames`.
+    Raises `MediaError` when depth comes as millimetres to a model trained on depth images, or the other way round.
+    Source: REFERENCE.md section 1. Deliberate difference: rotation, resize, crop and resize are one bilinear warp
+    behind an area filter, where the reference resamples up to three times with Pillow's bicubic filter.
+    """
+    if len(frames) != spec.num_frames:
+        raise ValueError(f"expected {spec.num_frames} sampled frames, got {len(frames)}")
+    images = _as_images(frames, spec.depth)
+    return np.stack([_warp(image, spec, geometry) for image in images])
+
+
+def _as_images(frames: Sequence[Frame], encoding: DepthEncoding) -> list[NDArray[np.uint8]]:
+    depth = [frame.astype(np.uint16, copy=False) for frame in frames if frame.ndim == 2]
+    if not depth:
+        return [frame.astype(np.uint8, copy=False) for frame in frames]
+    if len(depth) != len(frames):
+        raise MediaError(f"{len(depth)} of {len(frames)} frames are 16-bit depth, the others are not; use one kind")
+    if encoding.mode == "image":
+        raise MediaError("this model was trained on 8-bit depth images, the clip holds millimetres; encode them alike")
+    return encode_depth(depth, encoding)
+
+
+def _warp(image: NDArray[np.uint8], spec: ClipSpec, geometry: Geometry) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    zoom = spec.size / spec.crop
+    scale = (zoom * spec.resize[0] / width, zoom * spec.resize[1] / height)
+    # A bilinear warp reads 2x2 pixels, so it would skip pixels when it shrinks by 2 or more: average those first.
+    factor = (max(1, int(1 / scale[0])), max(1, int(1 / scale[1])))
+    if factor != (1, 1):
+        smaller = (width // factor[0], height // factor[1])
+        image = cv2.resize(image, smaller, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    matrix = _output_to_source(spec, geometry, image.shape[1], image.shape[0])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    # Rotation uncovers corners: black, as in the reference. Without it, samples half a pixel outside repeat the edge.
+    border = cv2.BORDER_CONSTANT if geometry.angle_deg else cv2.BORDER_REPLICATE
+    return cv2.warpAffine(image, matrix, (spec.size, spec.size), flags=flags, borderMode=border).astype(
+        np.uint8, copy=False
+    )
+
+
+def _output_to_source(spec: ClipSpec, geometry: Geometry, width: int, height: int) -> NDArray[np.float64]:
+    """Return the 2x3 matrix from output pixel centres to source pixel centres (hence the halves)."""
+    step = spec.crop / spec.size
+    resized_width, resized_height = spec.resize
+    crop_x, crop_y = geometry.crop_xy
+    flip = np.array([[-1, 0, spec.size - 1], [0, 1, 0], [0, 0, 1]] if geometry.flip else np.eye(3))
+    to_resized = np.array([[step, 0, crop_x + 0.5 * step - 0.5], [0, step, crop_y + 0.5 * step - 0.5], [0, 0, 1]])
+    cos, sin = math.cos(math.radians(geometry.angle_deg)), math.sin(math.radians(geometry.angle_deg))
+    centre_x, centre_y = (resized_width - 1) / 2, (resized_height - 1) / 2
+    # y points down, so the matrix that reads from a counter-clockwise turned picture has -sin in its upper row.
+    turn = np.array(
+        [
+            [cos, -sin, centre_x - cos * centre_x + sin * centre_y],
+            [sin, cos, centre_y - sin * centre_x - cos * centre_y],
+            [0, 0, 1],
+        ]
+    )
+    x, y = width / resized_width, height / resized_height
+    to_source = np.array([[x, 0, 0.5 * x - 0.5], [0, y, 0.5 * y - 0.5], [0, 0, 1]])
+    return np.asarray((to_source @ turn @ to_resized @ flip)[:2], np.float64)

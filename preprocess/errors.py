@@ -1,0 +1,41 @@
+"""The tree of mistakes that a user can mend, and how a command reports them."""
+
+import sys
+from collections.abc import Callable
+
+from rich.console import Console
+
+
+class UserError(Exception):
+    """Something the user can mend: the message names the value, what was expected and what to do."""
+
+
+class MediaError(UserError):
+    """A file or an upload cannot be read as the frames it should hold."""
+
+
+class DatasetError(UserError):
+    """A folder, split file or recording does not have the layout it should have."""
+
+
+class ConfigError(UserError):
+    """A setting is unknown, has a wrong value, or contradicts another one."""
+
+
+def run_command(main: Callable[[], int]) -> None:
+    """Run a command-line entry point and exit with its code.
+
+    Exit codes: what `main` returns; 2 after a `UserError`, whose message goes to standard error without a
+    traceback; 130 after Ctrl-C, as shells expect.
+    """
+    console = Console(stderr=True, soft_wrap=True)
+    try:
+        code = main()
+    except UserError as error:
+        console.print("[bold red]error:[/]", end=" ")
+        console.print(str(error), markup=False, highlight=False)
+        code = 2
+    except KeyboardInterrupt:
+        console.print("interrupted")
+        code = 130
+    sys.exit(code)

@@ -1,0 +1,120 @@
+"""Read and write videos, JPEG and 16-bit PNG; nothing else in the project touches a codec."""
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Any, Literal
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from preprocess.atomic import atomic_file
+from preprocess.errors import MediaError
+
+Frame = NDArray[np.uint8] | NDArray[np.uint16]
+"""uint8 RGB [H, W, 3] or uint16 depth in millimetres [H, W]."""
+
+# How each kind of stream is stored: XviD for colour, as the NTU recordings are; FFV1 for depth, bit for bit.
+_CODECS = {"rgb": ("mpeg4", "yuv420p", "rgb24"), "depth": ("ffv1", "gray16le", "gray16le")}
+
+
+def decode_image(data: bytes, name: str) -> Frame:
+    """Decode one JPEG or PNG held in memory.
+
+    Returns uint16 [H, W] for a 16-bit one-channel image, uint8 RGB [H, W, 3] for anything else.
+    Raises `MediaError`, naming `name`, when the data is truncated or not an image.
+    """
+    if _is_truncated(data):
+        raise MediaError(f"{name}: the image is truncated ({len(data)} bytes); copy or write it again")
+    array = np.frombuffer(data, np.uint8)
+    image = cv2.imdecode(array, cv2.IMREAD_UNCHANGED) if array.size else None
+    if image is None:
+        raise MediaError(f"{name}: not a readable JPEG or PNG image; convert it or copy it again")
+    if image.dtype == np.uint16:
+        if image.ndim != 2:
+            raise MediaError(f"{name}: 16-bit images must have one channel (millimetres), this has {image.shape[2]}")
+        return image.astype(np.uint16, copy=False)
+    if image.ndim == 2:
+        return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)
+    return cv2.cvtColor(image[:, :, :3], cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+
+
+def _is_truncated(data: bytes) -> bool:
+    # OpenCV fills the missing part of a cut file with grey and only warns, so the end marker is checked here.
+    # 64 bytes: some writers pad behind it.
+    if data.startswith(b"\x89PNG"):
+        return b"IEND" not in data[-64:]
+    return data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[-64:]
+
+
+def read_image(path: Path) -> Frame:
+    """Read one JPEG or PNG file; see `decode_image` for what comes back and what is refused."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise MediaError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    return decode_image(data, str(path))
+
+
+def write_image(path: Path, image: Frame, *, jpeg_quality: int = 95) -> None:
+    """Write uint8 RGB [H, W, 3] (or uint8 grey [H, W]), or uint16 [H, W] as PNG; the format follows the suffix."""
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
+    options = [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality] if path.suffix == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    encoded, data = cv2.imencode(path.suffix, bgr, options)
+    if not encoded:
+        raise MediaError(f"{path}: an image of shape {image.shape} and type {image.dtype} cannot be encoded")
+    path.write_bytes(data.tobytes())
+
+
+def read_video(path: Path, stream: int = 0) -> Iterator[Frame]:
+    """Yield the frames of video track `stream`: uint8 RGB [H, W, 3], or uint16 [H, W] where the track is 16-bit grey.
+
+    Raises `MediaError` when the file is not a video, lacks the track, or breaks off in the middle.
+    """
+    try:
+        with av.open(str(path)) as container:
+            if stream >= len(container.streams.video):
+                raise MediaError(
+                    f"{path}: has {len(container.streams.video)} video tracks, track {stream} was asked for"
+                )
+            track = container.streams.video[stream]
+            track.thread_type = "AUTO"
+            is_depth = track.format is not None and track.format.name.startswith("gray16")
+            for frame in container.decode(track):
+                if is_depth:
+                    yield frame.to_ndarray(format="gray16le").astype(np.uint16, copy=False)
+                else:
+                    yield frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+    except (av.FFmpegError, OSError) as error:
+        raise MediaError(f"{path}: cannot be decoded as a video ({error}); check that the file is complete") from error
+
+
+def write_video(path: Path, frames: Iterable[Frame], *, fps: int = 30) -> int:
+    """Write `frames` under `path` atomically and return their number; uint16 frames are stored losslessly (FFV1).
+
+    Raises `MediaError` when there are no frames: an empty video is a mistake upstream, never a result.
+    """
+    iterator = iter(frames)
+    first = next(iterator, None)
+    if first is None:
+        raise MediaError(f"{path}: no frames to write")
+    kind: Literal["rgb", "depth"] = "depth" if first.dtype == np.uint16 else "rgb"
+    codec, stored_format, given_format = _CODECS[kind]
+    num_frames = 0
+    with atomic_file(path) as temporary, av.open(str(temporary), "w") as container:
+        track: Any = container.add_stream(codec, rate=Fraction(fps))  # PyAV's type covers every kind of stream
+        track.height, track.width = first.shape[:2]
+        track.pix_fmt = stored_format
+        if kind == "rgb":
+            track.codec_tag = "XVID" if path.suffix == ".avi" else track.codec_tag
+            track.bit_rate = int(0.16 * fps * track.width * track.height)  # about 10 Mbit/s at 1080p, as NTU's files
+        for frame in chain([first], iterator):
+            packed = frame if frame.flags.c_contiguous else frame.copy()
+            picture = av.VideoFrame.from_ndarray(packed, format=given_format)
+            container.mux(track.encode(picture))
+            num_frames += 1
+        container.mux(track.encode())
+    return num_frames

@@ -1,0 +1,125 @@
+"""The spatial stream: a 2-D Inception network over single frames, steered by guidance.
+
+Time is folded into the batch, because every convolution is 2-D; the (3, 3, 3) pools of the Inception blocks, the only
+place where frames meet, are split into a pool over space and one over time. Source: REFERENCE.md section 4.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training.models.guidance import halve_until
+
+# Output channels of each block's units: b0, b1a, b1b, b2a, b2b, b3b. Source: REFERENCE.md section 4.
+BLOCKS = {
+    "mixed_3b": (64, 96, 128, 16, 32, 32),
+    "mixed_3c": (128, 128, 192, 32, 96, 64),
+    "mixed_4b": (192, 96, 208, 16, 48, 64),
+    "mixed_4c": (160, 112, 224, 24, 64, 64),
+    "mixed_5b": (256, 160, 320, 32, 128, 128),
+    "mixed_5c": (384, 192, 384, 48, 128, 128),
+}
+
+
+def scaled(channels: int, width: float) -> int:
+    """Return `channels` for a network `width` times as wide as the published one."""
+    return max(1, round(channels * width))
+
+
+def pad_same(x: Tensor, kernel: int, stride: int) -> Tensor:
+    """Pad the last two axes with zeros as TensorFlow's "SAME" does: the smaller half first."""
+    pads: list[int] = []
+    for size in (x.shape[-1], x.shape[-2]):
+        total = max(kernel - stride if size % stride == 0 else kernel - size % stride, 0)
+        pads += [total // 2, total - total // 2]
+    return F.pad(x, pads) if any(pads) else x
+
+
+def max_pool_same(x: Tensor, kernel: int, stride: int) -> Tensor:
+    """Max-pool [N, C, H, W] with "SAME" zero padding, which counts: a negative border becomes 0."""
+    return F.max_pool2d(pad_same(x, kernel, stride), kernel, stride)
+
+
+def max_pool_time(x: Tensor, dim: int) -> Tensor:
+    """Return the maximum over each index of axis `dim` and its two neighbours, zeros beyond the ends."""
+    zeros = torch.zeros_like(x.narrow(dim, 0, 1))
+    padded = torch.cat([zeros, x, zeros], dim)
+    size = x.shape[dim]
+    before, here, after = (padded.narrow(dim, start, size) for start in range(3))
+    return torch.maximum(torch.maximum(before, here), after)
+
+
+class Unit2D(nn.Module):
+    """Convolution without bias, batch norm, ReLU on [N, C, H, W], "SAME" padded."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, momentum: float) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, bias=False)
+        self.norm = nn.BatchNorm2d(outputs, eps=1e-3, momentum=momentum)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, inputs, H, W] -> [N, outputs, ceil(H / stride), ceil(W / stride)]."""
+        kernel, stride = self.conv.kernel_size[0], self.conv.stride[0]
+        return F.relu(self.norm(self.conv(pad_same(x, kernel, stride))))
+
+
+class Inception(nn.Module):
+    """Four parallel paths, concatenated: 1x1; 1x1 and 3x3; 1x1 and 3x3; pool and 1x1."""
+
+    def __init__(self, inputs: int, channels: tuple[int, ...], momentum: float) -> None:
+        super().__init__()
+        b0, b1a, b1b, b2a, b2b, b3b = channels
+        self.b0 = Unit2D(inputs, b0, 1, 1, momentum)
+        self.b1a = Unit2D(inputs, b1a, 1, 1, momentum)
+        self.b1b = Unit2D(b1a, b1b, 3, 1, momentum)
+        self.b2a = Unit2D(inputs, b2a, 1, 1, momentum)
+        self.b2b = Unit2D(b2a, b2b, 3, 1, momentum)
+        self.b3b = Unit2D(inputs, b3b, 1, 1, momentum)
+
+    def forward(self, x: Tensor, num_frames: int) -> Tensor:
+        """[B*T, inputs, H, W] -> [B*T, b0 + b1b + b2b + b3b, H, W]."""
+        pooled = max_pool_same(x, 3, 1).unflatten(0, (-1, num_frames))
+        pooled = max_pool_time(pooled, dim=1).flatten(0, 1)
+        return torch.cat([self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(pooled)], 1)
+
+
+class SpatialNet(nn.Module):
+    """Normalised frames and their guidance -> one feature vector per frame."""
+
+    def __init__(self, width: float, dim: int, momentum: float) -> None:
+        super().__init__()
+        stem, middle = scaled(64, width), scaled(192, width)
+        self.conv1 = Unit2D(3, stem, 7, 2, momentum)
+        self.conv2 = Unit2D(stem, stem, 1, 1, momentum)
+        self.conv3 = Unit2D(stem, middle, 3, 1, momentum)
+        inputs = middle
+        for name, published in BLOCKS.items():
+            channels = tuple(scaled(c, width) for c in published)
+            self.add_module(name, Inception(inputs, channels, momentum))
+            inputs = channels[0] + channels[2] + channels[4] + channels[5]
+        self.project = nn.Sequential(nn.LayerNorm(inputs), nn.Linear(inputs, dim))
+        # w0 weighs a feature, w1 the feature seen through the guidance; one pair for all three places.
+        self.guidance_weights = nn.Parameter(torch.tensor([1.0, 0.0]))
+
+    def forward(self, clip: Tensor, guidance: Tensor) -> Tensor:
+        """clip [B, T, 3, H, W] and guidance [B, T, 1, H, W] -> [B, T, dim]."""
+        num_frames = clip.shape[1]
+        maps = guidance.flatten(0, 1)
+        x = self.conv1(clip.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+        x = max_pool_same(x, 3, 2)
+        x = max_pool_same(self.conv3(self.conv2(x)), 3, 2)
+        for name in BLOCKS:
+            x = self.get_submodule(name)(x, num_frames)
+            if name.endswith("b"):
+                x, maps = self._guide(x, maps)
+            elif name == "mixed_3c":
+                x = max_pool_same(x, 3, 2)
+            elif name == "mixed_4c":
+                x = max_pool_same(x, 2, 2)
+        features: Tensor = self.project(x.mean((-2, -1)))
+        return features.unflatten(0, (-1, num_frames))
+
+    def _guide(self, x: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+        maps = halve_until(maps, x.shape[-2])
+        plain, guided = self.guidance_weights
+        return x + plain * x + guided * x * (1 + maps), maps

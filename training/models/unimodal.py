@@ -1,0 +1,97 @@
+"""The network of one stream: frames -> spatial features -> three temporal branches -> class scores."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor, nn
+
+from training.models.guidance import normalise, rank_pool
+from training.models.inception import SpatialNet, scaled
+from training.models.temporal import BRANCHES, TemporalNet, TemporalOutput
+
+
+class NetworkConfig(BaseModel):
+    """Shape of the network; the defaults are the published ones. Source: REFERENCE.md section 4."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    width: float = Field(1.0, gt=0, le=4)  # channels and token width, relative to the published network
+    branch_frames: tuple[int, int, int] = (16, 32, 48)  # frames that the small, medium and large branch read
+    num_blocks: int = Field(6, ge=1)
+    num_heads: int = Field(8, ge=1)
+    recoupling_heads: int = Field(1, ge=1)
+    recoupling_hidden: int | None = Field(None, ge=1)  # None: four times the clip's frames; THU-READ's files have 128
+    guidance_window: int = Field(10, ge=1)  # NvGesture: 4
+    batchnorm_momentum: float = Field(0.01, gt=0, le=1)
+
+    @property
+    def dim(self) -> int:
+        """The width of a token."""
+        return scaled(512, self.width)
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> "NetworkConfig":
+        if self.dim % self.num_heads:
+            raise ValueError(f"num_heads {self.num_heads} must divide the token width {self.dim} (512 x width)")
+        return self
+
+
+class UnimodalOutput(NamedTuple):
+    """Class scores [B, N] of the fused head and of each branch, and both sides of the distillation [B, dim]."""
+
+    logits: Tensor
+    small: Tensor
+    medium: Tensor
+    large: Tensor
+    student: Tensor
+    teacher: Tensor
+
+
+class Backbone(nn.Module):
+    """Everything of a stream but its heads; the fusion network has two of them."""
+
+    def __init__(self, config: NetworkConfig, num_frames: int) -> None:
+        super().__init__()
+        self.guidance_window = config.guidance_window
+        self.spatial = SpatialNet(config.width, config.dim, config.batchnorm_momentum)
+        self.temporal = TemporalNet(
+            num_frames=num_frames,
+            branch_frames=dict(zip(BRANCHES, config.branch_frames, strict=True)),
+            dim=config.dim,
+            width=config.width,
+            num_blocks=config.num_blocks,
+            num_heads=config.num_heads,
+            recoupling_heads=config.recoupling_heads,
+            recoupling_hidden=config.recoupling_hidden or 4 * num_frames,
+            momentum=config.batchnorm_momentum,
+        )
+
+    def features(self, frames: Tensor) -> Tensor:
+        """Uint8 frames [B, T, H, W, 3] -> spatial features [B, T, dim]."""
+        clip = normalise(frames)
+        features: Tensor = self.spatial(clip, rank_pool(clip, self.guidance_window))
+        return features
+
+
+class UnimodalNet(nn.Module):
+    """One stream, RGB or depth, of the published method ("I3DWTrans"). Source: REFERENCE.md section 4."""
+
+    def __init__(self, config: NetworkConfig, num_classes: int, num_frames: int) -> None:
+        super().__init__()
+        self.backbone = Backbone(config, num_frames)
+        self.heads = nn.ModuleDict(
+            {name: nn.Sequential(nn.LayerNorm(config.dim), nn.Linear(config.dim, num_classes)) for name in BRANCHES}
+        )
+        self.tau = 1.0  # divides every head's scores; a schedule sets it, a checkpoint carries it
+
+    def forward(self, frames: Tensor, rng: np.random.Generator | None = None) -> UnimodalOutput:
+        """Uint8 frames [B, T, H, W, 3] -> class scores; `rng` draws each branch's frames, None takes bin centres."""
+        return self.classify(self.backbone.temporal(self.backbone.features(frames), rng))
+
+    def classify(self, temporal: TemporalOutput) -> UnimodalOutput:
+        """Turn the branches' class tokens into scores."""
+        small, medium, large = (self.heads[name](temporal.tokens[name]) / self.tau for name in BRANCHES)
+        fused = torch.maximum(torch.maximum(small, medium), large)
+        return UnimodalOutput(fused, small, medium, large, temporal.distilled, temporal.mean_token)
