@@ -34,10 +34,22 @@ class Loss:
     terms: dict[str, Tensor]
 
 
+def network_loss(
+    output: UnimodalOutput | FusionOutput, labels: Tensor, config: LossConfig, *, distil: float, sum_distillation: bool
+) -> Loss:
+    """Return the loss that belongs to the network which gave `output`, for int64 labels [B].
+
+    `distil` weighs the distillation (0 while warming up); `sum_distillation` sums it over the batch, as published.
+    """
+    if isinstance(output, FusionOutput):
+        return fusion_loss(output, labels, config, distil=distil, sum_distillation=sum_distillation)
+    return unimodal_loss(output, labels, config, distil=distil, sum_distillation=sum_distillation)
+
+
 def unimodal_loss(
     output: UnimodalOutput, labels: Tensor, config: LossConfig, *, distil: float, sum_distillation: bool
 ) -> Loss:
-    """Return the loss of one stream for int64 labels [B]; `distil` weighs the distillation (0 while warming up)."""
+    """Return the loss of one stream. Source: REFERENCE.md section 4."""
     smoothing = config.label_smoothing
     terms = {
         "ce_fused": F.cross_entropy(output.logits, labels, label_smoothing=smoothing),
@@ -53,7 +65,7 @@ def unimodal_loss(
 def fusion_loss(
     output: FusionOutput, labels: Tensor, config: LossConfig, *, distil: float, sum_distillation: bool
 ) -> Loss:
-    """Return the loss of the fusion network for int64 labels [B]."""
+    """Return the loss of the fusion network. Source: REFERENCE.md section 5."""
     smoothing = config.label_smoothing
     rgb, depth = output.rgb, output.depth
     terms = {

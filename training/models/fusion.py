@@ -31,6 +31,10 @@ class FusionOutput(NamedTuple):
     depth: StreamOutput
     decoded: Tensor
 
+    def heads(self) -> dict[str, Tensor]:
+        """Every head's scores [B, N] under the names that an exported graph gives them; the answer is `logits`."""
+        return {"logits": self.logits, "logits_rgb": self.rgb.logits, "logits_depth": self.depth.logits}
+
 
 class CrossFusion(nn.Module):
     """Both streams' features, normalised and mixed. Source: REFERENCE.md section 5."""

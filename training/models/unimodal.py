@@ -48,6 +48,15 @@ class UnimodalOutput(NamedTuple):
     student: Tensor
     teacher: Tensor
 
+    def heads(self) -> dict[str, Tensor]:
+        """Every head's scores [B, N] under the names that an exported graph gives them; the answer is `logits`."""
+        return {
+            "logits": self.logits,
+            "logits_small": self.small,
+            "logits_medium": self.medium,
+            "logits_large": self.large,
+        }
+
 
 class Backbone(nn.Module):
     """Everything of a stream but its heads; the fusion network has two of them."""

@@ -1,0 +1,161 @@
+"""Processed clips -> batches of uint8 clips, in loader processes."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from preprocess.clip import build_clip, centred_geometry
+from preprocess.datasets import DATASETS, DatasetSpec, Split
+from preprocess.errors import DatasetError
+from preprocess.frames import Frame, read_image
+from preprocess.manifest import SplitEntry, read_class_names, read_split
+from preprocess.sampling import bin_centres, draw_per_bin
+from training.augment import draw_geometry
+from training.config import DataConfig, Stream, TrainingConfig
+
+
+class Batch(NamedTuple):
+    """Clips as uint8 [B, T, size, size, 3] per stream, int64 labels [B], and the clips' places in the split [B]."""
+
+    clips: tuple[Tensor, ...]
+    labels: Tensor
+    indices: Tensor
+
+
+class Draw(NamedTuple):
+    """Which clip to load, and in which epoch: None for evaluation, which draws nothing at random."""
+
+    clip_index: int
+    epoch: int | None
+
+
+class ClipDataset(Dataset[tuple[tuple[Tensor, ...], int, int]]):
+    """One half of a split. A clip's random draws depend on (seed, epoch, clip) only, not on the loader process."""
+
+    def __init__(self, config: TrainingConfig, split: Split) -> None:
+        self._config = config
+        self._spec: DatasetSpec = DATASETS[config.data.dataset]
+        self._root = config.data.root
+        self.entries = read_entries(config.data, split)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getitem__(self, draw: Draw) -> tuple[tuple[Tensor, ...], int, int]:
+        """Load one clip: its streams as uint8 [T, size, size, 3], its label and its place in the split."""
+        entry, clip = self.entries[draw.clip_index], self._config.clip
+        if draw.epoch is None:
+            frames, geometry = bin_centres(entry.num_frames, clip.num_frames), centred_geometry(clip)
+        else:
+            rng = np.random.default_rng([self._config.seed, draw.epoch, draw.clip_index])
+            frames = draw_per_bin(entry.num_frames, clip.num_frames, rng)
+            geometry = draw_geometry(clip, self._config.augment, rng)
+        streams = (
+            torch.from_numpy(build_clip(self._read(stream, entry.clip, frames), clip, geometry))
+            for stream in self._config.modalities
+        )
+        return tuple(streams), entry.label, draw.clip_index
+
+    def _read(self, stream: Stream, clip: str, indices: Sequence[int] | np.ndarray[Any, Any]) -> list[Frame]:
+        path_of = self._spec.rgb_frame if stream == "rgb" else self._spec.depth_frame
+        # A short clip repeats frames: each file is decoded once.
+        read = {int(i): read_image(path_of(self._root, clip, int(i))) for i in set(indices)}
+        return [read[int(i)] for i in indices]
+
+
+def read_entries(data: DataConfig, split: Split) -> list[SplitEntry]:
+    """Return the clips of one half of the configured split; raises `DatasetError` when it has none or is missing."""
+    spec = DATASETS[data.dataset]
+    return read_split(spec.split_file(data.root, split, data.protocol), spec)
+
+
+def class_names(data: DataConfig) -> tuple[str, ...]:
+    """Return the classes' names: the data set's own, or those that lie beside its clips.
+
+    Raises `DatasetError` when a split file has a label that no name belongs to.
+    """
+    names = read_class_names(data.root) or DATASETS[data.dataset].class_names
+    halves: tuple[Split, Split] = ("train", "valid")
+    largest = max(entry.label for split in halves for entry in read_entries(data, split))
+    if largest >= len(names):
+        raise DatasetError(
+            f"{data.root}: the split files have labels up to {largest}, but there are {len(names)} class names; "
+            "mend class_names.txt or the split files"
+        )
+    return names
+
+
+class _ShardSampler(Sampler[list[Draw]]):
+    """Batches of one process's share of the clips; shuffled anew in every epoch when training."""
+
+    def __init__(self, config: TrainingConfig, length: int, *, rank: int, world_size: int, train: bool) -> None:
+        self._config, self._length, self._train = config, length, train
+        self._rank, self._world_size = rank, world_size
+        self.epoch = 0
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        size = self._config.batch_size
+        share = self._share()
+        batches = [share[start : start + size] for start in range(0, len(share), size)]
+        if self._train and len(batches[-1]) == 1:
+            batches.pop()  # batch norm cannot learn from a single clip
+        epoch = self.epoch if self._train else None
+        return iter([[Draw(int(index), epoch) for index in batch] for batch in batches])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def _share(self) -> list[int]:
+        order = np.arange(self._length)
+        if not self._train:
+            # No padding: shares may differ by one clip, and every clip is evaluated exactly once.
+            return order[self._rank :: self._world_size].tolist()
+        np.random.default_rng([self._config.seed, self.epoch]).shuffle(order)
+        # All processes take the same number of steps, because they wait for each other in every one.
+        even = self._length // self._world_size * self._world_size
+        return order[:even][self._rank :: self._world_size].tolist()
+
+
+class Loader:
+    """Batches of one process's share of a split; iterate over `epoch(n)`."""
+
+    def __init__(self, config: TrainingConfig, split: Split, *, rank: int, world_size: int) -> None:
+        self.dataset = ClipDataset(config, split)
+        if split == "train" and len(self.dataset) < 2 * world_size:
+            raise DatasetError(
+                f"{config.data.root}: {len(self.dataset)} training clips for {world_size} processes; each needs two"
+            )
+        train = split == "train"
+        self._sampler = _ShardSampler(config, len(self.dataset), rank=rank, world_size=world_size, train=train)
+        self._loader = DataLoader(
+            self.dataset,
+            batch_sampler=self._sampler,
+            num_workers=config.data.num_workers,
+            collate_fn=_collate,
+            worker_init_fn=_one_thread,
+            persistent_workers=config.data.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def __len__(self) -> int:
+        return len(self._sampler)
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Yield the batches of one epoch; evaluation gives the same in each."""
+        self._sampler.epoch = number
+        yield from self._loader
+
+
+def _collate(samples: list[tuple[tuple[Tensor, ...], int, int]]) -> Batch:
+    streams, labels, indices = zip(*samples, strict=True)
+    clips = tuple(torch.stack(stream) for stream in zip(*streams, strict=True))
+    return Batch(clips, torch.tensor(labels), torch.tensor(indices))
+
+
+def _one_thread(_worker: int) -> None:
+    cv2.setNumThreads(1)  # the loader's processes are the parallelism
