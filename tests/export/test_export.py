@@ -1,0 +1,134 @@
+"""From a checkpoint to a bundle: dynamic batch, parity with PyTorch, hashes, and what a damaged bundle says."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+
+from export.bundle import BundleError, read_bundle
+from export.runtimes import load_runtime
+from preprocess.clip import ClipSpec
+from preprocess.errors import UserError
+from training.checkpoint import Checkpoint, build_network, save_checkpoint
+from training.config import TrainingConfig
+
+SMALL = {
+    "out": "unused",
+    "data": {"root": "unused"},
+    "clip": ClipSpec(num_frames=8, resize=(64, 48), crop=48, size=32).model_dump(mode="json"),
+    "network": {"width": 0.125, "branch_frames": [2, 4, 6], "num_blocks": 1, "num_heads": 4, "guidance_window": 3},
+}
+
+
+def untrained(kind: str, path: Path) -> Path:
+    """Save a checkpoint of a small network with random weights."""
+    torch.manual_seed(3)
+    extra = {"streams": {"rgb": "a.pt", "depth": "b.pt"}} if kind == "FusionNet" else {}
+    config = TrainingConfig.model_validate({**SMALL, "type": kind, **extra})
+    network = build_network(config, num_classes=3)
+    checkpoint = Checkpoint(
+        config=config,
+        class_names=("wave", "squat", "jump"),
+        epoch=1,
+        tau=0.5,
+        metrics={"top1": 0.25},
+        model=network.state_dict(),
+        optimizer={},
+    )
+    save_checkpoint(path, checkpoint)
+    return path
+
+
+def export(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "export", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def fusion_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fusion")
+    result = export("--checkpoint", untrained("FusionNet", folder / "best.pt"), "--out", folder / "bundle")
+    assert result.returncode == 0, result.stderr
+    return folder / "bundle"
+
+
+@pytest.mark.slow
+def test_fusion_bundle_describes_and_proves_itself(fusion_bundle: Path) -> None:
+    bundle = read_bundle(fusion_bundle)
+    manifest = bundle.manifest
+    assert manifest.modality == "rgbd"
+    assert manifest.labels == ("wave", "squat", "jump")
+    assert [tensor.name for tensor in manifest.outputs] == ["logits", "logits_rgb", "logits_depth"]
+    assert manifest.source.metrics == {"top1": 0.25}
+    (parity,) = manifest.parity
+    assert parity.max_difference < 1e-3
+    assert parity.top1_agreement == 1
+    graph = onnx.load(bundle.artifact("onnxruntime"))
+    onnx.checker.check_model(graph, full_check=True)
+    assert [i.name for i in graph.graph.input] == ["rgb", "depth"]
+    assert {i.type.tensor_type.elem_type for i in graph.graph.input} == {onnx.TensorProto.UINT8}
+    assert sorted(path.name for path in fusion_bundle.parent.iterdir()) == ["best.pt", "bundle"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", [1, 3])
+def test_any_batch_gives_each_clip_its_own_answer(fusion_bundle: Path, batch: int) -> None:
+    runtime = load_runtime(read_bundle(fusion_bundle))
+    clips = torch.randint(0, 256, (batch, 8, 32, 32, 3), dtype=torch.uint8).numpy()
+    together = runtime.infer({"rgb": clips, "depth": clips})["logits"]
+    assert together.shape == (batch, 3)
+    for row in range(batch):
+        one = clips[row : row + 1]
+        alone = runtime.infer({"rgb": one, "depth": one})["logits"]
+        assert abs(alone[0] - together[row]).max() < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["M", "K"])
+def test_unimodal_bundle(kind: str, tmp_path: Path) -> None:
+    result = export("--checkpoint", untrained(kind, tmp_path / "best.pt"), "--out", tmp_path / "bundle")
+    assert result.returncode == 0, result.stderr
+    manifest = read_bundle(tmp_path / "bundle").manifest
+    assert manifest.streams == ({"M": "rgb", "K": "depth"}[kind],)
+    assert len(manifest.outputs) == 4
+
+
+@pytest.mark.slow
+def test_damaged_bundles_are_refused(fusion_bundle: Path, tmp_path: Path) -> None:
+    for file in fusion_bundle.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "model.onnx").write_bytes(b"\0" + (tmp_path / "model.onnx").read_bytes()[1:])
+    with pytest.raises(BundleError, match=r"model\.onnx: does not match the hash"):
+        read_bundle(tmp_path)
+    (tmp_path / "model.onnx").unlink()
+    with pytest.raises(BundleError, match="is missing"):
+        read_bundle(tmp_path)
+    manifest = json.loads((tmp_path / "bundle.json").read_text())
+    manifest["files"][0]["path"] = "../elsewhere.onnx"
+    (tmp_path / "bundle.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match="outside the bundle"):
+        read_bundle(tmp_path)
+    (tmp_path / "bundle.json").write_text('{"schema_version": 2}')
+    with pytest.raises(BundleError, match="schema_version"):
+        read_bundle(tmp_path)
+    with pytest.raises(BundleError, match="cannot be read"):
+        read_bundle(tmp_path / "nowhere")
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "best.pt").write_bytes(b"not a checkpoint")
+    result = export("--checkpoint", tmp_path / "best.pt", "--out", tmp_path / "bundle")
+    assert result.returncode == 2
+    assert "is not a checkpoint" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "bundle").exists()
+
+
+@pytest.mark.slow
+def test_a_provider_that_is_not_there_is_an_error(fusion_bundle: Path) -> None:
+    with pytest.raises(UserError, match="CUDAExecutionProvider"):
+        load_runtime(read_bundle(fusion_bundle), "cuda")
