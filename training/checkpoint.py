@@ -51,9 +51,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         return Checkpoint.model_validate(content)
-    except OSError as error:
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}); give a file that training wrote") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValidationError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValidationError) as error:
+        # OSError: torch seeks before the beginning of a file that was cut off.
         reason = str(error).strip().splitlines()[0]
         raise CheckpointError(f"{path}: is not a checkpoint of this version ({reason}); train again") from error
 

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from preprocess.clip import build_clip, centred_geometry
 from preprocess.datasets import DATASETS, DatasetSpec, Split
-from preprocess.errors import DatasetError
+from preprocess.errors import DatasetError, UserError
 from preprocess.frames import Frame, read_image
 from preprocess.manifest import SplitEntry, read_class_names, read_split
 from preprocess.sampling import bin_centres, draw_per_bin
@@ -34,7 +34,10 @@ class Draw(NamedTuple):
     epoch: int | None
 
 
-class ClipDataset(Dataset[tuple[tuple[Tensor, ...], int, int]]):
+_Sample = tuple[tuple[Tensor, ...], int, int]
+
+
+class ClipDataset(Dataset[_Sample]):
     """One half of a split. A clip's random draws depend on (seed, epoch, clip) only, not on the loader process."""
 
     def __init__(self, config: TrainingConfig, split: Split) -> None:
@@ -46,7 +49,17 @@ class ClipDataset(Dataset[tuple[tuple[Tensor, ...], int, int]]):
     def __len__(self) -> int:
         return len(self.entries)
 
-    def __getitem__(self, draw: Draw) -> tuple[tuple[Tensor, ...], int, int]:
+    def __getitems__(self, draws: list[Draw]) -> list[_Sample] | UserError:
+        """Load the clips of one batch, or return what is wrong with one of them.
+
+        Returned, because torch would bury what a loader process raises in that process's traceback.
+        """
+        try:
+            return [self[draw] for draw in draws]
+        except UserError as error:
+            return error
+
+    def __getitem__(self, draw: Draw) -> _Sample:
         """Load one clip: its streams as uint8 [T, size, size, 3], its label and its place in the split."""
         entry, clip = self.entries[draw.clip_index], self._config.clip
         if draw.epoch is None:
@@ -136,6 +149,8 @@ class Loader:
             self.dataset,
             batch_sampler=self._sampler,
             num_workers=config.data.num_workers,
+            # Forked processes would inherit locks of OpenCV's and torch's threads in whatever state they are.
+            multiprocessing_context="forkserver" if config.data.num_workers else None,
             collate_fn=_collate,
             worker_init_fn=_one_thread,
             persistent_workers=config.data.num_workers > 0,
@@ -146,12 +161,17 @@ class Loader:
         return len(self._sampler)
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """Yield the batches of one epoch; evaluation gives the same in each."""
+        """Yield the batches of one epoch; evaluation's are always the same. Raises `UserError` for an unusable clip."""
         self._sampler.epoch = number
-        yield from self._loader
+        for batch in self._loader:
+            if isinstance(batch, UserError):
+                raise batch
+            yield batch
 
 
-def _collate(samples: list[tuple[tuple[Tensor, ...], int, int]]) -> Batch:
+def _collate(samples: list[_Sample] | UserError) -> Batch | UserError:
+    if isinstance(samples, UserError):
+        return samples
     streams, labels, indices = zip(*samples, strict=True)
     clips = tuple(torch.stack(stream) for stream in zip(*streams, strict=True))
     return Batch(clips, torch.tensor(labels), torch.tensor(indices))

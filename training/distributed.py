@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import torch
 import torch.distributed as dist
+from torch import nn
 
 T = TypeVar("T")
 
@@ -43,6 +44,13 @@ def process_group() -> Iterator[Process]:
         yield Process(dist.get_rank(), world_size, device)
     finally:
         dist.destroy_process_group()
+
+
+def share_buffers(network: nn.Module, process: Process) -> None:
+    """Give every process the running statistics of the first one, whose checkpoint they belong to."""
+    if process.world_size > 1:
+        for buffer in network.buffers():
+            dist.broadcast(buffer, 0)
 
 
 def gather(value: T, process: Process) -> list[T]:

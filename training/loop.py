@@ -15,7 +15,7 @@ from training.checkpoint import Checkpoint, build_network, load_streams, save_ch
 from training.config import OptimizerConfig, TrainingConfig
 from training.data import Batch, Loader, class_names
 from training.display import Display, EpochFigures
-from training.distributed import Process
+from training.distributed import Process, share_buffers
 from training.evaluate import evaluate
 from training.losses import network_loss
 from training.models.fusion import FusionNet
@@ -52,6 +52,7 @@ class Trainer:
             last = epoch + 1 == schedule.epochs
             if not last and (epoch + 1) % schedule.evaluate_every:
                 continue
+            share_buffers(self._network, self._process)
             metrics = evaluate(self._network, self._valid, self._process).metrics()
             self._display.evaluated(metrics)
             if self._process.speaks:

@@ -1,4 +1,4 @@
-"""Sampling, the clip transform, depth encoding and guidance against numbers of the reference (tests/golden/clips.json)."""
+"""Sampling, the clip transform, depth encoding and guidance against the reference's numbers (clips.json)."""
 
 import json
 from pathlib import Path

@@ -1,0 +1,108 @@
+"""Whole runs through the command line: one stream, two processes, fusion, and a user's mistakes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.training.processed import write_clips, write_config
+from training.checkpoint import Checkpoint, CheckpointError, load_checkpoint, restore_network
+from training.config import load_config
+from training.data import Loader
+from training.distributed import process_group
+from training.evaluate import Evaluation, evaluate
+
+pytestmark = pytest.mark.slow
+
+
+def train(
+    *arguments: str | Path, launcher: tuple[str, ...] = ("-m", "training.main")
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *launcher, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def evaluate_alone(config: Path, checkpoint: Checkpoint) -> Evaluation:
+    with process_group() as process:
+        loader = Loader(load_config(config), "valid", rank=0, world_size=1)
+        return evaluate(restore_network(checkpoint), loader, process)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data and two trained streams."""
+    folder = tmp_path_factory.mktemp("runs")
+    write_clips(folder / "data", clips={"train": 48, "valid": 7})
+    for kind, name in (("M", "rgb"), ("K", "depth")):
+        config = write_config(folder / f"{name}.yml", folder / "data", folder / name, type=kind)
+        result = train("--config", config)
+        assert result.returncode == 0, result.stderr
+        assert "epoch   4/4" in result.stdout
+    return folder
+
+
+@pytest.mark.parametrize(("name", "kind"), [("rgb", "M"), ("depth", "K")])
+def test_a_stream_learns_and_its_checkpoint_carries_everything(runs: Path, name: str, kind: str) -> None:
+    checkpoint = load_checkpoint(runs / name / "best.pt")
+    assert checkpoint.config.type == kind
+    assert checkpoint.class_names == ("right", "down")
+    assert checkpoint.metrics["top1"] == 1.0
+    assert checkpoint.config == load_config(runs / f"{name}.yml")
+    evaluation = evaluate_alone(runs / f"{name}.yml", checkpoint)
+    assert evaluation.metrics() == checkpoint.metrics
+    assert evaluation.scores["logits"].shape == (7, 2)
+
+
+def test_fusion_starts_from_both_streams(runs: Path) -> None:
+    streams = {"rgb": str(runs / "rgb" / "best.pt"), "depth": str(runs / "depth" / "best.pt")}
+    config = write_config(runs / "fusion.yml", runs / "data", runs / "fusion", type="FusionNet", streams=streams)
+    result = train("--config", config, "--set", "schedule.epochs=8")
+    assert result.returncode == 0, result.stderr
+    assert load_checkpoint(runs / "fusion" / "best.pt").metrics["top1"] == 1.0
+
+    wrong = train("--config", config, "--set", f"streams.rgb={streams['depth']}")
+    assert wrong.returncode == 2
+    assert "streams.rgb needs a checkpoint of type M, this is K" in wrong.stderr
+    other = train("--config", config, "--set", "network.num_blocks=2")
+    assert other.returncode == 2
+    assert "was trained with another network" in other.stderr
+    assert "Traceback" not in wrong.stderr + other.stderr
+
+
+def test_two_processes_under_torchrun(runs: Path) -> None:
+    config = write_config(runs / "two.yml", runs / "data", runs / "two")
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "training/main.py")
+    result = train("--config", config, "--set", "schedule.epochs=2", launcher=launcher)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("epoch   1/2") == 1  # one process speaks
+    checkpoint = load_checkpoint(runs / "two" / "last.pt")
+    assert checkpoint.epoch == 2
+    # The clips were shared out, and yet the figures are those of one process that sees them all.
+    assert evaluate_alone(runs / "two.yml", checkpoint).metrics() == checkpoint.metrics
+
+
+def test_the_same_seed_gives_the_same_weights(runs: Path) -> None:
+    states = []
+    for name in ("once", "again"):
+        config = write_config(runs / f"{name}.yml", runs / "data", runs / name)
+        assert train("--config", config, "--set", "schedule.epochs=1").returncode == 0
+        states.append(load_checkpoint(runs / name / "last.pt").model)
+    assert all(np.array_equal(states[0][key], states[1][key]) for key in states[0])
+
+
+def test_a_damaged_checkpoint_is_refused(runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "cut.pt").write_bytes((runs / "rgb" / "best.pt").read_bytes()[:5000])
+    with pytest.raises(CheckpointError, match=r"cut\.pt: is not a checkpoint"):
+        load_checkpoint(tmp_path / "cut.pt")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_checkpoint(tmp_path / "nowhere.pt")
+
+
+def test_a_missing_data_set_is_named(tmp_path: Path) -> None:
+    result = train("--config", write_config(tmp_path / "run.yml", tmp_path / "nowhere", tmp_path / "out"))
+    assert result.returncode == 2
+    assert "train.txt" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "out").exists()
