@@ -1,6 +1,8 @@
 """Read and write videos, JPEG and 16-bit PNG; nothing else in the project touches a codec."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -61,12 +63,52 @@ def read_image(path: Path) -> Frame:
 
 def write_image(path: Path, image: Frame, *, jpeg_quality: int = 95) -> None:
     """Write uint8 RGB [H, W, 3] (or uint8 grey [H, W]), or uint16 [H, W] as PNG; the format follows the suffix."""
+    path.write_bytes(_encode(path.suffix, image, jpeg_quality))
+
+
+def encode_jpeg(image: NDArray[np.uint8], *, quality: int = 80) -> bytes:
+    """Return uint8 RGB [H, W, 3] as the content of a JPEG file."""
+    return _encode(".jpg", image, quality)
+
+
+def _encode(suffix: str, image: Frame, jpeg_quality: int) -> bytes:
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
-    options = [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality] if path.suffix == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    encoded, data = cv2.imencode(path.suffix, bgr, options)
-    if not encoded:
-        raise MediaError(f"{path}: an image of shape {image.shape} and type {image.dtype} cannot be encoded")
-    path.write_bytes(data.tobytes())
+    options = [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality] if suffix == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    encoded, data = cv2.imencode(suffix, bgr, options)
+    assert encoded  # it raises where it cannot
+    return data.tobytes()
+
+
+@dataclass(frozen=True)
+class VideoTrack:
+    """What a container says of one video track; `num_packets` is counted, and is the number of frames as a rule."""
+
+    is_depth: bool  # 16-bit grey
+    width: int
+    height: int
+    fps: float | None
+    num_packets: int
+
+
+def video_tracks(path: Path) -> list[VideoTrack]:
+    """Return the video tracks of a file without decoding them; raises `MediaError` when the file is not a video."""
+    try:
+        with av.open(str(path)) as container:
+            tracks = container.streams.video
+            num_packets = Counter(packet.stream.index for packet in container.demux(*tracks) if packet.size)
+            return [_describe(track, num_packets[track.index]) for track in tracks]
+    except (av.FFmpegError, OSError) as error:
+        reason = f"cannot be opened as a video ({error.strerror})"
+        raise MediaError(f"{path}: {reason}; check that the file is complete") from error
+
+
+def _describe(track: av.VideoStream, num_packets: int) -> VideoTrack:
+    fps = float(track.average_rate) if track.average_rate else None
+    return VideoTrack(_is_depth(track), track.width, track.height, fps, num_packets)
+
+
+def _is_depth(track: av.VideoStream) -> bool:
+    return track.format is not None and track.format.name.startswith("gray16")
 
 
 def read_video(path: Path, stream: int = 0) -> Iterator[Frame]:
@@ -82,14 +124,15 @@ def read_video(path: Path, stream: int = 0) -> Iterator[Frame]:
                 )
             track = container.streams.video[stream]
             track.thread_type = "AUTO"
-            is_depth = track.format is not None and track.format.name.startswith("gray16")
+            is_depth = _is_depth(track)
             for frame in container.decode(track):
                 if is_depth:
                     yield frame.to_ndarray(format="gray16le").astype(np.uint16, copy=False)
                 else:
                     yield frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
     except (av.FFmpegError, OSError) as error:
-        raise MediaError(f"{path}: cannot be decoded as a video ({error}); check that the file is complete") from error
+        reason = f"cannot be decoded as a video ({error.strerror})"
+        raise MediaError(f"{path}: {reason}; check that the file is complete") from error
 
 
 def write_video(path: Path, frames: Iterable[Frame], *, fps: int = 30) -> int:

@@ -1,0 +1,91 @@
+"""`python -m preprocess.synthetic`: rendered recordings in the NTU RGB+D layout, to try the whole product with."""
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from preprocess.errors import DatasetError, run_command
+from preprocess.manifest import write_class_names
+from preprocess.ntu_clip import DEPTH_FOLDER, RGB_FOLDER, SKELETON_FOLDER
+from preprocess.runner import run_jobs
+from preprocess.synthetic.motions import CLASS_NAMES
+from preprocess.synthetic.recording import MASK_FOLDER, RecordingJob, clip_name, write_recording
+
+_MIN_SCALE = 0.05
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code, 0."""
+    options = _parser().parse_args(arguments)
+    out: Path = options.out
+    jobs = [RecordingJob(out, index, options.seed, options.scale) for index in range(options.clips)]
+    try:
+        write_class_names(out, CLASS_NAMES)
+        run_jobs(write_recording, jobs, options.jobs, "rendering recordings")
+    except OSError as error:
+        raise DatasetError(
+            f"--out {out}: cannot be written ({error}); make room there, or name a folder that can be written to"
+        ) from error
+    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    console.print(f"{len(jobs)} recordings below {out}; next: python -m preprocess.ntu --raw {out} --out data")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    names = "\n".join(f"  A{number:03d}  {name}" for number, name in enumerate(CLASS_NAMES, start=1))
+    parser = argparse.ArgumentParser(
+        prog="python -m preprocess.synthetic",
+        description="Render recordings of ten motions, with skeletons and true body masks, in NTU RGB+D's layout.",
+        epilog=f"""Below the folder:
+  {RGB_FOLDER}/<clip>_rgb.avi            1920x1080
+  {DEPTH_FOLDER}/<clip>/Depth-%08d.png    512x424, 16-bit millimetres, with noise and holes
+  {SKELETON_FOLDER}/<clip>.skeleton     25 joints a person
+  {MASK_FOLDER}/<clip>/Mask-%08d.png         the truth: 255 where depth is a person's
+  class_names.txt
+where <clip> runs through actions, then performers, then set-ups: {clip_name(0)}, {clip_name(1)}, ...
+The same seed and scale give the same files, however many clips and jobs; clips that exist are written again.
+
+Depth alone tells A001 from A002 and A003 from A004, colour alone A005 from A006 and A007 from A008:
+{names}""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the recordings are written")
+    parser.add_argument(
+        "--clips", type=_whole_from(1), default=100, metavar="N", help="how many; 100 show every performer (default)"
+    )
+    parser.add_argument(
+        "--seed", type=_whole_from(0), default=0, metavar="S", help="another seed, other clips (default: 0)"
+    )
+    parser.add_argument(
+        "--scale", type=_scale, default=1.0, metavar="X", help=f"size of all images, {_MIN_SCALE} to 1 (default: 1)"
+    )
+    parser.add_argument(
+        "--jobs", type=_whole_from(1), default=os.cpu_count() or 1, metavar="J", help="processes (default: all cores)"
+    )
+    return parser
+
+
+def _whole_from(lowest: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdecimal() or int(text) < lowest:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {lowest}, got {text!r}")
+        return int(text)
+
+    return parse
+
+
+def _scale(text: str) -> float:
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = 0.0
+    if not _MIN_SCALE <= scale <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from {_MIN_SCALE} to 1, got {text!r}")
+    return scale
+
+
+if __name__ == "__main__":
+    run_command(main)
