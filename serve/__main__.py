@@ -1,0 +1,75 @@
+"""`python -m serve --bundle FOLDER`: the HTTP service."""
+
+import argparse
+import signal
+import socket
+from pathlib import Path
+
+import uvicorn
+from pydantic import ValidationError
+from rich.console import Console
+
+from preprocess.errors import ConfigError, UserError, run_command
+from serve.app import create_app
+from serve.models import load_model
+from serve.settings import Settings
+
+_DRAIN_S = 30  # requests at work when the service is told to stop may take this long
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until Ctrl-C or SIGTERM; returns 0 when all requests at work were answered."""
+    options = _parser().parse_args(arguments)
+    settings = _read_settings()
+    model = load_model(options.bundle, options.device)
+    listener = _listen(options.host, options.port)
+    host, port = listener.getsockname()[:2]
+    described = model.reply()
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console.print(
+        f"serving [bold]{described.name}[/] ({described.modality}, {len(model.bundle.manifest.labels)} classes) "
+        f"with {described.runtime} on {described.device}"
+    )
+    console.print(f"open [bold]http://{host}:{port}[/], or http://{host}:{port}/docs; Ctrl-C stops")
+    config = uvicorn.Config(create_app(model, settings), log_level="warning", timeout_graceful_shutdown=_DRAIN_S)
+    # The server stops in good order on these, then raises them again for whoever else listens: nobody does.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, lambda *_: None)
+    uvicorn.Server(config).run(sockets=[listener])
+    return 0
+
+
+def _read_settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        reasons = "; ".join(f"RGBD_MOTION_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise ConfigError(f"environment: {reasons}") from error
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        raise UserError(f"{host}:{port}: cannot be listened on ({error.strerror}); choose another --port") from error
+    return listener
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m serve",
+        description="Serve a bundle: POST /predict names the motion in a clip, / is a page to try it.",
+        epilog="Limits are environment variables RGBD_MOTION_*: " + ", ".join(Settings.model_fields).upper(),
+    )
+    parser.add_argument("--bundle", type=Path, required=True, metavar="FOLDER", help="what `python -m export` wrote")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0 takes a free one (default: 8000)")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (default: cpu)")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main)

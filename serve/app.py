@@ -1,0 +1,47 @@
+"""The HTTP application around one model."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+
+from serve.errors import install_error_handlers
+from serve.middleware import RequestEnvelope
+from serve.models import ServedModel
+from serve.routes import info, predict, preview
+from serve.service import Service
+from serve.settings import Settings
+
+_STATIC = Path(__file__).parent / "static"
+
+
+def create_app(model: ServedModel, settings: Settings) -> FastAPI:
+    """Return the application that serves `model`."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.service = Service(model, settings)
+        async with app.state.service.running():
+            yield
+
+    app = FastAPI(
+        title="rgbd-motion",
+        version=version("rgbd-motion"),
+        description="Names the motion that an RGB-D clip shows.",
+        lifespan=lifespan,
+    )
+    app.add_middleware(RequestEnvelope, max_upload_mb=settings.max_upload_mb)
+    install_error_handlers(app)
+    for router in (predict.router, preview.router, info.router):
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+
+    @app.get("/", include_in_schema=False)
+    def page() -> FileResponse:
+        return FileResponse(_STATIC / "index.html")
+
+    return app

@@ -1,0 +1,76 @@
+"""The model that a service serves: a bundle in a runtime, and what its outputs mean."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.bundle import Bundle, Stream, read_bundle
+from export.runtimes import Runtime, load_runtime
+from serve.schemas import ModelDetails, ModelReply, Prediction, StreamPredictions
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A bundle, verified, and the runtime that computes it."""
+
+    bundle: Bundle
+    runtime: Runtime
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """The streams that a request must bring."""
+        return self.bundle.manifest.streams
+
+    def reply(self) -> ModelReply:
+        """Return which model this is, and what it really runs on."""
+        manifest, info = self.bundle.manifest, self.runtime.info
+        return ModelReply(
+            name=manifest.name,
+            version=manifest.version,
+            modality=manifest.modality,
+            runtime=info.name,
+            device=info.device,
+            precision=info.precision,
+        )
+
+    def details(self) -> ModelDetails:
+        """Return all there is to know about this model."""
+        manifest = self.bundle.manifest
+        return ModelDetails(
+            **self.reply().model_dump(),
+            labels=manifest.labels,
+            clip_spec=manifest.clip_spec,
+            inputs=manifest.inputs,
+            outputs=manifest.outputs,
+        )
+
+    def rank(self, logits: NDArray[np.float32], top_k: int) -> list[Prediction]:
+        """Return the `top_k` best classes for logits [N], best first; scores come from a softmax over all classes."""
+        scaled = logits.astype(np.float64) / self.bundle.manifest.temperature
+        exponentials = np.exp(scaled - scaled.max())
+        scores = exponentials / exponentials.sum()
+        labels = self.bundle.manifest.labels
+        best = np.argsort(-scores, kind="stable")[:top_k]
+        return [Prediction(label=labels[i], index=int(i), score=float(scores[i])) for i in best]
+
+    def rank_streams(self, outputs: dict[str, NDArray[np.float32]], top_k: int) -> StreamPredictions:
+        """Return what each stream of a fused model says on its own."""
+        ranked = {
+            stream: self.rank(outputs[f"logits_{stream}"], top_k)
+            for stream in self.streams
+            if f"logits_{stream}" in outputs
+        }
+        return StreamPredictions(**ranked)
+
+
+def load_model(folder: Path, device: str) -> ServedModel:
+    """Return the bundle in `folder`, loaded and run once on `device`; raises `UserError` when that cannot be."""
+    bundle = read_bundle(folder)
+    model = ServedModel(bundle, load_runtime(bundle, device))
+    spec = bundle.manifest.clip_spec
+    empty = np.zeros((1, spec.num_frames, spec.size, spec.size, 3), np.uint8)
+    # The first run allocates and optimises; better now than in the first request.
+    model.runtime.infer(dict.fromkeys(model.streams, empty))
+    return model

@@ -1,0 +1,74 @@
+"""`POST /predict`: which motion a clip shows."""
+
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from serve.batcher import Inferred
+from serve.clips import ClipRequest, DecodedClip, decode_clip
+from serve.routes.uploads import DepthFile, MetaField, RgbFile, complete, parse_meta, saved_uploads
+from serve.schemas import ClipReply, PredictReply, Problem, Timing
+from serve.service import Service, get_service
+
+router = APIRouter(tags=["clips"])
+
+_PROBLEMS = {
+    400: "the form is malformed, or a stream is missing",
+    413: "the upload, its frames or their number are too large",
+    415: "a file is not of a kind that is read",
+    422: "a stream cannot be used; `detail` says which, why, and what would work",
+    429: "too many requests; Retry-After says when to come back",
+    504: "no answer within the deadline",
+}
+
+
+@router.post(
+    "/predict", responses={status: {"model": Problem, "description": text} for status, text in _PROBLEMS.items()}
+)
+async def predict(
+    request: Request,
+    service: Annotated[Service, Depends(get_service)],
+    rgb: RgbFile = None,
+    depth: DepthFile = None,
+    meta: MetaField = None,
+    top_k: Annotated[int, Query(ge=1, description="how many classes to name")] = 5,
+) -> PredictReply:
+    """Name the motion that a clip shows.
+
+    Send the streams that the model needs (see `/v2/models`), cropped around the people as `preprocess` does it: the
+    service looks at frames as they come. Both streams are sampled evenly over their whole length, or from `start_s`
+    to `end_s`. One Matroska file with a colour and a depth track, sent as `rgb`, stands for both.
+    """
+    clip_meta = parse_meta(meta)
+    with service.admission(), saved_uploads({"rgb": rgb, "depth": depth}) as uploads:
+        spec = service.model.bundle.manifest.clip_spec
+        wanted = ClipRequest(complete(uploads, service.model.streams), clip_meta, service.limits, spec)
+        decoded = await service.decode(decode_clip, wanted)
+        inferred = await service.infer(decoded.clips)
+    return _reply(request, service, decoded, inferred, top_k)
+
+
+def _reply(request: Request, service: Service, decoded: DecodedClip, inferred: Inferred, top_k: int) -> PredictReply:
+    model = service.model
+    total_ms = (time.perf_counter() - request.state.received_at) * 1000
+    return PredictReply(
+        request_id=request.state.request_id,
+        model=model.reply(),
+        predictions=model.rank(inferred.outputs["logits"], top_k),
+        streams=model.rank_streams(inferred.outputs, top_k),
+        clip=ClipReply(
+            rgb_frames=decoded.num_frames.get("rgb"),
+            depth_frames=decoded.num_frames.get("depth"),
+            sampled=model.bundle.manifest.clip_spec.num_frames,
+            duration_s=decoded.duration_s,
+        ),
+        timing_ms=Timing(
+            decode=round(decoded.decode_ms, 2),
+            preprocess=round(decoded.preprocess_ms, 2),
+            queue=round(inferred.queue_ms, 2),
+            inference=round(inferred.inference_ms, 2),
+            total=round(total_ms, 2),
+        ),
+        warnings=list(decoded.warnings),
+    )

@@ -1,0 +1,125 @@
+"""What goes over the wire."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from export.bundle import TensorInfo
+from preprocess.clip import ClipSpec
+
+
+class ClipMeta(BaseModel):
+    """What a request may say about its clip; all of it is optional."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    depth_scale_mm: float = Field(1.0, gt=0, allow_inf_nan=False, description="millimetres of one step of 16-bit depth")
+    fps: float | None = Field(None, gt=0, le=1000, description="frames a second, where the files do not say")
+    start_s: float = Field(0.0, ge=0, allow_inf_nan=False, description="where the motion begins")
+    end_s: float | None = Field(None, gt=0, allow_inf_nan=False, description="where the motion ends; default: the end")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "ClipMeta":
+        if self.end_s is not None and self.end_s <= self.start_s:
+            raise ValueError(f"end_s {self.end_s} must lie behind start_s {self.start_s}")
+        return self
+
+
+class ModelReply(BaseModel):
+    """Which model answered, and on what it really ran."""
+
+    name: str
+    version: str
+    modality: Literal["rgb", "depth", "rgbd"]
+    runtime: str
+    device: str
+    precision: str
+
+
+class ModelDetails(ModelReply):
+    """All there is to know about a model before sending it a clip."""
+
+    labels: tuple[str, ...]
+    clip_spec: ClipSpec
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+
+
+class ModelList(BaseModel):
+    """The models of this service."""
+
+    models: list[ModelReply]
+
+
+class Prediction(BaseModel):
+    """One class; `score` is its probability, and those of all classes add up to 1."""
+
+    label: str
+    index: int
+    score: float
+
+
+class StreamPredictions(BaseModel):
+    """What each stream says on its own; empty for a model of one stream."""
+
+    rgb: list[Prediction] = []
+    depth: list[Prediction] = []
+
+
+class ClipReply(BaseModel):
+    """What was understood of the clip. Frame counts are those between `start_s` and `end_s`."""
+
+    rgb_frames: int | None
+    depth_frames: int | None
+    sampled: int
+    duration_s: float | None
+
+
+class Timing(BaseModel):
+    """Where the time went, in milliseconds; `total` runs from the first byte to the answer."""
+
+    decode: float
+    preprocess: float
+    queue: float
+    inference: float
+    total: float
+
+
+class PredictReply(BaseModel):
+    """The answer, best class first."""
+
+    request_id: str
+    model: ModelReply
+    predictions: list[Prediction]
+    streams: StreamPredictions
+    clip: ClipReply
+    timing_ms: Timing
+    warnings: list[str]
+
+
+class StreamPreview(BaseModel):
+    """A few small frames of one stream as data URIs (JPEG). Depth is coloured from `near_mm` to `far_mm`."""
+
+    num_frames: int
+    fps: float | None
+    frames: list[str]
+    near_mm: int | None = None
+    far_mm: int | None = None
+
+
+class PreviewReply(BaseModel):
+    """What the page shows of an upload."""
+
+    rgb: StreamPreview | None = None
+    depth: StreamPreview | None = None
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details; `error` is a stable word for programs."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    error: str
+    request_id: str
