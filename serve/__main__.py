@@ -53,6 +53,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()  # from here on whoever connects waits for the answer instead of being turned away
     except OSError as error:
         raise UserError(f"{host}:{port}: cannot be listened on ({error.strerror}); choose another --port") from error
     return listener

@@ -74,7 +74,7 @@ def decode_clip(request: ClipRequest) -> DecodedClip:
     decode_s = preprocess_s = 0.0
     for upload in request.uploads:
         start = time.perf_counter()
-        decoded, (first, last) = _read(upload, request, request.spec.num_frames)
+        decoded, (first, last) = _read(upload, request, lambda count: bin_centres(count, request.spec.num_frames))
         middle = time.perf_counter()
         clips[upload.stream] = _named(upload, partial(_build, decoded.frames, upload.stream, request))
         decode_s, preprocess_s = decode_s + middle - start, preprocess_s + time.perf_counter() - middle
@@ -85,15 +85,17 @@ def decode_clip(request: ClipRequest) -> DecodedClip:
     return DecodedClip(clips, num_frames, max(seconds, default=None), warnings, decode_s * 1000, preprocess_s * 1000)
 
 
-def _read(upload: Upload, request: ClipRequest, num_samples: int) -> tuple[Decoded, tuple[int, int]]:
-    """Return the sampled frames and the half-open range of frames that they stand for."""
+def _read(
+    upload: Upload, request: ClipRequest, sample: Callable[[int], NDArray[np.int64]]
+) -> tuple[Decoded, tuple[int, int]]:
+    """Return the frames that `sample` draws from so many, and the half-open range of frames that they stand for."""
 
     def cut(num_frames: int, fps: float | None) -> tuple[int, int]:
         return _cut(num_frames, request.meta.fps or fps, request.meta)
 
     def choose(num_frames: int, fps: float | None) -> list[int]:
         first, last = cut(num_frames, fps)
-        return [first + int(index) for index in bin_centres(last - first, num_samples)]
+        return [first + int(index) for index in sample(last - first)]
 
     decoded = _named(upload, lambda: read_stream(upload.path, track=upload.track, choose=choose, limits=request.limits))
     return decoded, cut(decoded.num_frames, decoded.fps)
@@ -170,9 +172,8 @@ def make_previews(request: ClipRequest) -> dict[Stream, StreamPreview]:
 
 
 def _preview(upload: Upload, request: ClipRequest) -> StreamPreview:
-    decoded, (first, last) = _read(upload, request, _PREVIEW_FRAMES)
-    # A short clip is sampled more than once; the page shows each frame once.
-    frames = [frame for i, frame in enumerate(decoded.frames) if i == 0 or frame is not decoded.frames[i - 1]]
+    decoded, (first, last) = _read(upload, request, lambda count: bin_centres(count, min(count, _PREVIEW_FRAMES)))
+    frames = decoded.frames
     preview = StreamPreview(num_frames=last - first, fps=request.meta.fps or decoded.fps, frames=[])
     if frames[0].ndim == 3:
         pictures = [_shrink(frame, cv2.INTER_AREA).astype(np.uint8, copy=False) for frame in frames]
@@ -192,7 +193,7 @@ def _shrink(frame: Frame, interpolation: int) -> Frame:
         return frame
     size = (_PREVIEW_WIDTH, max(1, round(height * _PREVIEW_WIDTH / width)))
     small = cv2.resize(frame, size, interpolation=interpolation)
-    return small.astype(np.uint8 if frame.ndim == 3 else np.uint16, copy=False)
+    return small.astype(np.uint8, copy=False) if frame.ndim == 3 else small.astype(np.uint16, copy=False)
 
 
 def _depth_range(frames: list[Frame]) -> tuple[int, int]:

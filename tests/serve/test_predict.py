@@ -1,0 +1,152 @@
+"""Every kind of upload through a real server, and its answer against the transform and the graph called directly."""
+
+import json
+from pathlib import Path
+
+import av
+import httpx
+import numpy as np
+import pytest
+
+from preprocess.clip import build_clip, centred_geometry
+from preprocess.frames import Frame, write_video
+from preprocess.sampling import bin_centres
+from serve.models import load_model
+from tests.serve.conftest import NUM_FRAMES, depth_frames, npz, rgb_frames, video, zipped
+from tests.serve.server import RunningServer, running_server
+from tests.serve.tiny_bundle import LABELS, SPEC, image_spec, make_bundle
+
+
+def post(server: RunningServer, path: str = "/predict", meta: object = None, **files: bytes) -> httpx.Response:
+    data = {"meta": json.dumps(meta)} if meta is not None else {}
+    return httpx.post(server.url + path, files=files, data=data, timeout=60)
+
+
+def expected_scores(bundle: Path, rgb: list[Frame], depth: list[Frame]) -> list[float]:
+    """Return the classes' scores in the order of the labels, without any of the service."""
+    model = load_model(bundle, "cpu")
+    geometry = centred_geometry(SPEC)
+    clips = {}
+    for stream, frames in (("rgb", rgb), ("depth", depth)):
+        sampled = [frames[i] for i in bin_centres(len(frames), SPEC.num_frames)]
+        clips[stream] = build_clip(sampled, SPEC, geometry)[None]
+    logits = model.runtime.infer(clips)["logits"][0].astype(np.float64)
+    return list(np.exp(logits) / np.exp(logits).sum())
+
+
+def scores(response: httpx.Response) -> list[float]:
+    assert response.status_code == 200, response.text
+    return [p["score"] for p in sorted(response.json()["predictions"], key=lambda p: p["index"])]
+
+
+@pytest.mark.parametrize("rgb_kind", [".mp4", ".mkv", ".avi", "jpeg", "png", "npz"])
+@pytest.mark.parametrize("depth_kind", [".mkv", ".avi", "png", "npz"])
+def test_every_container_gives_the_same_answer(
+    server: RunningServer, tmp_path: Path, rgb_kind: str, depth_kind: str
+) -> None:
+    def pack(frames: list[Frame], kind: str) -> bytes:
+        if kind == "npz":
+            return npz(frames)
+        return video(tmp_path, frames, kind) if kind.startswith(".") else zipped(tmp_path, frames, f".{kind}")
+
+    response = post(server, rgb=pack(rgb_frames(), rgb_kind), depth=pack(depth_frames(), depth_kind))
+    wanted = expected_scores(make_bundle(tmp_path / "bundle"), rgb_frames(), depth_frames())
+    lossless = rgb_kind in ("png", "npz")
+    assert scores(response) == pytest.approx(wanted, abs=1e-6 if lossless else 0.03)
+
+
+def test_the_answer_is_complete(server: RunningServer) -> None:
+    url = server.url + "/predict?top_k=2"
+    files = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames(20))}
+    response = httpx.post(url, files=files, data={"meta": '{"fps": 10}'}, headers={"X-Request-ID": "mine-1"})
+    answer = response.json()
+    assert response.headers["X-Request-ID"] == answer["request_id"] == "mine-1"
+    assert answer["model"] == {
+        "name": "tiny",
+        "version": "1",
+        "modality": "rgbd",
+        "runtime": "onnxruntime",
+        "device": "cpu",
+        "precision": "fp32",
+    }
+    assert len(answer["predictions"]) == len(answer["streams"]["rgb"]) == len(answer["streams"]["depth"]) == 2
+    best, second = answer["predictions"]
+    assert best["score"] >= second["score"] > 0
+    assert best["label"] == LABELS[best["index"]]
+    assert answer["clip"] == {"rgb_frames": 12, "depth_frames": 20, "sampled": 4, "duration_s": 2.0}
+    assert answer["timing_ms"].keys() == {"decode", "preprocess", "queue", "inference", "total"}
+    assert answer["timing_ms"]["total"] > answer["timing_ms"]["decode"] > 0
+    assert answer["warnings"] == ["frames: rgb 12 and depth 20; both were taken to begin and to end together"]
+
+
+def test_one_matroska_file_carries_both_streams(server: RunningServer, tmp_path: Path) -> None:
+    path = tmp_path / "both.mkv"
+    with av.open(str(path), "w") as container:
+        tracks = [container.add_stream("ffv1", rate=30) for _ in range(2)]
+        for track, pixels in zip(tracks, ("bgr0", "gray16le"), strict=True):
+            track.width, track.height, track.pix_fmt = 64, 48, pixels
+        for frames in zip(rgb_frames(), depth_frames(), strict=True):
+            for track, frame, given in zip(tracks, frames, ("rgb24", "gray16le"), strict=True):
+                container.mux(track.encode(av.VideoFrame.from_ndarray(frame, format=given)))
+        for track in tracks:
+            container.mux(track.encode())
+    wanted = expected_scores(make_bundle(tmp_path / "bundle"), rgb_frames(), depth_frames())
+    assert scores(post(server, rgb=path.read_bytes())) == pytest.approx(wanted, abs=1e-6)
+
+
+def test_depth_is_scaled_to_millimetres(server: RunningServer, tmp_path: Path) -> None:
+    stretched = [np.asarray(frame * np.uint16(4), np.uint16) for frame in depth_frames()]
+    response = post(server, rgb=npz(rgb_frames()), depth=npz(stretched), meta={"depth_scale_mm": 0.25})
+    wanted = expected_scores(make_bundle(tmp_path / "bundle"), rgb_frames(), depth_frames())
+    assert scores(response) == pytest.approx(wanted, abs=1e-6)
+
+
+def test_a_part_of_the_clip_is_cut_out(server: RunningServer, tmp_path: Path) -> None:
+    files = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
+    response = post(server, meta={"fps": 10, "start_s": 0.2, "end_s": 0.9}, **files)
+    wanted = expected_scores(make_bundle(tmp_path / "bundle"), rgb_frames()[2:9], depth_frames()[2:9])
+    assert scores(response) == pytest.approx(wanted, abs=1e-6)
+    assert response.json()["clip"] == {"rgb_frames": 7, "depth_frames": 7, "sampled": 4, "duration_s": 0.7}
+    short = post(server, meta={"fps": 10, "start_s": 1.0}, **files).json()
+    assert short["warnings"] == [
+        f"{stream} has 2 frames, fewer than the 4 that the model looks at; some were repeated"
+        for stream in ("rgb", "depth")
+    ]
+
+
+def test_depth_as_images_needs_a_model_of_such_depth(server: RunningServer, tmp_path: Path) -> None:
+    refused = post(server, rgb=npz(rgb_frames()), depth=npz(rgb_frames()))
+    assert refused.status_code == 422
+    assert "8-bit images, but this model needs distances" in refused.json()["detail"]
+    with running_server(make_bundle(tmp_path / "bundle", "depth", spec=image_spec())) as images:
+        assert scores(post(images, depth=npz(rgb_frames())))[0] > 0.5  # red, as the frames are
+        measured = post(images, depth=npz(depth_frames()))
+        assert measured.status_code == 422
+        assert "trained on 8-bit depth images" in measured.json()["detail"]
+
+
+def test_previews_show_both_streams(server: RunningServer, tmp_path: Path) -> None:
+    write_video(tmp_path / "wide.mkv", [np.full((90, 640), 2000 + i, np.uint16) for i in range(50)])
+    response = post(server, "/preview", rgb=npz(rgb_frames()), depth=(tmp_path / "wide.mkv").read_bytes())
+    answer = response.json()
+    assert response.status_code == 200
+    assert (answer["rgb"]["num_frames"], len(answer["rgb"]["frames"])) == (NUM_FRAMES, NUM_FRAMES)
+    assert (answer["depth"]["num_frames"], len(answer["depth"]["frames"])) == (50, 40)
+    assert 2000 <= answer["depth"]["near_mm"] < answer["depth"]["far_mm"] <= 2050
+    assert answer["depth"]["fps"] == 30
+    assert all(frame.startswith("data:image/jpeg;base64,") for frame in answer["depth"]["frames"])
+
+
+def test_the_service_describes_itself(server: RunningServer) -> None:
+    def get(path: str) -> httpx.Response:
+        return httpx.get(server.url + path)
+
+    assert get("/v2/health/live").json() == {"live": True}
+    assert get("/v2/health/ready").json() == {"ready": True}
+    assert [model["name"] for model in get("/v2/models").json()["models"]] == ["tiny"]
+    details = get("/v2/models/tiny").json()
+    assert details["labels"] == list(LABELS)
+    assert details["clip_spec"]["num_frames"] == SPEC.num_frames
+    assert "/predict" in get("/openapi.json").json()["paths"]
+    assert get("/docs").status_code == 200
+    assert "text/html" in get("/").headers["content-type"]
