@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check bench
+.PHONY: help setup demo serve test check bench
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -14,10 +14,17 @@ help:  ## list the commands
 setup: $(STAMP)  ## create .venv and install everything at the versions of constraints.txt
 
 $(STAMP): pyproject.toml constraints.txt
+	@date +%s > .setup-began
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rgbd-motion needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,export,serve,client,cpu,dev]'
-	touch $@
+	@echo $$(( $$(date +%s) - $$(cat .setup-began) )) > $@ && rm .setup-began
+
+demo: $(STAMP)  ## render recordings, preprocess, train, export, serve, classify: about 10 minutes on 2 cores
+	$(BIN)/python demo.py
+
+serve: $(STAMP)  ## serve what `make demo` trained on http://127.0.0.1:8000
+	$(BIN)/python -m serve --bundle demo/bundle
 
 check: $(STAMP)  ## ruff, mypy strict, import contracts
 	$(BIN)/ruff format --check .
@@ -27,3 +34,6 @@ check: $(STAMP)  ## ruff, mypy strict, import contracts
 
 test: check  ## everything that CI runs
 	$(BIN)/pytest
+
+bench: $(STAMP)  ## measure the claims of the README
+	for script in benchmarks/*.py; do $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done

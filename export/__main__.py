@@ -34,8 +34,8 @@ _MEANINGS = {
     "logits_small": "scores of the branch that reads the fewest frames",
     "logits_medium": "scores of the middle branch",
     "logits_large": "scores of the branch that reads the most frames",
-    "logits_rgb": "scores of the RGB stream alone",
-    "logits_depth": "scores of the depth stream alone",
+    "logits_rgb": "scores of the RGB stream's head, which has seen what the streams share",
+    "logits_depth": "scores of the depth stream's head, which has seen what the streams share",
 }
 
 

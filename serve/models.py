@@ -56,7 +56,7 @@ class ServedModel:
         return [Prediction(label=labels[i], index=int(i), score=float(scores[i])) for i in best]
 
     def rank_streams(self, outputs: dict[str, NDArray[np.float32]], top_k: int) -> StreamPredictions:
-        """Return what each stream of a fused model says on its own."""
+        """Return what the heads of a fused model's two streams say."""
         ranked = {
             stream: self.rank(outputs[f"logits_{stream}"], top_k)
             for stream in self.streams

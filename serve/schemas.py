@@ -60,7 +60,7 @@ class Prediction(BaseModel):
 
 
 class StreamPredictions(BaseModel):
-    """What each stream says on its own; empty for a model of one stream."""
+    """What the heads of a fused model's streams say, after the streams met; empty for a model of one stream."""
 
     rgb: list[Prediction] = []
     depth: list[Prediction] = []

@@ -1,0 +1,159 @@
+"""`make demo`: from rendered recordings to answers over HTTP, with the same commands that real recordings take."""
+
+import argparse
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from clients.client import Client
+from preprocess.datasets import NTU
+from preprocess.errors import UserError, run_command
+from preprocess.manifest import SplitEntry, read_split
+
+_CONFIG = "configs/demo.yml"
+_FUSION_EPOCHS = 5  # it starts from two trained streams
+_INSTALL_SECONDS = Path(".venv/.installed")  # written by the Makefile
+
+# What the demonstration promises of performers whom no network has seen.
+_MIN_ACCURACY, _MIN_GAIN = 0.90, 0.10
+
+console = Console(highlight=False)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A finished stage, for the table."""
+
+    name: str
+    seconds: float
+
+
+class Demo:
+    """One run of the whole product in a folder of its own."""
+
+    def __init__(self, folder: Path, num_clips: int, scale: float) -> None:
+        self._folder, self._num_clips, self._scale = folder, num_clips, scale
+        self.raw, self.data, self.bundle = (folder / name for name in ("raw", "data", "bundle"))
+        self.stages: list[Stage] = []
+        if _INSTALL_SECONDS.exists():
+            self.stages.append(Stage("install", float(_INSTALL_SECONDS.read_text() or 0)))
+
+    def run(self) -> int:
+        """Run all stages, print the table, and return 0 when the promise is kept, 1 when it is not."""
+        for old in ("raw", "data", "runs", "bundle"):
+            shutil.rmtree(self._folder / old, ignore_errors=True)
+        render = ("--out", self.raw, "--clips", self._num_clips, "--scale", self._scale)
+        self._command("render recordings", "preprocess.synthetic", *render)
+        self._command("preprocess", "preprocess.ntu", "--raw", self.raw, "--out", self.data)
+        for stream, kind in (("rgb", "M"), ("depth", "K")):
+            self._command(f"train {stream}", "training.main", *self._training(stream, kind))
+        streams = {f"streams.{stream}": self._checkpoint(stream) for stream in ("rgb", "depth")}
+        self._command(
+            "train fusion",
+            "training.main",
+            *self._training("fusion", "FusionNet", **{"schedule.epochs": _FUSION_EPOCHS}, **streams),
+        )
+        self._command("export", "export", "--checkpoint", self._checkpoint("fusion"), "--out", self.bundle)
+        accuracy = {stream: self._evaluated(stream) for stream in ("rgb", "depth")}
+        accuracy["fusion"] = self._classify()
+        self._print_table(accuracy)
+        gain = accuracy["fusion"] - max(accuracy["rgb"], accuracy["depth"])
+        if accuracy["fusion"] < _MIN_ACCURACY or gain < _MIN_GAIN:
+            console.print(f"[red]expected fusion at {_MIN_ACCURACY:.0%} and {_MIN_GAIN:.0%} above either stream[/]")
+            return 1
+        return 0
+
+    def _training(self, name: str, kind: str, **settings: object) -> tuple[str, ...]:
+        settings |= {"type": kind, "out": self._folder / "runs" / name, "data.root": self.data}
+        overrides = (("--set", f"{key}={value}") for key, value in settings.items())
+        return ("--config", _CONFIG, *(word for override in overrides for word in override))
+
+    def _checkpoint(self, name: str) -> Path:
+        # The last epoch's weights: to choose the best by the unseen performers would be to have seen them.
+        return self._folder / "runs" / name / "last.pt"
+
+    def _evaluated(self, name: str) -> float:
+        return float(json.loads(self._checkpoint(name).with_suffix(".json").read_text())["top1"])
+
+    def _command(self, name: str, module: str, *arguments: object) -> None:
+        words = [str(argument) for argument in arguments]
+        with self._stage(name):
+            console.print(f"[dim]python -m {module} {' '.join(words)}[/]", soft_wrap=True)
+            result = subprocess.run([sys.executable, "-m", module, *words], check=False)
+        if result.returncode:
+            raise UserError(f"the stage {name!r} ended with exit code {result.returncode}; see above")
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        console.rule(f"[bold]{name}", align="left")
+        start = time.perf_counter()
+        yield
+        self.stages.append(Stage(name, time.perf_counter() - start))
+
+    def _classify(self) -> float:
+        """Return the share of unseen performers' clips that the service names rightly."""
+        entries = read_split(NTU.split_file(self.data, "valid", "CS"), NTU)
+        with self._stage("classify over HTTP"), _running_service(self.bundle) as url, Client(url) as client:
+            console.print(f"[dim]POST {url}/predict, {len(entries)} clips of performers never seen[/]")
+            right = [self._is_right(client, entry) for entry in track(entries, "", console=console)]
+        return sum(right) / len(right)
+
+    def _is_right(self, client: Client, entry: SplitEntry) -> bool:
+        rgb = NTU.rgb_frame(self.data, entry.clip, 0).parent
+        depth = NTU.depth_frame(self.data, entry.clip, 0).parent
+        return client.predict(rgb, depth, top_k=1).predictions[0].index == entry.label
+
+    def _print_table(self, accuracy: dict[str, float]) -> None:
+        console.rule()
+        scores = Table("unseen performers", "accuracy", "measured by", box=None, pad_edge=False)
+        for name, share in accuracy.items():
+            scores.add_row(name, f"{share:.1%}", "POST /predict" if name == "fusion" else "training's evaluation")
+        seconds = Table("stage", "seconds", box=None, pad_edge=False)
+        for stage in self.stages:
+            seconds.add_row(stage.name, f"{stage.seconds:.0f}")
+        seconds.add_row("[bold]together", f"[bold]{sum(stage.seconds for stage in self.stages):.0f}")
+        for table in (scores, seconds):
+            table.columns[1].justify = "right"
+            console.print(table)
+            console.print()
+        console.print("[bold]make serve[/] starts the service again and keeps it, at http://127.0.0.1:8000")
+
+
+@contextmanager
+def _running_service(bundle: Path) -> Iterator[str]:
+    """Serve `bundle` on a free port while the block runs; yields the address."""
+    command = [sys.executable, "-u", "-m", "serve", "--bundle", str(bundle), "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            yield next(match[1] for line in process.stderr if (match := re.search(r"open (http://[\d.:]+)", line)))
+        except StopIteration as error:
+            raise UserError("the service ended before it listened; run `make serve` to see why") from error
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+def main() -> int:
+    """Run the demonstration; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("demo"), help="where everything is written (demo)")
+    parser.add_argument("--clips", type=int, default=300, help="recordings to render (300)")
+    parser.add_argument("--scale", type=float, default=0.35, help="size of their images (0.35)")
+    options = parser.parse_args()
+    return Demo(options.folder, options.clips, options.scale).run()
+
+
+if __name__ == "__main__":
+    run_command(main)
