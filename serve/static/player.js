@@ -1,6 +1,6 @@
 // Plays the previews of all streams in step, each on its own canvas.
 
-const FALLBACK_FPS = 30;
+const FALLBACK_FPS = 30; // a zip of images does not know its own
 
 export class Player {
   /** `controls`: the elements `play`, `seek` and `clock`. */
@@ -9,56 +9,57 @@ export class Player {
     this.tracks = new Map();
     this.position = 0; // in [0, 1) of the clip
     this.playing = false;
-    this.durationS = 0;
-    controls.play.addEventListener("click", () => this.toggle());
-    controls.seek.addEventListener("input", () => this.seek(controls.seek.value / 1000));
+    controls.play.addEventListener("click", () => this.#setPlaying(!this.playing));
+    controls.seek.addEventListener("input", () => this.#seek((Number(controls.seek.value) + 0.5) / this.numFrames));
   }
 
-  /** Show `preview` (an answer of POST /preview, for one stream) on `canvas`. */
+  /** Show `preview`, one stream of the answer of POST /preview, on `canvas`, from the start. */
   async load(stream, preview, canvas) {
     const images = await Promise.all(preview.frames.map(decode));
     canvas.width = images[0].naturalWidth;
     canvas.height = images[0].naturalHeight;
-    this.tracks.set(stream, { images, context: canvas.getContext("2d"), shown: -1, preview });
-    this.#refresh();
-    const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.tracks.set(stream, { images, preview, context: canvas.getContext("2d"), shown: -1 });
+    this.#measure();
     this.position = 0;
-    if (!this.playing && !calm) this.toggle();
     this.#draw();
+    if (!window.matchMedia("(prefers-reduced-motion: reduce)").matches) this.#setPlaying(true);
   }
 
   unload(stream) {
     this.tracks.delete(stream);
-    this.#refresh();
-    if (this.tracks.size === 0 && this.playing) this.toggle();
+    this.#measure();
+    if (this.tracks.size === 0) this.#setPlaying(false);
   }
 
-  toggle() {
-    this.playing = !this.playing;
-    this.controls.play.dataset.playing = this.playing;
-    this.controls.play.setAttribute("aria-label", this.playing ? "Pause" : "Play");
-    this.lastTime = null;
-    if (this.playing) requestAnimationFrame((time) => this.#tick(time));
+  #measure() {
+    const tracks = [...this.tracks.values()];
+    const timed = tracks.find(({ preview }) => preview.fps) ?? tracks[0];
+    this.durationS = timed ? timed.preview.num_frames / (timed.preview.fps ?? FALLBACK_FPS) : 0;
+    this.numFrames = Math.max(1, ...tracks.map(({ images }) => images.length));
+    this.controls.seek.max = this.numFrames - 1;
+    this.controls.play.disabled = this.controls.seek.disabled = tracks.length === 0;
+    if (tracks.length === 0) this.controls.clock.textContent = "–";
   }
 
-  seek(position) {
-    if (this.playing) this.toggle();
-    this.position = Math.min(position, 0.9999);
+  #setPlaying(playing) {
+    const started = playing && !this.playing;
+    this.playing = playing;
+    this.controls.play.dataset.playing = playing;
+    this.controls.play.setAttribute("aria-label", playing ? "Pause" : "Play");
+    this.lastTime = performance.now();
+    if (started) requestAnimationFrame((time) => this.#tick(time));
+  }
+
+  #seek(position) {
+    this.#setPlaying(false);
+    this.position = position;
     this.#draw();
-  }
-
-  #refresh() {
-    const seconds = [...this.tracks.values()].map(({ preview }) => preview.num_frames / (preview.fps ?? FALLBACK_FPS));
-    // A stream without a frame rate (a zip) plays as long as the one that knows its own.
-    const known = [...this.tracks.values()].filter(({ preview }) => preview.fps);
-    this.durationS = known.length ? known[0].preview.num_frames / known[0].preview.fps : Math.max(0, ...seconds);
-    this.controls.play.disabled = this.controls.seek.disabled = this.tracks.size === 0;
-    if (this.tracks.size === 0) this.controls.clock.textContent = "–";
   }
 
   #tick(time) {
     if (!this.playing) return;
-    if (this.lastTime !== null) this.position = (this.position + (time - this.lastTime) / 1000 / this.durationS) % 1;
+    const passed = Math.max(0, time - this.lastTime) / 1000;
+    this.position = (this.position + passed / this.durationS) % 1;
     this.lastTime = time;
     this.#draw();
     requestAnimationFrame((next) => this.#tick(next));
@@ -70,13 +71,10 @@ export class Player {
       if (index !== track.shown) track.context.drawImage(track.images[index], 0, 0);
       track.shown = index;
     }
-    const seconds = (this.position * this.durationS).toFixed(1);
-    const clock = `${seconds} / ${this.durationS.toFixed(1)} s`;
-    if (this.tracks.size && this.controls.clock.textContent !== clock) {
-      this.controls.clock.textContent = clock;
-      this.controls.seek.setAttribute("aria-valuetext", `${seconds} of ${this.durationS.toFixed(1)} seconds`);
-    }
-    this.controls.seek.value = Math.round(this.position * 1000);
+    const [now, all] = [this.position * this.durationS, this.durationS].map((seconds) => seconds.toFixed(1));
+    this.controls.clock.textContent = `${now} / ${all} s`;
+    this.controls.seek.value = Math.floor(this.position * this.numFrames);
+    this.controls.seek.setAttribute("aria-valuetext", `${now} of ${all} seconds`);
   }
 }
 

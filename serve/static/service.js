@@ -1,14 +1,6 @@
 // Talks to the service: every request of the page, and every failure of one as words for a person.
 
-export class Problem extends Error {
-  /** `title` in a few words, `message` with the remedy, `note` for a report to the service's owner. */
-  constructor(title, message, note = "", isDown = false) {
-    super(message);
-    this.title = title;
-    this.note = note;
-    this.isDown = isDown;
-  }
-}
+import { Problem } from "./problem.js";
 
 const TITLES = {
   400: "The request is incomplete",
@@ -19,9 +11,12 @@ const TITLES = {
   503: "The service is not ready",
   504: "It took too long",
 };
+const PASSING = [429, 500, 502, 503, 504];
 
-export async function listModels() {
-  return (await request("v2/models")).models;
+/** The model that is served, with all there is to know about it. */
+export async function describeModel() {
+  const { models } = await request("v2/models");
+  return request(`v2/models/${encodeURIComponent(models[0].name)}`);
 }
 
 export function preview(stream, file, depthScale, signal) {
@@ -40,23 +35,32 @@ function form(files, depthScale) {
 }
 
 async function request(path, options = {}) {
-  let response;
+  let response, body;
   try {
     response = await fetch(path, options);
+    body = await response.json();
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    // The browser says the same when the service is gone and when a file changed on disk after it was chosen.
-    throw new Problem("The service cannot be reached", "Check that it is running, then try again.", "", true);
+    if (!response) throw unreachable(); // else a proxy answered with a page of its own
   }
-  const body = await response.json().catch(() => null);
   if (response.ok && body) return body;
-  const title = TITLES[response.status] ?? "The service failed";
-  const detail = sentence(body?.detail ?? `It answered with status ${response.status}.`);
-  const note = body?.request_id ? `${body.error} · request ${body.request_id}` : "";
-  throw new Problem(title, detail, note, response.status === 503);
+  throw new Problem(
+    TITLES[response.status] ?? "The service failed",
+    sentence(body?.detail ?? `It answered with status ${response.status}`),
+    {
+      note: body?.request_id ? `${body.error}, request ${body.request_id}` : "",
+      isPassing: PASSING.includes(response.status),
+      isDown: response.status === 503,
+    },
+  );
 }
 
 function sentence(text) {
   const capital = text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?]$/.test(capital) ? capital : `${capital}.`;
+}
+
+function unreachable() {
+  const remedy = "Check that it is running and that the file was not moved, then try again.";
+  return new Problem("The service cannot be reached", remedy, { isPassing: true, isDown: true });
 }
