@@ -1,0 +1,81 @@
+"""The service's answer as typed values."""
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from clients.errors import UnexpectedAnswerError
+
+_Record = TypeVar("_Record")
+
+
+@dataclass(frozen=True)
+class Score:
+    """One label with its probability in [0, 1]; `index` is its place among the model's labels."""
+
+    label: str
+    index: int
+    score: float
+
+
+@dataclass(frozen=True)
+class Model:
+    """What answered."""
+
+    name: str
+    version: str
+    modality: str
+    runtime: str
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What was seen: frames that arrived in each stream (None for a stream not sent) and frames that were sampled."""
+
+    rgb_frames: int | None
+    depth_frames: int | None
+    sampled: int
+    duration_s: float | None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer to one clip; `predictions` and each of `streams` hold the most probable label first."""
+
+    request_id: str
+    model: Model
+    predictions: tuple[Score, ...]
+    streams: dict[str, tuple[Score, ...]]
+    clip: Clip
+    timing_ms: dict[str, float]
+    warnings: tuple[str, ...]
+
+
+def parse_prediction(body: Any) -> Prediction:
+    """Return the answer that the JSON `body` of POST /predict holds; fields of a newer service are passed over.
+
+    Raises `UnexpectedAnswerError` when fields are missing.
+    """
+    try:
+        return Prediction(
+            request_id=body["request_id"],
+            model=_pick(Model, body["model"]),
+            predictions=_scores(body["predictions"]),
+            streams={name: _scores(scores) for name, scores in body["streams"].items()},
+            clip=_pick(Clip, body["clip"]),
+            timing_ms=dict(body["timing_ms"]),
+            warnings=tuple(body["warnings"]),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UnexpectedAnswerError(
+            f"the answer is not one of this service ({type(error).__name__}: {error}); check the address and version"
+        ) from error
+
+
+def _scores(items: list[Any]) -> tuple[Score, ...]:
+    return tuple(_pick(Score, item) for item in items)
+
+
+def _pick(record: type[_Record], body: Any) -> _Record:
+    return record(**{name: body[name] for name in record.__annotations__})

@@ -1,0 +1,98 @@
+"""The command line of the client: `python -m clients predict` and `python -m clients health`."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.bar import Bar
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from clients.answers import Prediction, Score
+from clients.client import Client
+from clients.errors import ClientError, InputError, RefusedError
+
+_WIDTH = 80
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code: 0; 1 when the service gave no answer; 2 for a user's mistake; 130."""
+    options = _parser().parse_args(arguments)
+    errors = Console(stderr=True, soft_wrap=True)
+    try:
+        with Client(options.url, timeout_s=options.timeout_s) as client:
+            if options.command == "predict":
+                _predict(client, options)
+            else:
+                client.check_ready()
+                Console().print(f"{escape(options.url)}: ready", highlight=False)
+    except KeyboardInterrupt:
+        errors.print("interrupted")
+        return 130
+    except ClientError as error:
+        errors.print(f"[bold red]error:[/] {escape(_describe(error))}", highlight=False)
+        return 2 if isinstance(error, InputError) else 1
+    return 0
+
+
+def _describe(error: ClientError) -> str:
+    if not isinstance(error, RefusedError):
+        return str(error)
+    request = f", request {error.request_id}" if error.request_id else ""
+    return f"{error.detail} ({error.status} {error.code}{request})"
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--url", default="http://127.0.0.1:8000", help="address of the service (%(default)s)")
+    shared.add_argument("--timeout-s", type=float, default=60.0, help="seconds to wait for an answer (%(default)g)")
+    parser = argparse.ArgumentParser(prog="python -m clients", description="Ask the service what motion a clip shows.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    predict = commands.add_parser("predict", parents=[shared], help="send a clip and print the ranked answer")
+    predict.add_argument("--rgb", type=Path, metavar="FILE", help="video, zip, .npz, or a folder of frames")
+    predict.add_argument("--depth", type=Path, metavar="FILE", help="the same for depth, 16 bits, lossless")
+    predict.add_argument("--top-k", type=int, default=5, help="how many labels (%(default)s)")
+    predict.add_argument("--depth-scale-mm", type=float, help="millimetres of one unit of depth, where it is not 1")
+    predict.add_argument("--json", action="store_true", help="print the answer as JSON")
+    commands.add_parser("health", parents=[shared], help="say whether the service is ready")
+    return parser
+
+
+def _predict(client: Client, options: argparse.Namespace) -> None:
+    answer = client.predict(options.rgb, options.depth, depth_scale_mm=options.depth_scale_mm, top_k=options.top_k)
+    if options.json:
+        sys.stdout.write(json.dumps(asdict(answer), indent=2) + "\n")
+    else:
+        _print_answer(Console(width=_WIDTH, highlight=False), answer)
+
+
+def _print_answer(console: Console, answer: Prediction) -> None:
+    console.print(_ranking(answer.predictions))
+    for name, scores in answer.streams.items():
+        if scores:
+            best = scores[0]
+            console.print(f"[dim]{escape(name)} stream:[/] {escape(best.label)} {best.score:.1%}")
+    model, total_ms = answer.model, answer.timing_ms.get("total", 0.0)
+    console.print(
+        f"[dim]{escape(model.name)} {escape(model.version)}, {escape(model.runtime)} {model.device} {model.precision}, "
+        f"{answer.clip.sampled} frames, {total_ms:.0f} ms[/]"
+    )
+    for warning in answer.warnings:
+        console.print(f"[yellow]warning:[/] {escape(warning)}")
+
+
+def _ranking(scores: Sequence[Score]) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), width=_WIDTH)
+    table.add_column(justify="right", width=3, style="dim")
+    table.add_column(ratio=1, overflow="ellipsis", no_wrap=True)
+    table.add_column(width=30)
+    table.add_column(justify="right", width=6)
+    for rank, score in enumerate(scores, start=1):
+        bar = Bar(size=1.0, begin=0.0, end=score.score, width=30, color="cyan")
+        style = "bold" if rank == 1 else ""
+        table.add_row(str(rank), escape(score.label), bar, f"{score.score:.1%}", style=style)
+    return table

@@ -1,0 +1,130 @@
+"""Client: sends a clip to the service, waits its turn when the service is busy, and returns the typed answer."""
+
+import json
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from clients.answers import Prediction, parse_prediction
+from clients.errors import BusyError, InputError, RefusedError, UnexpectedAnswerError, UnreachableError
+from clients.uploads import open_upload
+
+_BUSY = (429, 503)
+_LONGEST_WAIT_S = 30.0  # a service that asks for more is not coming back soon: better to say so
+
+
+class Client:
+    """A connection to one service; use it as a context manager, or call `close`.
+
+    `timeout_s` bounds each silence of the service, `num_retries` how often a request is repeated when the service
+    says that it is busy (429, 503), after the time its Retry-After header asks for.
+    """
+
+    def __init__(self, url: str = "http://127.0.0.1:8000", *, timeout_s: float = 60.0, num_retries: int = 3) -> None:
+        self._url = url
+        self._num_retries = num_retries
+        try:
+            self._http = httpx.Client(base_url=url, timeout=timeout_s)
+        except httpx.InvalidURL as error:
+            raise InputError(f"{url}: is not an address ({error}); give one like http://127.0.0.1:8000") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def predict(
+        self,
+        rgb: Path | None = None,
+        depth: Path | None = None,
+        *,
+        depth_scale_mm: float | None = None,
+        top_k: int = 5,
+    ) -> Prediction:
+        """Return the service's answer for one clip.
+
+        `rgb` and `depth` are each a video, a zip of frames, an .npz, or a folder of JPEG or PNG frames; the model's
+        modality says which are needed. `depth_scale_mm` is the millimetres of one unit of 16-bit depth (service: 1).
+        Raises `InputError`, `UnreachableError`, `RefusedError` or `UnexpectedAnswerError`.
+        """
+        paths = {name: path for name, path in (("rgb", rgb), ("depth", depth)) if path is not None}
+        if not paths:
+            raise InputError("no stream was given; give rgb, depth, or both, as the model needs")
+        meta = {} if depth_scale_mm is None else {"meta": json.dumps({"depth_scale_mm": depth_scale_mm})}
+        with ExitStack() as stack:
+            files = {}
+            for name, path in paths.items():
+                file_name, file = open_upload(path)
+                files[name] = (file_name, stack.enter_context(file))
+            return parse_prediction(self._ask("POST", "/predict", files=files, data=meta, params={"top_k": top_k}))
+
+    def check_ready(self) -> None:
+        """Return when the service is ready to predict; raises like `predict` when it is not."""
+        self._send("GET", "/v2/health/ready")
+
+    def _ask(self, method: str, path: str, **content: Any) -> Any:
+        response = self._send(method, path, **content)
+        try:
+            return response.json()
+        except ValueError as error:
+            raise UnexpectedAnswerError(f"{self._url}: answers, but not with JSON; check the address") from error
+
+    def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
+        for attempt in range(self._num_retries + 1):
+            try:
+                response = self._http.request(method, path, **content)  # httpx rewinds the files for each attempt
+            except httpx.UnsupportedProtocol as error:
+                raise InputError(f"{self._url}: is not an address; give one like http://127.0.0.1:8000") from error
+            except httpx.TimeoutException as error:
+                raise UnreachableError(f"{self._url}: no answer in time; try a longer timeout") from error
+            except httpx.TransportError as error:
+                raise UnreachableError(f"{self._url}: cannot be reached ({error}); is the service running?") from error
+            if response.status_code not in _BUSY or attempt == self._num_retries:
+                break
+            wait_s = _retry_after_s(response)
+            if wait_s > _LONGEST_WAIT_S:
+                break
+            time.sleep(wait_s)
+        if not response.is_success:
+            raise _refusal(response)
+        return response
+
+
+def _retry_after_s(response: httpx.Response) -> float:
+    """Return the seconds that the Retry-After header asks for, given as a number or as a date; 1 without one."""
+    text = response.headers.get("Retry-After", "")
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return 1.0
+
+
+def _refusal(response: httpx.Response) -> RefusedError:
+    """Return the service's problem+json as an exception; a proxy's own error page has no detail worth showing."""
+    problem: Any = {}
+    if "json" in response.headers.get("Content-Type", ""):
+        try:
+            problem = response.json()
+        except ValueError:
+            problem = {}
+    kind = BusyError if response.status_code in _BUSY else RefusedError
+    return kind(
+        response.status_code,
+        str(problem.get("error", "http_error")),
+        str(problem.get("detail", f"{response.status_code} {response.reason_phrase}")),
+        problem.get("request_id"),
+    )

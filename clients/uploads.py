@@ -1,0 +1,43 @@
+"""From what a person has on disk, a file or a folder of frames, to what the service takes."""
+
+import io
+import re
+import zipfile
+from pathlib import Path
+from typing import IO
+
+from clients.errors import InputError
+
+_FRAME_SUFFIXES = {".jpg", ".jpeg", ".png"}
+
+
+def open_upload(path: Path) -> tuple[str, IO[bytes]]:
+    """Return the name to send and an open binary file: the file itself, or a folder's frames as a zip in memory.
+
+    Raises `InputError` when the path does not exist, cannot be read, or is a folder without JPEG or PNG frames.
+    """
+    try:
+        if path.is_dir():
+            return f"{path.resolve().name}.zip", _zip_frames(path)
+        return path.name, path.open("rb")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
+
+
+def _zip_frames(folder: Path) -> IO[bytes]:
+    images = (path for path in folder.iterdir() if path.suffix.lower() in _FRAME_SUFFIXES)
+    frames = sorted((path for path in images if not path.name.startswith(".")), key=_natural_order)
+    if not frames:
+        raise InputError(f"{folder}: holds no JPEG or PNG frames; give the folder that the frames lie in directly")
+    archive = io.BytesIO()
+    # Frames are compressed already: packing them again would cost time and save nothing.
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
+        for frame in frames:
+            packed.write(frame, frame.name)
+    archive.seek(0)
+    return archive
+
+
+def _natural_order(path: Path) -> list[tuple[int, str]]:
+    # frame_2 comes before frame_10, as the service sorts them too.
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", path.name)]

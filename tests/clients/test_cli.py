@@ -1,0 +1,86 @@
+"""`python -m clients` as a person runs it: what is printed, and with which exit code it ends."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.clients.recording import color_frames, write_frames, write_recording
+from tests.serve.server import running_server
+from tests.serve.tiny_bundle import make_bundle
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_server(make_bundle(tmp_path_factory.mktemp("bundle"))) as server:
+        yield server.url
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "clients", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_predict_prints_a_ranking_at_80_columns(url: str, tmp_path: Path) -> None:
+    rgb, depth = write_recording(tmp_path)
+    result = run("predict", "--rgb", rgb, "--depth", depth, "--url", url)
+    assert (result.returncode, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    ranking = [line for line in lines if "%" in line and "stream:" not in line]
+    assert len(ranking) == 3  # the tiny model has three labels
+    assert ranking[0].split()[0] == "1"
+    shares = [float(line.split()[-1].removesuffix("%")) for line in ranking]
+    assert shares == sorted(shares, reverse=True)
+    assert ranking[0].count("█") > ranking[2].count("█")
+    assert "rgb stream: red" in result.stdout
+
+
+def test_predict_prints_json_for_programs(url: str, tmp_path: Path) -> None:
+    _, depth = write_recording(tmp_path)
+    rgb = write_frames(tmp_path / "frames", color_frames(12), ".jpg")
+    result = run("predict", "--rgb", rgb, "--depth", depth, "--url", url, "--top-k", "1", "--json")
+    answer = json.loads(result.stdout)
+    assert len(answer["predictions"]) == 1
+    assert answer["model"]["name"] == "tiny"
+
+
+def test_a_refusal_ends_with_1_and_a_mistake_with_2(url: str, tmp_path: Path) -> None:
+    rgb, _ = write_recording(tmp_path)
+    refused = run("predict", "--rgb", rgb, "--url", url)
+    assert refused.returncode == 1
+    assert "send depth" in refused.stderr
+    assert "400 missing_stream" in refused.stderr
+    mistaken = run("predict", "--rgb", tmp_path / "nowhere.mp4", "--url", url)
+    assert mistaken.returncode == 2
+    assert "nowhere.mp4: cannot be read" in mistaken.stderr
+    assert run("predict", "--top-k", "many").returncode == 2
+    assert refused.stdout == mistaken.stdout == ""
+    assert "Traceback" not in refused.stderr + mistaken.stderr
+
+
+def test_health(url: str) -> None:
+    assert run("health", "--url", url).stdout == f"{url}: ready\n"
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        result = run("health", "--url", f"http://127.0.0.1:{unused.getsockname()[1]}")
+    assert result.returncode == 1
+    assert "is the service running?" in result.stderr
+
+
+def test_ctrl_c_ends_with_130(tmp_path: Path) -> None:
+    rgb, _ = write_recording(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        command = [sys.executable, "-m", "clients", "predict", "--rgb", str(rgb), "--url", url]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process, silent.accept()[0] as connection:
+            connection.recv(1)  # it waits for an answer now
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors == "interrupted\n"

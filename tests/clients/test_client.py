@@ -1,0 +1,201 @@
+"""The client against the real service, and its patience against a service that is busy."""
+
+import json
+import socket
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+
+from clients.client import Client
+from clients.errors import BusyError, InputError, RefusedError, UnexpectedAnswerError, UnreachableError
+from clients.uploads import open_upload
+from preprocess.frames import write_video
+from tests.clients.recording import color_frames, depth_frames, write_frames, write_recording
+from tests.serve.server import running_server
+from tests.serve.tiny_bundle import make_bundle
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_server(make_bundle(tmp_path_factory.mktemp("bundle"))) as server:
+        yield server.url
+
+
+def test_the_answer_is_the_services_own(url: str, tmp_path: Path) -> None:
+    rgb, depth = write_recording(tmp_path)
+    with Client(url) as client:
+        answer = client.predict(rgb, depth, top_k=2)
+    with rgb.open("rb") as rgb_file, depth.open("rb") as depth_file:
+        files = {"rgb": rgb_file, "depth": depth_file}
+        body = httpx.post(f"{url}/predict", files=files, params={"top_k": 2}).raise_for_status().json()
+    for changing in ("request_id", "timing_ms"):
+        body.pop(changing)
+    ours = json.loads(json.dumps(asdict(answer)))
+    assert {name: ours[name] for name in body} == body
+    assert answer.streams["rgb"][0].label == "red"
+    assert answer.clip.rgb_frames == 12
+    assert answer.timing_ms["total"] > 0
+
+
+def test_a_folder_of_frames_answers_as_its_array_does(url: str, tmp_path: Path) -> None:
+    # PNG for both, so that nothing is lost; eleven frames, so that frame_10 must not come before frame_2.
+    rgb = write_frames(tmp_path / "rgb", color_frames(11), ".png")
+    depth = write_frames(tmp_path / "depth", depth_frames(11), ".png")
+    video = tmp_path / "depth.mkv"
+    write_video(video, depth_frames(11))
+    with Client(url) as client:
+        from_folders, from_video = client.predict(rgb, depth), client.predict(rgb, video)
+    assert from_folders.clip.depth_frames == 11
+    assert from_folders.predictions == from_video.predictions
+
+
+def test_folders_are_sent_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    folder = write_frames(tmp_path / "clip", color_frames(11), ".jpg")
+    (folder / "notes.txt").write_text("not a frame")
+    (folder / ".hidden.jpg").write_bytes(b"not a frame")
+    name, file = open_upload(folder)
+    with zipfile.ZipFile(file) as archive:
+        assert archive.namelist() == [f"frame_{number}.jpg" for number in range(1, 12)]
+        assert {member.compress_type for member in archive.infolist()} == {zipfile.ZIP_STORED}
+    assert name == "clip.zip"
+
+
+def test_the_depth_scale_reaches_the_service(url: str, tmp_path: Path) -> None:
+    rgb, depth = write_recording(tmp_path)
+    tenths = tmp_path / "tenths.mkv"
+    write_video(tenths, [frame * 10 for frame in depth_frames(12)])
+    with Client(url) as client:
+        assert client.predict(rgb, tenths, depth_scale_mm=0.1).predictions == client.predict(rgb, depth).predictions
+        assert client.predict(rgb, tenths).predictions != client.predict(rgb, depth).predictions
+
+
+def test_refusals_carry_what_the_service_said(url: str, tmp_path: Path) -> None:
+    rgb, _ = write_recording(tmp_path)
+    text = tmp_path / "notes.txt"
+    text.write_text("not a recording")
+    with Client(url) as client:
+        with pytest.raises(RefusedError, match="depth") as missing:
+            client.predict(rgb)
+        with pytest.raises(RefusedError, match=r"notes\.txt") as unknown:
+            client.predict(rgb, text)
+    assert (missing.value.status, missing.value.code) == (400, "missing_stream")
+    assert (unknown.value.status, unknown.value.code) == (415, "unknown_container")
+    assert unknown.value.request_id
+
+
+@pytest.mark.parametrize("name", ["missing.mp4", "empty"])
+def test_what_cannot_be_sent_is_refused_before_anything_is(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with Client("http://127.0.0.1:9") as client, pytest.raises(InputError, match=name):
+        client.predict(tmp_path / name)
+
+
+def test_no_stream_and_no_address_are_mistakes(tmp_path: Path) -> None:
+    rgb, _ = write_recording(tmp_path)
+    with Client() as client, pytest.raises(InputError, match="no stream"):
+        client.predict()
+    with Client("somewhere") as client, pytest.raises(InputError, match="somewhere: is not an address"):
+        client.predict(rgb)
+
+
+def test_nobody_there() -> None:
+    with Client("http://127.0.0.1:9") as client, pytest.raises(UnreachableError, match="is the service running"):
+        client.check_ready()
+
+
+class Scripted(ThreadingHTTPServer):
+    """A server that gives the next of its answers (status, headers, body) to each request and keeps the requests."""
+
+    def __init__(self, answers: list[tuple[int, dict[str, str], bytes]]) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers = answers
+        self.bodies: list[bytes] = []
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Scripted
+
+    def do_POST(self) -> None:
+        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        status, headers, body = self.server.answers.pop(0)
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def scripted(*answers: tuple[int, dict[str, str], bytes]) -> Iterator[tuple[str, Scripted]]:
+    with Scripted(list(answers)) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+ANSWER = {
+    "request_id": "r1",
+    "model": {"name": "m", "version": "1", "modality": "rgb", "runtime": "r", "device": "cpu", "precision": "fp32"},
+    "predictions": [{"label": "wave", "index": 0, "score": 1.0, "new_in_2030": True}],
+    "streams": {},
+    "clip": {"rgb_frames": 3, "depth_frames": None, "sampled": 4, "duration_s": None},
+    "timing_ms": {"total": 1.0},
+    "warnings": [],
+}
+OK = (200, {"Content-Type": "application/json"}, json.dumps(ANSWER).encode())
+
+
+def test_a_busy_service_is_asked_again_with_the_same_files(tmp_path: Path) -> None:
+    rgb, _ = write_recording(tmp_path)
+    soon = format_datetime(datetime.now(UTC), usegmt=True)
+    busy = [(429, {"Retry-After": "0.3"}, b"{}"), (503, {"Retry-After": soon}, b"<html>")]
+    with scripted(*busy, OK) as (url, server), Client(url) as client:
+        start = time.monotonic()
+        assert client.predict(rgb).predictions[0].label == "wave"
+        assert time.monotonic() - start >= 0.3
+    assert [rgb.read_bytes() in body for body in server.bodies] == [True, True, True]
+
+
+def test_patience_ends(tmp_path: Path) -> None:
+    rgb, _ = write_recording(tmp_path)
+    problem = {"detail": "5 requests are waiting", "error": "queue_full", "request_id": "r2"}
+    busy = (429, {"Retry-After": "0", "Content-Type": "application/problem+json"}, json.dumps(problem).encode())
+    long = (503, {"Retry-After": "3600"}, b"")
+    with scripted(busy, busy, busy, OK) as (url, server), Client(url, num_retries=2) as client:
+        with pytest.raises(BusyError, match="5 requests are waiting") as caught:
+            client.predict(rgb)
+        assert len(server.bodies) == 3
+    assert (caught.value.code, caught.value.request_id) == ("queue_full", "r2")
+    with scripted(long) as (url, _), Client(url) as client, pytest.raises(BusyError, match="503"):
+        client.predict(rgb)
+
+
+@pytest.mark.parametrize("body", [b"<html>a router's page</html>", b"[]", b'{"request_id": "r1"}'])
+def test_another_program_on_the_port_is_noticed(tmp_path: Path, body: bytes) -> None:
+    rgb, _ = write_recording(tmp_path)
+    with scripted((200, {}, body)) as (url, _), Client(url) as client, pytest.raises(UnexpectedAnswerError):
+        client.predict(rgb)
+
+
+def test_silence_ends_with_the_timeout() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with Client(url, timeout_s=0.2) as client, pytest.raises(UnreachableError, match="timeout"):
+            client.check_ready()
