@@ -76,7 +76,7 @@ class Demo:
         return 0
 
     def _training(self, name: str, kind: str, **settings: object) -> tuple[str, ...]:
-        settings |= {"type": kind, "out": self._folder / "runs" / name, "data.root": self.data}
+        settings = {"type": kind, "out": self._folder / "runs" / name, "data.root": self.data, **settings}
         overrides = (("--set", f"{key}={value}") for key, value in settings.items())
         return ("--config", _CONFIG, *(word for override in overrides for word in override))
 

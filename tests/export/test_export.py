@@ -1,8 +1,6 @@
 """From a checkpoint to a bundle: dynamic batch, parity with PyTorch, hashes, and what a damaged bundle says."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import onnx
@@ -13,6 +11,7 @@ from export.bundle import BundleError, read_bundle
 from export.runtimes import load_runtime
 from preprocess.clip import ClipSpec
 from preprocess.errors import UserError
+from tests.commands import assert_refused, run_module
 from training.checkpoint import Checkpoint, build_network, save_checkpoint
 from training.config import TrainingConfig
 
@@ -43,15 +42,12 @@ def untrained(kind: str, path: Path) -> Path:
     return path
 
 
-def export(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "export", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 @pytest.fixture(scope="module")
 def fusion_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fusion")
-    result = export("--checkpoint", untrained("FusionNet", folder / "best.pt"), "--out", folder / "bundle")
+    result = run_module(
+        "export", "--checkpoint", untrained("FusionNet", folder / "best.pt"), "--out", folder / "bundle"
+    )
     assert result.returncode == 0, result.stderr
     return folder / "bundle"
 
@@ -90,7 +86,7 @@ def test_any_batch_gives_each_clip_its_own_answer(fusion_bundle: Path, batch: in
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["M", "K"])
 def test_unimodal_bundle(kind: str, tmp_path: Path) -> None:
-    result = export("--checkpoint", untrained(kind, tmp_path / "best.pt"), "--out", tmp_path / "bundle")
+    result = run_module("export", "--checkpoint", untrained(kind, tmp_path / "best.pt"), "--out", tmp_path / "bundle")
     assert result.returncode == 0, result.stderr
     manifest = read_bundle(tmp_path / "bundle").manifest
     assert manifest.streams == ({"M": "rgb", "K": "depth"}[kind],)
@@ -121,10 +117,8 @@ def test_damaged_bundles_are_refused(fusion_bundle: Path, tmp_path: Path) -> Non
 
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / "best.pt").write_bytes(b"not a checkpoint")
-    result = export("--checkpoint", tmp_path / "best.pt", "--out", tmp_path / "bundle")
-    assert result.returncode == 2
-    assert "is not a checkpoint" in result.stderr
-    assert "Traceback" not in result.stderr
+    result = run_module("export", "--checkpoint", tmp_path / "best.pt", "--out", tmp_path / "bundle")
+    assert_refused(result, "is not a checkpoint")
     assert not (tmp_path / "bundle").exists()
 
 

@@ -14,10 +14,10 @@ from preprocess.depth import DepthEncoding
 from preprocess.frames import Frame, read_image
 from preprocess.sampling import bin_centres
 from tests.golden.seeding import seeded_depth
+from tests.real import real_recordings
 from training.models.guidance import normalise, rank_pool
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "clips.json").read_text())
-REAL = Path(__file__).parents[3] / "shared" / "data"
 CROP_AT_32 = ClipSpec(resize=(256, 256), crop_xy=(32, 32), depth=DepthEncoding(mode="image"))
 CENTRE = ClipSpec(resize=(256, 256), depth=DepthEncoding(mode="image"))
 
@@ -50,9 +50,7 @@ def test_evaluation_frames_are_exact(num_frames: int) -> None:
 @pytest.mark.parametrize("stream", ["rgb", "depth"])
 @pytest.mark.parametrize(("spec", "suffix"), [(CROP_AT_32, "legacy_crop_32"), (CENTRE, "centre_crop")])
 def test_real_nvgesture_clip(stream: str, spec: ClipSpec, suffix: str) -> None:
-    folder = REAL / "nvgesture_sample" / stream / "subject11_r0"
-    if not folder.is_dir():
-        pytest.skip("the real NvGesture recordings (../shared/data) are not on this machine")
+    folder = real_recordings("nvgesture_sample") / stream / "subject11_r0"
     frames: list[Frame] = [read_image(folder / f"{i:06d}.jpg") for i in bin_centres(80, spec.num_frames)]
     check(f"nvgesture_subject11_r0_{stream}_{suffix}", build_clip(frames, spec, centred_geometry(spec)))
 

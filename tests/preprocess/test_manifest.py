@@ -16,9 +16,9 @@ from preprocess.manifest import (
     write_records,
     write_split,
 )
+from tests.real import real_recordings
 
 NTU, NVGESTURE = DATASETS["ntu"], DATASETS["nvgesture"]
-REAL_DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
 def test_split_round_trip(tmp_path: Path) -> None:
@@ -73,10 +73,9 @@ def test_records_are_one_object_a_line(tmp_path: Path) -> None:
     assert lines[0]["warnings"] == ["short"] and lines[1]["reason"] == "x"
 
 
-@pytest.mark.skipif(not REAL_DATA.exists(), reason="real recordings are not on this machine")
 @pytest.mark.parametrize("split", ["train", "valid"])
 def test_real_nvgesture_split_leads_to_its_frames(split: str) -> None:
-    root = REAL_DATA / "nvgesture_sample"
+    root = real_recordings("nvgesture_sample")
     path = NVGESTURE.split_file(root, "train" if split == "train" else "valid", "")
     for entry in read_split(path, NVGESTURE):
         for index in (0, entry.num_frames - 1):
