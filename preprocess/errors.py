@@ -22,6 +22,11 @@ class ConfigError(UserError):
     """A setting is unknown, has a wrong value, or contradicts another one."""
 
 
+def reason_of(error: Exception) -> str:
+    """Return what went wrong without the path, which the messages of `OSError` repeat."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 def run_command(main: Callable[[], int]) -> None:
     """Run a command-line entry point and exit with its code.
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from preprocess.atomic import atomic_file
 from preprocess.datasets import DatasetSpec
-from preprocess.errors import DatasetError
+from preprocess.errors import DatasetError, reason_of
 from preprocess.roi import Box
 
 CLASS_NAMES_FILE = "class_names.txt"
@@ -81,7 +81,8 @@ def _read_lines(path: Path, meaning: str) -> list[str]:
     try:
         return path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: cannot be read as {meaning} ({error}); check the path and the file") from error
+        reason = f"cannot be read as {meaning} ({reason_of(error)})"
+        raise DatasetError(f"{path}: {reason}; check the path and the file") from error
 
 
 class ClipRecord(BaseModel):

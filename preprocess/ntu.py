@@ -32,10 +32,14 @@ from preprocess.skeleton import read_skeleton
 _RGB_SUFFIX = "_rgb.avi"
 _EXPECTED = f"""expected below it:
   {RGB_FOLDER}/<clip>{_RGB_SUFFIX}
-  {DEPTH_FOLDER}/<clip>/Depth-%08d.png          16-bit millimetres, from 1
-  {MASKED_FOLDER}/<clip>/MDepth-%08d.png  optional: the official masks, used instead of making some
-  {SKELETON_FOLDER}/<clip>.skeleton          optional: without it masks and boxes are rougher
-  {CLASS_NAMES_FILE}                              optional: line k names action k
+  {DEPTH_FOLDER}/<clip>/Depth-%08d.png
+      16-bit millimetres, numbered from 1
+  {SKELETON_FOLDER}/<clip>.skeleton
+      optional: without it masks and boxes are rougher
+  {MASKED_FOLDER}/<clip>/MDepth-%08d.png
+      optional: the official masks, used instead of making some
+  {CLASS_NAMES_FILE}
+      optional: line k names action k
 where <clip> is SsssCcccPpppRrrrAaaa, such as S001C002P003R002A013"""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preprocess.atomic import atomic_file
-from preprocess.errors import DatasetError
+from preprocess.errors import DatasetError, reason_of
 
 NUM_JOINTS = 25
 _JOINT_FIELDS = 12
@@ -56,7 +56,7 @@ class _Reader:
         try:
             self.lines = path.read_text(encoding="ascii").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise DatasetError(f"{path}: cannot be read as text ({error}); {_REMEDY}") from error
+            raise DatasetError(f"{path}: cannot be read as text ({reason_of(error)}); {_REMEDY}") from error
         self.line_number = 0
 
     def error(self, what: str) -> DatasetError:

@@ -53,10 +53,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
         return Checkpoint.model_validate(content)
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}); give a file that training wrote") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValidationError) as error:
-        # OSError: torch seeks before the beginning of a file that was cut off.
-        reason = str(error).strip().splitlines()[0]
-        raise CheckpointError(f"{path}: is not a checkpoint of this version ({reason}); train again") from error
+    except ValidationError as error:
+        keys = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
+        raise CheckpointError(f"{path}: is a checkpoint of another version (see: {keys}); train again") from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        # OSError: torch seeks before the beginning of a file that was cut off. What torch says of files that are not
+        # its own is advice to load them unsafely.
+        raise CheckpointError(f"{path}: is not a checkpoint, or damaged; copy it again, or train again") from error
 
 
 def build_network(config: TrainingConfig, num_classes: int) -> UnimodalNet | FusionNet:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from preprocess.clip import ClipSpec
 from preprocess.datasets import DATASETS
-from preprocess.errors import ConfigError
+from preprocess.errors import ConfigError, reason_of
 from training.losses import LossConfig
 from training.models.unimodal import NetworkConfig
 
@@ -120,7 +120,8 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML ({error}); check the path and the file") from error
+        reason = f"cannot be read as YAML ({reason_of(error)})"
+        raise ConfigError(f"{path}: {reason}; check the path and the file") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected a mapping of sections, found {type(values).__name__}")
     for override in overrides:
@@ -140,13 +141,19 @@ def _apply(values: dict[str, Any], override: str) -> None:
         values = values.setdefault(section, {})
         if not isinstance(values, dict):
             raise ConfigError(f"--set {override}: {section!r} is not a section")
-    values[last] = yaml.safe_load(text)
+    try:
+        values[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: {text!r} is not a YAML value; quote it") from error
 
 
 def _explain(problem: dict[str, Any]) -> str:
-    *place, key = [str(part) for part in problem["loc"]] or [""]
+    message = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:
+        return str(message)  # it concerns several keys, and names them
+    *place, key = [str(part) for part in problem["loc"]]
     if problem["type"] != "extra_forbidden":
-        return f"{'.'.join([*place, key])}: {problem['msg'].removeprefix('Value error, ')} (got {problem['input']!r})"
+        return f"{'.'.join([*place, key])}: {message} (got {problem['input']!r})"
     nearest = difflib.get_close_matches(key, _known_keys(place), n=1)
     hint = f"did you mean {nearest[0]!r}?" if nearest else f"known keys are: {', '.join(_known_keys(place))}"
     return f"{'.'.join([*place, key])}: is an unknown key; {hint}"

@@ -42,6 +42,7 @@ def process_group() -> Iterator[Process]:
     dist.init_process_group("nccl" if cuda else "gloo")
     try:
         yield Process(dist.get_rank(), world_size, device)
+        dist.barrier()  # nobody leaves while another still reads from it
     finally:
         dist.destroy_process_group()
 

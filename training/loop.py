@@ -3,6 +3,7 @@
 import json
 import math
 import time
+import warnings
 
 import numpy as np
 import torch
@@ -107,6 +108,8 @@ class Trainer:
         if self._process.device.type == "cuda":
             synced = nn.SyncBatchNorm.convert_sync_batchnorm(network)
             return DistributedDataParallel(synced, device_ids=[self._process.device.index])
+        # Of a 1x1 kernel both memory layouts are the same, but torch compares the strides that describe them.
+        warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
         return DistributedDataParallel(network)  # SyncBatchNorm exists on GPUs only: batch norm sees its own share
 
     def _save(self, name: str, epoch: int, metrics: dict[str, float]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from preprocess.errors import DatasetError, run_command
+from preprocess.errors import DatasetError, reason_of, run_command
 from preprocess.manifest import write_class_names
 from preprocess.ntu_clip import DEPTH_FOLDER, RGB_FOLDER, SKELETON_FOLDER
 from preprocess.runner import run_jobs
@@ -26,9 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
         write_class_names(out, CLASS_NAMES)
         run_jobs(write_recording, jobs, options.jobs, "rendering recordings")
     except OSError as error:
-        raise DatasetError(
-            f"--out {out}: cannot be written ({error}); make room there, or name a folder that can be written to"
-        ) from error
+        reason = f"cannot be written ({reason_of(error)})"
+        raise DatasetError(f"--out {out}: {reason}; make room there, or name another folder") from error
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     console.print(f"{len(jobs)} recordings below {out}; next: python -m preprocess.ntu --raw {out} --out data")
     return 0

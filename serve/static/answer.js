@@ -60,9 +60,11 @@ function describe(clip) {
 
 function row(score, title, tag = "li") {
   const element = create(tag, "", "row");
+  const label = create("span", title, "label");
+  label.title = title; // a long one is cut off
   const bar = create("span", "", "bar");
   bar.style.setProperty("--share", score.score);
-  element.append(create("span", title, "label"), create("span", percent(score.score), "share"), bar);
+  element.append(label, create("span", percent(score.score), "share"), bar);
   return element;
 }
 
