@@ -91,9 +91,9 @@ class Demo:
         words = [str(argument) for argument in arguments]
         with self._stage(name):
             console.print(f"[dim]python -m {module} {' '.join(words)}[/]", soft_wrap=True)
-            result = subprocess.run([sys.executable, "-m", module, *words], check=False)
-        if result.returncode:
-            raise UserError(f"the stage {name!r} ended with exit code {result.returncode}; see above")
+            exit_code = _run(module, words)
+        if exit_code:
+            raise UserError(f"the stage {name!r} ended with exit code {exit_code}; see above")
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
@@ -129,6 +129,15 @@ class Demo:
             console.print(table)
             console.print()
         console.print("[bold]make serve[/] starts the service again and keeps it, at http://127.0.0.1:8000")
+
+
+def _run(module: str, words: list[str]) -> int:
+    process = subprocess.Popen([sys.executable, "-m", module, *words])
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.wait()  # it was interrupted too, and has to clear up
+        raise
 
 
 @contextmanager

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-import yaml
 
 from tests.commands import run_module
 from tests.real import real_recordings
 from tests.serve.server import running_server
 from tests.serve.tiny_bundle import make_bundle
+from tests.training.processed import write_config
 
 pytestmark = pytest.mark.slow
 
@@ -29,27 +29,18 @@ def zipped(frames: Iterable[Path]) -> bytes:
     return buffer.getvalue()
 
 
-def write_config(path: Path, root: Path, **sections: object) -> Path:
+def write_gesture_config(path: Path, root: Path, **sections: object) -> Path:
     """Write the configuration of a small network on NvGesture's published 8-bit depth."""
-    config: dict[str, object] = {
-        "out": str(path.with_suffix("")),
-        "batch_size": 8,
-        "data": {"dataset": "nvgesture", "root": str(root), "num_workers": 0},
-        "clip": {"num_frames": 8, "resize": [256, 256], "crop": 224, "size": 64, "depth": {"mode": "image"}},
-        "network": {
-            "width": 0.125,
-            "branch_frames": [2, 4, 6],
-            "num_blocks": 1,
-            "num_heads": 4,
-            "guidance_window": 4,
-            "batchnorm_momentum": 0.3,
-        },
-        "augment": {"flip": 0.0, "rotated": 0.5, "angle_deg": 5},
-        "optimizer": {"name": "adamw", "lr": 2.0e-3},
-        "schedule": {"epochs": 6, "warmup_epochs": 1, "tau": [0.1, 0.1], "evaluate_every": 6},
-    }
-    path.write_text(yaml.safe_dump(config | sections))
-    return path
+    return write_config(
+        path,
+        root,
+        path.with_suffix(""),
+        data={"dataset": "nvgesture", "root": str(root), "num_workers": 0},
+        clip={"num_frames": 8, "resize": [256, 256], "crop": 224, "size": 64, "depth": {"mode": "image"}},
+        augment={"flip": 0.0, "rotated": 0.5, "angle_deg": 5},
+        schedule={"epochs": 12, "warmup_epochs": 1, "tau": [0.1, 0.1], "evaluate_every": 12},
+        **sections,
+    )
 
 
 def test_two_gestures_are_learnt_exported_served_and_named(tmp_path: Path) -> None:
@@ -69,7 +60,9 @@ def test_two_gestures_are_learnt_exported_served_and_named(tmp_path: Path) -> No
         ("depth", {"type": "K"}),
         ("fusion", {"type": "FusionNet", "streams": streams}),
     ):
-        result = run_module("training.main", "--config", write_config(tmp_path / f"{name}.yml", root, **sections))
+        result = run_module(
+            "training.main", "--config", write_gesture_config(tmp_path / f"{name}.yml", root, **sections)
+        )
         assert result.returncode == 0, result.stderr
         assert json.loads((tmp_path / name / "last.json").read_text())["top1"] == 1.0
     bundle = tmp_path / "bundle"

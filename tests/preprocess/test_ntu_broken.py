@@ -1,0 +1,121 @@
+"""Broken recordings: each is named with its reason and leaves nothing half-written, and the others finish."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from preprocess.datasets import NTU
+from preprocess.frames import write_image
+from preprocess.manifest import read_class_names, read_split
+from tests.preprocess.recordings import CLIP, OTHER_CLIP, make_recording
+from tests.preprocess.test_ntu import output_of, records, run
+
+
+def break_missing_png(raw: Path) -> str:
+    (raw / "nturgb+d_depth" / CLIP / "Depth-00000003.png").unlink()
+    return "Depth-00000003.png: is missing"
+
+
+def break_truncated_png(raw: Path) -> str:
+    path = raw / "nturgb+d_depth" / CLIP / "Depth-00000004.png"
+    path.write_bytes(path.read_bytes()[:200])
+    return "Depth-00000004.png: the image is truncated"
+
+
+def break_eight_bit_png(raw: Path) -> str:
+    write_image(raw / "nturgb+d_depth" / CLIP / "Depth-00000002.png", np.zeros((106, 128), np.uint8))
+    return "Depth-00000002.png: expected 16-bit depth"
+
+
+def break_no_depth(raw: Path) -> str:
+    for path in (raw / "nturgb+d_depth" / CLIP).iterdir():
+        path.unlink()
+    return "holds no Depth-%08d.png"
+
+
+def break_no_video(raw: Path) -> str:
+    (raw / "nturgb+d_rgb" / f"{CLIP}_rgb.avi").unlink()
+    return f"{CLIP}_rgb.avi: is missing"
+
+
+def break_empty_video(raw: Path) -> str:
+    (raw / "nturgb+d_rgb" / f"{CLIP}_rgb.avi").write_bytes(b"")
+    return f"{CLIP}_rgb.avi: cannot be decoded"
+
+
+def break_headless_video(raw: Path) -> str:
+    path = raw / "nturgb+d_rgb" / f"{CLIP}_rgb.avi"
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"movi") + 4])
+    return f"{CLIP}_rgb.avi"
+
+
+def break_skeleton(raw: Path) -> str:
+    path = raw / "nturgb+d_skeletons" / f"{CLIP}.skeleton"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:40]))
+    return f"{CLIP}.skeleton, line 41: the file ends"
+
+
+BREAKS = [
+    break_missing_png,
+    break_truncated_png,
+    break_eight_bit_png,
+    break_no_depth,
+    break_no_video,
+    break_empty_video,
+    break_headless_video,
+    break_skeleton,
+]
+
+
+@pytest.mark.parametrize("break_recording", BREAKS)
+def test_broken_clip_is_named_and_the_others_finish(
+    tmp_path: Path, break_recording: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "data"
+    make_recording(raw)
+    make_recording(raw, OTHER_CLIP)
+    reason = break_recording(raw)
+    assert run(raw, out) == 1
+    by_clip = records(out)
+    assert by_clip[CLIP]["status"] == "failed" and reason in by_clip[CLIP]["reason"]
+    assert by_clip[OTHER_CLIP]["status"] == "done"
+    assert output_of(out, CLIP) == []
+    assert NTU.split_file(out, "train", "CS").read_text() == ""
+    assert len(read_split(NTU.split_file(out, "valid", "CS"), NTU)) == 1
+    assert f"failed: {CLIP}" in capsys.readouterr().err
+
+
+def test_video_that_breaks_off_in_the_middle_leaves_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "data"
+    make_recording(raw)
+    written = []
+
+    def fail_at_the_third(path: Path, *_: object, **__: object) -> None:
+        written.append(path)
+        if len(written) == 5:
+            raise OSError(28, "No space left on device")
+        path.write_bytes(b"")
+
+    monkeypatch.setattr("preprocess.ntu_clip.write_image", fail_at_the_third)
+    assert run(raw, out) == 1
+    assert "No space left" in records(out)[CLIP]["reason"]
+    assert output_of(out, CLIP) == []
+
+
+def test_foreign_names_and_actions_without_a_name_are_failures_not_silence(tmp_path: Path) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "data"
+    make_recording(raw)
+    make_recording(raw, OTHER_CLIP)
+    make_recording(raw, "holiday")
+    (raw / "class_names.txt").write_text("wave\n")
+    assert run(raw, out) == 1
+    by_clip = records(out)
+    assert "not the name of an NTU clip" in by_clip["holiday"]["reason"]
+    assert "class_names.txt names 1" in by_clip[CLIP]["reason"]
+    assert by_clip[OTHER_CLIP]["status"] == "done"
+    assert read_class_names(out) == ("wave",)
