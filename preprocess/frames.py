@@ -73,10 +73,14 @@ def encode_jpeg(image: NDArray[np.uint8], *, quality: int = 80) -> bytes:
 
 def _encode(suffix: str, image: Frame, jpeg_quality: int) -> bytes:
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
-    options = [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality] if suffix == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    options = [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality] if suffix == ".jpg" else _PNG_OPTIONS
     encoded, data = cv2.imencode(suffix, bgr, options)
     assert encoded  # it raises where it cannot
     return data.tobytes()
+
+
+# Fast, and the filter that suits depth, which slopes: two thirds of the time of trying a filter for each row.
+_PNG_OPTIONS = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB]
 
 
 @dataclass(frozen=True)

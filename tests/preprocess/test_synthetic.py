@@ -256,7 +256,7 @@ def test_wrong_values_are_refused(
 
 def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
     (tmp_path / "raw").write_text("mine")
-    with pytest.raises(DatasetError, match=r"raw: cannot be written .* name a folder"):
+    with pytest.raises(DatasetError, match=r"raw: cannot be written .* name another folder"):
         main(["--out", str(tmp_path / "raw"), "--clips", "1"])
 
 
