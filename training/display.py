@@ -78,9 +78,10 @@ class Display:
         """Print the line of a finished epoch."""
         self._console.print(f"epoch {epoch + 1:>3}/{self._epochs}  {figures}")
 
-    def evaluated(self, metrics: dict[str, float]) -> None:
-        """Print every head's accuracy."""
-        self._console.print("  valid        " + "  ".join(f"{name} {value:5.1%}" for name, value in metrics.items()))
+    def evaluated(self, metrics: dict[str, float], num_clips: int) -> None:
+        """Print every head's accuracy on so many clips."""
+        shares = (f"{name.removeprefix('top1_')} {value:5.1%}" for name, value in metrics.items())
+        self._console.print(f"  valid, {num_clips} clips  " + "  ".join(shares), soft_wrap=True)
 
     def say(self, message: str) -> None:
         """Print a line."""

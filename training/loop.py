@@ -55,7 +55,7 @@ class Trainer:
                 continue
             share_buffers(self._network, self._process)
             metrics = evaluate(self._network, self._valid, self._process).metrics()
-            self._display.evaluated(metrics)
+            self._display.evaluated(metrics, len(self._valid.dataset))
             if self._process.speaks:
                 self._save("last.pt", epoch, metrics)
             if metrics["top1"] > self._best:
