@@ -8,26 +8,12 @@ from numpy.typing import NDArray
 from preprocess.synthetic.body import ARMS, HEAD, LEGS, NECK, SPINE_BASE, SPINE_SHOULDER
 from preprocess.synthetic.cameras import Floats
 from preprocess.synthetic.motions import Prop
-from preprocess.synthetic.performers import Color, Pattern, Performer
+from preprocess.synthetic.performers import Paint, Performer, plain
 
 _POLE, _EYES, _LIPS = (150, 118, 82), (34, 28, 28), (150, 84, 78)
 _FLAG_WIDTH_M, _FLAG_HEIGHT_M = 0.46, 0.36
 _POLE_ABOVE_M, _POLE_BELOW_M = 0.22, 0.24
 _GLOVE_RADIUS_M = 0.135
-
-
-@dataclass(frozen=True)
-class Paint:
-    """A colour, or two in a pattern."""
-
-    color: Color
-    second: Color
-    pattern: Pattern
-
-
-def plain(color: Color) -> Paint:
-    """Return a paint of one colour."""
-    return Paint(color, color, "plain")
 
 
 @dataclass(frozen=True)
@@ -101,7 +87,6 @@ def body_solids(joints: Floats, performer: Performer, thickness: float) -> list[
 
 def _add_torso(shape: _Shape, joints: Floats, performer: Performer, girth: float) -> None:
     """Add two upright columns side by side, wider than deep as a chest is, and the shoulders."""
-    shirt = Paint(*performer.shirt, performer.pattern)
     base, chest = joints[SPINE_BASE], joints[SPINE_SHOULDER]
     left, right = joints[ARMS[0][0]], joints[ARMS[1][0]]
     across = (left - right) / np.linalg.norm(left - right)
@@ -109,11 +94,11 @@ def _add_torso(shape: _Shape, joints: Floats, performer: Performer, girth: float
     for sign in (-1, 1):
         widths = girth * np.array((0.066, 0.058, 0.075, 0.07)) * sign
         spine = np.stack([base + share * (chest - base) for share in (0.0, 0.38, 0.76, 0.93)])
-        shape.chain((spine + widths[:, None] * across).astype(np.float32), radii, shirt)
+        shape.chain((spine + widths[:, None] * across).astype(np.float32), radii, performer.shirt)
     hem = np.stack([base - 0.066 * girth * across, base + 0.066 * girth * across])
-    shape.chain(hem.astype(np.float32), girth * np.array((0.1, 0.1)), plain(performer.shirt[1]))
+    shape.chain(hem.astype(np.float32), girth * np.array((0.1, 0.1)), plain(performer.shirt.second))
     line = np.stack([left, chest - 0.1 * (chest - base), right])
-    shape.chain(line.astype(np.float32), girth * np.array((0.062, 0.074, 0.062)), plain(performer.shirt[1]))
+    shape.chain(line.astype(np.float32), girth * np.array((0.062, 0.074, 0.062)), plain(performer.shirt.second))
     hips = np.stack([joints[LEGS[0][0]], joints[LEGS[1][0]]])
     shape.chain(hips, girth * np.array((0.098, 0.098)), plain(performer.trousers))
 
@@ -150,8 +135,8 @@ def _add_arm(shape: _Shape, arm: Floats, performer: Performer, girth: float) -> 
     look = arm[:, 2] / arm[0, 2] * girth
     shoulder, elbow, wrist, hand, tip, thumb = arm
     sleeve = shoulder + np.float32(0.9) * (elbow - shoulder)
-    shirt, skin = Paint(*performer.shirt, performer.pattern), plain(performer.skin)
-    shape.chain(np.stack([shoulder, sleeve]), look[[0, 1]] * np.array((0.062, 0.055)), shirt)
+    skin = plain(performer.skin)
+    shape.chain(np.stack([shoulder, sleeve]), look[[0, 1]] * np.array((0.062, 0.055)), performer.shirt)
     shape.chain(np.stack([sleeve, elbow, wrist]), look[[1, 1, 2]] * np.array((0.046, 0.044, 0.032)), skin)
     shape.chain(np.stack([wrist, hand, tip]), look[[2, 3, 4]] * np.array((0.03, 0.042, 0.024)), skin)
     shape.chain(np.stack([wrist, thumb]), look[[2, 5]] * np.array((0.024, 0.017)), skin)

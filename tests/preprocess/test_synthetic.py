@@ -23,9 +23,10 @@ from preprocess.skeleton import read_skeleton
 from preprocess.synthetic.__main__ import main
 from preprocess.synthetic.cameras import kinect
 from preprocess.synthetic.motions import CLASS_NAMES, draw_motion
+from preprocess.synthetic.performers import plain
 from preprocess.synthetic.recording import Recording, RenderedFrame, clip_name
 from preprocess.synthetic.render import cast
-from preprocess.synthetic.solids import Ball, Cone, plain
+from preprocess.synthetic.solids import Ball, Cone
 
 SCALE = 0.2  # 384x216 and 102x84 pixels
 SEED = 3
