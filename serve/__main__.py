@@ -1,20 +1,24 @@
 """`python -m serve --bundle FOLDER`: the HTTP service."""
 
 import argparse
-import signal
 import socket
+import time
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 from pydantic import ValidationError
 from rich.console import Console
 
 from preprocess.errors import ConfigError, UserError, run_command
 from serve.app import create_app
 from serve.models import load_model
+from serve.service import Service
 from serve.settings import Settings
 
 _DRAIN_S = 30  # requests at work when the service is told to stop may take this long
+_CLOSE_S = 3  # then connections are closed: what still arrives on them would be sent away
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,12 +35,28 @@ def main(arguments: list[str] | None = None) -> int:
         f"with {described.runtime} on {described.device}"
     )
     console.print(f"open [bold]http://{host}:{port}[/], or http://{host}:{port}/docs; Ctrl-C stops")
-    config = uvicorn.Config(create_app(model, settings), log_level="warning", timeout_graceful_shutdown=_DRAIN_S)
-    # The server stops in good order on these, then raises them again for whoever else listens: nobody does.
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, lambda *_: None)
-    uvicorn.Server(config).run(sockets=[listener])
+    _DrainingServer(create_app(model, settings)).run(sockets=[listener])
     return 0
+
+
+class _DrainingServer(uvicorn.Server):
+    """Told to stop, it answers the requests at work and sends new ones away; told again, it stops."""
+
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_CLOSE_S))
+        self._service: Service = app.state.service
+        self._drained_by = float("inf")
+
+    def handle_exit(self, _signal: int, _frame: FrameType | None) -> None:
+        """Take Ctrl-C or SIGTERM."""
+        self.should_exit = self._service.is_draining
+        self._drained_by = time.monotonic() + _DRAIN_S
+        self._service.drain()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether it is time to close; asked ten times a second."""
+        is_drained = self._service.is_draining and self._service.is_idle
+        return await super().on_tick(counter) or is_drained or time.monotonic() > self._drained_by
 
 
 def _read_settings() -> Settings:

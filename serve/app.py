@@ -20,12 +20,12 @@ _STATIC = Path(__file__).parent / "static"
 
 
 def create_app(model: ServedModel, settings: Settings) -> FastAPI:
-    """Return the application that serves `model`."""
+    """Return the application that serves `model`; its `state.service` is what does the work."""
+    service = Service(model, settings)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.service = Service(model, settings)
-        async with app.state.service.running():
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with service.running():
             yield
 
     app = FastAPI(
@@ -34,6 +34,7 @@ def create_app(model: ServedModel, settings: Settings) -> FastAPI:
         description="Names the motion that an RGB-D clip shows.",
         lifespan=lifespan,
     )
+    app.state.service = service
     app.add_middleware(RequestEnvelope, max_upload_mb=settings.max_upload_mb)
     install_error_handlers(app)
     for router in (predict.router, preview.router, info.router):

@@ -97,7 +97,13 @@ def _read(
         first, last = cut(num_frames, fps)
         return [first + int(index) for index in sample(last - first)]
 
-    decoded = _named(upload, lambda: read_stream(upload.path, track=upload.track, choose=choose, limits=request.limits))
+    def read() -> Decoded:
+        decoded = read_stream(upload.path, track=upload.track, choose=choose, limits=request.limits)
+        if len({frame.ndim for frame in decoded.frames}) > 1:
+            raise MediaError("mixes frames of 16-bit depth with 8-bit images; send each stream as its own file")
+        return decoded
+
+    decoded = _named(upload, read)
     return decoded, cut(decoded.num_frames, decoded.fps)
 
 

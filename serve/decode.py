@@ -1,10 +1,13 @@
 """An uploaded file -> its frames. Runs in decoder processes: nothing here trusts what it reads."""
 
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
@@ -13,6 +16,8 @@ from preprocess.errors import MediaError
 from preprocess.frames import Frame, decode_image, read_video, video_tracks
 
 _IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
+# Damage to an archive's tables, bytes, end and offsets; encryption or an unknown compression; an array's header.
+_ARCHIVE_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, TokenError)
 _MAX_IMAGE_BYTES = 64 << 20  # a 16-bit PNG of 3840x2160 that does not compress has 16 MiB
 
 
@@ -89,8 +94,9 @@ def _read_archive(path: Path, choose: Choose, limits: Limits) -> Decoded:
             if [PurePosixPath(member.filename).suffix for member in members] == [".npy"]:
                 return _read_array(archive, members[0], choose, limits)
             return _read_images(archive, members, choose, limits)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:  # encrypted; an unknown compression
-        raise MediaError(f"the zip archive cannot be read ({error}); pack it again") from error
+    except _ARCHIVE_ERRORS as error:
+        reason = str(error) or "it breaks off"
+        raise MediaError(f"the archive cannot be read ({reason}); pack it again") from error
 
 
 def _is_hidden(member: zipfile.ZipInfo) -> bool:
@@ -119,9 +125,24 @@ def _natural_order(name: str) -> list[tuple[int, str]]:
 def _read_image(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limits: Limits) -> Frame:
     if member.file_size > _MAX_IMAGE_BYTES:
         raise TooLargeError(f"{member.filename} has {member.file_size >> 20} MiB; one frame may have 64")
-    frame = decode_image(archive.read(member), member.filename)
-    _check_pixels(frame.shape[1], frame.shape[0], limits)
-    return frame
+    data = archive.read(member)
+    _check_pixels(*_image_size(data, member.filename), limits)
+    return decode_image(data, member.filename)
+
+
+def _image_size(data: bytes, name: str) -> tuple[int, int]:
+    """Return the (width, height) that a PNG or JPEG claims: its pixels may take a thousand times its bytes."""
+    if data.startswith(b"\x89PNG") and len(data) >= 24:
+        width, height = struct.unpack_from(">II", data, 16)
+        return width, height
+    position = 2
+    while data.startswith(b"\xff\xd8") and position + 9 <= len(data):
+        marker, length = struct.unpack_from(">xBH", data, position)
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # the start of a frame, and not of a table
+            height, width = struct.unpack_from(">HH", data, position + 5)
+            return width, height
+        position += 1 if marker == 0xFF else 2 + length  # any number of 0xFF may fill the space between segments
+    raise MediaError(f"{name}: not a readable JPEG or PNG image; convert it or copy it again")
 
 
 def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, choose: Choose, limits: Limits) -> Decoded:
@@ -142,12 +163,9 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, choose: Choos
 
 
 def _array_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
-    try:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(file)
-    except ValueError as error:
-        raise MediaError(f"the .npz cannot be read ({error}); write it with numpy.savez") from error
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
     return shape, dtype
 
 

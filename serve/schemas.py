@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from export.bundle import TensorInfo
 from preprocess.clip import ClipSpec
 
+_DAY_S = 86400
+
 
 class ClipMeta(BaseModel):
     """What a request may say about its clip; all of it is optional."""
@@ -14,9 +16,9 @@ class ClipMeta(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     depth_scale_mm: float = Field(1.0, gt=0, allow_inf_nan=False, description="millimetres of one step of 16-bit depth")
-    fps: float | None = Field(None, gt=0, le=1000, description="frames a second, where the files do not say")
-    start_s: float = Field(0.0, ge=0, allow_inf_nan=False, description="where the motion begins")
-    end_s: float | None = Field(None, gt=0, allow_inf_nan=False, description="where the motion ends; default: the end")
+    fps: float | None = Field(None, ge=0.01, le=1000, description="frames a second, where the files do not say")
+    start_s: float = Field(0.0, ge=0, le=_DAY_S, description="where the motion begins")
+    end_s: float | None = Field(None, gt=0, le=_DAY_S, description="where the motion ends; default: the end")
 
     @model_validator(mode="after")
     def _ordered(self) -> "ClipMeta":

@@ -1,8 +1,8 @@
 """What the routes share: the model, its queue, the decoder processes, and how many requests are let in."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -26,13 +26,15 @@ class Service:
     def __init__(self, model: ServedModel, settings: Settings) -> None:
         self.model, self.settings = model, settings
         self.limits = Limits(settings.max_frames, settings.max_pixels)
-        self._decoders = Decoders(settings.num_decoders, settings.decoder_memory_mb, settings.deadline_s)
+        self._decoders = Decoders(settings.num_decoders, settings.decoder_memory_mb)
         self._batcher = Batcher(model.runtime, settings.max_batch)
         self._num_requests = 0
+        self.is_draining = False
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Work while the block runs."""
+        self._decoders.start()
         worker = asyncio.create_task(self._batcher.run())
         try:
             yield
@@ -42,9 +44,28 @@ class Service:
                 await worker
             self._decoders.close()
 
-    @contextmanager
-    def admission(self) -> Iterator[None]:
-        """Let a request in for the length of the block; raises 429 when there are too many."""
+    def drain(self) -> None:
+        """From now on send new requests away."""
+        self.is_draining = True
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is at work or waiting."""
+        return self._num_requests == 0
+
+    def check_ready(self) -> None:
+        """Raise 503 when no new request is taken."""
+        if self.is_draining:
+            detail = "the service is being stopped; ask again when it, or another one, has started"
+            raise ServiceError(HTTPStatus.SERVICE_UNAVAILABLE, "draining", detail)
+
+    @asynccontextmanager
+    async def admission(self) -> AsyncIterator[None]:
+        """Let a request in for the length of the block, which is cut off after the deadline.
+
+        Raises 503 when the service is being stopped, 429 when there are too many requests, 504 at the deadline.
+        """
+        self.check_ready()
         if self._num_requests >= self.settings.max_requests:
             raise ServiceError(
                 HTTPStatus.TOO_MANY_REQUESTS,
@@ -53,7 +74,15 @@ class Service:
             )
         self._num_requests += 1
         try:
-            yield
+            async with asyncio.timeout(self.settings.deadline_s):
+                yield
+        except TimeoutError as error:
+            raise ServiceError(
+                HTTPStatus.GATEWAY_TIMEOUT,
+                "deadline",
+                f"no answer within {self.settings.deadline_s:g} s; cut out the motion, scale its frames down, or try "
+                "again when the service is less busy",
+            ) from error
         finally:
             self._num_requests -= 1
 
@@ -69,12 +98,8 @@ class Service:
             raise ServiceError(HTTPStatus.UNPROCESSABLE_ENTITY, "unusable_clip", str(error)) from error
 
     async def infer(self, clips: Clips) -> Inferred:
-        """Return the network's answer to one clip; raises 504 when it takes too long."""
-        try:
-            return await asyncio.wait_for(self._batcher.infer(clips), self.settings.deadline_s)
-        except TimeoutError as error:
-            detail = f"no answer within {self.settings.deadline_s:g} s; the service is overloaded, try again later"
-            raise ServiceError(HTTPStatus.GATEWAY_TIMEOUT, "deadline", detail) from error
+        """Return the network's answer to one clip."""
+        return await self._batcher.infer(clips)
 
 
 def get_service(request: Request) -> Service:

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import multiprocessing
+import os
 import resource
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
@@ -25,29 +27,37 @@ _SPAWN = multiprocessing.get_context("spawn")
 class Decoders:
     """A fixed number of processes, each at work on one request at a time."""
 
-    def __init__(self, num_processes: int, memory_mb: int, deadline_s: float) -> None:
-        self._idle: asyncio.Queue[_Decoder] = asyncio.Queue()
+    def __init__(self, num_processes: int, memory_mb: int) -> None:
         self._all = [_Decoder(memory_mb) for _ in range(num_processes)]
-        self._deadline_s = deadline_s
+        self._idle: asyncio.Queue[_Decoder] = asyncio.Queue()
+        self._threads = ThreadPoolExecutor(num_processes, "decoder")  # each waits for one process
+
+    def start(self) -> None:
+        """Start all processes."""
         for decoder in self._all:
+            decoder.start()
             self._idle.put_nowait(decoder)
 
     async def run(self, function: Callable[[Argument], Result], argument: Argument) -> Result:
-        """Return `function(argument)`, computed in a decoder process.
+        """Return `function(argument)`, computed in a decoder process, which is killed when this call is cancelled.
 
-        Raises the `MediaError` that the function raises, and `ServiceError` when the process dies or takes too long.
+        Raises the `MediaError` that the function raises, and `ServiceError` when the process dies.
         """
         decoder = await self._idle.get()
+        work = asyncio.get_running_loop().run_in_executor(self._threads, decoder.call, function, argument)
+        # Shielded: a decoder is idle when it has answered or died, whether or not anybody still waits for it.
+        work.add_done_callback(lambda _: self._idle.put_nowait(decoder))
         try:
-            # Shielded: a decoder is idle only when it has answered, even if nobody waits for the answer any more.
-            return await asyncio.shield(asyncio.to_thread(decoder.call, function, argument, self._deadline_s))
-        finally:
-            self._idle.put_nowait(decoder)
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            decoder.kill()
+            raise
 
     def close(self) -> None:
         """End all processes."""
         for decoder in self._all:
-            decoder.close()
+            decoder.kill()
+        self._threads.shutdown()
 
 
 class _Decoder:
@@ -55,28 +65,27 @@ class _Decoder:
 
     def __init__(self, memory_mb: int) -> None:
         self._memory_mb = memory_mb
-        self._start()
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        # NumPy's and OpenCV's algebra reserve 90 MB of addresses for each core as they are imported. That counts
+        # against the limit, and on a machine with many cores a decoder would begin its life beyond it.
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"
         self._pipe, theirs = _SPAWN.Pipe()
-        self.process = _SPAWN.Process(target=_serve_calls, args=(theirs, self._memory_mb), daemon=True)
-        self.process.start()
+        self._process = _SPAWN.Process(target=_serve_calls, args=(theirs, self._memory_mb), daemon=True)
+        self._process.start()
         theirs.close()
 
-    def call(self, function: Callable[[Argument], Result], argument: Argument, deadline_s: float) -> Result:
+    def call(self, function: Callable[[Argument], Result], argument: Argument) -> Result:
         """Return `function(argument)`; raises as `Decoders.run` does."""
+        if not self._process.is_alive():  # the system may have killed it while it was idle: nobody's upload is to blame
+            self.start()
         try:
             self._pipe.send((function, argument))
-            if not self._pipe.poll(deadline_s):
-                self._restart()
-                raise ServiceError(
-                    HTTPStatus.GATEWAY_TIMEOUT,
-                    "deadline",
-                    f"decoding took more than {deadline_s:g} s; cut out the motion, or scale its frames down",
-                )
             succeeded, result = self._pipe.recv()
         except (EOFError, OSError) as error:
-            self._restart()
+            self.kill()
+            self._process.join()
+            self._pipe.close()
             raise ServiceError(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
                 "decoder_crashed",
@@ -87,14 +96,8 @@ class _Decoder:
         value: Result = result
         return value
 
-    def _restart(self) -> None:
-        self.close()
-        self._start()
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.join()
-        self._pipe.close()
+    def kill(self) -> None:
+        self._process.kill()
 
 
 def _serve_calls(pipe: Connection, memory_mb: int) -> None:

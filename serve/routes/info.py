@@ -20,8 +20,9 @@ def live() -> dict[str, bool]:
 
 @router.get("/health/ready")
 def ready(service: Annotated[Service, Depends(get_service)]) -> dict[str, bool]:
-    """Answer 200 while clips are taken: the model is loaded before the first request is."""
-    return {"ready": bool(service.model.streams)}
+    """Answer 200 while clips are taken: not any more when the service is being stopped."""
+    service.check_ready()
+    return {"ready": True}
 
 
 @router.get("/models")

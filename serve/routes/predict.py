@@ -19,6 +19,7 @@ _PROBLEMS = {
     415: "a file is not of a kind that is read",
     422: "a stream cannot be used; `detail` says which, why, and what would work",
     429: "too many requests; Retry-After says when to come back",
+    503: "the service is being stopped; Retry-After says when to come back",
     504: "no answer within the deadline",
 }
 
@@ -41,7 +42,7 @@ async def predict(
     to `end_s`. One Matroska file with a colour and a depth track, sent as `rgb`, stands for both.
     """
     clip_meta = parse_meta(meta)
-    with service.admission(), saved_uploads({"rgb": rgb, "depth": depth}) as uploads:
+    async with service.admission(), saved_uploads({"rgb": rgb, "depth": depth}) as uploads:
         spec = service.model.bundle.manifest.clip_spec
         wanted = ClipRequest(complete(uploads, service.model.streams), clip_meta, service.limits, spec)
         decoded = await service.decode(decode_clip, wanted)

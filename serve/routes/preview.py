@@ -23,7 +23,7 @@ async def preview(
 ) -> PreviewReply:
     """Show what was understood of the files: a few small frames of each, depth in colours."""
     clip_meta = parse_meta(meta)
-    with service.admission(), saved_uploads({"rgb": rgb, "depth": depth}) as uploads:
+    async with service.admission(), saved_uploads({"rgb": rgb, "depth": depth}) as uploads:
         if not uploads:
             raise ServiceError(HTTPStatus.BAD_REQUEST, "missing_stream", "send rgb or depth, or both, as files")
         spec = service.model.bundle.manifest.clip_spec

@@ -1,8 +1,9 @@
 """The form that `/predict` and `/preview` take -> files on disk and what they mean."""
 
+import asyncio
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,11 +42,13 @@ def parse_meta(meta: str | None) -> ClipMeta:
         raise ServiceError(HTTPStatus.BAD_REQUEST, "malformed_meta", f"meta: {reasons}") from error
 
 
-@contextmanager
-def saved_uploads(files: dict[Stream, UploadFile | None]) -> Iterator[tuple[Upload, ...]]:
+@asynccontextmanager
+async def saved_uploads(files: dict[Stream, UploadFile | None]) -> AsyncIterator[tuple[Upload, ...]]:
     """Put the files that were sent where decoder processes can read them, for the length of the block."""
+    given = [(stream, file) for stream, file in files.items() if file is not None]
     with TemporaryDirectory(prefix="rgbd-motion-") as folder:
-        yield tuple(_save(Path(folder) / stream, stream, file) for stream, file in files.items() if file is not None)
+        # In a thread: hundreds of megabytes must not keep all other requests waiting.
+        yield tuple([await asyncio.to_thread(_save, Path(folder) / stream, stream, file) for stream, file in given])
 
 
 def _save(path: Path, stream: Stream, file: UploadFile) -> Upload:
@@ -61,7 +64,7 @@ def complete(uploads: tuple[Upload, ...], wanted: tuple[Stream, ...]) -> tuple[U
     """
     given = {upload.stream: upload for upload in uploads}
     both = given.get("rgb")
-    if "depth" in wanted and "depth" not in given and both and both.path.read_bytes()[:4] == _MATROSKA:
+    if "depth" in wanted and "depth" not in given and both and _is_matroska(both.path):
         given["depth"] = Upload("depth", both.path, both.filename, track=1)
     missing = [stream for stream in wanted if stream not in given]
     if missing:
@@ -71,3 +74,8 @@ def complete(uploads: tuple[Upload, ...], wanted: tuple[Stream, ...]) -> tuple[U
             f"this model needs {' and '.join(wanted)}; send {' and '.join(missing)} as a file of that name in the form",
         )
     return tuple(given[stream] for stream in wanted)
+
+
+def _is_matroska(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_MATROSKA)) == _MATROSKA

@@ -1,21 +1,20 @@
 """Every refusal: its status, its word for programs, and what it tells the person."""
 
-import asyncio
 import io
-import os
-import signal
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import httpx
 import numpy as np
 import pytest
 
+from preprocess.frames import Frame
 from tests.commands import assert_refused, run_module
 from tests.serve.conftest import depth_frames, npz, rgb_frames, video, zipped
-from tests.serve.server import RunningServer, running_server
-from tests.serve.test_predict import post, scores
+from tests.serve.server import RunningServer
+from tests.serve.test_predict import post
 from tests.serve.tiny_bundle import make_bundle
 
 
@@ -37,6 +36,10 @@ def archive(**members: bytes) -> bytes:
         for name, content in members.items():
             packed.writestr(name.replace("_", "."), content)
     return buffer.getvalue()
+
+
+def encoded(image: Frame, suffix: str) -> bytes:
+    return bytes(cv2.imencode(suffix, image)[1])
 
 
 def test_forms_that_are_not_complete(server: RunningServer) -> None:
@@ -70,6 +73,14 @@ def test_files_that_are_damaged(server: RunningServer, tmp_path: Path) -> None:
     cut_png = archive(frame_png=whole[: len(whole) // 2])
     detail = refused(post(server, rgb=npz(rgb_frames()), depth=cut_png), 422, "unusable_clip")
     assert "frame.png: the image is truncated" in detail
+    bytes_of_another = bytearray(archive(frame_png=whole))
+    bytes_of_another[60:70] = bytes(10)
+    detail = refused(post(server, rgb=npz(rgb_frames()), depth=bytes(bytes_of_another)), 422, "unusable_clip")
+    assert "the archive cannot be read" in detail
+    short = io.BytesIO()
+    np.lib.format.write_array_header_1_0(short, {"descr": "<u2", "fortran_order": False, "shape": (2, 48, 64)})
+    detail = refused(post(server, rgb=npz(rgb_frames()), depth=archive(a_npy=short.getvalue())), 422, "unusable_clip")
+    assert "the archive cannot be read" in detail
 
 
 def test_archives_of_something_else(server: RunningServer) -> None:
@@ -78,6 +89,9 @@ def test_archives_of_something_else(server: RunningServer) -> None:
 
     assert "'notes.txt'" in reason(archive(notes_txt=b"hello"))
     assert "holds nothing" in reason(archive(_DS_Store=b"hello"))
+    assert "1.png: not a readable JPEG or PNG" in reason(archive(**{"1_png": encoded(rgb_frames()[0], ".tiff")}))
+    mixed = {"1_png": encoded(rgb_frames()[0], ".png"), "2_png": encoded(depth_frames()[0], ".png")}
+    assert "mixes frames" in reason(archive(**mixed))
     assert "uint8 [2, 4, 4]" in reason(npz([np.zeros((4, 4), np.uint8)] * 2))
     assert "holds 16-bit depth" in reason(npz(depth_frames()))
     objects = io.BytesIO()
@@ -87,6 +101,7 @@ def test_archives_of_something_else(server: RunningServer) -> None:
 
 def test_a_rate_is_needed_to_cut(server: RunningServer) -> None:
     files = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
+    assert "fps" in refused(post(server, meta={"fps": 1e-9, "start_s": 1}, **files), 400, "malformed_meta")
     assert "send fps" in refused(post(server, meta={"start_s": 1}, **files), 422, "unusable_clip")
     assert "lasts 1.20 s" in refused(post(server, meta={"start_s": 9, "fps": 10}, **files), 422, "unusable_clip")
 
@@ -99,6 +114,9 @@ def test_uploads_that_are_too_large(server: RunningServer) -> None:
     assert "more than 60 frames" in refused(post(server, rgb=many, depth=depth), 413, "too_large")
     huge = npz([np.zeros((5000, 5000, 3), np.uint8)])
     assert "frames of 5000x5000" in refused(post(server, rgb=huge, depth=depth), 413, "too_large")
+    for suffix in (".png", ".jpg"):
+        picture = archive(frame_png=encoded(np.zeros((5001, 5000, 3), np.uint8), suffix))
+        assert "frames of 5000x5001" in refused(post(server, rgb=picture, depth=depth), 413, "too_large")
     bomb = archive(frame_png=bytes(70 << 20))
     assert len(bomb) < 1 << 20
     assert "70 MiB" in refused(post(server, rgb=bomb, depth=depth), 413, "too_large")
@@ -113,51 +131,6 @@ def test_a_body_without_a_length_is_counted(server: RunningServer) -> None:
     content_type = {"Content-Type": "multipart/form-data; boundary=x"}
     response = httpx.post(server.url + "/predict", content=chunks(), headers=content_type)
     refused(response, 413, "too_large")
-
-
-def test_requests_beyond_the_limit_are_sent_away(tmp_path: Path) -> None:
-    files = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
-
-    async def all_at_once(url: str) -> list[httpx.Response]:
-        async with httpx.AsyncClient(timeout=60) as client:
-            return await asyncio.gather(*(client.post(url, files=files) for _ in range(12)))
-
-    with running_server(make_bundle(tmp_path), max_requests=2, num_decoders=1) as server:
-        responses = asyncio.run(all_at_once(server.url + "/predict"))
-        statuses = [response.status_code for response in responses]
-        assert set(statuses) == {200, 429}
-        full = responses[statuses.index(429)]
-        refused(full, 429, "queue_full")
-        assert full.headers["Retry-After"] == "1"
-        assert len(scores(post(server, **files))) == 3  # and then there is room again
-
-
-def decoder_of(server_pid: int) -> int:
-    children = Path(f"/proc/{server_pid}/task/{server_pid}/children").read_text().split()
-    commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_text() for pid in children}
-    return next(pid for pid, command in commands.items() if "spawn_main" in command)
-
-
-def test_a_decoder_that_dies_costs_one_request(tmp_path: Path) -> None:
-    files = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
-    with running_server(make_bundle(tmp_path), num_decoders=1) as server:
-        assert post(server, **files).status_code == 200
-        os.kill(decoder_of(server.process.pid), signal.SIGKILL)
-        refused(post(server, **files), 422, "decoder_crashed")
-        assert post(server, **files).status_code == 200
-
-
-def test_decoding_has_a_deadline(tmp_path: Path) -> None:
-    files = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
-    with running_server(make_bundle(tmp_path), num_decoders=1, deadline_s=0.001) as server:
-        refused(post(server, **files), 504, "deadline")
-
-
-def test_a_decoder_has_little_memory(tmp_path: Path) -> None:
-    large = npz([np.zeros((2000, 2000, 3), np.uint8)] * 55)
-    with running_server(make_bundle(tmp_path), decoder_memory_mb=1024) as server:
-        detail = refused(post(server, rgb=large, depth=npz(depth_frames())), 413, "too_large")
-        assert "more memory" in detail
 
 
 def test_a_bundle_that_cannot_be_served_ends_the_command(tmp_path: Path, server: RunningServer) -> None:

@@ -55,6 +55,21 @@ def test_every_container_gives_the_same_answer(
     assert scores(response) == pytest.approx(wanted, abs=1e-6 if lossless else 0.03)
 
 
+@pytest.mark.parametrize(("codec", "suffix"), [("libx264", ".mp4"), ("libvpx-vp9", ".webm")])
+def test_what_phones_and_browsers_record(server: RunningServer, tmp_path: Path, codec: str, suffix: str) -> None:
+    path = tmp_path / f"clip{suffix}"
+    with av.open(str(path), "w") as container:
+        track = container.add_stream(codec, rate=30)
+        track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
+        for frame in rgb_frames():
+            container.mux(track.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(track.encode())
+    wanted = expected_scores(make_bundle(tmp_path / "bundle"), rgb_frames(), depth_frames())
+    response = post(server, rgb=path.read_bytes(), depth=npz(depth_frames()))
+    assert scores(response) == pytest.approx(wanted, abs=0.03)
+    assert response.json()["clip"]["rgb_frames"] == NUM_FRAMES
+
+
 def test_the_answer_is_complete(server: RunningServer) -> None:
     url = server.url + "/predict?top_k=2"
     files = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames(20))}

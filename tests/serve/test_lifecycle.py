@@ -1,0 +1,157 @@
+"""A service under load, beside crashes and hangs, and on its way out."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from export.bundle import describe_file, read_bundle, write_manifest
+from tests.serve.conftest import depth_frames, npz, rgb_frames
+from tests.serve.server import RunningServer, running_server
+from tests.serve.test_errors import refused
+from tests.serve.test_predict import post, scores
+from tests.serve.tiny_bundle import make_bundle
+
+FILES = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
+
+
+def decoder_of(server: RunningServer) -> int:
+    """Return the process id of the server's only decoder."""
+    threads = Path(f"/proc/{server.process.pid}/task")
+    children = [child for thread in threads.iterdir() for child in (thread / "children").read_text().split()]
+    commands = {int(child): Path(f"/proc/{child}/cmdline").read_text() for child in children}
+    return next(child for child, command in commands.items() if "spawn_main" in command)
+
+
+@contextmanager
+def request_at_work(server: RunningServer) -> Iterator[tuple[int, Future[httpx.Response]]]:
+    """Yield the decoder, stopped in the middle of a request, and the answer to come."""
+    assert post(server, **FILES).status_code == 200  # from here on the decoder is at its post
+    decoder = decoder_of(server)
+    os.kill(decoder, signal.SIGSTOP)
+    with ThreadPoolExecutor() as threads:
+        answer = threads.submit(post, server, **FILES)
+        time.sleep(0.5)  # longer than a local upload takes
+        yield decoder, answer
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_requests_beyond_the_limit_are_sent_away(tmp_path: Path) -> None:
+    async def all_at_once(url: str) -> list[httpx.Response]:
+        async with httpx.AsyncClient(timeout=60) as client:
+            return await asyncio.gather(*(client.post(url, files=FILES) for _ in range(12)))
+
+    with running_server(make_bundle(tmp_path), max_requests=2, num_decoders=1) as server:
+        responses = asyncio.run(all_at_once(server.url + "/predict"))
+        statuses = [response.status_code for response in responses]
+        assert set(statuses) == {200, 429}
+        full = responses[statuses.index(429)]
+        refused(full, 429, "queue_full")
+        assert full.headers["Retry-After"] == "1"
+        assert len(scores(post(server, **FILES))) == 3  # and then there is room again
+
+
+def test_clips_computed_together_get_each_its_own_answer(tmp_path: Path) -> None:
+    pictures = [np.full((4, 48, 64, 3), colour, np.uint8) for colour in np.diag([250, 250, 250])]
+
+    async def all_at_once(url: str) -> list[httpx.Response]:
+        async with httpx.AsyncClient(timeout=60) as client:
+            uploads = [{"rgb": npz(list(picture))} for picture in pictures * 4]
+            return await asyncio.gather(*(client.post(url, files=files) for files in uploads))
+
+    with running_server(make_bundle(tmp_path, "rgb")) as server:
+        responses = asyncio.run(all_at_once(server.url + "/predict"))
+    assert [response.json()["predictions"][0]["label"] for response in responses] == ["red", "green", "blue"] * 4
+
+
+def test_a_decoder_that_dies_costs_one_request(tmp_path: Path) -> None:
+    with running_server(make_bundle(tmp_path), num_decoders=1) as server:
+        with request_at_work(server) as (decoder, answer):
+            os.kill(decoder, signal.SIGKILL)
+            refused(answer.result(), 422, "decoder_crashed")
+        assert post(server, **FILES).status_code == 200
+        os.kill(decoder_of(server), signal.SIGKILL)  # idle, so that nobody's upload is to blame
+        assert post(server, **FILES).status_code == 200
+
+
+def test_a_decoder_that_hangs_is_replaced_at_the_deadline(tmp_path: Path) -> None:
+    with running_server(make_bundle(tmp_path), num_decoders=1, deadline_s=3) as server:
+        with request_at_work(server) as (_, answer):
+            assert "no answer within 3 s" in refused(answer.result(), 504, "deadline")
+        assert post(server, **FILES).status_code == 200
+
+
+def test_a_decoder_has_little_memory(tmp_path: Path) -> None:
+    large = npz([np.zeros((2000, 2000, 3), np.uint8)] * 55)
+    with running_server(make_bundle(tmp_path), decoder_memory_mb=1024) as server:
+        detail = refused(post(server, rgb=large, depth=npz(depth_frames())), 413, "too_large")
+        assert "more memory" in detail
+
+
+def test_told_to_stop_it_answers_what_is_at_work(tmp_path: Path) -> None:
+    with running_server(make_bundle(tmp_path), num_decoders=1) as server:
+        with request_at_work(server) as (decoder, answer):
+            server.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: httpx.get(server.url + "/v2/health/ready").status_code == 503)
+            late = post(server, **FILES)
+            refused(late, 503, "draining")
+            assert late.headers["Retry-After"] == "1"
+            assert httpx.get(server.url + "/v2/health/live").status_code == 200
+            os.kill(decoder, signal.SIGCONT)
+            assert len(scores(answer.result())) == 3
+        assert server.process.wait(10) == 0
+
+
+def test_told_twice_it_drops_what_is_at_work(tmp_path: Path) -> None:
+    with running_server(make_bundle(tmp_path), num_decoders=1) as server, request_at_work(server) as (_, answer):
+        server.process.send_signal(signal.SIGINT)
+        wait_until(lambda: httpx.get(server.url + "/v2/health/ready").status_code == 503)
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(15) == 0
+        assert answer.exception() is not None or answer.result().status_code == 500
+
+
+def test_a_failure_of_the_network_is_answered_and_survived(tmp_path: Path) -> None:
+    bundle = bundle_that_fails_on_bright_clips(tmp_path)
+    bright, dark = (npz([np.full((48, 64, 3), value, np.uint8)] * 4) for value in (200, 0))
+    with running_server(bundle) as server:
+        detail = refused(post(server, rgb=bright), 500, "internal")
+        assert "log" in detail
+        assert post(server, rgb=dark).status_code == 200
+
+
+def bundle_that_fails_on_bright_clips(folder: Path) -> Path:
+    """Return a bundle whose graph takes element number `brightness` of a row of one."""
+    manifest = read_bundle(make_bundle(folder, "rgb")).manifest
+    path = folder / "model.onnx"
+    model = onnx.load(str(path))
+    model.graph.node[-1].output[0] = "scores"
+    model.graph.initializer.append(helper.make_tensor("first", TensorProto.INT64, [1, 1], [0]))
+    model.graph.node.extend(
+        [
+            helper.make_node("ReduceMax", ["rgb_float"], ["brightness"], keepdims=0),
+            helper.make_node("Cast", ["brightness"], ["number"], to=TensorProto.INT64),
+            helper.make_node("Gather", ["first", "number"], ["zero"], axis=1),
+            helper.make_node("Cast", ["zero"], ["nothing"], to=TensorProto.FLOAT),
+            helper.make_node("Add", ["scores", "nothing"], ["logits"]),
+        ]
+    )
+    onnx.save(model, str(path))
+    file = describe_file(path, runtime="onnxruntime", precision="fp32")
+    write_manifest(folder, manifest.model_copy(update={"files": (file,)}))
+    return folder
