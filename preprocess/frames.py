@@ -97,13 +97,21 @@ class VideoTrack:
 def video_tracks(path: Path) -> list[VideoTrack]:
     """Return the video tracks of a file without decoding them; raises `MediaError` when the file is not a video."""
     try:
-        with av.open(str(path)) as container:
-            tracks = container.streams.video
+        # Titles in an old encoding are common, and no concern of ours.
+        with av.open(str(path), metadata_errors="replace") as container:
+            tracks = _decodable_tracks(container, path)
             num_packets = Counter(packet.stream.index for packet in container.demux(*tracks) if packet.size)
             return [_describe(track, num_packets[track.index]) for track in tracks]
     except (av.FFmpegError, OSError) as error:
         reason = f"cannot be opened as a video ({error.strerror})"
         raise MediaError(f"{path}: {reason}; check that the file is complete") from error
+
+
+def _decodable_tracks(container: av.container.InputContainer, path: Path) -> tuple[av.VideoStream, ...]:
+    tracks = container.streams.video
+    if any(track.codec_context is None for track in tracks):
+        raise MediaError(f"{path}: is in a codec that is not known here; encode it again, as H.264 or FFV1")
+    return tracks
 
 
 def _describe(track: av.VideoStream, num_packets: int) -> VideoTrack:
@@ -121,12 +129,11 @@ def read_video(path: Path, stream: int = 0) -> Iterator[Frame]:
     Raises `MediaError` when the file is not a video, lacks the track, or breaks off in the middle.
     """
     try:
-        with av.open(str(path)) as container:
-            if stream >= len(container.streams.video):
-                raise MediaError(
-                    f"{path}: has {len(container.streams.video)} video tracks, track {stream} was asked for"
-                )
-            track = container.streams.video[stream]
+        with av.open(str(path), metadata_errors="replace") as container:
+            tracks = _decodable_tracks(container, path)
+            if stream >= len(tracks):
+                raise MediaError(f"{path}: has {len(tracks)} video tracks, track {stream} was asked for")
+            track = tracks[stream]
             track.thread_type = "AUTO"
             is_depth = _is_depth(track)
             for frame in container.decode(track):
