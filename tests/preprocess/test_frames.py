@@ -16,12 +16,12 @@ def video_with(path: Path, old: bytes, new: bytes) -> Path:
     write_video(path, FRAMES)
     content = path.read_bytes()
     assert len(old) == len(new) and old in content
-    path.write_bytes(content.replace(old, new, 1))
+    path.write_bytes(content.replace(old, new))
     return path
 
 
 def test_text_that_is_not_utf8_does_not_matter(tmp_path: Path) -> None:
-    # Every Matroska file names the program that wrote it.
+    # Matroska files name the program that wrote them, in a tag.
     path = video_with(tmp_path / "clip.mkv", b"Lavf", b"Caf\xe9")
     assert len(list(read_video(path))) == 6
     assert [track.num_packets for track in video_tracks(path)] == [6]
