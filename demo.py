@@ -111,8 +111,8 @@ class Demo:
         return sum(right) / len(right)
 
     def _is_right(self, client: Client, entry: SplitEntry) -> bool:
-        rgb = NTU.rgb_frame(self.data, entry.clip, 0).parent
-        depth = NTU.depth_frame(self.data, entry.clip, 0).parent
+        rgb = NTU.frame_path(self.data, "rgb", entry.clip, 0).parent
+        depth = NTU.frame_path(self.data, "depth", entry.clip, 0).parent
         return client.predict(rgb, depth, top_k=1).predictions[0].index == entry.label
 
     def _print_table(self, accuracy: dict[str, float]) -> None:

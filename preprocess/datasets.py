@@ -4,41 +4,59 @@ Source: REFERENCE.md section 9.
 """
 
 import re
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from preprocess.class_lists import JESTER_CLASSES, THU_READ_CLASSES
 from preprocess.errors import DatasetError
 from preprocess.ntu_classes import NTU_CLASSES
 
-Split = Literal["train", "valid"]
+Split = Literal["train", "valid", "test"]
+Stream = Literal["rgb", "depth"]
+Counts = Mapping[str, Mapping[Split, int]]
+"""{protocol: {split: number of clips}}"""
 
 
 @dataclass(frozen=True)
 class DatasetSpec:
     """The layout of one processed data set; every template is a path below the data set's root.
 
-    `rgb_template` and `depth_template` take {clip} and {number}, the number in the file's name, which counts from
-    `rgb_first` and `depth_first`. `split_template` takes {protocol} and {split}. A split file calls a clip by its name
-    followed by `split_suffix`. `class_names` holds until the root has a class_names.txt of its own.
+    `rgb_template` and `depth_template` take {clip}, or its {parent} and {name} where the clip's name is a path, and
+    {number}, the number in the file's name, which counts from `rgb_first` and `depth_first`; there is no depth where
+    `depth_template` is None. `split_template` takes {protocol} and {split}. A split file calls a clip by
+    `listed_template`, which takes {clip}, or {parent} and {name}. `class_names` holds until the root has a
+    class_names.txt of its own. `counts` are those of the whole data set, by protocol, where its authors state them.
     """
 
     name: str
     class_names: tuple[str, ...]
     rgb_template: str
-    depth_template: str
+    depth_template: str | None
     rgb_first: int
     depth_first: int
     split_template: str
-    split_suffix: str
+    listed_template: str
+    counts: Counts = field(default_factory=dict)
 
-    def rgb_frame(self, root: Path, clip: str, index: int) -> Path:
-        """Return the file of colour frame `index`, which counts from 0."""
-        return root / self.rgb_template.format(clip=clip, number=index + self.rgb_first)
+    def frame_path(self, root: Path, stream: Stream, clip: str, index: int) -> Path:
+        """Return the file of frame `index`, which counts from 0, of one stream of `clip`.
 
-    def depth_frame(self, root: Path, clip: str, index: int) -> Path:
-        """Return the file of depth frame `index`, which counts from 0."""
-        return root / self.depth_template.format(clip=clip, number=index + self.depth_first)
+        Raises `DatasetError` where the data set has no such stream.
+        """
+        template, first = {
+            "rgb": (self.rgb_template, self.rgb_first),
+            "depth": (self.depth_template, self.depth_first),
+        }[stream]
+        if template is None:
+            raise DatasetError(f"the data set {self.name!r} has no depth; choose the stream rgb")
+        path = PurePosixPath(clip)
+        return root / template.format(clip=clip, parent=path.parent, name=path.name, number=index + first)
+
+    def suffix(self, stream: Stream) -> str:
+        """Return the suffix of a stream's files, such as .jpg."""
+        return self.frame_path(Path(), stream, "clip", 0).suffix
 
     def split_file(self, root: Path, split: Split, protocol: str) -> Path:
         """Return the file that lists the clips of one half of a protocol, such as NTU's "CS"."""
@@ -46,11 +64,17 @@ class DatasetSpec:
 
     def split_name(self, clip: str) -> str:
         """Return what a split file calls `clip`."""
-        return clip + self.split_suffix
+        path = PurePosixPath(clip)
+        return self.listed_template.format(clip=clip, parent=path.parent, name=path.name)
 
     def clip_name(self, split_name: str) -> str:
-        """Return the clip that a split file calls `split_name`; the suffix may be missing."""
-        return split_name.removesuffix(self.split_suffix)
+        """Return the clip that a split file calls `split_name`, which may be the clip's own name as well."""
+        groups = {"clip": "(?P<clip>.+)", "parent": "(?P<parent>.+)", "name": "(?P<name>[^/]+)"}
+        match = re.fullmatch(self.listed_template.format(**groups), split_name)
+        if match is None:
+            return split_name
+        found = match.groupdict()
+        return found["clip"] if "clip" in found else f"{found['parent']}/{found['name']}"
 
 
 NTU = DatasetSpec(
@@ -61,7 +85,11 @@ NTU = DatasetSpec(
     rgb_first=0,
     depth_first=1,
     split_template="dataset_splits/@{protocol}/{split}.txt",
-    split_suffix="_rgb",
+    listed_template="{clip}_rgb",
+    counts={
+        "CS": {"train": 40_320, "valid": 16_560},
+        "CV": {"train": 37_920, "valid": 18_960},
+    },
 )
 
 NVGESTURE = DatasetSpec(
@@ -73,58 +101,54 @@ NVGESTURE = DatasetSpec(
     rgb_first=0,
     depth_first=0,
     split_template="dataset_splits/{split}.txt",
-    split_suffix="/",
+    listed_template="{clip}/",
+    counts={"": {"train": 1_050, "valid": 482}},
 )
 
-DATASETS: dict[str, DatasetSpec] = {spec.name: spec for spec in (NTU, NVGESTURE)}
-
-
-@dataclass(frozen=True)
-class NtuClip:
-    """What the name of an NTU recording says. All numbers count from 1, as in the name."""
-
-    name: str
-    setup: int
-    camera: int
-    performer: int
-    replication: int
-    action: int
-
-    @property
-    def label(self) -> int:
-        """The class index, from 0."""
-        return self.action - 1
-
-    @property
-    def camera_id(self) -> str:
-        """The camera in its place, such as S001C002: what one registration holds for."""
-        return self.name[:8]
-
-
-def parse_clip_name(name: str) -> NtuClip:
-    """Return the meaning of a clip's name, such as S001C002P003R002A013; raises `DatasetError` for any other text.
-
-    Only the name itself is read: folders that happen to contain "C001" or "P12" do not matter.
-    """
-    match = re.fullmatch(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})", name)
-    if match is None or "000" in match.groups():
-        raise DatasetError(
-            f"{name!r} is not the name of an NTU clip; expected SsssCcccPpppRrrrAaaa, such as S001C002P003R002A013, "
-            "with numbers from 001; rename the recording"
-        )
-    return NtuClip(name, *(int(digits) for digits in match.groups()))
-
-
-# The performers whose clips the cross-subject protocols train on; those of NTU RGB+D 60 come first.
-NTU_TRAINING_PERFORMERS = frozenset(
-    (
-        *(1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38),
-        *(45, 46, 47, 49, 50, 52, 53, 54, 55, 56, 57, 58, 59, 70, 74, 78, 80, 81, 82, 83, 84, 85, 86),
-        *(89, 91, 92, 93, 94, 95, 97, 98, 100, 103),
-    )
+ISOGD = DatasetSpec(
+    name="isogd",
+    class_names=tuple(f"gesture {number}" for number in range(1, 250)),
+    rgb_template="IsoGD_imgs/{parent}/M_{name}/{number:06d}.jpg",
+    depth_template="IsoGD_imgs/{parent}/K_{name}/{number:06d}.jpg",
+    rgb_first=0,
+    depth_first=0,
+    split_template="dataset_splits/{split}.txt",
+    listed_template="{parent}/M_{name}",
+    counts={"": {"train": 35_878, "valid": 5_784, "test": 6_271}},
 )
 
+THU_READ = DatasetSpec(
+    name="thu_read",
+    class_names=THU_READ_CLASSES,
+    rgb_template="RGB_{clip}/{number:06d}.jpg",
+    depth_template="D_{clip}/{number:06d}.png",
+    rgb_first=0,
+    depth_first=0,
+    split_template="dataset_splits/@{protocol}/{split}.txt",
+    listed_template="RGB_{clip}",
+    counts={f"CS{number}": {"train": 720, "valid": 240} for number in range(1, 5)},
+)
 
-def cross_subject_split(clip: NtuClip) -> Split:
-    """Return the half of the official cross-subject protocol that `clip` belongs to."""
-    return "train" if clip.performer in NTU_TRAINING_PERFORMERS else "valid"
+JESTER = DatasetSpec(
+    name="jester",
+    class_names=JESTER_CLASSES,
+    rgb_template="20bn-jester-v1/{clip}/{number:05d}.jpg",
+    depth_template=None,
+    rgb_first=1,
+    depth_first=1,
+    split_template="dataset_splits/{split}.txt",
+    listed_template="{clip}",
+)
+
+CUSTOM = DatasetSpec(
+    name="custom",
+    class_names=(),  # every such data set has a class_names.txt
+    rgb_template="rgb/{clip}/{number:06d}.jpg",
+    depth_template="depth/{clip}/{number:06d}.png",
+    rgb_first=0,
+    depth_first=0,
+    split_template="dataset_splits/{split}.txt",
+    listed_template="{clip}",
+)
+
+DATASETS: dict[str, DatasetSpec] = {spec.name: spec for spec in (NTU, NVGESTURE, ISOGD, THU_READ, JESTER, CUSTOM)}

@@ -1,16 +1,12 @@
-"""What a processed data set says about itself: split files, class names, one record a clip."""
+"""Split files and class names: what training asks of a processed data set."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict
 
 from preprocess.atomic import atomic_file
 from preprocess.datasets import DatasetSpec
 from preprocess.errors import DatasetError, reason_of
-from preprocess.roi import Box
 
 CLASS_NAMES_FILE = "class_names.txt"
 
@@ -83,36 +79,3 @@ def _read_lines(path: Path, meaning: str) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         reason = f"cannot be read as {meaning} ({reason_of(error)})"
         raise DatasetError(f"{path}: {reason}; check the path and the file") from error
-
-
-class ClipRecord(BaseModel):
-    """What became of one recording.
-
-    Counts `*_in` are those of the raw streams, `num_frames` that of both streams written. `box_color_px` and
-    `box_depth_px` are the one box of the clip in the pixels of either camera, None where every frame has its own.
-    `mask_coverage` is the mean share of a depth frame that the masks keep. Everything after `reason` is missing where
-    the recording failed before it was known.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    clip: str
-    status: Literal["done", "failed"]
-    reason: str | None = None
-    num_frames: int = 0
-    rgb_frames_in: int | None = None
-    depth_frames_in: int | None = None
-    roi: Literal["clip", "legacy"] | None = None
-    box_color_px: Box | None = None
-    box_depth_px: Box | None = None
-    registration: Literal["joints", "stretch"] | None = None
-    mask_source: Literal["official", "skeleton", "background"] | None = None
-    mask_coverage: float | None = None
-    warnings: tuple[str, ...] = ()
-    seconds: float = 0.0
-
-
-def write_records(path: Path, records: Iterable[ClipRecord]) -> None:
-    """Write one JSON object a line, atomically."""
-    with atomic_file(path) as temporary:
-        temporary.write_text("".join(f"{record.model_dump_json()}\n" for record in records), encoding="utf-8")

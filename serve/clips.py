@@ -19,7 +19,7 @@ from export.bundle import Stream
 from preprocess.clip import ClipSpec, build_clip, centred_geometry
 from preprocess.depth import DepthEncoding, encode_depth
 from preprocess.errors import MediaError
-from preprocess.frames import Frame, encode_jpeg
+from preprocess.frames import Frame, encode_image
 from preprocess.sampling import bin_centres
 from serve.decode import Decoded, Limits, TooLargeError, read_stream
 from serve.schemas import ClipMeta, StreamPreview
@@ -28,6 +28,7 @@ Result = TypeVar("Result")
 
 _PREVIEW_FRAMES = 40
 _PREVIEW_WIDTH = 320
+_PREVIEW_QUALITY = 80
 _PREVIEW_PERCENTILES = (2, 98)  # of the depths in a clip: a few wild pixels must not flatten the colours
 
 
@@ -189,7 +190,8 @@ def _preview(upload: Upload, request: ClipRequest) -> StreamPreview:
         preview.near_mm, preview.far_mm = near, far = _depth_range(depth)
         encoding = DepthEncoding(near_mm=near, far_mm=far)
         pictures = encode_depth([frame.astype(np.uint16, copy=False) for frame in depth], encoding)
-    preview.frames = ["data:image/jpeg;base64," + b64encode(encode_jpeg(picture)).decode() for picture in pictures]
+    files = (encode_image(".jpg", picture, jpeg_quality=_PREVIEW_QUALITY) for picture in pictures)
+    preview.frames = ["data:image/jpeg;base64," + b64encode(file).decode() for file in files]
     return preview
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preprocess.atomic import atomic_folder
-from preprocess.datasets import parse_clip_name
 from preprocess.frames import write_image, write_video
 from preprocess.ntu_clip import DEPTH_FOLDER, RGB_FOLDER, SKELETON_FOLDER
+from preprocess.ntu_names import parse_clip_name
 from preprocess.skeleton import Body, Skeleton, write_skeleton
 from preprocess.synthetic.body import joints_in_room, mirror_arm
 from preprocess.synthetic.cameras import Floats, kinect

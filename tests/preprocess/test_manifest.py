@@ -1,6 +1,5 @@
-"""Split files, class names and records: what is written is read again, what is malformed is refused by line."""
+"""Split files and class names: what is written is read again, what is malformed is refused by line."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -8,12 +7,10 @@ import pytest
 from preprocess.datasets import DATASETS
 from preprocess.errors import DatasetError
 from preprocess.manifest import (
-    ClipRecord,
     SplitEntry,
     read_class_names,
     read_split,
     write_class_names,
-    write_records,
     write_split,
 )
 from tests.real import real_recordings
@@ -62,23 +59,12 @@ def test_class_names(tmp_path: Path) -> None:
         read_class_names(tmp_path)
 
 
-def test_records_are_one_object_a_line(tmp_path: Path) -> None:
-    records = [
-        ClipRecord(clip="a", status="done", warnings=("short",)),
-        ClipRecord(clip="b", status="failed", reason="x"),
-    ]
-    write_records(tmp_path / "records.jsonl", records)
-    lines = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]
-    assert [line["clip"] for line in lines] == ["a", "b"]
-    assert lines[0]["warnings"] == ["short"] and lines[1]["reason"] == "x"
-
-
 @pytest.mark.parametrize("split", ["train", "valid"])
 def test_real_nvgesture_split_leads_to_its_frames(split: str) -> None:
     root = real_recordings("nvgesture_sample")
     path = NVGESTURE.split_file(root, "train" if split == "train" else "valid", "")
     for entry in read_split(path, NVGESTURE):
         for index in (0, entry.num_frames - 1):
-            assert NVGESTURE.rgb_frame(root, entry.clip, index).exists()
-            assert NVGESTURE.depth_frame(root, entry.clip, index).exists()
-        assert not NVGESTURE.rgb_frame(root, entry.clip, entry.num_frames).exists()
+            assert NVGESTURE.frame_path(root, "rgb", entry.clip, index).exists()
+            assert NVGESTURE.frame_path(root, "depth", entry.clip, index).exists()
+        assert not NVGESTURE.frame_path(root, "rgb", entry.clip, entry.num_frames).exists()

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 from preprocess import ntu
-from preprocess.datasets import NTU, parse_clip_name
+from preprocess.datasets import NTU
 from preprocess.errors import DatasetError
 from preprocess.frames import read_image, read_video
 from preprocess.manifest import read_class_names, read_split
+from preprocess.ntu_names import parse_clip_name
 from preprocess.skeleton import read_skeleton
 from preprocess.synthetic.__main__ import main
 from preprocess.synthetic.cameras import kinect

@@ -33,8 +33,8 @@ def _write_clip(root: Path, clip: str, label: int, num_frames: int, rng: np.rand
         image[(slice(None), slice(place, place + 12)) if label == 0 else (slice(place, place + 12), slice(None))] = 220
         noisy = np.clip(image[:, :, None] + rng.normal(0, 5, (60, 80, 3)), 0, 255).astype(np.uint8)
         for path, frame in (
-            (NTU.rgb_frame(root, clip, index), noisy),
-            (NTU.depth_frame(root, clip, index), (image.astype(np.uint16) * 8 + 1000)),
+            (NTU.frame_path(root, "rgb", clip, index), noisy),
+            (NTU.frame_path(root, "depth", clip, index), (image.astype(np.uint16) * 8 + 1000)),
         ):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_image(path, frame)
