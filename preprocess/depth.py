@@ -14,15 +14,17 @@ class DepthEncoding(BaseModel):
     """How millimetres become colours; saved with every model, so that a service encodes as training did.
 
     mode:
-        range    clip to [near_mm, far_mm], scale to 8 bits, JET colours; no depth stays black. The default.
+        range    clip to [near_mm, far_mm], scale to 8 bits, near is bright; no depth stays black. The default.
         centred  the same for a range of +-span_mm around the clip's median depth: indifferent to where people stand.
         wrapped  the reference's own, which the authors' depth weights need (REFERENCE.md section 8, row 18).
         image    the recording already is an 8-bit image, as NvGesture and IsoGD publish it; nothing is done.
+    colors, in modes range and centred: jet, the reference's colour map in RGB order, or grey, three equal channels.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     mode: Literal["range", "centred", "wrapped", "image"] = "range"
+    colors: Literal["jet", "grey"] = "jet"
     near_mm: int = 500  # what a Kinect v2 measures reliably
     far_mm: int = 4500
     span_mm: int = 1000  # a person with arms stretched towards and away from the camera fits
@@ -43,15 +45,23 @@ def encode_depth(frames: list[NDArray[np.uint16]], encoding: DepthEncoding) -> l
         measured = np.concatenate([frame[frame > 0] for frame in frames])
         median = int(np.median(measured)) if measured.size else far
         near, far = median - encoding.span_mm, median + encoding.span_mm
-    return [_range_image(frame, near, far) for frame in frames]
+    scaled = [_scale(frame, near, far) for frame in frames]
+    if encoding.colors == "grey":
+        return [
+            np.repeat(np.where(frame > 0, grey, 0)[:, :, None], 3, axis=2)
+            for frame, grey in zip(frames, scaled, strict=True)
+        ]
+    return [_colored(frame, grey) for frame, grey in zip(frames, scaled, strict=True)]
 
 
-def _range_image(depth_mm: NDArray[np.uint16], near: int, far: int) -> NDArray[np.uint8]:
-    # Near is 255, so that what moves towards the camera lights up; cv2's JET runs from blue (0) to red (255).
-    scaled = np.clip((far - depth_mm.astype(np.float32)) * (255 / (far - near)), 0, 255).astype(np.uint8)
-    colours = cv2.applyColorMap(scaled, cv2.COLORMAP_JET)[:, :, ::-1]
-    colours = np.where((depth_mm > 0)[:, :, None], colours, 0)
-    return np.ascontiguousarray(colours, dtype=np.uint8)
+def _scale(depth_mm: NDArray[np.uint16], near: int, far: int) -> NDArray[np.uint8]:
+    # Near is 255, so that what moves towards the camera lights up.
+    return np.asarray(np.clip((far - depth_mm.astype(np.float32)) * (255 / (far - near)), 0, 255), np.uint8)
+
+
+def _colored(depth_mm: NDArray[np.uint16], scaled: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    colors = cv2.applyColorMap(scaled, cv2.COLORMAP_JET)[:, :, ::-1]  # from blue (0) to red (255)
+    return np.ascontiguousarray(np.where((depth_mm > 0)[:, :, None], colors, 0), np.uint8)
 
 
 def wrapped_depth_image(depth_mm: NDArray[np.uint16]) -> NDArray[np.uint8]:
