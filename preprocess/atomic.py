@@ -12,6 +12,15 @@ def _temporary(final: Path) -> Path:
     return final.with_name(f".{final.stem}.{os.getpid()}.tmp{final.suffix}")
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files and folders that killed processes left in `folder`; nobody may be writing there."""
+    for path in folder.glob(".*.tmp*"):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
 @contextmanager
 def atomic_file(final: Path) -> Iterator[Path]:
     """Yield a path to write to; it becomes `final` when the block ends, and vanishes when the block raises."""

@@ -4,7 +4,6 @@ Source: REFERENCE.md sections 7 and 9.
 """
 
 import argparse
-import os
 from collections import defaultdict
 from pathlib import Path
 from typing import get_args
@@ -13,48 +12,60 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from preprocess.datasets import NTU, Split, cross_subject_split, parse_clip_name
+from preprocess.datasets import NTU, Stream
 from preprocess.errors import DatasetError, run_command
-from preprocess.manifest import (
-    CLASS_NAMES_FILE,
-    ClipRecord,
-    SplitEntry,
-    read_class_names,
-    write_class_names,
-    write_records,
-    write_split,
+from preprocess.manifest import CLASS_NAMES_FILE, read_class_names
+from preprocess.masked_depth import MaskMode
+from preprocess.ntu_clip import (
+    DEPTH_FOLDER,
+    MASKED_FOLDER,
+    RGB_FOLDER,
+    RGB_SUFFIX,
+    SKELETON_FOLDER,
+    NtuJob,
+    process_ntu_clip,
 )
-from preprocess.ntu_clip import DEPTH_FOLDER, MASKED_FOLDER, RGB_FOLDER, SKELETON_FOLDER, ClipJob, RoiMode, process_clip
-from preprocess.registration import Registration, fit_registration, joint_pairs, write_registrations
+from preprocess.ntu_names import parse_clip_name, protocol_splits
+from preprocess.options import dataset_parser, run_options
+from preprocess.records import ClipRecord, RoiMode
+from preprocess.registration import (
+    REGISTRATION_FILE,
+    Registration,
+    fit_registration,
+    joint_pairs,
+    read_registrations,
+    write_registrations,
+)
+from preprocess.rgbd_clip import Treatment
+from preprocess.run import RunInfo, named_write_errors, run_dataset
 from preprocess.runner import run_jobs
 from preprocess.skeleton import read_skeleton
 
-_RGB_SUFFIX = "_rgb.avi"
-_EXPECTED = f"""expected below it:
-  {RGB_FOLDER}/<clip>{_RGB_SUFFIX}
+_LAYOUT = f"""any of
+  {RGB_FOLDER}/<clip>{RGB_SUFFIX}
   {DEPTH_FOLDER}/<clip>/Depth-%08d.png
       16-bit millimetres, numbered from 1
-  {SKELETON_FOLDER}/<clip>.skeleton
-      optional: without it masks and boxes are rougher
   {MASKED_FOLDER}/<clip>/MDepth-%08d.png
-      optional: the official masks, used instead of making some
+      the official masks
+  {SKELETON_FOLDER}/<clip>.skeleton
+      makes masks and boxes better, and registers depth to colour
   {CLASS_NAMES_FILE}
-      optional: line k names action k
+      line k names action k, if they are not NTU's own
 where <clip> is SsssCcccPpppRrrrAaaa, such as S001C002P003R002A013"""
 
 
-def find_clips(raw: Path) -> list[str]:
-    """Return the sorted names of all recordings of which a video or depth frames exist below `raw`.
+def find_streams(raw: Path) -> dict[str, tuple[Stream, ...]]:
+    """Return {clip: its streams} for all recordings of which colour or depth exists below `raw`, sorted.
 
     Raises `DatasetError`, saying what was expected, when there is none.
     """
-    videos = {path.name.removesuffix(_RGB_SUFFIX) for path in raw.glob(f"{RGB_FOLDER}/*{_RGB_SUFFIX}")}
-    folders = {path for folder in (DEPTH_FOLDER, MASKED_FOLDER) for path in raw.glob(f"{folder}/*") if path.is_dir()}
-    clips = videos | {path.name for path in folders}
-    if not clips:
+    videos = {path.name.removesuffix(RGB_SUFFIX) for path in raw.glob(f"{RGB_FOLDER}/*{RGB_SUFFIX}")}
+    folders = {path.name for folder in (DEPTH_FOLDER, MASKED_FOLDER) for path in raw.glob(f"{folder}/*/")}
+    if not videos and not folders:
         found = "holds no recordings" if raw.is_dir() else "is not a folder"
-        raise DatasetError(f"{raw}: {found}; {_EXPECTED}")
-    return sorted(clips)
+        raise DatasetError(f"{raw}: {found}; expected {_LAYOUT}")
+    present: tuple[tuple[Stream, set[str]], ...] = (("rgb", videos), ("depth", folders))
+    return {clip: tuple(stream for stream, clips in present if clip in clips) for clip in sorted(videos | folders)}
 
 
 def fit_registrations(raw: Path, num_workers: int) -> dict[str, Registration]:
@@ -80,72 +91,105 @@ def main(arguments: list[str] | None = None) -> int:
     raw, out = options.raw, options.out
     if raw.resolve() == out.resolve():
         raise DatasetError(f"--out {out} is the raw folder itself, whose masks would be overwritten; name another one")
-    clips = find_clips(raw)
+    present = find_streams(raw)
     class_names = read_class_names(raw) or NTU.class_names
-    registrations = fit_registrations(raw, options.jobs)
-    jobs = [ClipJob(raw, out, clip, options.roi, registrations.get(clip[:8]), len(class_names)) for clip in clips]
-    records = run_jobs(process_clip, jobs, options.jobs, "processing clips")
-    write_registrations(out / "registration.json", registrations)
-    write_class_names(out, class_names)
-    for split in get_args(Split):
-        write_split(NTU.split_file(out, split, "CS"), _split_entries(records, split), NTU)
-    write_records(out / "records.jsonl", records)
-    _report(records, registrations, out)
-    return int(any(record.status == "failed" for record in records))
+    treatment = Treatment(options.masks or _default_masks(raw), options.roi)
+    registrations = _registrations(options)
+    jobs, refused = _make_jobs(present, len(class_names), treatment, registrations, options)
+    info = RunInfo(
+        dataset=NTU.name,
+        raw=str(raw.resolve()),
+        format=options.format,
+        settings={"masks": treatment.masks, "roi": treatment.roi},
+    )
+    return run_dataset(NTU, info, class_names, jobs, process_ntu_clip, run_options(options), refused=refused)
 
 
-def _split_entries(records: list[ClipRecord], split: Split) -> list[SplitEntry]:
-    done = [(parse_clip_name(record.clip), record) for record in records if record.status == "done"]
-    return [
-        SplitEntry(clip.name, record.num_frames, clip.label)
-        for clip, record in done
-        if cross_subject_split(clip) == split
-    ]
+def _default_masks(raw: Path) -> MaskMode:
+    return "official" if (raw / MASKED_FOLDER).is_dir() else "body"
 
 
-def _report(records: list[ClipRecord], registrations: dict[str, Registration], out: Path) -> None:
-    """Print what was done, every warning's clip counted, every failure by name."""
+def _registrations(options: argparse.Namespace) -> dict[str, Registration]:
+    """Return the registrations of an earlier run, or else fit them, say how well they fit, and keep them."""
+    path = options.out / REGISTRATION_FILE
+    if path.exists() and not options.overwrite:
+        return read_registrations(path)
+    registrations = fit_registrations(options.raw, options.jobs)
+    if not registrations:
+        return {}
+    with named_write_errors(options.out):
+        write_registrations(path, registrations)
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
-    failed = [record for record in records if record.status == "failed"]
-    warned = sum(bool(record.warnings) for record in records)
-    halves = ", ".join(f"{len(_split_entries(records, split))} {split}" for split in get_args(Split))
     for camera, registration in registrations.items():
         share = 100 * (registration.inlier_share or 0)
         console.print(
             f"{camera}: depth lies on colour within {registration.residual_px:.1f} px, {share:.0f} % of joints"
         )
-    console.print(f"{len(records) - len(failed)} of {len(records)} clips done ({halves}), {warned} with warnings")
-    console.print(f"details: {out / 'records.jsonl'}")
-    for record in failed:
-        console.print(f"failed: {record.clip}: {record.reason}")
+    return registrations
+
+
+def _make_jobs(
+    present: dict[str, tuple[Stream, ...]],
+    num_classes: int,
+    treatment: Treatment,
+    registrations: dict[str, Registration],
+    options: argparse.Namespace,
+) -> tuple[list[NtuJob], list[ClipRecord]]:
+    """Return the clips that can be tried, and the records of those that cannot."""
+    wanted = tuple(options.streams or dict.fromkeys(stream for streams in present.values() for stream in streams))
+    with_120 = any(_is_of_120(name) for name in present)
+    jobs, refused = [], []
+    for name, streams in present.items():
+        try:
+            clip = parse_clip_name(name)
+            if clip.action > num_classes:
+                raise DatasetError(
+                    f"is of action {clip.action}, but {CLASS_NAMES_FILE} names {num_classes}; add its name there"
+                )
+            if missing := [stream for stream in wanted if stream not in streams]:
+                raise DatasetError(
+                    f"has no {' and no '.join(missing)}, unlike other clips; copy it, or choose --streams without it"
+                )
+        except DatasetError as error:
+            refused.append(ClipRecord(clip=name, status="failed", reason=str(error)))
+            continue
+        splits = protocol_splits(clip, with_120=with_120)
+        registration = registrations.get(clip.camera_id)
+        jobs.append(NtuJob(name, clip.label, splits, clip.camera_id, wanted, options.raw, treatment, registration))
+    return jobs, refused
+
+
+def _is_of_120(name: str) -> bool:
+    try:
+        return parse_clip_name(name).is_of_120
+    except DatasetError:
+        return False
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m preprocess.ntu",
-        description="Turn raw NTU RGB+D recordings into cropped frames, masked depth, split files and a record.",
-        epilog=f"The raw folder: {_EXPECTED}.\n\nExit codes: 0 all done, 1 some recordings failed, 2 nothing done.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = dataset_parser(
+        "preprocess.ntu",
+        "Turn raw NTU RGB+D recordings into cropped frames, masked depth, split files and records.",
+        _LAYOUT,
     )
-    parser.add_argument("--raw", type=Path, required=True, metavar="FOLDER", help="the recordings; see below")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the data set is written")
+    parser.add_argument(
+        "--masks",
+        choices=get_args(MaskMode),
+        help="which depth is kept. official: as in the published masks, which are used where they exist (the default "
+        "then); body: the people only (the default else); none: all of it",
+    )
     parser.add_argument(
         "--roi",
         choices=get_args(RoiMode),
         default="clip",
-        help="clip: one 4:3 box for the whole clip, around every body, for colour and depth alike (default); "
-        "legacy: the published way, another window for every frame, depth left whole",
+        help="what frames are cropped to. clip: one 4:3 box for the whole clip, around every body (default); tracked: "
+        "a box of one size that follows them; legacy: the published way, another window for every frame, depth left "
+        "whole; whole: nothing is cropped",
     )
     parser.add_argument(
-        "--jobs", type=_positive, default=os.cpu_count() or 1, metavar="J", help="worker processes (default: all cores)"
+        "--streams", choices=get_args(Stream), nargs="+", help="write only these (default: all that there are)"
     )
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
-    return int(text)
 
 
 if __name__ == "__main__":

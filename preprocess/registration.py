@@ -12,10 +12,13 @@ from typing import Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from preprocess.atomic import atomic_file
+from preprocess.errors import DatasetError
 from preprocess.skeleton import NUM_JOINTS, Skeleton
+
+REGISTRATION_FILE = "registration.json"
 
 Row = tuple[float, float, float]
 
@@ -97,3 +100,11 @@ def write_registrations(path: Path, registrations: Mapping[str, Registration]) -
     """Write {camera: registration} as JSON, atomically."""
     with atomic_file(path) as temporary:
         temporary.write_bytes(TypeAdapter(dict[str, Registration]).dump_json(dict(registrations), indent=2))
+
+
+def read_registrations(path: Path) -> dict[str, Registration]:
+    """Return {camera: registration} as `write_registrations` wrote it; raises `DatasetError` for anything else."""
+    try:
+        return TypeAdapter(dict[str, Registration]).validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise DatasetError(f"{path}: cannot be read as registrations; remove it to have them fitted again") from error

@@ -1,44 +1,93 @@
-"""Body mask or skeleton -> the box of the frame that is worth keeping, and the crop itself.
+"""Body mask or skeleton -> the box of the frame that is worth keeping.
 
 Boxes are (x0, y0, x1, y1) in pixels, half-open; sizes are (width, height).
 """
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from preprocess.errors import DatasetError
 from preprocess.registration import Registration
-from preprocess.skeleton import Body, Skeleton
+from preprocess.skeleton import Body
 
 Box = tuple[int, int, int, int]
 Size = tuple[int, int]
 
-OUTPUT_SIZE = (320, 240)  # what the networks of NTU RGB+D take; REFERENCE.md section 1
-ASPECT = (4, 3)
+_UNIT = np.array((8, 6))  # boxes are whole multiples: exactly 4:3, and even, as video stores one colour for 2x2 pixels
 LEGACY_MIN_AREA_PX = 500  # REFERENCE.md section 7
 
 # Joints lie inside the body: the top of the head is 15 cm above its joint, and clothes and held things reach further.
 _JOINT_MARGIN_M = 0.2
+_SMOOTHING_FRAMES = 6  # a fifth of a second leaves 4 % of the two steps a second of a walk
 _MASK_MARGIN = 0.05  # of the mask's larger side; a mask ends at the body's edge already
 
 
 def covering_box(points_xy: NDArray[np.floating], frame_size: Size) -> Box:
     """Return the smallest 4:3 box inside the frame that holds all points [N, 2]; what lies outside counts as its edge.
 
-    Where that cannot be, because the points spread over more than the largest 4:3 box of the frame, that largest box,
-    centred on them as far as the frame allows. Without points, that box in the frame's middle.
+    Sides are even, and corners unless they touch an odd border. Where the points spread over more than the largest
+    such box of the frame, that largest box, centred on them as far as the frame allows. Without points, that box in
+    the frame's middle.
     """
     limit = np.array(frame_size)
-    largest = int((limit // ASPECT).min())
     if len(points_xy) == 0:
-        low, high, scale = np.zeros(2, np.int64), limit, largest
-    else:
-        inside = np.clip(points_xy, 0, limit - 1)
-        low, high = np.floor(inside.min(axis=0)).astype(np.int64), np.floor(inside.max(axis=0)).astype(np.int64) + 1
-        scale = min(largest, int(np.ceil((high - low) / ASPECT).max()))
-    size = np.array(ASPECT) * scale
-    x, y = np.clip((low + high - size) // 2, 0, limit - size).tolist()
+        return _box_around(limit / 2, _largest_scale(frame_size), frame_size)
+    low, high = _extent(points_xy, frame_size)
+    # One pixel of room on either side, because corners are rounded to even numbers.
+    scale = int(np.ceil((high - low + 2) / _UNIT).max())
+    return _box_around((low + high) / 2, scale, frame_size)
+
+
+def _extent(points_xy: NDArray[np.floating], frame_size: Size) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the half-open corners of the pixels that points [N, 2] lie in."""
+    inside = np.clip(points_xy, 0, np.array(frame_size) - 1)
+    return np.floor(inside.min(axis=0)).astype(np.int64), np.floor(inside.max(axis=0)).astype(np.int64) + 1
+
+
+def _largest_scale(frame_size: Size) -> int:
+    scale = int((np.array(frame_size) // _UNIT).min())
+    if scale < 1:
+        raise DatasetError(
+            f"frames of {frame_size[0]}x{frame_size[1]} pixels are too small to crop; at least 8x6 needed"
+        )
+    return scale
+
+
+def _box_around(centre_xy: NDArray[np.floating], scale: int, frame_size: Size) -> Box:
+    size = _UNIT * min(scale, _largest_scale(frame_size))
+    room = np.array(frame_size) - size
+    x, y = (np.clip(np.rint((centre_xy - size / 2) / 2) * 2, 0, room)).astype(int).tolist()
     return x, y, x + int(size[0]), y + int(size[1])
+
+
+def tracked_boxes(points_xy: Sequence[NDArray[np.floating]], frame_size: Size) -> list[Box]:
+    """Return one box a frame that follows the points [N, 2] of that frame: all of one size, moving smoothly.
+
+    The size holds the points of any frame, and as much more as they run ahead of the smoothed path. Frames without
+    points take the path between their neighbours. Without any points: `covering_box`, standing still.
+    """
+    seen = [index for index, points in enumerate(points_xy) if len(points)]
+    if not seen:
+        return [covering_box(np.empty((0, 2)), frame_size)] * len(points_xy)
+    corners = np.array([_extent(points_xy[index], frame_size) for index in seen], np.float64)
+    centres = corners.mean(axis=1)
+    path = np.stack([np.interp(range(len(points_xy)), seen, centres[:, axis]) for axis in (0, 1)], axis=1)
+    path = _smooth(path)
+    reach = np.abs(corners - path[seen][:, None]).max(axis=(0, 1))
+    scale = int(np.ceil((2 * reach + 2) / _UNIT).max())
+    return [_box_around(centre, scale, frame_size) for centre in path]
+
+
+def _smooth(path: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the path [T, 2] as a Gaussian sees it; beyond its ends it goes on as it came."""
+    reach = 3 * _SMOOTHING_FRAMES
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / _SMOOTHING_FRAMES) ** 2)
+    padded = np.pad(path, ((reach, reach), (0, 0)), mode="reflect", reflect_type="odd")
+    smooth = [np.convolve(padded[:, axis], weights / weights.sum(), mode="valid") for axis in (0, 1)]
+    return np.stack(smooth, axis=1)
 
 
 def holds(box: Box, points_xy: NDArray[np.floating], frame_size: Size) -> bool:
@@ -47,10 +96,15 @@ def holds(box: Box, points_xy: NDArray[np.floating], frame_size: Size) -> bool:
     return bool(((inside >= box[:2]) & (inside < box[2:])).all())
 
 
-def body_points(skeleton: Skeleton) -> NDArray[np.float64]:
-    """Return the colour pixels, float64 [N, 2], that a box must hold to hold every body of every frame."""
-    corners = [_body_extent(body) for bodies in skeleton for body in bodies]
-    return np.concatenate(corners) if corners else np.empty((0, 2))
+def leaves(bodies: Sequence[Body], frame_size: Size) -> bool:
+    """Return whether any joint of these bodies lies outside the colour frame; joints without a place do not count."""
+    places = np.concatenate([np.empty((0, 2)), *(body.color_xy for body in bodies)])
+    return bool(((places < 0) | (places >= frame_size)).any())
+
+
+def body_points(bodies: Sequence[Body]) -> NDArray[np.float64]:
+    """Return the colour pixels, float64 [N, 2], that a box must hold to hold these bodies of one frame."""
+    return np.concatenate([np.empty((0, 2)), *(_body_extent(body) for body in bodies)])
 
 
 def _body_extent(body: Body) -> NDArray[np.float64]:
@@ -65,15 +119,13 @@ def _body_extent(body: Body) -> NDArray[np.float64]:
     return np.stack([color_xy.min(axis=0) - margin_px, color_xy.max(axis=0) + margin_px])
 
 
-def mask_points(masks: list[NDArray[np.bool_]], registration: Registration) -> NDArray[np.float64]:
-    """Return the colour pixels, float64 [N, 2], that a box must hold to hold what is set in depth masks [H, W]."""
-    covered = np.logical_or.reduce(masks)
-    ys, xs = np.nonzero(covered)
-    if len(xs) == 0:
+def mask_points(mask: NDArray[np.bool_], registration: Registration) -> NDArray[np.float64]:
+    """Return the colour pixels, float64 [N, 2], that a box must hold to hold what is set in a depth mask [H, W]."""
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    if width == 0:
         return np.empty((0, 2))
-    x0, x1, y0, y1 = int(xs.min()), int(xs.max()), int(ys.min()), int(ys.max())
-    margin = _MASK_MARGIN * max(x1 - x0, y1 - y0)
-    corners = [[x, y] for x in (x0 - margin, x1 + margin) for y in (y0 - margin, y1 + margin)]
+    margin = _MASK_MARGIN * max(width, height)
+    corners = [[x_, y_] for x_ in (x - margin, x + width - 1 + margin) for y_ in (y - margin, y + height - 1 + margin)]
     return registration.to_color(np.array(corners))
 
 
@@ -86,39 +138,16 @@ def depth_box(box: Box, registration: Registration) -> Box:
     return low[0], low[1], high[0], high[1]
 
 
-def crop_color(frame: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
-    """Return the box of an RGB frame [H, W, 3], resized to uint8 [240, 320, 3]."""
-    x0, y0, x1, y1 = box
-    # Averaging keeps detail from turning into flicker when it shrinks; it would show as blocks when it grows.
-    shrinks = x1 - x0 >= OUTPUT_SIZE[0] and y1 - y0 >= OUTPUT_SIZE[1]
-    filter_ = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(frame[y0:y1, x0:x1], OUTPUT_SIZE, interpolation=filter_).astype(np.uint8, copy=False)
-
-
-def crop_depth(depth_mm: NDArray[np.uint16], box: Box, registration: Registration) -> NDArray[np.uint16]:
-    """Return what a depth frame [H, W] sees of a box of colour pixels: uint16 [240, 320], laid exactly over the colour.
-
-    The nearest depth pixel is taken, since a mean of near and far lies where nothing is; 0 outside the depth frame.
-    """
-    x0, y0, x1, y1 = box
-    x, y = (x1 - x0) / OUTPUT_SIZE[0], (y1 - y0) / OUTPUT_SIZE[1]
-    to_box = np.array([[x, 0, x0 + 0.5 * x - 0.5], [0, y, y0 + 0.5 * y - 0.5], [0, 0, 1]])
-    to_color = np.vstack([registration.matrix, [0, 0, 1]])
-    to_depth = np.linalg.solve(to_color, to_box)[:2]
-    flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(depth_mm, to_depth, OUTPUT_SIZE, flags=flags, borderValue=0).astype(np.uint16, copy=False)
-
-
-def legacy_box(masked_depth_mm: NDArray[np.uint16], color_size: Size) -> Box | None:
-    """Return the reference's box for one frame from its masked depth [H, W], or None where the reference crashes.
+def legacy_box(mask: NDArray[np.bool_], color_size: Size) -> Box | None:
+    """Return the reference's box for one frame from its mask [H, W], or None where the reference crashes.
 
     Half the colour frame's width and height around `legacy_centre`, clipped at the borders, which changes its shape.
     Source: REFERENCE.md section 7, with its defect: depth pixels become colour pixels by plain stretching.
     """
-    centre = legacy_centre((masked_depth_mm > 0).astype(np.uint8))
+    centre = legacy_centre(mask.view(np.uint8))
     if centre is None:
         return None
-    height, width = masked_depth_mm.shape
+    height, width = mask.shape
     x, y = int(centre[0] * color_size[0] / width), int(centre[1] * color_size[1] / height)
     return legacy_window((x, y), color_size)
 

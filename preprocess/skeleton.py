@@ -15,6 +15,7 @@ from preprocess.errors import DatasetError, reason_of
 NUM_JOINTS = 25
 _JOINT_FIELDS = 12
 _BODY_FIELDS = 10
+_MAX_DIGITS = 9  # of a count; a file with more of anything cannot be
 _REMEDY = "copy the file again, or remove it to have the clip processed without its skeleton"
 
 # Kinect v2's joints as pairs: each pair is one bone. Joints count from 0, in the file's order.
@@ -74,7 +75,7 @@ class _Reader:
 
     def count(self, meaning: str) -> int:
         word = self.fields(1, meaning)[0]
-        if not word.isdigit():
+        if not word.isdecimal() or len(word) > _MAX_DIGITS:
             raise self.error(f"expected {meaning}, found {word!r}")
         return int(word)
 

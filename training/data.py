@@ -1,7 +1,7 @@
 """Processed clips -> batches of uint8 clips, in loader processes."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from preprocess.clip import build_clip, centred_geometry
-from preprocess.datasets import DATASETS, DatasetSpec, Split
+from preprocess.datasets import DATASETS, Split
 from preprocess.errors import DatasetError, UserError
-from preprocess.frames import Frame, read_image
 from preprocess.manifest import SplitEntry, read_class_names, read_split
+from preprocess.reading import open_clips, read_frames
 from preprocess.sampling import bin_centres, draw_per_bin
 from training.augment import draw_geometry
-from training.config import DataConfig, Stream, TrainingConfig
+from training.config import DataConfig, TrainingConfig
 
 
 class Batch(NamedTuple):
@@ -42,8 +42,7 @@ class ClipDataset(Dataset[_Sample]):
 
     def __init__(self, config: TrainingConfig, split: Split) -> None:
         self._config = config
-        self._spec: DatasetSpec = DATASETS[config.data.dataset]
-        self._root = config.data.root
+        self._reader = open_clips(config.data.root, DATASETS[config.data.dataset])
         self.entries = read_entries(config.data, split)
 
     def __len__(self) -> int:
@@ -69,16 +68,10 @@ class ClipDataset(Dataset[_Sample]):
             frames = draw_per_bin(entry.num_frames, clip.num_frames, rng)
             geometry = draw_geometry(clip, self._config.augment, rng)
         streams = (
-            torch.from_numpy(build_clip(self._read(stream, entry.clip, frames), clip, geometry))
+            torch.from_numpy(build_clip(read_frames(self._reader, stream, entry.clip, frames), clip, geometry))
             for stream in self._config.modalities
         )
         return tuple(streams), entry.label, draw.clip_index
-
-    def _read(self, stream: Stream, clip: str, indices: Sequence[int] | np.ndarray[Any, Any]) -> list[Frame]:
-        path_of = self._spec.rgb_frame if stream == "rgb" else self._spec.depth_frame
-        # A short clip repeats frames: each file is decoded once.
-        read = {int(i): read_image(path_of(self._root, clip, int(i))) for i in set(indices)}
-        return [read[int(i)] for i in indices]
 
 
 def read_entries(data: DataConfig, split: Split) -> list[SplitEntry]:

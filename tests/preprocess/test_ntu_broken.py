@@ -37,12 +37,12 @@ def break_no_depth(raw: Path) -> str:
 
 def break_no_video(raw: Path) -> str:
     (raw / "nturgb+d_rgb" / f"{CLIP}_rgb.avi").unlink()
-    return f"{CLIP}_rgb.avi: is missing"
+    return "has no rgb, unlike other clips"
 
 
 def break_empty_video(raw: Path) -> str:
     (raw / "nturgb+d_rgb" / f"{CLIP}_rgb.avi").write_bytes(b"")
-    return f"{CLIP}_rgb.avi: cannot be decoded"
+    return f"{CLIP}_rgb.avi: cannot be opened"
 
 
 def break_headless_video(raw: Path) -> str:
@@ -86,25 +86,6 @@ def test_broken_clip_is_named_and_the_others_finish(
     assert NTU.split_file(out, "train", "CS").read_text() == ""
     assert len(read_split(NTU.split_file(out, "valid", "CS"), NTU)) == 1
     assert f"failed: {CLIP}" in capsys.readouterr().err
-
-
-def test_video_that_breaks_off_in_the_middle_leaves_nothing_half_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    raw, out = tmp_path / "raw", tmp_path / "data"
-    make_recording(raw)
-    written = []
-
-    def fail_at_the_third(path: Path, *_: object, **__: object) -> None:
-        written.append(path)
-        if len(written) == 5:
-            raise OSError(28, "No space left on device")
-        path.write_bytes(b"")
-
-    monkeypatch.setattr("preprocess.ntu_clip.write_image", fail_at_the_third)
-    assert run(raw, out) == 1
-    assert "No space left" in records(out)[CLIP]["reason"]
-    assert output_of(out, CLIP) == []
 
 
 def test_foreign_names_and_actions_without_a_name_are_failures_not_silence(tmp_path: Path) -> None:

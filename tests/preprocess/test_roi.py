@@ -9,15 +9,14 @@ from hypothesis import strategies as st
 
 from preprocess.registration import Registration, stretch
 from preprocess.roi import (
-    OUTPUT_SIZE,
     body_points,
     covering_box,
-    crop_color,
-    crop_depth,
     depth_box,
     holds,
+    leaves,
     legacy_box,
     mask_points,
+    tracked_boxes,
 )
 from preprocess.skeleton import Body
 from tests.golden.seeding import seeded_depth
@@ -37,14 +36,15 @@ def test_box_is_inside_the_frame_with_its_aspect_and_holds_every_joint_that_can_
     assert 0 <= x0 < x1 <= frame_size[0] and 0 <= y0 < y1 <= frame_size[1]
     assert (x1 - x0) * 3 == (y1 - y0) * 4
     seen = np.clip(points, 0, np.array(frame_size) - 1)
-    is_largest = x1 - x0 == 4 * min(frame_size[0] // 4, frame_size[1] // 3)
+    is_largest = x1 - x0 == 8 * min(frame_size[0] // 8, frame_size[1] // 6)
     contains_all = all(x0 <= x < x1 and y0 <= y < y1 for x, y in seen)
     assert contains_all or is_largest
     assert holds(box, points, frame_size) == contains_all
 
 
 def test_no_smaller_box_would_do() -> None:
-    assert covering_box(np.array([[100.0, 50.0], [200.0, 151.0]]), (1920, 1080)) == (82, 50, 218, 152)
+    # 102 rows and a pixel of room on either side need 18 units of 6.
+    assert covering_box(np.array([[100.0, 50.0], [200.0, 151.0]]), (1920, 1080)) == (78, 48, 222, 156)
 
 
 def test_body_points_leave_a_margin_in_metres_and_skip_joints_without_a_place() -> None:
@@ -54,45 +54,50 @@ def test_body_points_leave_a_margin_in_metres_and_skip_joints_without_a_place() 
     color_xy[3] = np.nan
     zeros = np.zeros((25, 4), np.float32)
     body = Body("1", joints_m, color_xy / 3, color_xy.astype(np.float32), zeros, np.full(25, 2))
-    points = body_points([(), (body,)])
+    points = body_points((body,))
     assert np.allclose(points, [[610, -10], [1310, 1090]], atol=1)
     unseen = Body("1", joints_m, color_xy, np.full((25, 2), np.nan, np.float32), zeros, np.full(25, 2))
-    assert body_points([(unseen,)]).shape == (0, 2)
+    assert body_points((unseen,)).shape == body_points(()).shape == (0, 2)
+    assert not leaves((body, unseen), (1400, 1000)) and leaves((body,), (1200, 1000))
 
 
 def test_mask_points_go_through_the_registration() -> None:
-    masks = [np.zeros((424, 512), bool) for _ in range(2)]
-    masks[0][100:200, 150:190] = True
-    masks[1][100:200, 200:250] = True
-    points = mask_points(masks, NTU_LIKE)
-    assert np.allclose(points.min(axis=0), NTU_LIKE.to_color(np.array([[145, 95]])), atol=3)
-    assert np.allclose(points.max(axis=0), NTU_LIKE.to_color(np.array([[254, 204]])), atol=3)
-    assert mask_points([np.zeros((4, 4), bool)], NTU_LIKE).shape == (0, 2)
+    mask = np.zeros((424, 512), bool)
+    mask[100:200, 150:190] = True
+    points = mask_points(mask, NTU_LIKE)
+    assert np.allclose(points.min(axis=0), NTU_LIKE.to_color(np.array([[145, 95]])), atol=1e-6)
+    assert np.allclose(points.max(axis=0), NTU_LIKE.to_color(np.array([[194, 204]])), atol=1e-6)
+    assert mask_points(np.zeros((4, 4), bool), NTU_LIKE).shape == (0, 2)
 
 
-def test_cropped_depth_lies_over_cropped_colour() -> None:
-    depth = np.zeros((424, 512), np.uint16)
-    depth[200:240, 220:260] = 2500
-    corners = NTU_LIKE.to_color(np.array([[219.5, 199.5], [259.5, 239.5]])) + 0.5
-    (x0, y0), (x1, y1) = np.rint(corners).astype(int)
-    color = np.zeros((1080, 1920, 3), np.uint8)
-    color[y0:y1, x0:x1] = 255
-    box = (600, 300, 1240, 780)
-    seen_by_color, seen_by_depth = crop_color(color, box)[:, :, 0] > 127, crop_depth(depth, box, NTU_LIKE) > 0
-    assert seen_by_color.sum() > 2000
-    assert (seen_by_color != seen_by_depth).mean() < 0.003  # half a pixel around the square's edge
+@given(
+    SIZES,
+    st.lists(st.lists(st.tuples(st.floats(-500, 2500), st.floats(-500, 1500)), max_size=5), min_size=1, max_size=40),
+)
+def test_tracked_boxes_are_of_one_size_inside_the_frame_and_hold_every_frames_points(
+    frame_size: tuple[int, int], joints: list[list[tuple[float, float]]]
+) -> None:
+    points = [np.array(frame).reshape(-1, 2) for frame in joints]
+    boxes = tracked_boxes(points, frame_size)
+    assert len(boxes) == len(points)
+    assert len({(x1 - x0, y1 - y0) for x0, y0, x1, y1 in boxes}) == 1
+    for (x0, y0, x1, y1), frame_points in zip(boxes, points, strict=True):
+        assert 0 <= x0 < x1 <= frame_size[0] and 0 <= y0 < y1 <= frame_size[1]
+        assert (x1 - x0) * 3 == (y1 - y0) * 4
+        is_largest = x1 - x0 == 8 * min(frame_size[0] // 8, frame_size[1] // 6)
+        assert is_largest or holds((x0, y0, x1, y1), frame_points, frame_size)
 
 
-def test_depth_box_outside_the_depth_frame_is_padded_with_zero() -> None:
-    depth = np.full((424, 512), 3000, np.uint16)
-    box = (0, 0, 1440, 1080)
-    x0, _, x1, _ = depth_box(box, NTU_LIKE)
-    assert x0 < 0 and x1 < 512
-    cropped = crop_depth(depth, box, NTU_LIKE)
-    assert cropped.shape == OUTPUT_SIZE[::-1] and cropped.dtype == np.uint16
-    first_seen = round(-x0 / (x1 - x0) * OUTPUT_SIZE[0])
-    assert not cropped[:, : first_seen - 1].any()
-    assert (cropped[100, first_seen + 1 :] == 3000).all()
+def test_tracked_boxes_follow_a_walk_without_jitter_and_are_smaller_than_the_clips_box() -> None:
+    rng = np.random.default_rng(0)
+    centres = np.column_stack([np.linspace(300, 1600, 90), np.full(90, 540)]) + rng.normal(0, 8, (90, 2))
+    points = [centre + np.array([[-100, -200], [100, 200]]) for centre in centres]
+    points[40:45] = [np.empty((0, 2))] * 5  # nobody is seen for some frames
+    boxes = np.array(tracked_boxes(points, (1920, 1080)))
+    steps = np.diff(boxes[10:-10, 0])
+    assert steps.min() >= 0 and steps.max() <= 24  # the walk moves 14.6 px a frame, the jitter 11 either way
+    x0, _, x1, _ = covering_box(np.concatenate(points), (1920, 1080))
+    assert boxes[0, 2] - boxes[0, 0] < 0.6 * (x1 - x0)
 
 
 def test_depth_box_of_the_whole_stretched_frame_is_the_whole_depth_frame() -> None:
@@ -102,13 +107,13 @@ def test_depth_box_of_the_whole_stretched_frame_is_the_whole_depth_frame() -> No
 
 def test_legacy_boxes_are_the_published_ones() -> None:
     expected = json.loads(GOLDEN.read_text())["boxes_xyxy"]
-    boxes = [legacy_box(seeded_depth(index), (1920, 1080)) for index in range(0, 61, 10)]
+    boxes = [legacy_box(seeded_depth(index) > 0, (1920, 1080)) for index in range(0, 61, 10)]
     assert [list(box or ()) for box in boxes] == expected
 
 
 def test_legacy_box_without_a_body_is_none_and_at_the_border_is_clipped() -> None:
     depth = np.zeros((424, 512), np.uint16)
-    assert legacy_box(depth, (1920, 1080)) is None
+    assert legacy_box(depth > 0, (1920, 1080)) is None
     depth[10:110, 0:60] = 2000
-    box = legacy_box(depth, (1920, 1080))
+    box = legacy_box(depth > 0, (1920, 1080))
     assert box is not None and box[:2] == (0, 0) and box[2] < 960 and box[3] < 540

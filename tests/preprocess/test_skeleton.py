@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from preprocess.errors import DatasetError
-from preprocess.skeleton import read_skeleton, write_skeleton
+from preprocess.skeleton import Body, read_skeleton, write_skeleton
 from tests.preprocess.recordings import body_at
 
 # As the sensor wrote them: a body line and joint lines of a real file, with the numbers it could not compute.
@@ -72,6 +75,49 @@ def test_broken_text_is_refused_with_its_place(tmp_path: Path, broken: str, line
     message = str(caught.value)
     assert str(path) in message and what in message and "copy the file again" in message
     assert not line or f"line {line}" in message
+
+
+@given(st.text(alphabet="0123456789 -.eNaInf\n\r\t", max_size=400) | st.binary(max_size=200).map(repr))
+def test_any_text_is_a_skeleton_or_refused(tmp_path_factory: pytest.TempPathFactory, content: str) -> None:
+    path = tmp_path_factory.mktemp("any") / "clip.skeleton"
+    path.write_text(content)
+    try:
+        skeleton = read_skeleton(path)
+    except DatasetError as error:
+        assert str(path) in str(error)
+    else:
+        assert len(skeleton) == int(content.split(maxsplit=1)[0])
+
+
+@given(st.data())
+def test_any_file_cut_short_is_refused(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    path = tmp_path_factory.mktemp("cut") / "clip.skeleton"
+    lines = text().rstrip().split("\n")
+    path.write_text("\n".join(lines[: data.draw(st.integers(0, len(lines) - 1))]))
+    with pytest.raises(DatasetError, match="the file ends"):
+        read_skeleton(path)
+
+
+NUMBERS = hnp.arrays(np.float32, (25, 11), elements=st.floats(width=32))
+
+
+@given(st.lists(st.lists(NUMBERS, max_size=6), max_size=3))
+def test_any_number_of_bodies_with_any_numbers_survives(
+    tmp_path_factory: pytest.TempPathFactory, frames: list[list[np.ndarray]]
+) -> None:
+    states = np.arange(25) % 3
+    written = [
+        tuple(Body("1", joints[:, :3], joints[:, 3:5], joints[:, 5:7], joints[:, 7:], states) for joints in bodies)
+        for bodies in frames
+    ]
+    path = tmp_path_factory.mktemp("round") / "clip.skeleton"
+    write_skeleton(path, written)
+    read = read_skeleton(path)
+    assert [len(bodies) for bodies in read] == [len(bodies) for bodies in frames]
+    for bodies, expected in zip(read, frames, strict=True):
+        for body, joints in zip(bodies, expected, strict=True):
+            np.testing.assert_array_equal(np.hstack([body.joints_m, body.depth_xy]), joints[:, :5])
+            np.testing.assert_array_equal(np.hstack([body.color_xy, body.orientations]), joints[:, 5:])
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:

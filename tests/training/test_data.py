@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from preprocess.convert import main as convert
 from preprocess.datasets import NTU
 from preprocess.errors import DatasetError, MediaError
 from tests.training.processed import write_clips, write_config
@@ -82,3 +83,17 @@ def test_broken_split_files_are_named(config: TrainingConfig) -> None:
     NTU.split_file(root, "train", "CS").unlink()
     with pytest.raises(DatasetError, match=r"train\.txt"):
         Loader(config, "train", rank=0, world_size=1)
+
+
+def test_shards_give_the_same_batches_as_folders_in_loader_processes_too(
+    config: TrainingConfig, tmp_path: Path
+) -> None:
+    root = config.data.root
+    options = ("--data", str(root), "--out", str(tmp_path / "shards"), "--dataset", "ntu", "--format", "shards")
+    assert convert([*options, "--jobs", "1"]) == 0
+    data = config.data.model_copy(update={"root": tmp_path / "shards", "num_workers": 2})
+    from_shards = config.model_copy(update={"data": data})
+    batches = [list(Loader(each, "train", rank=0, world_size=1).epoch(0)) for each in (config, from_shards)]
+    for folders, shards in zip(*batches, strict=True):
+        assert folders.labels.tolist() == shards.labels.tolist()
+        assert all(torch.equal(one, other) for one, other in zip(folders.clips, shards.clips, strict=True))

@@ -1,0 +1,128 @@
+"""`python -m preprocess.convert`: a processed data set from folders to tar files, or back, image files untouched."""
+
+import argparse
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from preprocess.atomic import atomic_file
+from preprocess.datasets import DATASETS, DatasetSpec, Split, Stream
+from preprocess.errors import DatasetError, run_command
+from preprocess.manifest import SplitEntry, read_class_names, read_split
+from preprocess.options import add_run_options, run_options
+from preprocess.reading import open_clips
+from preprocess.records import RECORDS_FILE, ClipRecord, read_records
+from preprocess.registration import REGISTRATION_FILE
+from preprocess.run import RUN_FILE, ClipJob, RunInfo, read_run_info, run_dataset
+from preprocess.store import Store
+
+_STREAMS: tuple[Stream, ...] = get_args(Stream)
+
+
+@dataclass(frozen=True)
+class ConvertJob(ClipJob):
+    """A clip of the data set at `data`; `record` is what is known of it."""
+
+    data: Path
+    spec: DatasetSpec
+    record: ClipRecord
+
+
+def convert_clip(job: ConvertJob, store: Store) -> ClipRecord:
+    """Copy the image files of one clip; return its record as it was, but for where it lies."""
+    reader = open_clips(job.data, job.spec)
+    indices = range(job.record.num_frames)
+    with store.writer(job.clip, job.streams) as writer:
+        for stream in job.streams:
+            files = reader.read(stream, job.clip, indices)
+            for index in indices:
+                writer.add_encoded(stream, files[index])
+    return job.record.model_copy(update={"shard": None, "streams": job.streams})
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code: 0, or 1 when some clips could not be converted."""
+    options = _parser().parse_args(arguments)
+    data, out = options.data, options.out
+    if data.resolve() == out.resolve():
+        raise DatasetError(f"--out {out} is the data set itself; name another folder")
+    info = _run_info(data, options.dataset)
+    spec = DATASETS[info.dataset]
+    records = _known_clips(data, spec)
+    jobs = [
+        ConvertJob(clip, record.label or 0, record.splits, record.camera, record.streams, data, spec, record)
+        for clip, record in records.items()
+    ]
+    if (registration := data / REGISTRATION_FILE).exists():
+        with atomic_file(out / REGISTRATION_FILE) as temporary:
+            shutil.copyfile(registration, temporary)
+    class_names = read_class_names(data) or spec.class_names
+    info = info.model_copy(update={"format": options.format})
+    return run_dataset(spec, info, class_names, jobs, convert_clip, run_options(options))
+
+
+def _run_info(data: Path, dataset: str | None) -> RunInfo:
+    if (data / RUN_FILE).exists():
+        info = read_run_info(data)
+        settings = {name: value for name, value in info.settings.items() if name != "streams"}
+        return info.model_copy(update={"settings": settings})
+    if dataset is None:
+        raise DatasetError(f"{data}: has no {RUN_FILE} that names its data set; say which it is with --dataset")
+    return RunInfo(dataset=dataset, raw=str(data.resolve()), format="folders", settings={})
+
+
+def _known_clips(data: Path, spec: DatasetSpec) -> Mapping[str, ClipRecord]:
+    """Return what is known of the clips that are done: by the records, or by split files where there are none."""
+    records = {clip: record for clip, record in read_records(data / RECORDS_FILE).items() if record.status == "done"}
+    if records:
+        return records
+    splits: dict[str, dict[str, Split]] = defaultdict(dict)
+    entries: dict[str, SplitEntry] = {}
+    for protocol, split, path in _split_files(data, spec):
+        for entry in read_split(path, spec) if path.stat().st_size else ():
+            splits[entry.clip][protocol], entries[entry.clip] = split, entry
+    if not entries:
+        raise DatasetError(f"{data}: holds neither {RECORDS_FILE} nor split files that list clips; check --data")
+    return {clip: _as_record(data, spec, entry, splits[clip]) for clip, entry in sorted(entries.items())}
+
+
+def _split_files(data: Path, spec: DatasetSpec) -> Iterator[tuple[str, Split, Path]]:
+    """Yield (protocol, half, file) of every split file there is."""
+    pattern = Path(spec.split_template.format(protocol="*", split="*"))
+    protocols = {path.parent.name.removeprefix("@") for path in data.glob(str(pattern.parent / "*.txt"))}
+    for protocol in sorted(protocols) if "{protocol}" in spec.split_template else [""]:
+        for split in get_args(Split):
+            path = spec.split_file(data, split, protocol)
+            if path.exists():
+                yield protocol, split, path
+
+
+def _as_record(data: Path, spec: DatasetSpec, entry: SplitEntry, splits: dict[str, Split]) -> ClipRecord:
+    streams = tuple(
+        stream
+        for stream in _STREAMS
+        if not (stream == "depth" and spec.depth_template is None)
+        and spec.frame_path(data, stream, entry.clip, 0).exists()
+    )
+    return ClipRecord(
+        clip=entry.clip, status="done", label=entry.label, splits=splits, streams=streams, num_frames=entry.num_frames
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m preprocess.convert",
+        description="Copy a processed data set into tar files, or out of them again; images are not encoded anew.",
+        epilog="Data that another program has preprocessed will do: its split files name the clips.",
+    )
+    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="the processed data set")
+    parser.add_argument("--dataset", choices=sorted(DATASETS), help="which it is, where it has no preprocess.json")
+    add_run_options(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,54 @@
+"""`python -m preprocess.isogd`: the original IsoGD videos -> what training reads.
+
+Source: REFERENCE.md section 9, and the lists with labels that come with the data set: one clip a line, such as
+train/001/M_00001.avi train/001/K_00001.avi 84; labels count from 1.
+"""
+
+from pathlib import Path, PurePosixPath
+from typing import get_args
+
+from preprocess.datasets import ISOGD, Split
+from preprocess.errors import DatasetError, run_command
+from preprocess.listed import Listing, Source, lines_of, run_listed
+
+_LAYOUT = """
+  train.txt or train_list.txt, and the same for valid and test, with labels
+  train/001/M_00001.avi, K_00001.avi, ...
+      here or one folder below, as in IsoGD_phase_1/train"""
+
+
+def find_clips(raw: Path, class_names: tuple[str, ...]) -> Listing:
+    """Return the clips of all lists that are there; they are called train/001/00001."""
+    listing = Listing(class_names)
+    for split in get_args(Split):
+        for path in [*raw.glob(f"**/{split}.txt"), *raw.glob(f"**/{split}_list.txt")][:1]:
+            for place, line in lines_of(path):
+                _add(listing, raw, place, line, split)
+    return listing
+
+
+def _add(listing: Listing, raw: Path, place: str, line: str, split: Split) -> None:
+    match line.split():
+        case [color, depth, label] if label.isdecimal() and PurePosixPath(color).name.startswith("M_"):
+            path = PurePosixPath(color)
+            clip = str(path.parent / path.stem.removeprefix("M_"))
+            sources = {"rgb": Source(_find(raw, color)), "depth": Source(_find(raw, depth))}
+            listing.add(clip, int(label) - 1, {"": split}, sources)  # type: ignore[arg-type]
+        case _:
+            expected = "M_*.avi K_*.avi LABEL"
+            raise DatasetError(f"{place}: expected {expected}, found {line!r}; take the lists that have labels")
+
+
+def _find(raw: Path, relative: str) -> Path:
+    """Return where a listed video lies: below the folder itself, or below one of its folders."""
+    return next((path for path in (raw / relative, *raw.glob(f"*/{relative}")) if path.exists()), raw / relative)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code: 0, or 1 when some clips failed."""
+    description = "Unpack the original IsoGD videos: colour and 8-bit depth as JPEG, split files."
+    return run_listed(ISOGD, description, _LAYOUT, find_clips, arguments)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,25 @@
+"""Frames of a processed data set, whatever it is kept in."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from preprocess.datasets import DatasetSpec, Stream
+from preprocess.frames import Frame, decode_image
+from preprocess.shards import SHARDS_FOLDER, ShardReader
+from preprocess.store import ClipReader, FolderReader
+
+
+def open_clips(root: Path, spec: DatasetSpec) -> ClipReader:
+    """Return a reader of the data set at `root`: of its tar files where it has some, else of its folders."""
+    return ShardReader(root, spec) if (root / SHARDS_FOLDER).is_dir() else FolderReader(root, spec)
+
+
+def read_frames(reader: ClipReader, stream: Stream, clip: str, indices: Iterable[int]) -> list[Frame]:
+    """Return the frames of these indices, in their order; each is decoded once, however often it is asked for.
+
+    Raises `UserError` for a frame that is missing or broken.
+    """
+    indices = [int(index) for index in indices]
+    files = reader.read(stream, clip, indices)
+    frames = {index: decode_image(content, f"{clip}, {stream} frame {index}") for index, content in files.items()}
+    return [frames[index] for index in indices]

@@ -1,0 +1,254 @@
+"""Raw recordings -> a processed data set: what every `python -m preprocess.<data set>` does around its clips."""
+
+import errno
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from preprocess.atomic import atomic_file, remove_leftovers
+from preprocess.datasets import DatasetSpec, Split, Stream
+from preprocess.errors import DatasetError, UserError, reason_of
+from preprocess.manifest import SplitEntry, write_class_names, write_split
+from preprocess.records import RECORDS_FILE, ClipRecord, Journal
+from preprocess.runner import Engine, WorkerDied, progress_bar
+from preprocess.shards import SHARDS_FOLDER, ShardStore
+from preprocess.store import FolderStore, Format, Store
+from preprocess.summary import halves_of, print_summary
+
+RUN_FILE = "preprocess.json"
+
+# Nothing that is wrong with one clip: the next would fail alike.
+_FATAL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+
+
+@dataclass(frozen=True)
+class ClipJob:
+    """What a worker needs to know of one clip. Data sets derive their own from it.
+
+    `streams` are those to write; `splits` is {protocol: half}; `camera` names what one registration holds for.
+    """
+
+    clip: str
+    label: int
+    splits: Mapping[str, Split]
+    camera: str | None
+    streams: tuple[Stream, ...]
+
+
+AnyClipJob = TypeVar("AnyClipJob", bound=ClipJob)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What all data sets' commands share; `preprocess.options` says what each means."""
+
+    out: Path
+    engine: Engine
+    format: Format
+    limit: int | None
+    only: str | None
+    overwrite: bool
+    splits_only: bool
+
+
+class RunInfo(BaseModel):
+    """`preprocess.json`: how a processed data set was made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dataset: str
+    raw: str
+    format: Format
+    settings: dict[str, str]
+
+
+def run_dataset(
+    spec: DatasetSpec,
+    info: RunInfo,
+    class_names: Sequence[str],
+    jobs: Sequence[AnyClipJob],
+    process: Callable[[AnyClipJob, Store], ClipRecord],
+    options: RunOptions,
+    *,
+    refused: Sequence[ClipRecord] = (),
+) -> int:
+    """Do all clips that are not done yet; write records, split files and class names; return the exit code.
+
+    `process` writes one clip through the store and returns its record; `refused` are records of clips that no job could
+    be made of. Exit code: 0, or 1 when any clip of the data set failed. Raises `UserError` when nothing can be done, or
+    nothing more: the disk is full, a folder is not to be written to.
+    """
+    out = options.out
+    chosen = _select(jobs, options)
+    if options.format == "shards":
+        # A sample has all of its streams at once: one that is added later would be a second sample of the same clip.
+        streams = dict.fromkeys(stream for job in jobs for stream in job.streams)
+        info = info.model_copy(update={"settings": info.settings | {"streams": " ".join(streams)}})
+    with named_write_errors(out):
+        _prepare(info, out, overwrite=options.overwrite)
+        journal = Journal(out / RECORDS_FILE)
+        store = _open_store(spec, options, journal, chosen)
+        write_class_names(out, class_names)
+        try:
+            for record in refused:
+                journal.add(record)
+            _do_clips(chosen, process, store, journal, options.engine)
+        finally:
+            store.close()
+            journal.close()
+            _write_splits(out, spec, journal.records.values())
+    return print_summary(journal.records.values(), spec, out)
+
+
+def _do_clips(
+    jobs: Sequence[AnyClipJob],
+    process: Callable[[AnyClipJob, Store], ClipRecord],
+    store: Store,
+    journal: Journal,
+    engine: Engine,
+) -> None:
+    before = journal.records.copy()
+    todo = [job for job in (_what_is_left(job, before.get(job.clip), store) for job in jobs) if job]
+    with progress_bar() as progress:
+        task = progress.add_task("processing clips", total=len(jobs), completed=len(jobs) - len(todo))
+        for index, result in engine.run(_Worker(process, store), todo):
+            job = todo[index]
+            record = _died(job) if isinstance(result, WorkerDied) else result
+            if record.status == "done":
+                record = store.collect(_united(before.get(job.clip), record))
+            journal.add(record)
+            progress.advance(task)
+
+
+def _what_is_left(job: AnyClipJob, record: ClipRecord | None, store: Store) -> AnyClipJob | None:
+    """Return the job, less the streams that an earlier run has written; None if that is all of them."""
+    if record is None or record.status == "failed" or not store.holds(record):
+        return job
+    missing = tuple(stream for stream in job.streams if stream not in record.streams)
+    return replace(job, streams=missing) if missing else None
+
+
+def _united(before: ClipRecord | None, now: ClipRecord) -> ClipRecord:
+    """Return the record of a clip of which an earlier run has written another stream."""
+    if before is None or before.status == "failed" or set(before.streams) <= set(now.streams):
+        return now
+    known = {name: value for name, value in before if value is not None} | {
+        name: value for name, value in now if value is not None
+    }
+    united = {
+        "streams": tuple(sorted({*before.streams, *now.streams}, reverse=True)),
+        "num_frames": min(before.num_frames, now.num_frames),
+        "warnings": tuple(dict.fromkeys((*before.warnings, *now.warnings))),
+        "seconds": before.seconds + now.seconds,
+    }
+    return ClipRecord.model_validate(known | united)
+
+
+def _died(job: ClipJob) -> ClipRecord:
+    reason = "the process that worked on it was killed twice, for want of memory or by a broken file; try fewer --jobs"
+    return ClipRecord(clip=job.clip, status="failed", reason=reason, **_identity(job))
+
+
+def _identity(job: ClipJob) -> dict[str, Any]:
+    return {"label": job.label, "splits": dict(job.splits), "camera": job.camera}
+
+
+@dataclass(frozen=True)
+class _Worker(Generic[AnyClipJob]):
+    """What runs in a worker process: one clip, its failure caught."""
+
+    process: Callable[[AnyClipJob, Store], ClipRecord]
+    store: Store
+
+    def __call__(self, job: AnyClipJob) -> ClipRecord:
+        start = time.perf_counter()
+        try:
+            record = self.process(job, self.store)
+        except UserError as error:
+            record = ClipRecord(clip=job.clip, status="failed", reason=str(error))
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in _FATAL_ERRORS:
+                raise
+            # A defect of ours: it must not take the other clips' hours with it, nor pass unseen.
+            record = ClipRecord(clip=job.clip, status="failed", reason=f"unexpected {type(error).__name__}: {error}")
+        return record.model_copy(update=_identity(job) | {"seconds": round(time.perf_counter() - start, 3)})
+
+
+def _select(jobs: Sequence[AnyClipJob], options: RunOptions) -> Sequence[AnyClipJob]:
+    if options.splits_only:
+        return []
+    chosen = [job for job in jobs if options.only is None or fnmatchcase(job.clip, options.only)]
+    if not chosen and jobs:
+        raise UserError(f"--only {options.only}: matches none of {len(jobs)} clips, such as {jobs[0].clip}")
+    return chosen[: options.limit]
+
+
+def _open_store(spec: DatasetSpec, options: RunOptions, journal: Journal, jobs: Sequence[ClipJob]) -> Store:
+    if options.format == "shards":
+        return ShardStore(options.out, spec, journal.records)
+    folders = {spec.frame_path(options.out, stream, job.clip, 0).parent for job in jobs for stream in job.streams}
+    for parent in {folder.parent for folder in folders}:
+        remove_leftovers(parent)
+    return FolderStore(options.out, spec)
+
+
+def _prepare(info: RunInfo, out: Path, *, overwrite: bool) -> None:
+    """Write `preprocess.json`, unless another run has; raises `DatasetError` where that one was made differently."""
+    path = out / RUN_FILE
+    if overwrite:
+        (out / RECORDS_FILE).unlink(missing_ok=True)
+        shutil.rmtree(out / SHARDS_FOLDER, ignore_errors=True)
+    elif path.exists():
+        before = read_run_info(out)
+        changed = [name for name, value in info if name != "raw" and value != getattr(before, name)]
+        if changed:
+            was, now = ({name: getattr(made, name) for name in changed} for made in (before, info))
+            remedy = "run with the same options, name another --out, or --overwrite to do all of it again"
+            raise DatasetError(f"{out}: was made with {was}, not with {now}; {remedy}")
+    with atomic_file(path) as temporary:
+        temporary.write_text(info.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_run_info(root: Path) -> RunInfo:
+    """Return what `preprocess.json` says of a processed data set; raises `DatasetError` where it cannot be read."""
+    path = root / RUN_FILE
+    try:
+        return RunInfo.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({reason_of(error)}); is this a processed data set?") from error
+    except ValidationError as error:
+        raise DatasetError(f"{path}: is not what preprocessing writes; --overwrite to do all of it again") from error
+
+
+def _write_splits(out: Path, spec: DatasetSpec, records: Iterable[ClipRecord]) -> None:
+    """Write every split file of every protocol that any clip belongs to, whatever run has made the clip."""
+    done = sorted((record for record in records if record.status == "done"), key=lambda record: record.clip)
+    for protocol, splits in halves_of(done, spec).items():
+        for split in splits:
+            entries = [
+                SplitEntry(record.clip, record.num_frames, record.label or 0)
+                for record in done
+                if record.splits.get(protocol) == split
+            ]
+            write_split(spec.split_file(out, split, protocol), entries, spec)
+
+
+@contextmanager
+def named_write_errors(out: Path) -> Iterator[None]:
+    """Turn errors of the file system into what a user can mend."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        remedy = "make room" if full else "mend that"
+        raise UserError(
+            f"--out {out}: cannot be written ({reason_of(error)}); {remedy} and run the same command again: finished "
+            "clips are kept"
+        ) from error

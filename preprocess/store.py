@@ -1,0 +1,109 @@
+"""Where processed clips are kept: workers write them, one process collects them, training reads them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import Literal, Protocol
+
+from preprocess.atomic import atomic_folder
+from preprocess.datasets import DatasetSpec, Stream
+from preprocess.errors import MediaError, reason_of
+from preprocess.frames import Frame, encode_image
+from preprocess.records import ClipRecord
+
+Format = Literal["folders", "shards"]
+
+
+class ClipWriter(Protocol):
+    """Takes the frames of one clip: each stream's in order, the streams in any order."""
+
+    def add(self, stream: Stream, image: Frame, *, jpeg_quality: int = 95) -> None:
+        """Keep the next frame of a stream: uint8 RGB [H, W, 3], or uint16 millimetres [H, W]."""
+
+    def add_encoded(self, stream: Stream, content: bytes) -> None:
+        """Keep the next frame of a stream, which is an image file's content already."""
+
+
+class Store(Protocol):
+    """A processed data set that is being made. Workers get a copy, of which they use `writer` alone."""
+
+    def writer(self, clip: str, streams: Iterable[Stream]) -> AbstractContextManager[ClipWriter]:
+        """Yield a writer; its frames are kept when the block ends, and vanish when the block raises."""
+
+    def collect(self, record: ClipRecord) -> ClipRecord:
+        """Take in what a worker wrote of a clip that is done, and return the record to keep; for one process only."""
+
+    def holds(self, record: ClipRecord) -> bool:
+        """Return whether what the record says was written is there."""
+
+    def close(self) -> None:
+        """Finish what is open; no clip is collected after that."""
+
+
+class ClipReader(Protocol):
+    """A processed data set to read. It can be pickled, and read by any number of processes."""
+
+    def read(self, stream: Stream, clip: str, indices: Iterable[int]) -> Mapping[int, bytes]:
+        """Return {index: the image file's content} of some frames of a clip; raises `UserError` for a missing one."""
+
+
+class FolderStore:
+    """The published layout: one folder for each stream of a clip, one file a frame."""
+
+    def __init__(self, root: Path, spec: DatasetSpec) -> None:
+        self._root, self._spec = root, spec
+
+    @contextmanager
+    def writer(self, clip: str, streams: Iterable[Stream]) -> Iterator[ClipWriter]:
+        """Yield a writer of one temporary folder a stream; all are renamed when the block ends."""
+        finals = {stream: self._spec.frame_path(self._root, stream, clip, 0).parent for stream in streams}
+        with ExitStack() as stack:
+            folders = {stream: stack.enter_context(atomic_folder(final)) for stream, final in finals.items()}
+            yield _FolderWriter(self._spec, clip, folders)
+
+    def collect(self, record: ClipRecord) -> ClipRecord:
+        """Return the record as it is: the worker left everything in its place."""
+        return record
+
+    def holds(self, record: ClipRecord) -> bool:
+        """Return whether first and last frame of every stream exist; folders are renamed whole, so that is enough."""
+        return record.shard is None and all(
+            self._spec.frame_path(self._root, stream, record.clip, index).exists()
+            for stream in record.streams
+            for index in (0, record.num_frames - 1)
+        )
+
+    def close(self) -> None:
+        """Do nothing: there is nothing open."""
+
+
+class _FolderWriter:
+    def __init__(self, spec: DatasetSpec, clip: str, folders: dict[Stream, Path]) -> None:
+        self._spec, self._clip, self._folders = spec, clip, folders
+        self._counts: dict[Stream, int] = dict.fromkeys(folders, 0)
+
+    def add(self, stream: Stream, image: Frame, *, jpeg_quality: int = 95) -> None:
+        self.add_encoded(stream, encode_image(self._spec.suffix(stream), image, jpeg_quality=jpeg_quality))
+
+    def add_encoded(self, stream: Stream, content: bytes) -> None:
+        name = self._spec.frame_path(Path(), stream, self._clip, self._counts[stream]).name
+        (self._folders[stream] / name).write_bytes(content)
+        self._counts[stream] += 1
+
+
+class FolderReader:
+    """Reads the published layout."""
+
+    def __init__(self, root: Path, spec: DatasetSpec) -> None:
+        self._root, self._spec = root, spec
+
+    def read(self, stream: Stream, clip: str, indices: Iterable[int]) -> Mapping[int, bytes]:
+        """Return {index: the image file's content} of some frames of a clip; raises `MediaError` for a missing one."""
+        return {index: self._read(self._spec.frame_path(self._root, stream, clip, index)) for index in set(indices)}
+
+    @staticmethod
+    def _read(path: Path) -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise MediaError(f"{path}: cannot be read ({reason_of(error)}); preprocess the clip again") from error

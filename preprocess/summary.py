@@ -1,0 +1,52 @@
+"""What a run prints when it has ended: counts, what went wrong, what is worth a look."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import get_args
+
+from rich.console import Console
+
+from preprocess.datasets import DatasetSpec, Split
+from preprocess.records import RECORDS_FILE, ClipRecord
+
+_MAX_FAILURES = 30  # more do not help on a terminal; the records have them all
+
+
+def halves_of(records: Collection[ClipRecord], spec: DatasetSpec) -> dict[str, tuple[Split, ...]]:
+    """Return {protocol: its halves} of all protocols that any record belongs to; train and valid are always there."""
+    listed = {(protocol, split) for record in records for protocol, split in record.splits.items()}
+    return {
+        protocol: tuple(
+            split
+            for split in get_args(Split)
+            if split != "test" or split in spec.counts.get(protocol, {}) or (protocol, split) in listed
+        )
+        for protocol in dict.fromkeys(protocol for record in records for protocol in record.splits)
+    }
+
+
+def print_summary(records: Collection[ClipRecord], spec: DatasetSpec, out: Path) -> int:
+    """Print what became of all clips of a data set and return the exit code: 1 when any failed."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    done = [record for record in records if record.status == "done"]
+    failed = [record for record in records if record.status == "failed"]
+    warned = sum(bool(record.warnings) for record in done)
+    console.print(f"{len(done)} of {len(records)} clips done, {warned} with warnings; details: {out / RECORDS_FILE}")
+    for protocol, halves in halves_of(done, spec).items():
+        console.print(_count_line(done, spec, protocol, halves))
+    for record in failed[:_MAX_FAILURES]:
+        console.print(f"failed: {record.clip}: {record.reason}")
+    if len(failed) > _MAX_FAILURES:
+        console.print(f"failed: {len(failed) - _MAX_FAILURES} more, in {RECORDS_FILE}")
+    return int(bool(failed))
+
+
+def _count_line(done: Iterable[ClipRecord], spec: DatasetSpec, protocol: str, halves: Iterable[Split]) -> str:
+    counts = Counter(record.splits.get(protocol) for record in done)
+    full = spec.counts.get(protocol, {})
+    parts = [
+        f"{counts[split]} {split}" + (f" of {full[split]}" if full.get(split, counts[split]) != counts[split] else "")
+        for split in halves
+    ]
+    return f"{protocol or 'splits'}: {', '.join(parts)}"

@@ -1,0 +1,58 @@
+"""`python -m preprocess.thu_read`: THU-READ's colour and depth recordings -> what training reads.
+
+Source: REFERENCE.md section 9, and the split files that the reference's authors publish: recordings are called by
+action, performer and repetition, such as RGB_wear_watch_cgy_2 and D_wear_watch_cgy_2, and each of the four protocols
+validates on two of the eight performers.
+"""
+
+import re
+from pathlib import Path
+
+from preprocess.datasets import THU_READ, Split, Stream
+from preprocess.errors import run_command
+from preprocess.listed import Listing, Source, run_listed
+
+_LAYOUT = """
+  RGB_<action>_<performer>_<repetition>, such as RGB_wear_watch_cgy_2
+  D_<action>_<performer>_<repetition>
+      in any folder below; each a folder of JPEG or PNG files, or a video"""
+_VALIDATION_PERFORMERS = {"CS1": ("cgy", "cwx"), "CS2": ("fjw", "gs"), "CS3": ("lhh", "lzy"), "CS4": ("tys", "wyy")}
+_PERFORMERS = "|".join(name for names in _VALIDATION_PERFORMERS.values() for name in names)
+_PREFIXES: dict[Stream, str] = {"rgb": "RGB_", "depth": "D_"}
+
+
+def find_clips(raw: Path, class_names: tuple[str, ...]) -> Listing:
+    """Return all recordings of which colour or depth exists, by name."""
+    listing = Listing(class_names)
+    labels = {name.replace(" ", "_"): label for label, name in enumerate(class_names)}
+    found: dict[Stream, dict[str, Path]] = {
+        stream: {path.stem.removeprefix(prefix): path for path in sorted(raw.glob(f"**/{prefix}*"))}
+        for stream, prefix in _PREFIXES.items()
+    }
+    for clip in sorted({*found["rgb"], *found["depth"]}):
+        match = re.fullmatch(rf"(?P<action>\w+)_(?P<performer>{_PERFORMERS})_\d+", clip)
+        if match is None or match["action"] not in labels:
+            listing.refuse(clip, "is not called <action>_<performer>_<repetition> after the data set's own; rename it")
+            continue
+        sources = {
+            stream: Source(found[stream].get(clip, raw / f"{prefix}{clip}")) for stream, prefix in _PREFIXES.items()
+        }
+        listing.add(clip, labels[match["action"]], _splits(match["performer"]), sources)
+    return listing
+
+
+def _splits(performer: str) -> dict[str, Split]:
+    return {
+        protocol: "valid" if performer in performers else "train"
+        for protocol, performers in _VALIDATION_PERFORMERS.items()
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code: 0, or 1 when some clips failed."""
+    description = "Bring THU-READ's recordings into the layout that training reads, with the four protocols' splits."
+    return run_listed(THU_READ, description, _LAYOUT, find_clips, arguments)
+
+
+if __name__ == "__main__":
+    run_command(main)

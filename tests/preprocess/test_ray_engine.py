@@ -1,0 +1,83 @@
+"""A Ray cluster of two nodes: one is killed midway, nothing is lost and nothing is done twice."""
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from ray.cluster_utils import Cluster
+
+from preprocess.errors import UserError
+from preprocess.ray_engine import RayEngine
+from tests.preprocess.recordings import make_recording
+from tests.preprocess.test_run import start, times_of, wait_until
+
+NUM_JOBS = 24
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class SlowJob:
+    """Notes in a folder which processes work on which node, and in a file which numbers are worked on to the end."""
+
+    folder: Path
+
+    def __call__(self, number: int) -> int:
+        node = os.environ["NODE_NAME"]
+        (self.folder / f"{node}.{os.getpid()}").touch()
+        time.sleep(0.25)
+        with (self.folder / "log").open("a") as log:
+            log.write(f"{number} {node}\n")
+        return number**2
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        quick = {"health_check_period_ms": 500, "health_check_failure_threshold": 2}  # else half a minute passes
+        head = {"num_cpus": 1, "env_vars": {"NODE_NAME": "head"}, "_system_config": quick}
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        yield cluster
+        cluster.shutdown()
+
+
+def test_losing_a_node_loses_no_job_and_does_none_twice(cluster: Cluster, tmp_path: Path) -> None:
+    node = cluster.add_node(num_cpus=1, env_vars={"NODE_NAME": "other"})
+    results = {}
+    for index, result in RayEngine(cluster.address).run(SlowJob(tmp_path), range(NUM_JOBS)):
+        results[index] = result
+        if len(results) == NUM_JOBS // 3:
+            for process in tmp_path.glob("other.*"):  # as when a machine is switched off: the work stops first
+                os.kill(int(process.suffix[1:]), signal.SIGKILL)
+            cluster.remove_node(node, allow_graceful=False)
+    assert results == {number: number**2 for number in range(NUM_JOBS)}
+    lines = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+    assert Counter(number for number, _ in lines) == Counter(str(number) for number in range(NUM_JOBS))
+    assert {node_name for _, node_name in lines} == {"head", "other"}
+
+
+def test_the_command_goes_on_when_a_node_is_lost(cluster: Cluster, tmp_path: Path) -> None:
+    node = cluster.add_node(num_cpus=1, env_vars={"NODE_NAME": "other"})
+    raw, out = tmp_path / "raw", tmp_path / "data"
+    clips = [f"S001C001P001R001A{action:03d}" for action in range(1, 41)]
+    for clip in clips:
+        make_recording(raw, clip, rgb_frames=12, depth_frames=12)
+    process = start(raw, out, "--engine", "ray", "--address", cluster.address)
+    wait_until(lambda: len(times_of(out)) >= 8, process)
+    cluster.remove_node(node, allow_graceful=False)
+    before = times_of(out)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    after = times_of(out)
+    assert sorted(after) == clips and before.items() <= after.items()
+    assert "40 of 40 clips done" in errors and "Traceback" not in errors
+
+
+def test_no_cluster_is_a_clear_error() -> None:
+    with pytest.raises(UserError, match="ray start --head"):
+        next(RayEngine("127.0.0.1:1").run(str, [1]))
