@@ -1,0 +1,242 @@
+"""`python -m preprocess.custom`: your own recordings, named in a manifest -> what training reads."""
+
+import argparse
+import csv
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from preprocess.datasets import CUSTOM, Split, Stream
+from preprocess.errors import ConfigError, DatasetError, reason_of, run_command
+from preprocess.masked_depth import MaskMode
+from preprocess.options import add_run_options, run_options
+from preprocess.records import ClipRecord
+from preprocess.rgbd_clip import RawClip, Treatment, process_rgbd
+from preprocess.run import ClipJob, RunInfo, run_dataset
+from preprocess.sources import open_color, open_depth
+from preprocess.store import Store
+
+_HELP = """The manifest is a CSV file with a line of column names, or a JSONL file with one object a line:
+
+  clip            a name of your own for the recording, unique; no spaces
+  rgb             a video, or a folder of JPEG or PNG files in the order of their names
+  depth           a folder of 16-bit PNG files, or a video of 16-bit grey (FFV1)
+  depth_scale_mm  how many millimetres one unit of depth is (default: 1)
+  label           the class, as a whole number from 0 ...
+  class           ... or by its name; one of both columns, the same throughout
+  split           train, valid or test
+
+Paths are relative to the manifest. One of rgb and depth may be empty. For example:
+
+  clip,rgb,depth,depth_scale_mm,class,split
+  anna-01,anna/01.mp4,anna/01_depth,1,wave,train
+
+Both cameras should see the same part of the room; if their pictures differ in shape,
+the whole of one is laid over the whole of the other.
+
+Exit codes: 0 all done, 1 some recordings failed, 2 nothing done, 130 stopped by Ctrl-C."""
+
+_Roi = Literal["clip", "tracked", "whole"]
+
+
+class Row(BaseModel):
+    """One recording of the manifest; paths are as they stand there."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, str_strip_whitespace=True)
+
+    clip: str = Field(pattern=r"^[^\s/\\.][^\s/\\]*$")
+    rgb: str | None = None
+    depth: str | None = None
+    depth_scale_mm: float = Field(1.0, gt=0)
+    label: int | None = Field(None, ge=0)
+    class_name: str | None = Field(None, alias="class")
+    split: Split
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Row":
+        if self.rgb is None and self.depth is None:
+            raise ValueError("one of rgb and depth is needed")
+        if (self.label is None) == (self.class_name is None):
+            raise ValueError("either a label or a class is needed, not both")
+        return self
+
+
+@dataclass(frozen=True)
+class CustomJob(ClipJob):
+    """A recording of the manifest that lies in `folder`."""
+
+    row: Row
+    folder: Path
+    treatment: Treatment
+
+
+def process_custom_clip(job: CustomJob, store: Store) -> ClipRecord:
+    """Write one recording, all of its streams or none; raises `UserError` for an unusable one."""
+    row = job.row
+    raw = RawClip(
+        row.clip,
+        color=open_color(job.folder / row.rgb) if row.rgb else None,
+        depth=open_depth(job.folder / row.depth, row.depth_scale_mm) if row.depth else None,
+    )
+    return process_rgbd(raw, job.streams, job.treatment, store, [])
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The usable rows, by clip, and the records of the others."""
+
+    rows: Mapping[str, Row]
+    refused: list[ClipRecord]
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Return what a manifest says: a row or a record with the reason for every line.
+
+    Raises `DatasetError` when the file cannot be read, has no rows, or has a column that is not known.
+    """
+    rows: dict[str, Row] = {}
+    places: dict[str, str] = {}
+    refused: dict[str, str] = {}
+    for number, values in _lines(path):
+        place = f"line {number}"
+        clip = str(values.get("clip") or place)
+        if clip in places:
+            rows.pop(clip, None)
+            refused[clip] = f"is named twice, in {places[clip]} and {place}; every recording needs a name of its own"
+            continue
+        places[clip] = place
+        try:
+            rows[clip] = Row.model_validate({name: value for name, value in values.items() if value not in ("", None)})
+            _check_paths(rows[clip], path.parent)
+        except (ValidationError, DatasetError) as error:
+            rows.pop(clip, None)
+            refused[clip] = f"{place} of {path}: {_in_words(error)}"
+    if not places:
+        raise DatasetError(f"{path}: names no recordings; see --help for what it should hold")
+    return Manifest(rows, [ClipRecord(clip=clip, status="failed", reason=why) for clip, why in refused.items()])
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the number of each line and its values by column."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # spreadsheets write a mark in front
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: cannot be read as a manifest ({reason_of(error)}); save it as UTF-8") from error
+    lines = text.splitlines()
+    if path.suffix == ".jsonl":
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                yield number, _checked(_parse_json(path, number, line), path)
+        return
+    reader = csv.DictReader(lines, restkey="more values than columns")
+    for values in reader:
+        yield reader.line_num, _checked(values, path)
+
+
+def _parse_json(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        values = json.loads(line)
+    except ValueError as error:
+        raise DatasetError(f"{path}, line {number}: is not JSON ({error}); mend it") from error
+    if not isinstance(values, dict):
+        raise DatasetError(f'{path}, line {number}: expected an object such as {{"clip": ...}}, found {line[:80]!r}')
+    return values
+
+
+def _checked(values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return the values; raises `DatasetError` for a column that is not known, with the nearest name that is."""
+    known = [field.alias or name for name, field in Row.model_fields.items()]
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"the columns are {', '.join(known)}"
+            raise DatasetError(f"{path}: the column {name!r} is not known; {hint}")
+    return values
+
+
+def _check_paths(row: Row, folder: Path) -> None:
+    for path in (row.rgb, row.depth):
+        if path is not None and not (folder / path).exists():
+            raise DatasetError(f"{folder / path} does not exist; paths are relative to the manifest")
+
+
+def _in_words(error: ValidationError | DatasetError) -> str:
+    if isinstance(error, DatasetError):
+        return str(error)
+    parts = []
+    for problem in error.errors():
+        where = ".".join(map(str, problem["loc"]))
+        found = f", found {problem['input']!r}" if where else ""
+        parts.append(f"{where}: {problem['msg']}{found}" if where else problem["msg"].removeprefix("Value error, "))
+    return "; ".join(parts)
+
+
+def _class_names(rows: Mapping[str, Row]) -> tuple[str, ...]:
+    """Return the names by index: in alphabetical order, or made up where the manifest has numbers."""
+    names = {row.class_name for row in rows.values() if row.class_name is not None}
+    labels = [row.label for row in rows.values() if row.label is not None]
+    if names and labels:
+        raise ConfigError("the manifest gives some recordings a label and others a class; choose one of the columns")
+    return tuple(sorted(names)) or tuple(f"class {label}" for label in range(max(labels, default=-1) + 1))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code: 0, or 1 when some recordings failed."""
+    options = _parser().parse_args(arguments)
+    manifest = read_manifest(options.manifest)
+    class_names = _class_names(manifest.rows)
+    if not manifest.rows:
+        reasons = "\n  ".join(f"{record.clip}: {record.reason}" for record in manifest.refused[:10])
+        raise DatasetError(f"{options.manifest}: names no recording that can be used:\n  {reasons}")
+    treatment = Treatment(options.masks, options.roi)
+    jobs = [_job(row, class_names, options.manifest.parent, treatment) for row in manifest.rows.values()]
+    info = RunInfo(
+        dataset=CUSTOM.name,
+        raw=str(options.manifest.parent.resolve()),
+        format=options.format,
+        settings={"masks": treatment.masks, "roi": treatment.roi},
+    )
+    return run_dataset(
+        CUSTOM, info, class_names, jobs, process_custom_clip, run_options(options), refused=manifest.refused
+    )
+
+
+def _job(row: Row, class_names: tuple[str, ...], folder: Path, treatment: Treatment) -> CustomJob:
+    label = row.label if row.class_name is None else class_names.index(row.class_name)
+    present: tuple[tuple[Stream, str | None], ...] = (("rgb", row.rgb), ("depth", row.depth))
+    streams = tuple(stream for stream, path in present if path)
+    return CustomJob(row.clip, label or 0, {"": row.split}, None, streams, row, folder, treatment)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m preprocess.custom",
+        description="Bring your own recordings into the layout that training reads.",
+        epilog=_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--manifest", type=Path, required=True, metavar="FILE", help="a CSV or JSONL file; see below")
+    parser.add_argument(
+        "--masks",
+        choices=get_args(MaskMode),
+        default="body",
+        help="which depth is kept. body: the people only (default); official: the region around them; none: all of it",
+    )
+    parser.add_argument(
+        "--roi",
+        choices=get_args(_Roi),
+        default="clip",
+        help="what frames are cropped to. clip: one 4:3 box for the whole recording, around the people (default); "
+        "tracked: a box that follows them; whole: nothing is cropped",
+    )
+    add_run_options(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main)

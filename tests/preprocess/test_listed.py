@@ -1,0 +1,213 @@
+"""NvGesture, IsoGD, THU-READ and Jester: from their original layouts to frames, split files and records."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from preprocess import isogd, jester, nvgesture, thu_read
+from preprocess.datasets import ISOGD, JESTER, NVGESTURE, THU_READ, DatasetSpec, Stream
+from preprocess.errors import DatasetError
+from preprocess.frames import read_image, write_image, write_video
+from preprocess.manifest import read_class_names, read_split
+from preprocess.reading import open_clips, read_frames
+from tests.preprocess.test_ntu import records
+
+SIZE = (32, 24)  # width, height
+
+
+def video(path: Path, *, first: int, num_frames: int, step: int = 2, size: tuple[int, int] = SIZE) -> None:
+    """Write grey frames of brightness first, first + step, ...: a frame tells which one it is."""
+    frames = [np.full((size[1], size[0], 3), first + step * index, np.uint8) for index in range(num_frames)]
+    write_video(path, frames)
+
+
+def brightness(root: Path, spec: DatasetSpec, stream: Stream, clip: str, num_frames: int) -> np.ndarray:
+    frames = read_frames(open_clips(root, spec), stream, clip, range(num_frames))
+    return np.array([frame.mean() for frame in frames])
+
+
+def make_nvgesture(raw: Path) -> None:
+    lines = {"train": [], "test": []}
+    for half, label, recording in (
+        ("train", 1, "subject1_r0"),
+        ("train", 2, "subject1_r0"),
+        ("test", 2, "subject8_r1"),
+    ):
+        folder = f"Video_data/class_{label:02d}/{recording}"
+        video(raw / folder / "sk_color.avi", first=20, num_frames=30)
+        video(raw / folder / "sk_depth.avi", first=30, num_frames=30)
+        lines[half].append(
+            f"path:./{folder} duo_left:duo_left:3:9 depth:sk_depth:12:20 color:sk_color:10:18 label:{label} \n"
+        )
+    for half, text in lines.items():
+        (raw / f"nvgesture_{half}_correct_cvpr2016_v2.lst").write_text("".join(text))
+
+
+def test_nvgesture_keeps_the_listed_frames(tmp_path: Path) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "data"
+    make_nvgesture(raw)
+    assert nvgesture.main(["--raw", str(raw), "--out", str(out), "--jobs", "1"]) == 0
+    np.testing.assert_allclose(
+        brightness(out, NVGESTURE, "rgb", "class_02/subject8_r1", 8), 40 + 2 * np.arange(8), atol=2
+    )
+    np.testing.assert_allclose(
+        brightness(out, NVGESTURE, "depth", "class_01/subject1_r0", 8), 54 + 2 * np.arange(8), atol=2
+    )
+    train = read_split(NVGESTURE.split_file(out, "train", ""), NVGESTURE)
+    assert [(entry.clip, entry.num_frames, entry.label) for entry in train] == [
+        ("class_01/subject1_r0", 8, 0),
+        ("class_02/subject1_r0", 8, 1),
+    ]
+    assert "class_01/subject1_r0/ 8 0\n" in NVGESTURE.split_file(out, "train", "").read_text()
+    assert [entry.label for entry in read_split(NVGESTURE.split_file(out, "valid", ""), NVGESTURE)] == [1]
+    frame = read_image(NVGESTURE.frame_path(out, "depth", "class_01/subject1_r0", 0))
+    assert frame.shape == (24, 32, 3) and np.ptp(frame.astype(int), axis=2).max() <= 2  # three equal channels
+
+
+def make_isogd(raw: Path) -> None:
+    for split, number, label in (("train", 1, 84), ("train", 2, 1), ("valid", 1, 249), ("test", 1, 3)):
+        folder = raw / "IsoGD_phase_1" / split / "001"
+        video(folder / f"M_{number:05d}.avi", first=30, num_frames=6, size=(640, 480))
+        video(folder / f"K_{number:05d}.avi", first=40, num_frames=5, size=(640, 480))
+        with (raw / f"{split}_list.txt").open("a") as file:
+            file.write(f"{split}/001/M_{number:05d}.avi {split}/001/K_{number:05d}.avi {label}\n")
+
+
+def test_isogd_pairs_colour_and_depth_and_shrinks_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "data"
+    make_isogd(raw)
+    assert isogd.main(["--raw", str(raw), "--out", str(out), "--jobs", "1"]) == 0
+    assert (out / "IsoGD_imgs/train/001/M_00001/000004.jpg").exists()
+    assert not (out / "IsoGD_imgs/train/001/M_00001/000005.jpg").exists()
+    assert read_image(out / "IsoGD_imgs/valid/001/K_00001/000000.jpg").shape == (240, 320, 3)
+    np.testing.assert_allclose(brightness(out, ISOGD, "depth", "train/001/00002", 5), 40 + 2 * np.arange(5), atol=2)
+    halves = {split: read_split(ISOGD.split_file(out, split, ""), ISOGD) for split in ("train", "valid", "test")}
+    assert [(entry.clip, entry.label) for entry in halves["train"]] == [("train/001/00001", 83), ("train/001/00002", 0)]
+    assert (halves["valid"][0].label, halves["test"][0].label) == (248, 2)
+    assert "train/001/M_00001 5 83\n" in ISOGD.split_file(out, "train", "").read_text()
+    record = records(out)["train/001/00001"]
+    assert (record["rgb_frames_in"], record["depth_frames_in"], record["num_frames"]) == (6, 5, 5)
+    assert "6 of rgb and 5 of depth" in record["warnings"][0]
+    assert "2 train of 35878, 1 valid of 5784, 1 test of 6271" in capsys.readouterr().err
+
+
+def make_thu_read(raw: Path) -> None:
+    for name in ("wear_watch_cgy_2", "stir_gs_1"):
+        video(raw / "RGB" / f"RGB_{name}.avi", first=30, num_frames=5)
+        for index in range(5):
+            path = raw / "Depth" / f"D_{name}" / f"{index:03d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_image(path, np.full((24, 32), 1000 + index, np.uint16))
+
+
+def test_thu_read_has_four_protocols_and_keeps_millimetres(tmp_path: Path) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "data"
+    make_thu_read(raw)
+    (raw / "RGB" / "RGB_juggle_cgy_1.avi").touch()
+    (raw / "Depth" / "D_open_door_tys_3").mkdir()
+    assert thu_read.main(["--raw", str(raw), "--out", str(out), "--jobs", "1"]) == 1
+    assert brightness(out, THU_READ, "depth", "stir_gs_1", 5).tolist() == [1000, 1001, 1002, 1003, 1004]
+    for protocol, valid in (("CS1", "wear_watch_cgy_2"), ("CS2", "stir_gs_1")):
+        (entry,) = read_split(THU_READ.split_file(out, "valid", protocol), THU_READ)
+        assert entry.clip == valid and THU_READ.class_names[entry.label].replace(" ", "_") in valid
+    assert len(read_split(THU_READ.split_file(out, "train", "CS3"), THU_READ)) == 2
+    assert "rename it" in records(out)["juggle_cgy_1"]["reason"]
+    assert "RGB_open_door_tys_3: is missing" in records(out)["open_door_tys_3"]["reason"]
+
+
+def make_jester(raw: Path) -> None:
+    for number, half, name in ((7, "train", "Thumb Up"), (8, "validation", "Stop Sign")):
+        for frame in range(1, 5):
+            path = raw / "20bn-jester-v1" / str(number) / f"{frame:05d}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_image(path, np.full((25, 44, 3), 20 * frame, np.uint8))  # an odd size, as many of them have
+        (raw / f"jester-v1-{half}.csv").write_text(f"{number};{name}\n")
+
+
+def test_jester_counts_frames_from_one_and_has_colour_only(tmp_path: Path) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "data"
+    make_jester(raw)
+    assert jester.main(["--raw", str(raw), "--out", str(out), "--jobs", "1"]) == 0
+    assert sorted(path.name for path in (out / "20bn-jester-v1/7").iterdir()) == [f"{n:05d}.jpg" for n in range(1, 5)]
+    np.testing.assert_allclose(brightness(out, JESTER, "rgb", "7", 4), [20, 40, 60, 80], atol=2)
+    (entry,) = read_split(JESTER.split_file(out, "valid", ""), JESTER)
+    names = read_class_names(out)
+    assert names is not None and len(names) == 27 and names[entry.label] == "Stop Sign"
+    with pytest.raises(DatasetError, match="has no depth"):
+        JESTER.frame_path(out, "depth", "7", 0)
+
+
+MAKERS = [
+    (make_nvgesture, nvgesture.main),
+    (make_isogd, isogd.main),
+    (make_thu_read, thu_read.main),
+    (make_jester, jester.main),
+]
+
+
+@pytest.mark.parametrize(("make", "main"), MAKERS)
+def test_all_of_them_resume_and_fill_shards(
+    tmp_path: Path, make: Callable[[Path], None], main: Callable[[list[str]], int]
+) -> None:
+    raw, out, shards = (tmp_path / name for name in ("raw", "data", "shards"))
+    make(raw)
+    assert main(["--raw", str(raw), "--out", str(out), "--jobs", "1"]) == 0
+    written = {path: path.stat().st_mtime_ns for path in out.rglob("*.jpg")}
+    assert main(["--raw", str(raw), "--out", str(out), "--jobs", "1"]) == 0
+    assert written == {path: path.stat().st_mtime_ns for path in out.rglob("*.jpg")}
+    assert main(["--raw", str(raw), "--out", str(shards), "--jobs", "1", "--format", "shards"]) == 0
+    assert list((shards / "shards").glob("*.tar")) and records(shards).keys() == records(out).keys()
+
+
+@pytest.mark.parametrize(("make", "main"), MAKERS)
+def test_a_broken_recording_is_named_and_the_others_finish(
+    tmp_path: Path, make: Callable[[Path], None], main: Callable[[list[str]], int]
+) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "data"
+    make(raw)
+    files = sorted([*raw.rglob("*.avi"), *raw.rglob("*.jpg")])
+    files[0].write_bytes(files[0].read_bytes()[:100])
+    assert main(["--raw", str(raw), "--out", str(out), "--jobs", "1"]) == 1
+    failed = [record for record in records(out).values() if record["status"] == "failed"]
+    assert len(failed) == 1 and files[0].name in failed[0]["reason"]
+    assert len(records(out)) >= 2
+
+
+@pytest.mark.parametrize("main", [main for _, main in MAKERS])
+def test_an_empty_or_missing_folder_says_what_was_expected(tmp_path: Path, main: Callable[[list[str]], int]) -> None:
+    for raw in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(DatasetError, match="expected"):
+            main(["--raw", str(raw), "--out", str(tmp_path / "out"), "--jobs", "1"])
+
+
+@pytest.mark.parametrize(
+    ("make", "main", "file", "line"),
+    [
+        (
+            make_nvgesture,
+            nvgesture.main,
+            "nvgesture_train_correct_cvpr2016_v2.lst",
+            "path:./a depth:sk_depth:9:3 label:1",
+        ),
+        (make_isogd, isogd.main, "valid_list.txt", "valid/001/M_00001.avi valid/001/K_00001.avi"),
+        (make_jester, jester.main, "jester-v1-train.csv", "7;Somersault"),
+    ],
+)
+def test_a_malformed_list_is_refused_by_line(
+    tmp_path: Path, make: Callable[[Path], None], main: Callable[[list[str]], int], file: str, line: str
+) -> None:
+    make(tmp_path / "raw")
+    with (tmp_path / "raw" / file).open("a") as opened:
+        opened.write(f"\n{line}\n")
+    with pytest.raises(DatasetError, match=rf"{file}, line \d+: expected"):
+        main(["--raw", str(tmp_path / "raw"), "--out", str(tmp_path / "out"), "--jobs", "1"])
+
+
+def test_a_clip_that_is_listed_twice_fails(tmp_path: Path) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "data"
+    make_jester(raw)
+    (raw / "jester-v1-validation.csv").write_text("7;Stop Sign\n8;Stop Sign\n")
+    assert jester.main(["--raw", str(raw), "--out", str(out), "--jobs", "1"]) == 1
+    assert "listed twice" in records(out)["7"]["reason"] and records(out)["8"]["status"] == "done"
