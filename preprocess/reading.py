@@ -21,5 +21,5 @@ def read_frames(reader: ClipReader, stream: Stream, clip: str, indices: Iterable
     """
     indices = [int(index) for index in indices]
     files = reader.read(stream, clip, indices)
-    frames = {index: decode_image(content, f"{clip}, {stream} frame {index}") for index, content in files.items()}
+    frames = {index: decode_image(content, reader.name(stream, clip, index)) for index, content in files.items()}
     return [frames[index] for index in indices]

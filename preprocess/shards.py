@@ -152,6 +152,10 @@ class ShardReader:
         except KeyError as error:
             raise DatasetError(f"{path}: has no {error.args[0]}; preprocess the clip again") from error
 
+    def name(self, stream: Stream, clip: str, index: int) -> str:
+        """Return the shard and the member of one frame."""
+        return f"{self._folder / self._places[clip].name}, {member_name(self._spec, stream, clip, index)}"
+
 
 @lru_cache(maxsize=_CACHED_CLIPS)
 def _members(path: Path, start: int, stop: int) -> dict[str, tuple[int, int]]:

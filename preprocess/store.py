@@ -46,6 +46,9 @@ class ClipReader(Protocol):
     def read(self, stream: Stream, clip: str, indices: Iterable[int]) -> Mapping[int, bytes]:
         """Return {index: the image file's content} of some frames of a clip; raises `UserError` for a missing one."""
 
+    def name(self, stream: Stream, clip: str, index: int) -> str:
+        """Return what to call one frame in a message."""
+
 
 class FolderStore:
     """The published layout: one folder for each stream of a clip, one file a frame."""
@@ -100,6 +103,10 @@ class FolderReader:
     def read(self, stream: Stream, clip: str, indices: Iterable[int]) -> Mapping[int, bytes]:
         """Return {index: the image file's content} of some frames of a clip; raises `MediaError` for a missing one."""
         return {index: self._read(self._spec.frame_path(self._root, stream, clip, index)) for index in set(indices)}
+
+    def name(self, stream: Stream, clip: str, index: int) -> str:
+        """Return the path of one frame."""
+        return str(self._spec.frame_path(self._root, stream, clip, index))
 
     @staticmethod
     def _read(path: Path) -> bytes:
