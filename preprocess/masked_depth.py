@@ -21,9 +21,9 @@ class MaskedDepth:
     many show no body, and the mean share of the frame that does.
     """
 
-    def __init__(self, frames: DepthFrames, source: MaskSource, masks: Iterator[Mask] | None) -> None:
-        """Take the masks of all frames; None for frames that are masked already."""
-        self._frames, self._masks = frames, masks
+    def __init__(self, frames: DepthFrames, source: MaskSource, found: Iterator[tuple[Depth, Mask]] | None) -> None:
+        """Take all frames with their masks, as they are made; None for frames that are masked already."""
+        self._frames, self._found = frames, found
         self._packed: list[bytes] = []
         self.source = source
         self.num_empty, self.coverage = 0, 0.0
@@ -34,7 +34,7 @@ class MaskedDepth:
     def masks(self) -> Iterator[Mask]:
         """Yield the bool mask [H, W] of every frame, once; they are kept, compressed, for `cut_out`."""
         for frame, mask in self._pairs():
-            if self._masks is not None:
+            if self._found is not None:
                 self._packed.append(zlib.compress(np.packbits(mask).tobytes(), 1))
             yield mask.reshape(frame.shape)
 
@@ -47,14 +47,14 @@ class MaskedDepth:
             yield np.where(mask, frame, 0).astype(np.uint16, copy=False)
 
     def _pairs(self) -> Iterator[tuple[Depth, Mask]]:
-        if self._masks is None:
+        if self._found is None:
             yield from ((frame, frame > 0) for frame in self._frames)
         elif self._packed:
             yield from (
                 (frame, _unpack(packed, frame)) for frame, packed in zip(self._frames, self._packed, strict=True)
             )
         else:
-            yield from zip(self._frames, self._masks, strict=True)
+            yield from self._found
 
 
 def _unpack(packed: bytes, frame: Depth) -> Mask:
@@ -70,5 +70,29 @@ def mask_depth(frames: DepthFrames, skeleton: Skeleton, mode: MaskMode, *, is_of
     """
     if is_official and (mode != "body" or not any(skeleton)):
         return MaskedDepth(frames, "official", None)
-    found = find_masks(frames, "official" if mode == "official" else "body", skeleton)
-    return MaskedDepth(frames, found.source, found.masks)
+    watched = _WatchedFrames(frames)
+    found = find_masks(watched, "official" if mode == "official" else "body", skeleton)
+    return MaskedDepth(frames, found.source, ((watched.last, mask) for mask in found.masks))
+
+
+class _WatchedFrames:
+    """Depth frames that remember which was read last.
+
+    A mask is made when its frame has been read and before the next one is, so that nobody has to read it again, which
+    takes longer than everything else that is done with it.
+    """
+
+    def __init__(self, frames: DepthFrames) -> None:
+        self._frames = frames
+        self.last: Depth
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __iter__(self) -> Iterator[Depth]:
+        for frame in self._frames:
+            self.last = frame
+            yield frame
+
+    def spread(self, count: int) -> list[Depth]:
+        return self._frames.spread(count)
