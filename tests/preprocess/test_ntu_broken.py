@@ -1,5 +1,6 @@
 """Broken recordings: each is named with its reason and leaves nothing half-written, and the others finish."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 from preprocess.datasets import NTU
 from preprocess.frames import write_image
 from preprocess.manifest import read_class_names, read_split
-from tests.preprocess.recordings import CLIP, OTHER_CLIP, make_recording
+from preprocess.skeleton import write_skeleton
+from tests.preprocess.recordings import CLIP, OTHER_CLIP, body_at, make_recording
 from tests.preprocess.test_ntu import output_of, records, run
 
 
@@ -22,6 +24,16 @@ def break_truncated_png(raw: Path) -> str:
     path = raw / "nturgb+d_depth" / CLIP / "Depth-00000004.png"
     path.write_bytes(path.read_bytes()[:200])
     return "Depth-00000004.png: the image is truncated"
+
+
+def break_empty_png(raw: Path) -> str:
+    (raw / "nturgb+d_depth" / CLIP / "Depth-00000005.png").write_bytes(b"")
+    return "Depth-00000005.png: not a readable JPEG or PNG"
+
+
+def break_size(raw: Path) -> str:
+    write_image(raw / "nturgb+d_depth" / CLIP / "Depth-00000003.png", np.zeros((50, 128), np.uint16))
+    return "Depth-00000003.png: is 128x50, the frames before are 128x106"
 
 
 def break_eight_bit_png(raw: Path) -> str:
@@ -61,6 +73,8 @@ def break_skeleton(raw: Path) -> str:
 BREAKS = [
     break_missing_png,
     break_truncated_png,
+    break_empty_png,
+    break_size,
     break_eight_bit_png,
     break_no_depth,
     break_no_video,
@@ -100,3 +114,26 @@ def test_foreign_names_and_actions_without_a_name_are_failures_not_silence(tmp_p
     assert "class_names.txt names 1" in by_clip[CLIP]["reason"]
     assert by_clip[OTHER_CLIP]["status"] == "done"
     assert read_class_names(out) == ("wave",)
+
+
+@pytest.mark.parametrize("num_bodies", [0, 6])
+def test_any_number_of_bodies_will_do(tmp_path: Path, num_bodies: int) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "data"
+    make_recording(raw, rgb_frames=12, depth_frames=12)
+    phantoms = [replace(body_at(0.2 * number - 0.5), body_id=str(number)) for number in range(num_bodies)]
+    write_skeleton(raw / "nturgb+d_skeletons" / f"{CLIP}.skeleton", [tuple(phantoms)] * 12)
+    assert run(raw, out) == 0
+    record = records(out)[CLIP]
+    assert record["mask_source"] == ("skeleton" if num_bodies else "depth")
+    assert ("the skeleton shows nobody" in record["warnings"]) == (num_bodies == 0)
+
+
+def test_a_body_that_leaves_the_picture_is_said_to(tmp_path: Path) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "data"
+    make_recording(raw)
+    write_skeleton(raw / "nturgb+d_skeletons" / f"{CLIP}.skeleton", [(body_at(0.4 * index),) for index in range(6)])
+    assert run(raw, out) == 0
+    record = records(out)[CLIP]
+    assert any("leaves the picture in" in warning for warning in record["warnings"])
+    x0, y0, x1, y1 = record["box_color_px"]
+    assert 0 <= x0 < x1 <= 480 and 0 <= y0 < y1 <= 270 and (x1 - x0) * 3 == (y1 - y0) * 4
