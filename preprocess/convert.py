@@ -1,25 +1,25 @@
 """`python -m preprocess.convert`: a processed data set from folders to tar files, or back, image files untouched."""
 
 import argparse
-import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
 from preprocess.atomic import atomic_file
 from preprocess.datasets import DATASETS, DatasetSpec, Split, Stream
-from preprocess.errors import DatasetError, run_command
-from preprocess.manifest import SplitEntry, read_class_names, read_split
+from preprocess.errors import DatasetError, reason_of, run_command
+from preprocess.manifest import CLASS_NAMES_FILE, SplitEntry, read_class_names, read_split
 from preprocess.options import add_run_options, run_options
 from preprocess.reading import open_clips
 from preprocess.records import RECORDS_FILE, ClipRecord, read_records
-from preprocess.registration import REGISTRATION_FILE
-from preprocess.run import RUN_FILE, ClipJob, RunInfo, read_run_info, run_dataset
+from preprocess.run import RUN_FILE, ClipJob, RunInfo, named_write_errors, read_run_info, run_dataset
 from preprocess.store import Store
 
 _STREAMS: tuple[Stream, ...] = get_args(Stream)
+_WRITTEN = (RECORDS_FILE, RUN_FILE, CLASS_NAMES_FILE)
+_SMALL_FILE_BYTES = 10_000_000  # what is larger, such as an archive that was unpacked there, is not the data set's
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ConvertJob(ClipJob):
 
 def convert_clip(job: ConvertJob, store: Store) -> ClipRecord:
     """Copy the image files of one clip; return its record as it was, but for where it lies."""
-    reader = open_clips(job.data, job.spec)
+    reader = open_clips(job.data, job.spec, {job.clip: job.record})
     indices = range(job.record.num_frames)
     with store.writer(job.clip, job.streams) as writer:
         for stream in job.streams:
@@ -56,12 +56,31 @@ def main(arguments: list[str] | None = None) -> int:
         ConvertJob(clip, record.label or 0, record.splits, record.camera, record.streams, data, spec, record)
         for clip, record in records.items()
     ]
-    if (registration := data / REGISTRATION_FILE).exists():
-        with atomic_file(out / REGISTRATION_FILE) as temporary:
-            shutil.copyfile(registration, temporary)
     class_names = read_class_names(data) or spec.class_names
     info = info.model_copy(update={"format": options.format})
-    return run_dataset(spec, info, class_names, jobs, convert_clip, run_options(options))
+    code = run_dataset(spec, info, class_names, jobs, convert_clip, run_options(options))
+    _copy_files(_small_files(data), data, out)
+    if code == 0 and len(read_records(out / RECORDS_FILE)) == len(jobs):
+        # All clips are there: their lists stay as they are, which may be in another order, or somebody's own choice.
+        _copy_files((path for _, _, path in _split_files(data, spec)), data, out)
+    return code
+
+
+def _small_files(data: Path) -> Iterator[Path]:
+    """Yield what lies beside the clips and is not written anew: the registration, a licence, notes."""
+    for path in data.glob("[!.]*"):
+        if path.is_file() and path.name not in _WRITTEN and path.stat().st_size <= _SMALL_FILE_BYTES:
+            yield path
+
+
+def _copy_files(files: Iterable[Path], data: Path, out: Path) -> None:
+    for path in files:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise DatasetError(f"{path}: cannot be read ({reason_of(error)}); check its permissions") from error
+        with named_write_errors(out), atomic_file(out / path.relative_to(data)) as temporary:
+            temporary.write_bytes(content)
 
 
 def _run_info(data: Path, dataset: str | None) -> RunInfo:

@@ -1,17 +1,24 @@
 """Frames of a processed data set, whatever it is kept in."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from preprocess.datasets import DatasetSpec, Stream
 from preprocess.frames import Frame, decode_image
+from preprocess.records import RECORDS_FILE, ClipRecord, read_records
 from preprocess.shards import SHARDS_FOLDER, ShardReader
 from preprocess.store import ClipReader, FolderReader
 
 
-def open_clips(root: Path, spec: DatasetSpec) -> ClipReader:
-    """Return a reader of the data set at `root`: of its tar files where it has some, else of its folders."""
-    return ShardReader(root, spec) if (root / SHARDS_FOLDER).is_dir() else FolderReader(root, spec)
+def open_clips(root: Path, spec: DatasetSpec, records: Mapping[str, ClipRecord] | None = None) -> ClipReader:
+    """Return a reader of the data set at `root`: of its tar files where it has some, else of its folders.
+
+    `records` are those of the clips to read, all of `root`'s records.jsonl if None. Raises `DatasetError` where that
+    cannot be read.
+    """
+    if not (root / SHARDS_FOLDER).is_dir():
+        return FolderReader(root, spec)
+    return ShardReader(root, spec, read_records(root / RECORDS_FILE) if records is None else records)
 
 
 def read_frames(reader: ClipReader, stream: Stream, clip: str, indices: Iterable[int]) -> list[Frame]:

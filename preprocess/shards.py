@@ -1,69 +1,91 @@
 """Processed clips in WebDataset tar files: a few large files instead of millions of small ones.
 
 A sample is a clip: <clip>.json, <clip>.000000.rgb.jpg, ..., <clip>.000000.depth.png, ... A worker writes the members of
-its clip into a file of its own; the collecting process appends them to the open shard. What a killed run has appended
-without recording it is cut off by the next, so that a record vouches for every byte.
+its clip into a file of its own; the collecting process appends them to the open shard, whose name is hidden. Records
+vouch for every byte of a finished shard: what a killed run has appended without recording it is cut off, and what lies
+between recorded clips, because a clip was done again, is blanked out.
 """
 
-import io
 import json
+import re
+import shutil
 import tarfile
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
+from io import FileIO
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from preprocess.atomic import atomic_file
 from preprocess.datasets import DatasetSpec, Stream
 from preprocess.errors import DatasetError, reason_of
 from preprocess.frames import Frame, encode_image
-from preprocess.records import RECORDS_FILE, ClipRecord, ShardPlace, read_records
+from preprocess.records import ClipRecord, ShardPlace
 from preprocess.store import ClipWriter
 
 SHARDS_FOLDER = "shards"
+_PARTS_FOLDER = ".parts"
 _MAX_SHARD_BYTES = 1_000_000_000  # as WebDataset's authors advise, about 400 clips
-_TAR_END = bytes(2 * tarfile.BLOCKSIZE)
+_BLOCK = tarfile.BLOCKSIZE
+_TAR_END = bytes(2 * _BLOCK)
+_BLANK = "__removed__"  # readers of WebDataset skip members whose names have this form
 _CACHED_CLIPS = 256  # whose members' places a process remembers
 
 
 class ShardStore:
-    """Tar files below `root`/shards; `records` are those of earlier runs."""
+    """Tar files below `root`/shards; `records` is the journal's mapping, which grows with every clip it takes in."""
 
     def __init__(
         self, root: Path, spec: DatasetSpec, records: Mapping[str, ClipRecord], max_shard_bytes: int = _MAX_SHARD_BYTES
     ) -> None:
         self._folder, self._spec, self._max_shard_bytes = root / SHARDS_FOLDER, spec, max_shard_bytes
-        numbers = [int(path.stem.removeprefix("clips-")) for path in self._folder.glob("clips-[0-9]*.tar")]
-        self._number = max(numbers, default=-1) + 1
-        self._size = _cut_back(_open_path(self._folder, self._name), self._name, records)
-        for part in (self._folder / ".parts").glob("**/*.tar"):  # of clips that no record vouches for
-            part.unlink()
+        self._records = records
+        self.close()  # what a killed run left
+        # A name that records mention is not used again, even when its file is gone: they would vouch for other clips.
+        names = {path.name for path in self._folder.glob("clips-*.tar")} | _places(records).keys()
+        numbers = (int(re.sub(r"\D", "", name)) for name in names)
+        self._number, self._size = max(numbers, default=-1) + 1, 0
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_records": {}}  # workers do not need them, and one is sent with every clip
 
     @property
     def _name(self) -> str:
         return f"clips-{self._number:06d}.tar"
 
     def _part(self, clip: str) -> Path:
-        return self._folder / ".parts" / f"{clip}.tar"
+        return self._folder / _PARTS_FOLDER / f"{clip}.tar"
 
     @contextmanager
     def writer(self, clip: str, streams: Iterable[Stream]) -> Iterator[ClipWriter]:
-        """Yield a writer of the clip's members; they wait in a file of their own to be collected."""
+        """Yield a writer of the clip's members; they wait in a file of their own to be collected.
+
+        Raises `DatasetError` for a clip that could not be told from others in a tar file.
+        """
+        if "." in PurePosixPath(clip).name:
+            raise DatasetError(f"{clip!r}: a sample's name ends at its first dot; name it without, or write folders")
         with atomic_file(self._part(clip)) as temporary, temporary.open("wb") as file:
             yield _PartWriter(self._spec, clip, tuple(streams), file)
 
     def collect(self, record: ClipRecord) -> ClipRecord:
-        """Append a clip's members to the open shard, a new one when it is full; return the record with its place."""
+        """Append a clip's members to the open shard, a new one when it is full; return the record with its place.
+
+        A clip that is there already gets another stream: its frames are repeated beside the new ones, because a sample
+        has all of its members together. The old ones are blanked out when the records no longer name them.
+        """
         if self._size >= self._max_shard_bytes:
-            self.close()  # only now, when every clip of it is recorded
-        start = self._size
+            self._tidy()  # only now, when every clip of it is recorded
+            self._number, self._size = self._number + 1, 0
         facts = record.model_dump(include={"clip", "label", "splits", "num_frames"})
-        content = self._part(record.clip).read_bytes()
-        with _open_path(self._folder, self._name).open("ab") as shard:
+        before = self._records.get(record.clip)
+        with self._part(record.clip).open("rb") as part, _open_path(self._folder, self._name).open("ab") as shard:
             shard.write(_member(f"{record.clip}.json", json.dumps(facts).encode()))
-            shard.write(content)
-            self._size = shard.tell()
+            if before is not None and before.shard is not None and self.holds(before):
+                shard.write(_frames(find_shard(self._folder, before.shard.name), before.shard))
+            shutil.copyfileobj(part, shard)
+            start, self._size = self._size, shard.tell()
         self._part(record.clip).unlink()
         return record.model_copy(update={"shard": ShardPlace(name=self._name, start=start, stop=self._size)})
 
@@ -77,13 +99,20 @@ class ShardStore:
             return False
 
     def close(self) -> None:
-        """End the open shard, if there is anything in it, and give it its name."""
-        path = _open_path(self._folder, self._name)
-        if self._size:
-            with path.open("ab") as shard:
-                shard.write(_TAR_END)
-            path.rename(self._folder / self._name)
-            self._number, self._size = self._number + 1, 0
+        """End the open shard, if there is one, and remove from all of them what no record vouches for."""
+        self._tidy()
+        shutil.rmtree(self._folder / _PARTS_FOLDER, ignore_errors=True)
+
+    def _tidy(self) -> None:
+        places = _places(self._records)
+        for path in self._folder.glob("clips-*.tar"):
+            _keep_only(path, places[path.name])
+        for path in self._folder.glob(".clips-*.tar.tmp"):
+            name = path.name.removeprefix(".").removesuffix(".tmp")
+            if _keep_only(path, places[name]):
+                path.rename(self._folder / name)
+            else:
+                path.unlink()
 
 
 def _open_path(folder: Path, name: str) -> Path:
@@ -95,19 +124,43 @@ def find_shard(folder: Path, name: str) -> Path:
     return folder / name if (folder / name).exists() else _open_path(folder, name)
 
 
-def _cut_back(path: Path, name: str, records: Mapping[str, ClipRecord]) -> int:
-    """Cut an open shard behind the last clip that a record vouches for; return its size."""
-    stops = [record.shard.stop for record in records.values() if record.shard and record.shard.name == name]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as shard:
-        return shard.truncate(min(max(stops, default=0), shard.tell()))
+def _places(records: Mapping[str, ClipRecord]) -> defaultdict[str, list[ShardPlace]]:
+    """Return the places that records vouch for, by the name of the shard."""
+    places = defaultdict(list)
+    for record in records.values():
+        if record.shard is not None:
+            places[record.shard.name].append(record.shard)
+    return places
+
+
+def _keep_only(path: Path, places: Iterable[ShardPlace]) -> bool:
+    """End a shard behind the last clip that a place names and blank out what lies between; return if any is left."""
+    size, stop, gaps = path.stat().st_size, 0, []
+    for place in sorted(places, key=lambda place: place.start):
+        if place.stop <= size:  # else the file is not what it was when the record was written
+            if place.start > stop:
+                gaps.append((stop, place.start))
+            stop = place.stop
+    if gaps or size != stop + len(_TAR_END):
+        with path.open("r+b") as shard:
+            for start, end in gaps:
+                shard.seek(start)
+                shard.write(_header(_BLANK, end - start - _BLOCK))
+            shard.truncate(stop)
+            shard.seek(stop)
+            shard.write(_TAR_END)
+    return stop > 0
+
+
+def _header(name: str, size: int) -> bytes:
+    """Return the header of a member; without a time or an owner, so that equal clips give equal bytes."""
+    info = tarfile.TarInfo(name)
+    info.size = size
+    return info.tobuf(tarfile.PAX_FORMAT)
 
 
 def _member(name: str, content: bytes) -> bytes:
-    """Return one member of a tar file; without a time or an owner, so that equal clips give equal bytes."""
-    info = tarfile.TarInfo(name)
-    info.size = len(content)
-    return info.tobuf(tarfile.PAX_FORMAT) + content + bytes(-len(content) % tarfile.BLOCKSIZE)
+    return _header(name, len(content)) + content + bytes(-len(content) % _BLOCK)
 
 
 class _PartWriter:
@@ -131,9 +184,8 @@ def member_name(spec: DatasetSpec, stream: Stream, clip: str, index: int) -> str
 class ShardReader:
     """Reads single frames out of shards by the places that the records name."""
 
-    def __init__(self, root: Path, spec: DatasetSpec) -> None:
+    def __init__(self, root: Path, spec: DatasetSpec, records: Mapping[str, ClipRecord]) -> None:
         self._folder, self._spec = root / SHARDS_FOLDER, spec
-        records = read_records(root / RECORDS_FILE)
         self._places = {record.clip: record.shard for record in records.values() if record.shard}
 
     def read(self, stream: Stream, clip: str, indices: Iterable[int]) -> Mapping[int, bytes]:
@@ -144,10 +196,10 @@ class ShardReader:
         path = find_shard(self._folder, place.name)
         try:
             members = _members(path, place.start, place.stop)
-            with path.open("rb") as shard:
+            with path.open("rb", buffering=0) as shard:
                 names = {index: member_name(self._spec, stream, clip, index) for index in set(indices)}
-                return {index: _content(shard, *members[name]) for index, name in names.items()}
-        except (OSError, tarfile.TarError) as error:
+                return {index: _read_at(shard, *members[name]) for index, name in names.items()}
+        except (OSError, ValueError) as error:
             raise DatasetError(f"{path}: cannot be read ({reason_of(error)}); preprocess {clip} again") from error
         except KeyError as error:
             raise DatasetError(f"{path}: has no {error.args[0]}; preprocess the clip again") from error
@@ -159,16 +211,43 @@ class ShardReader:
 
 @lru_cache(maxsize=_CACHED_CLIPS)
 def _members(path: Path, start: int, stop: int) -> dict[str, tuple[int, int]]:
-    """Return {name: (first byte, length)} of the members of one clip."""
+    """Return {name: (first byte, length)} of the members of one clip; raises `ValueError` where it finds none.
+
+    `tarfile` would need as long for this as it takes to decode four frames.
+    """
+    members = {}
+    long_name = None
+    with path.open("rb", buffering=0) as shard:
+        while start < stop:
+            header = _read_at(shard, start, _BLOCK)
+            if header[257:262] != b"ustar":  # all these places are the tar format's
+                raise ValueError(f"no file begins at byte {start}")
+            first, length = start + _BLOCK, int(header[124:135], 8)
+            if header[156:157] == b"x":  # not a member, but the name of the next, which is long or not ASCII
+                long_name = re.search(rb"(?s)\d+ path=(.+)\n", _read_at(shard, first, length))
+            else:
+                name = long_name[1] if long_name else header[:100].rstrip(b"\0")
+                members[name.decode()] = (first, length)
+                long_name = None
+            start = _next_block(first + length)
+    return members
+
+
+def _frames(path: Path, place: ShardPlace) -> bytes:
+    """Return a clip's members as they lie in a shard, without the first, which says what the clip is."""
+    first, length = next(iter(_members(path, place.start, place.stop).values()))
+    start = _next_block(first + length)
     with path.open("rb") as shard:
-        shard.seek(start)
-        found = {}
-        with tarfile.open(fileobj=shard, mode="r:") as archive:
-            while (member := archive.next()) is not None and member.offset < stop:
-                found[member.name] = (member.offset_data, member.size)
-    return found
+        return _read_at(shard, start, place.stop - start)
 
 
-def _content(shard: BinaryIO, start: int, length: int) -> bytes:
-    shard.seek(start, io.SEEK_SET)
-    return shard.read(length)
+def _next_block(position: int) -> int:
+    return position + -position % _BLOCK
+
+
+def _read_at(shard: BinaryIO | FileIO, start: int, length: int) -> bytes:
+    shard.seek(start)
+    content = shard.read(length)
+    if len(content) != length:
+        raise ValueError(f"it breaks off after {start + len(content)} bytes")
+    return content
