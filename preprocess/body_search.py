@@ -8,18 +8,22 @@ All limits are in metres or shares of the frame, so that any image size will do.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocess.depth_camera import DepthCamera, Tangents
-from preprocess.floor import Floor, fit_floor
+from preprocess.depth_camera import DepthCamera
+from preprocess.room import Plane, fit_floor, fit_walls
 from preprocess.sources import Depth, DepthFrames, Mask
 
 Metres = NDArray[np.float32]
+_Value = TypeVar("_Value", bound=np.generic)
 
 _NUM_SAMPLES = 16  # frames that the model is made of
+_WALL_SHARE = 0.6  # of the noise: what lies closer to a wall belongs to it, as a back that leans on it hardly does
+_STEP_SHARE = 1 / 212  # of the frame's height: the model looks for people in every pixel so far apart
 _FLOOR_M = 0.03  # what lies closer to the floor belongs to it; Kinect v2's noise is a third of that
 _FAR_SHARE = 0.9  # a person covers a pixel of the background in nine tenths of the frames at most
 _RING_SHARE = 0.01  # of the frame's height: as far beside a person, depth may still be the person's
@@ -27,6 +31,10 @@ _RING_DEPTH_M = 0.12  # as far behind a person's surface, depth may still be the
 _MOTION_M2 = 0.008  # what moves of somebody who moves at all: a hand
 _SAME_PLACE_M = 0.4  # how far somebody's surface moves between frames in a pixel they keep covering
 _MIN_PIECE_M2, _MAX_PIECE_M2 = 0.003, 0.12  # a piece of a person beside the rest: a foot, a forearm, a leg
+_MAX_PERSON_M2 = 1.4  # of surface that is seen of a tall adult, and of what they carry
+_TALLEST_M = 2.4  # an adult with raised arms
+_UNEXPLAINED_M2 = 0.03  # what moves of somebody who touches furniture: a forearm; edges of furniture flicker by less
+_BESIDE_M, _BODY_DEPTH_M = 0.4, 0.3  # a body's extent beside, and before or behind what moves of it
 _MIN_REGION_M2 = 0.02  # of a frame's foreground: smaller is noise
 
 
@@ -48,9 +56,8 @@ class _Region:
 
     @property
     def is_of_a_persons_size(self) -> bool:
-        return (
-            0.7 < self.top_m < 2.4 and self.bottom_m < 0.5 and self.width_m < 2.2 and 0.1 < self.area_m2 < 1.4
-        )  # crouching children to tall adults, arms stretched out
+        # Crouching children to tall adults, arms stretched out.
+        return 0.7 < self.top_m < _TALLEST_M and self.bottom_m < 0.5 and self.width_m < 2.2 and self.area_m2 > 0.1
 
     @property
     def is_like_somebody_standing(self) -> bool:
@@ -58,16 +65,20 @@ class _Region:
 
     @property
     def moves_as_a_whole(self) -> bool:
-        return 0.01 < self.area_m2 < 1.4 and self.moving_m2 > 0.5 * self.area_m2
+        return self.area_m2 > 0.01 and self.moving_m2 > 0.5 * self.area_m2
 
 
 @dataclass(frozen=True)
 class _Regions:
-    """The regions of one sampled frame: int32 labels [H, W], and what is known of all but the tiny ones."""
+    """The regions of one sampled frame: int32 labels [H, W], and those neither tiny nor larger than people.
+
+    moving: bool [H, W], what is nearer than the background.
+    """
 
     z: Metres
     labels: NDArray[np.int32]
     found: list[_Region]
+    moving: Mask
 
     def where(self, chosen: Iterable[_Region]) -> Mask:
         """Return bool [H, W]: the pixels of the chosen regions."""
@@ -85,31 +96,44 @@ class SceneModel:
     """What the room looks like without its people, and where people are in the frames that it was made of."""
 
     def __init__(self, samples: Sequence[Depth], camera: DepthCamera) -> None:
-        self._camera = camera
-        self._tangents: Tangents = camera.tangents(samples[0].shape)
-        self._m2 = np.float32(1 / abs(float(camera.slope.prod())))  # of a pixel at 1 m
-        depths = [_without_specks(frame) for frame in samples]
-        ordered = np.sort(depths, axis=0)  # where nothing was measured is 0, and comes first
+        shape = samples[0].shape
+        step = max(1, round(_STEP_SHARE * shape[0]))
+        self._slope = camera.slope / step
+        self._tangents = camera.tangents(shape, step)
+        self._m2 = 1 / abs(float(camera.slope.prod()))  # of a pixel at 1 m
+        depths = np.stack([_without_specks(frame) for frame in samples])
+        coarse = depths[:, ::step, ::step]
+        ordered = np.sort(coarse, axis=0)  # where nothing was measured is 0, and comes first
         typical = _ranked(ordered, 0.5)
-        self._floor: Floor | None = fit_floor(self._tangents.points(typical)[typical > 0])
+        self._floor = fit_floor(self._tangents.points(typical)[typical > 0])
         far = _ranked(ordered, _FAR_SHARE)
-        people = self._find_people([self._regions(z, far) for z in depths])
-        self._limit_m, self._zone = _limits(np.stack(depths), np.stack(people))
+        self._walls = self._fit_walls(far)
+        people = self._find_people([self._regions(z, far) for z in coarse])
+        limit_m, self._zone = _limits(depths, np.stack(people), step)
+        limit_mm = 1000 * limit_m
+        if self._floor:
+            limit_mm = np.minimum(limit_mm, self._floor.limits_mm(camera.tangents(shape), _FLOOR_M))
+        self._limit_mm = np.clip(limit_mm, 0, np.iinfo(np.uint16).max).astype(np.uint16)
 
     def mask(self, frame: Depth) -> Mask:
         """Return the bool mask [H, W] of the people in a uint16 millimetre frame [H, W]."""
-        z = frame * np.float32(0.001)
-        foreground = (z < self._limit_m) & (frame > 0) & (self._heights(z) > _FLOOR_M)
+        foreground = (frame > 0) & (frame < self._limit_mm)
         num, labels = cv2.connectedComponents(foreground.view(np.uint8))
         places = np.flatnonzero(foreground)  # few of all pixels
-        label, zed = labels.reshape(-1)[places], z.reshape(-1)[places]
+        label, zed = labels.reshape(-1)[places], frame.reshape(-1)[places] * np.float32(0.001)
         areas = np.bincount(label, zed * zed, num) * self._m2
-        in_zone = np.bincount(label, self._zone.reshape(-1)[places], num) / np.maximum(
-            np.bincount(label, minlength=num), 1
-        )
+        sizes = np.maximum(np.bincount(label, minlength=num), 1)
+        in_zone = np.bincount(label, self._zone.reshape(-1)[places], num) / sizes
         mask = np.zeros(frame.size, np.bool_)
         mask[places] = ((areas > _MIN_REGION_M2) & (in_zone > 0.3))[label]
         return mask.reshape(frame.shape)
+
+    def _fit_walls(self, far: Metres) -> list[Plane]:
+        if self._floor is None:
+            return []
+        above = self._heights(far) > 2 * _FLOOR_M
+        surface = far * far * np.float32(1 / abs(float(self._slope.prod())))
+        return fit_walls(self._tangents.points(far)[above], surface[above], self._floor)
 
     def _heights(self, z: Metres) -> Metres:
         return self._floor.heights(self._tangents, z) if self._floor else np.ones_like(z)
@@ -118,30 +142,59 @@ class SceneModel:
         """Return the regions of a frame above the floor in which distance does not jump."""
         heights = self._heights(z)
         solid = (z > 0) & (heights > 2 * _FLOOR_M) & ~_jumps(z)
+        for wall in self._walls:
+            solid &= np.abs(wall.heights(self._tangents, z)) > _WALL_SHARE * _noise_m(z)
         num, labels, boxes, _ = cv2.connectedComponentsWithStats(solid.view(np.uint8), connectivity=4)
         nearer = ((z < far - _noise_m(far)) & solid).view(np.uint8)
         moving = cv2.morphologyEx(nearer, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-        surface = z * z * self._m2
+        surface = z * z * np.float32(1 / abs(float(self._slope.prod())))
         areas = np.bincount(labels.reshape(-1), surface.reshape(-1), num)
         motions = np.bincount(labels.reshape(-1), (surface * moving).reshape(-1), num)
         found = []
-        for label in np.flatnonzero(areas > _MIN_PIECE_M2).tolist():
+        for label in np.flatnonzero((areas > _MIN_PIECE_M2) & (areas < _MAX_PERSON_M2)).tolist():
             x, y, width, height = boxes[label, :4]
             part = slice(y, y + height), slice(x, x + width)
             inside = labels[part] == label
             bottom, top = np.percentile(heights[part][inside], (2, 98))
-            width_m = float(width / self._camera.slope[0] * np.median(z[part][inside]))
+            width_m = float(width / self._slope[0] * np.median(z[part][inside]))
             if label > 0:  # 0 is what lies between the regions
                 found.append(_Region(label, areas[label], motions[label], width_m, float(bottom), float(top)))
-        return _Regions(z, labels.astype(np.int32, copy=False), found)
+        return _Regions(z, labels.astype(np.int32, copy=False), found, moving > 0)
 
     def _find_people(self, frames: Sequence[_Regions]) -> list[Mask]:
         """Return bool [H, W] of each frame: which pixels are people's."""
         movers = np.zeros_like(frames[0].z)  # how far away those are, in any frame, that are seen to move in it
+        num_with_movers = 0
         for frame in frames:
             moving = [region for region in frame.found if region.is_of_a_persons_size and region.moving_m2 > _MOTION_M2]
+            num_with_movers += len(moving) > 0
             np.copyto(movers, frame.z, where=frame.where(moving))
+        motion_m2 = max(self._area_m2(frame.z, frame.moving) for frame in frames)
+        if motion_m2 > _UNEXPLAINED_M2 and num_with_movers < len(frames) / 2:
+            return self._people_on_furniture(frames)
         return [_people(frame, movers) for frame in frames]
+
+    def _people_on_furniture(self, frames: Sequence[_Regions]) -> list[Mask]:
+        """Return bool [H, W] of each frame: people who touch furniture all the time, and what they touch.
+
+        They and it are one region, too large for a person: what is as far away as something that moves, and beside it
+        or below or above, is taken for them.
+        """
+        z = np.stack([frame.z for frame in frames])
+        moving = np.stack([frame.moving for frame in frames])
+        nearest = np.where(moving, z, np.float32(np.inf)).min(axis=(0, 1))
+        farthest = np.where(moving, z, 0).max(axis=(0, 1))
+        reach = round(_BESIDE_M * float(self._slope[0]) / float(np.median(z[moving])))
+        kernel = np.ones((1, 2 * reach + 1), np.uint8)
+        near = cv2.erode(nearest[None], kernel) - np.float32(_BODY_DEPTH_M)
+        far = cv2.dilate(farthest[None], kernel) + np.float32(_BODY_DEPTH_M)
+        return [
+            (frame.labels > 0) & (frame.z > near) & (frame.z < far) & (self._heights(frame.z) < _TALLEST_M)
+            for frame in frames
+        ]
+
+    def _area_m2(self, z: Metres, mask: Mask) -> float:
+        return float((z[mask] ** 2).sum() / np.abs(self._slope.prod()))
 
 
 def _people(frame: _Regions, movers: Metres) -> Mask:
@@ -169,12 +222,21 @@ def _people(frame: _Regions, movers: Metres) -> Mask:
     return people | frame.where(pieces)
 
 
-def _limits(depths: Metres, people: NDArray[np.bool_]) -> tuple[Metres, Mask]:
-    """Return up to which distance, float32 [H, W], depth is a person's, and bool [H, W] where people come to at all."""
-    kernel = _ring(depths.shape[1:])
-    near = np.stack([cv2.dilate(mask.view(np.uint8), kernel) for mask in people]) > 0
+def _enlarged(coarse: NDArray[_Value], step: int, shape: tuple[int, ...]) -> NDArray[_Value]:
+    """Return values of every `step`-th pixel as ones of all pixels, [H, W]."""
+    return np.repeat(np.repeat(coarse, step, axis=0), step, axis=1)[: shape[0], : shape[1]]
+
+
+def _limits(depths: Metres, people: NDArray[np.bool_], step: int) -> tuple[Metres, Mask]:
+    """Return up to which distance, float32 [H, W], depth is a person's, and bool [H, W] where people come to at all.
+
+    depths: float32 [N, H, W]; people: bool [N, h, w], of every `step`-th pixel of them.
+    """
+    kernel = _ring(people.shape[1:])
+    near = np.stack([_enlarged(cv2.dilate(mask.view(np.uint8), kernel), step, depths.shape[1:]) for mask in people])
     background = _ranked(np.sort(np.where(near, 0, depths), axis=0), 0.5)
-    surface = cv2.dilate(np.where(people, depths, 0).max(axis=0), kernel)
+    farthest = np.where(people, depths[:, ::step, ::step], 0).max(axis=0)
+    surface = _enlarged(cv2.dilate(farthest, kernel), step, depths.shape[1:])
     # Where nobody ever leaves the view free, what is just behind the farthest surface of a person may be theirs.
     behind = np.where(surface > 0, surface + np.float32(_RING_DEPTH_M), 0)
     limit = np.where(background > 0, background - _noise_m(background), behind)

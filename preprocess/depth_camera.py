@@ -21,18 +21,13 @@ class DepthCamera:
     slope: NDArray[np.float32]
     centre: NDArray[np.float32]
 
-    def tangents(self, shape: tuple[int, ...], corner_xy: tuple[int, int] = (0, 0), step: int = 1) -> "Tangents":
-        """Return the lines of sight of every `step`-th pixel of a piece of the frame that starts at `corner_xy`."""
+    def tangents(self, shape: tuple[int, ...], step: int = 1) -> "Tangents":
+        """Return the lines of sight of every `step`-th pixel of every `step`-th row of frames [H, W]."""
         columns, rows = (
-            (np.arange(start, start + length, step, dtype=np.float32) - self.centre[axis]) / self.slope[axis]
-            for axis, (start, length) in enumerate(zip(corner_xy, shape[1::-1], strict=True))
+            (np.arange(0, length, step, dtype=np.float32) - self.centre[axis]) / self.slope[axis]
+            for axis, length in enumerate(shape[1::-1])
         )
         return Tangents(columns[None, :], rows[:, None])
-
-    @property
-    def px2_per_m2_at_1m(self) -> float:
-        """How many pixels a square metre covers that faces the camera at a distance of 1 m."""
-        return float(np.abs(self.slope).prod())
 
 
 @dataclass(frozen=True)
@@ -42,9 +37,18 @@ class Tangents:
     columns: NDArray[np.float32]
     rows: NDArray[np.float32]
 
+    def part(self, rows: slice, columns: slice) -> "Tangents":
+        """Return those of a part of the frame."""
+        return Tangents(self.columns[:, columns], self.rows[rows])
+
     def points(self, z_m: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the places in metres, float32 [H, W, 3], of distances [H, W]."""
         return np.stack([self.columns * z_m, self.rows * z_m, z_m], axis=-1)
+
+    def points_at(self, places: tuple[NDArray[np.intp], ...], z_m: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the places in metres, float32 [N, 3], of distances [N] in these rows and columns, int [N] each."""
+        rows, columns = places
+        return np.column_stack([self.columns[0, columns] * z_m, self.rows[rows, 0] * z_m, z_m])
 
 
 def fit_camera(skeleton: Skeleton) -> DepthCamera | None:

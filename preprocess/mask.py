@@ -15,6 +15,7 @@ from preprocess.sources import Depth, DepthFrames, Mask
 
 _MARGIN_SHARE = 0.03  # of the frame's height: the official masks keep about as much beside the bodies
 _MARGIN_MM = 200  # before and behind them
+_MIXED_SHARE = 0.01  # of a body's pixels: on its outline, a sensor mixes its distance with the background's
 
 
 @dataclass(frozen=True)
@@ -52,22 +53,22 @@ class _Region:
     def include(self, frame: Depth, mask: Mask) -> None:
         rows, columns = np.nonzero(mask)
         if len(rows):
-            millimetres = frame[mask]
+            millimetres = frame[rows, columns]
+            farthest = np.percentile(millimetres, 100 * (1 - _MIXED_SHARE), method="nearest")
             self.low = np.minimum(self.low, [rows[0], columns.min(), millimetres.min()])
-            self.high = np.maximum(self.high, [rows[-1], columns.max(), millimetres.max()])
+            self.high = np.maximum(self.high, [rows[-1], columns.max(), farthest])
 
 
 def _region_masks(frames: DepthFrames, bodies: Iterator[Mask]) -> Iterator[Mask]:
     """Yield the masks of the one region that holds all bodies, in a second pass over the frames."""
-    limit = np.iinfo(np.int64).max // 2
-    region = _Region(np.full(3, limit), np.full(3, -limit))
+    largest = np.iinfo(np.uint16).max
+    region = _Region(np.full(3, largest), np.zeros(3, np.int64))
     for frame, mask in zip(frames, bodies, strict=True):
         region.include(frame, mask)
+    nearest_mm, farthest_mm = np.clip([region.low[2] - _MARGIN_MM, region.high[2] + _MARGIN_MM], 1, largest)
     for frame in frames:
         margin = round(_MARGIN_SHARE * frame.shape[0])
-        rows, columns = (slice(max(0, region.low[axis] - margin), region.high[axis] + margin + 1) for axis in (0, 1))
-        inside = frame[rows, columns].astype(np.int64)
-        kept = (inside >= region.low[2] - _MARGIN_MM) & (inside <= region.high[2] + _MARGIN_MM) & (inside > 0)
+        part = tuple(slice(max(0, region.low[axis] - margin), region.high[axis] + margin + 1) for axis in (0, 1))
         mask = np.zeros(frame.shape, np.bool_)
-        mask[rows, columns] = kept
+        mask[part] = (frame[part] >= nearest_mm) & (frame[part] <= farthest_mm)
         yield mask

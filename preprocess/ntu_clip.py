@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from preprocess.body_tracks import without_furniture
 from preprocess.ntu_names import clips_without_skeleton
 from preprocess.records import ClipRecord
 from preprocess.registration import Registration
@@ -58,4 +59,7 @@ def _usable_skeleton(job: NtuJob, warnings: list[str]) -> Skeleton:
     skeleton = read_skeleton(path)
     if not any(skeleton):
         warnings.append("the skeleton shows nobody")
-    return skeleton
+    people = without_furniture(skeleton)
+    if people is not skeleton:
+        warnings.append("a body of the skeleton never moves and is as wide as furniture; it was not used")
+    return people
