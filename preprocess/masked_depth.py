@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Literal
 
+import cv2
 import numpy as np
 
 from preprocess.mask import find_masks
@@ -44,7 +45,7 @@ class MaskedDepth:
             share = np.count_nonzero(mask) / mask.size
             self.num_empty += share == 0
             self.coverage += (share - self.coverage) / num_frames
-            yield np.where(mask, frame, 0).astype(np.uint16, copy=False)
+            yield cv2.copyTo(frame, mask.view(np.uint8)).astype(np.uint16, copy=False)
 
     def _pairs(self) -> Iterator[tuple[Depth, Mask]]:
         if self._found is None:

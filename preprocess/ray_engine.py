@@ -5,12 +5,11 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import cv2
 import ray
 from ray.exceptions import NodeDiedError, ObjectLostError, OutOfMemoryError, RayTaskError, WorkerCrashedError
 
 from preprocess.errors import UserError
-from preprocess.runner import Job, Result, WorkerDied
+from preprocess.runner import Job, Result, WorkerDied, keep_to_one_thread
 
 _MAX_RETRIES = 3  # of a job whose machine or process is lost; a machine that leaves is no fault of the job's
 _CONNECT_TIMEOUT_S = 10
@@ -66,7 +65,7 @@ def _run(function: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[tup
 
 
 def _work(function: Callable[[Job], Result], job: Job) -> Result:
-    cv2.setNumThreads(1)  # the cluster's jobs already fill the processor
+    keep_to_one_thread()
     return function(job)
 
 

@@ -26,7 +26,7 @@ _STARTS, _ENDS = np.array(BONES).T
 _LONGEST_BONE_M = 0.7  # a tall adult's thigh is 0.5: longer ones end at a joint that was guessed
 
 _FLOOR_M = 0.03  # what lies closer to the floor belongs to it; Kinect v2's noise is a third of that
-_FLOOR_SAMPLES = 8  # frames whose median shows the floor
+_FLOOR_SAMPLES = 5  # frames whose median shows the floor
 _STEP_SHARE = 1 / 106  # of the frame's height, 3 cm at 3 m: so far apart are pixels whose distance to bones is taken
 _SURFACE_MM = 60  # by how much the pixels between them may be farther away
 _MIN_REGION_SHARE = 0.02  # of all that is taken for a body: smaller regions are noise at depth edges
