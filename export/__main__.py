@@ -72,6 +72,7 @@ def export_bundle(source: Path, checkpoint: Checkpoint, out: Path, *, name: str)
             version="1",
             modality=_MODALITIES[checkpoint.config.type],
             labels=checkpoint.class_names,
+            temperature=checkpoint.temperature,
             clip_spec=clip,
             inputs=tuple(
                 TensorInfo(name=stream, dtype="uint8", shape=shape, meaning=f"sampled {stream} frames, RGB order")

@@ -28,6 +28,7 @@ class DatasetSpec:
     `depth_template` is None. `split_template` takes {protocol} and {split}. A split file calls a clip by
     `listed_template`, which takes {clip}, or {parent} and {name}. `class_names` holds until the root has a
     class_names.txt of its own. `counts` are those of the whole data set, by protocol, where its authors state them.
+    `num_classes` is how many of the first classes a protocol is about, where not all.
     """
 
     name: str
@@ -39,6 +40,7 @@ class DatasetSpec:
     split_template: str
     listed_template: str
     counts: Counts = field(default_factory=dict)
+    num_classes: dict[str, int] = field(default_factory=dict)
 
     def frame_path(self, root: Path, stream: Stream, clip: str, index: int) -> Path:
         """Return the file of frame `index`, which counts from 0, of one stream of `clip`.
@@ -90,6 +92,7 @@ NTU = DatasetSpec(
         "CS": {"train": 40_320, "valid": 16_560},
         "CV": {"train": 37_920, "valid": 18_960},
     },
+    num_classes={"CS": 60, "CV": 60},
 )
 
 NVGESTURE = DatasetSpec(

@@ -25,3 +25,8 @@ def bin_centres(num_frames: int, num_bins: int) -> NDArray[np.int64]:
 def draw_per_bin(num_frames: int, num_bins: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Return int64 [num_bins] frame indices, one drawn uniformly from each bin, as training wants them."""
     return np.array([rng.integers(bin_.start, bin_.stop) for bin_ in _bins(num_frames, num_bins)], np.int64)
+
+
+def spread_per_bin(num_frames: int, num_bins: int, share: float) -> NDArray[np.int64]:
+    """Return int64 [num_bins] frame indices at a share in [0, 1) of each bin, for several views of one recording."""
+    return np.array([bin_[int(len(bin_) * share)] for bin_ in _bins(num_frames, num_bins)], np.int64)

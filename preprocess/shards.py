@@ -187,12 +187,13 @@ class ShardReader:
     def __init__(self, root: Path, spec: DatasetSpec, records: Mapping[str, ClipRecord]) -> None:
         self._folder, self._spec = root / SHARDS_FOLDER, spec
         self._places = {record.clip: record.shard for record in records.values() if record.shard}
+        self._lengths = {record.clip: (record.streams, record.num_frames) for record in records.values()}
 
     def read(self, stream: Stream, clip: str, indices: Iterable[int]) -> Mapping[int, bytes]:
         """Return {index: image file content} of some frames of a clip; raises `DatasetError` for a missing one."""
-        if clip not in self._places:
+        place = self._places.get(clip)
+        if place is None:
             raise DatasetError(f"{self._folder}: no record tells where the clip {clip} lies; preprocess it again")
-        place = self._places[clip]
         path = find_shard(self._folder, place.name)
         try:
             members = _members(path, place.start, place.stop)
@@ -207,6 +208,14 @@ class ShardReader:
     def name(self, stream: Stream, clip: str, index: int) -> str:
         """Return the shard and the member of one frame."""
         return f"{self._folder / self._places[clip].name}, {member_name(self._spec, stream, clip, index)}"
+
+    def holds(self, stream: Stream, clip: str, num_frames: int) -> bool:
+        """Return whether the clip's record says so, and its shard is there."""
+        streams, length = self._lengths.get(clip, ((), 0))
+        place = self._places.get(clip)
+        if place is None or stream not in streams or num_frames > length:
+            return False
+        return find_shard(self._folder, place.name).exists()
 
 
 @lru_cache(maxsize=_CACHED_CLIPS)

@@ -49,6 +49,9 @@ class ClipReader(Protocol):
     def name(self, stream: Stream, clip: str, index: int) -> str:
         """Return what to call one frame in a message."""
 
+    def holds(self, stream: Stream, clip: str, num_frames: int) -> bool:
+        """Return whether a clip has so many frames of a stream, without reading them."""
+
 
 class FolderStore:
     """The published layout: one folder for each stream of a clip, one file a frame."""
@@ -107,6 +110,10 @@ class FolderReader:
     def name(self, stream: Stream, clip: str, index: int) -> str:
         """Return the path of one frame."""
         return str(self._spec.frame_path(self._root, stream, clip, index))
+
+    def holds(self, stream: Stream, clip: str, num_frames: int) -> bool:
+        """Return whether the first and the last of so many frames are there."""
+        return all(self._spec.frame_path(self._root, stream, clip, index).exists() for index in {0, num_frames - 1})
 
     @staticmethod
     def _read(path: Path) -> bytes:

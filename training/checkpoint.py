@@ -1,4 +1,4 @@
-"""Checkpoints: weights together with all that is needed to use them."""
+"""Checkpoints: weights together with all that is needed to use them, and to go on training them."""
 
 import pickle
 from pathlib import Path
@@ -19,31 +19,56 @@ class CheckpointError(UserError):
     """A checkpoint is missing, damaged, or of another network than the one asked for."""
 
 
+class Position(BaseModel):
+    """Where a run stands. Everything random follows from the seed and this, so that no generator has to be saved.
+
+    `batches` of each process are done in the epoch that has begun; `step` counts the optimizer's steps from the start.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epoch: int = 0  # epochs finished
+    batches: int = 0
+    step: int = 0
+    num_processes: int = 1
+
+
 class Checkpoint(BaseModel):
     """Content of a checkpoint file; it loads without running code (`weights_only`)."""
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
-    format_version: Literal[1] = 1
+    format_version: Literal[2] = 2
     config: TrainingConfig  # its `clip` is the ClipSpec of the weights
     class_names: tuple[str, ...]
-    epoch: int  # epochs finished
+    position: Position
     tau: float  # the heads' temperature that the weights were evaluated with
+    temperature: float = 1.0  # of calibration, fitted on the validation clips: scores are divided by it
     metrics: dict[str, float]
     model: dict[str, Tensor]
-    optimizer: dict[str, Any]
+    averaged: dict[str, Tensor] | None = None  # weights averaged over steps
+    use_averaged: bool = False  # they answered better
+    training: dict[str, Any] = {}  # optimizer, scaler, learning rate, evaluations so far; empty in imported files
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write `checkpoint` atomically."""
-    content = checkpoint.model_dump(exclude={"config", "model", "optimizer"})
+    tensors = {"model", "averaged", "training"}
+    content = checkpoint.model_dump(exclude={"config", "position", *tensors})
     content |= {
         "config": checkpoint.config.model_dump(mode="json"),
-        "model": checkpoint.model,
-        "optimizer": checkpoint.optimizer,
+        "position": checkpoint.position.model_dump(),
+        **{name: getattr(checkpoint, name) for name in tensors},
     }
-    with atomic_file(path) as temporary:
-        torch.save(content, temporary)
+    try:
+        with atomic_file(path) as temporary:
+            torch.save(content, temporary)
+    except (OSError, RuntimeError) as error:  # torch raises the latter where its file cannot grow
+        reason = error.strerror if isinstance(error, OSError) else "torch could not write all of it"
+        raise CheckpointError(
+            f"{path}: cannot be written ({reason}); make room and go on with --resume auto: the checkpoint before it "
+            "is whole"
+        ) from error
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -69,10 +94,12 @@ def build_network(config: TrainingConfig, num_classes: int) -> UnimodalNet | Fus
 
 
 def restore_network(checkpoint: Checkpoint) -> UnimodalNet | FusionNet:
-    """Return the checkpoint's network with its weights and temperature."""
+    """Return the checkpoint's network with its weights, those that answer better, and its heads' temperature."""
     network = build_network(checkpoint.config, len(checkpoint.class_names))
+    weights = checkpoint.averaged if checkpoint.use_averaged else checkpoint.model
+    assert weights is not None
     try:
-        network.load_state_dict(checkpoint.model)
+        network.load_state_dict(weights)
     except RuntimeError as error:
         raise CheckpointError(f"the weights do not fit the checkpoint's own configuration: {error}") from error
     if isinstance(network, UnimodalNet):
@@ -99,5 +126,33 @@ def load_streams(network: nn.Module, config: TrainingConfig) -> None:
                 "configuration equal to those it was trained with"
             )
         prefix = "backbone."
-        weights = {k.removeprefix(prefix): v for k, v in checkpoint.model.items() if k.startswith(prefix)}
+        weights = restore_network(checkpoint).state_dict()
+        weights = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
         network.get_submodule(stream).load_state_dict(weights)
+
+
+def load_start(network: nn.Module, config: TrainingConfig) -> list[str]:
+    """Start from the weights that `config.start` names, but for what begins anew; return the names of that.
+
+    Raises `CheckpointError` that lists every parameter of another shape, and those that only one of both has.
+    """
+    assert config.start is not None
+    theirs = restore_network(load_checkpoint(config.start.checkpoint)).state_dict()
+    ours = network.state_dict()
+    new = [key for key in ours if key.startswith(config.start.new)] if config.start.new else []
+    kept = {key: value for key, value in theirs.items() if not config.start.new or not key.startswith(config.start.new)}
+    wanted = {key: value for key, value in ours.items() if key not in new}
+    problems = [f"{key} is missing" for key in wanted.keys() - kept.keys()]
+    problems += [f"{key} is left over" for key in kept.keys() - wanted.keys()]
+    problems += [
+        f"{key} is {tuple(kept[key].shape)}, not {tuple(value.shape)}"
+        for key, value in wanted.items()
+        if key in kept and kept[key].shape != value.shape
+    ]
+    if problems:
+        raise CheckpointError(
+            f"{config.start.checkpoint}: {'; '.join(sorted(problems))}; list in start.new what is to begin anew, such "
+            "as heads"
+        )
+    network.load_state_dict({**ours, **kept})
+    return new

@@ -1,16 +1,12 @@
-"""The training configuration: a YAML file, checked key by key, with overrides from the command line."""
+"""The training configuration: every setting with its type, its limits and its published value."""
 
-import difflib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from preprocess.clip import ClipSpec
 from preprocess.datasets import DATASETS
-from preprocess.errors import ConfigError, reason_of
 from training.losses import LossConfig
 from training.models.unimodal import NetworkConfig
 
@@ -26,10 +22,11 @@ class Section(BaseModel):
 class DataConfig(Section):
     """Where the clips are."""
 
-    dataset: str = "ntu"  # a name in preprocess.datasets.DATASETS
-    root: Path
-    protocol: str = "CS"
-    num_workers: int = Field(2, ge=0)  # loader processes of each training process
+    dataset: str = Field("ntu", description="a data set's name: ntu, nvgesture, thu_read, isogd, jester, custom")
+    root: Path = Field(Path("data"), description="what preprocessing wrote, folders or shards")
+    protocol: str = Field("CS", description="which split files, where a data set has several: CS, CV, CS120, ...")
+    num_workers: int = Field(2, ge=0, description="loader processes of each training process")
+    eval_batch_size: int | None = Field(None, ge=1, description="clips at once in evaluation; null: batch_size")
 
     @model_validator(mode="after")
     def _known(self) -> "DataConfig":
@@ -39,32 +36,63 @@ class DataConfig(Section):
 
 
 class AugmentConfig(Section):
-    """Random geometry of training clips. Source: REFERENCE.md section 1; the defaults are NTU's."""
+    """What is random in training clips. Source: REFERENCE.md section 1; the defaults are NTU's."""
 
-    flip: float = Field(0.5, ge=0, le=1)
-    rotated: float = Field(0.5, ge=0, le=1)  # probability of a rotation
-    angle_deg: int = Field(10, ge=0, le=180)  # largest rotation, either way
+    flip: float = Field(0.5, ge=0, le=1, description="probability of mirroring")
+    rotated: float = Field(0.5, ge=0, le=1, description="probability of a rotation")
+    angle_deg: tuple[int, int] = Field((-10, 10), description="range of rotations, whole degrees, both ends included")
+    mixup: float = Field(0.0, ge=0, description="MixUp of clips: alpha of its Beta distribution; 0: none")
+    shufflemix: float = Field(0.0, ge=0, description="ShuffleMix, frames of one clip among another's: alpha; 0: none")
+
+    @model_validator(mode="after")
+    def _is_range(self) -> "AugmentConfig":
+        if not -180 <= self.angle_deg[0] <= self.angle_deg[1] <= 180:
+            raise ValueError(f"angle_deg {list(self.angle_deg)} is no range within -180 to 180")
+        return self
 
 
 class OptimizerConfig(Section):
     """How weights descend; the defaults are the published ones (REFERENCE.md section 6)."""
 
-    name: Literal["sgd", "adamw"] = "sgd"
+    name: Literal["sgd", "adam", "adamw"] = "sgd"
     lr: float = Field(0.01, gt=0)
     min_lr: float = Field(1e-5, ge=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(3e-4, ge=0)
-    clip_norm: float = Field(5.0, gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
+    weight_decay: float = Field(3e-4, ge=0, description="of all three")
+    clip_norm: float = Field(5.0, gt=0, description="largest norm of all gradients together")
+    accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
+    ema_decay: float | None = Field(None, gt=0, lt=1, description="of averaged weights, evaluated too; null: none")
 
 
 class ScheduleConfig(Section):
     """What changes from epoch to epoch; the defaults are the published ones (REFERENCE.md sections 4 and 6)."""
 
+    name: Literal["cosine", "plateau", "step"] = "cosine"
     epochs: int = Field(100, ge=1)
-    warmup_epochs: int = Field(3, ge=0)
-    tau: tuple[float, float] = (0.04, 0.07)  # the heads' temperature goes from the first to the second ...
-    tau_epochs: int = Field(30, ge=1)  # ... in this many epochs, then stays
-    evaluate_every: int = Field(1, ge=1)  # epochs; the last one is always evaluated
+    warmup_epochs: int = Field(3, ge=0, description="the learning rate rises step by step; no distillation yet")
+    patience: int = Field(4, ge=0, description="of plateau: evaluations without a better top-1 before the rate falls")
+    step_epochs: int = Field(30, ge=1, description="of step: epochs from one fall to the next")
+    factor: float = Field(0.1, gt=0, lt=1, description="of plateau and step: what the rate is multiplied by")
+    tau: tuple[float, float] = Field((0.04, 0.07), description="the heads' temperature goes from the first ...")
+    tau_epochs: int = Field(30, ge=1, description="... to the second in so many epochs, then stays")
+    evaluate_every: int = Field(1, ge=1, description="epochs; the last one is always evaluated")
+
+
+class ComputeConfig(Section):
+    """How a step is computed; none of it changes what is computed, but for rounding."""
+
+    autocast: Literal["off", "bf16", "fp16"] = Field("off", description="precision of the network's products")
+    compile: bool = Field(False, description="torch.compile; the first step takes minutes, and a C++ compiler")
+    checkpoint_activations: bool = Field(False, description="less memory for a third more time")
+    sync_batchnorm: bool = Field(True, description="of GPUs: batch norm over the batches of all processes")
+
+
+class KeepConfig(Section):
+    """Which checkpoints there are, besides last.pt and best.pt."""
+
+    every_steps: int | None = Field(None, ge=1, description="write last.pt so often within an epoch, too")
+    keep_last: int = Field(1, ge=1, description="evaluated epochs whose checkpoints are kept, as epoch-NNN.pt if > 1")
+    keep_best: int = Field(1, ge=1, description="the same for the best epochs")
 
 
 class StreamsConfig(Section):
@@ -74,29 +102,48 @@ class StreamsConfig(Section):
     depth: Path
 
 
+class StartConfig(Section):
+    """Weights to begin with, such as those trained on Jester."""
+
+    checkpoint: Path
+    new: tuple[str, ...] = Field(
+        (), description="parameters that begin anew, by the beginning of their names: [heads] for other classes"
+    )
+
+
 class LegacyConfig(Section):
     """Behaviour of the reference that is kept to repeat its figures (REFERENCE.md section 8); all off by default."""
 
-    sum_distillation: bool = False  # row 5: sum the distillation over the batch, so that it grows with the batch
+    sum_distillation: bool = Field(False, description="row 5: sum the distillation over the batch")
+    warmup: bool = Field(False, description="row 4: the first epoch at 1e-8, the peak at half the rate")
+    two_geometries: bool = Field(False, description="row 13: crop, turn and mirror RGB and depth independently")
 
 
 _MODALITIES: dict[str, tuple[Stream, ...]] = {"M": ("rgb",), "K": ("depth",), "FusionNet": ("rgb", "depth")}
 
 
+def _run_folder(values: dict[str, Any]) -> Path:
+    data: DataConfig | None = values.get("data")
+    return Path("runs") / f"{data.dataset if data else ''}-{values.get('type')}"
+
+
 class TrainingConfig(Section):
     """Everything that a training run depends on."""
 
-    type: Literal["M", "K", "FusionNet"]  # the published names: M is the RGB stream, K the depth stream
-    out: Path  # the run's folder
-    seed: int = 0
-    batch_size: int = Field(6, ge=2)  # clips of each training process; batch norm needs two
-    data: DataConfig
+    type: Literal["M", "K", "FusionNet"] = Field(description="published names: M is RGB, K is depth, FusionNet both")
+    seed: int = Field(0, ge=0)
+    batch_size: int = Field(6, ge=2, description="clips of each training process; batch norm needs two")
+    data: DataConfig = DataConfig()
+    out: Path = Field(default_factory=_run_folder, description="the run's folder: runs/<data set>-<type>")
     clip: ClipSpec = ClipSpec()
     network: NetworkConfig = NetworkConfig()
     augment: AugmentConfig = AugmentConfig()
     loss: LossConfig = LossConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
+    compute: ComputeConfig = ComputeConfig()
+    keep: KeepConfig = KeepConfig()
+    start: StartConfig | None = None
     streams: StreamsConfig | None = None
     legacy: LegacyConfig = LegacyConfig()
 
@@ -106,62 +153,9 @@ class TrainingConfig(Section):
         return _MODALITIES[self.type]
 
     @model_validator(mode="after")
-    def _streams_go_with_fusion(self) -> "TrainingConfig":
-        if self.type == "FusionNet" and self.streams is None:
+    def _parts_fit_together(self) -> "TrainingConfig":
+        if self.type == "FusionNet" and self.streams is None and self.start is None:
             raise ValueError("type FusionNet needs streams.rgb and streams.depth, checkpoints of two trained streams")
+        if self.type != "M" and DATASETS[self.data.dataset].depth_template is None:
+            raise ValueError(f"data.dataset {self.data.dataset} has no depth; the type must be M")
         return self
-
-
-def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
-    """Return the configuration in the YAML file `path`, with `section.key=value` overrides on top.
-
-    Raises `ConfigError` that names the file, the key, what is wrong, and the nearest known key for an unknown one.
-    """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = f"cannot be read as YAML ({reason_of(error)})"
-        raise ConfigError(f"{path}: {reason}; check the path and the file") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected a mapping of sections, found {type(values).__name__}")
-    for override in overrides:
-        _apply(values, override)
-    try:
-        return TrainingConfig.model_validate(values)
-    except ValidationError as error:
-        raise ConfigError(f"{path}: " + "; ".join(_explain(dict(problem)) for problem in error.errors())) from error
-
-
-def _apply(values: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals:
-        raise ConfigError(f"--set {override}: expected section.key=value, such as --set schedule.epochs=10")
-    *sections, last = key.split(".")
-    for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
-            raise ConfigError(f"--set {override}: {section!r} is not a section")
-    try:
-        values[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override}: {text!r} is not a YAML value; quote it") from error
-
-
-def _explain(problem: dict[str, Any]) -> str:
-    message = problem["msg"].removeprefix("Value error, ")
-    if not problem["loc"]:
-        return str(message)  # it concerns several keys, and names them
-    *place, key = [str(part) for part in problem["loc"]]
-    if problem["type"] != "extra_forbidden":
-        return f"{'.'.join([*place, key])}: {message} (got {problem['input']!r})"
-    nearest = difflib.get_close_matches(key, _known_keys(place), n=1)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known keys are: {', '.join(_known_keys(place))}"
-    return f"{'.'.join([*place, key])}: is an unknown key; {hint}"
-
-
-def _known_keys(place: Sequence[str]) -> list[str]:
-    model: Any = TrainingConfig
-    for part in place:
-        annotation = model.model_fields[part].annotation
-        model = annotation if isinstance(annotation, type) else StreamsConfig  # the only optional section
-    return list(model.model_fields)

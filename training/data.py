@@ -1,20 +1,22 @@
 """Processed clips -> batches of uint8 clips, in loader processes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from preprocess.clip import build_clip, centred_geometry
+from preprocess.clip import ClipSpec, Geometry, build_clip, centred_geometry
 from preprocess.datasets import DATASETS, Split
-from preprocess.errors import DatasetError, UserError
+from preprocess.errors import UserError
 from preprocess.manifest import SplitEntry, read_class_names, read_split
 from preprocess.reading import open_clips, read_frames
-from preprocess.sampling import bin_centres, draw_per_bin
+from preprocess.sampling import bin_centres, draw_per_bin, spread_per_bin
 from training.augment import draw_geometry
 from training.config import DataConfig, TrainingConfig
 
@@ -27,11 +29,18 @@ class Batch(NamedTuple):
     indices: Tensor
 
 
+class View(NamedTuple):
+    """How evaluation looks at a clip: at which share of each bin of frames, None for its middle; mirrored or not."""
+
+    share: float | None = None
+    flip: bool = False
+
+
 class Draw(NamedTuple):
-    """Which clip to load, and in which epoch: None for evaluation, which draws nothing at random."""
+    """Which clip to load: as training draws it in an epoch, or in one of evaluation's views."""
 
     clip_index: int
-    epoch: int | None
+    how: int | View
 
 
 _Sample = tuple[tuple[Tensor, ...], int, int]
@@ -61,17 +70,26 @@ class ClipDataset(Dataset[_Sample]):
     def __getitem__(self, draw: Draw) -> _Sample:
         """Load one clip: its streams as uint8 [T, size, size, 3], its label and its place in the split."""
         entry, clip = self.entries[draw.clip_index], self._config.clip
-        if draw.epoch is None:
-            frames, geometry = bin_centres(entry.num_frames, clip.num_frames), centred_geometry(clip)
+        if isinstance(draw.how, View):
+            frames, geometry = _view(entry.num_frames, clip, draw.how)
         else:
-            rng = np.random.default_rng([self._config.seed, draw.epoch, draw.clip_index])
+            rng = np.random.default_rng([self._config.seed, draw.how, draw.clip_index])
             frames = draw_per_bin(entry.num_frames, clip.num_frames, rng)
             geometry = draw_geometry(clip, self._config.augment, rng)
-        streams = (
-            torch.from_numpy(build_clip(read_frames(self._reader, stream, entry.clip, frames), clip, geometry))
-            for stream in self._config.modalities
-        )
+        streams = []
+        for stream in self._config.modalities:
+            images = read_frames(self._reader, stream, entry.clip, frames)
+            streams.append(torch.from_numpy(build_clip(images, clip, geometry)))
+            if self._config.legacy.two_geometries and not isinstance(draw.how, View):
+                geometry = draw_geometry(clip, self._config.augment, rng)  # for the other stream
         return tuple(streams), entry.label, draw.clip_index
+
+
+def _view(num_frames: int, clip: ClipSpec, view: View) -> tuple[NDArray[np.int64], Geometry]:
+    geometry = replace(centred_geometry(clip), flip=view.flip)
+    if view.share is None:
+        return bin_centres(num_frames, clip.num_frames), geometry
+    return spread_per_bin(num_frames, clip.num_frames, view.share), geometry
 
 
 def read_entries(data: DataConfig, split: Split) -> list[SplitEntry]:
@@ -81,19 +99,9 @@ def read_entries(data: DataConfig, split: Split) -> list[SplitEntry]:
 
 
 def class_names(data: DataConfig) -> tuple[str, ...]:
-    """Return the classes' names: the data set's own, or those that lie beside its clips.
-
-    Raises `DatasetError` when a split file has a label that no name belongs to.
-    """
-    names = read_class_names(data.root) or DATASETS[data.dataset].class_names
-    halves: tuple[Split, Split] = ("train", "valid")
-    largest = max(entry.label for split in halves for entry in read_entries(data, split))
-    if largest >= len(names):
-        raise DatasetError(
-            f"{data.root}: the split files have labels up to {largest}, but there are {len(names)} class names; "
-            "mend class_names.txt or the split files"
-        )
-    return names
+    """Return the names of the protocol's classes: those that lie beside the clips, or the data set's own."""
+    spec = DATASETS[data.dataset]
+    return (read_class_names(data.root) or spec.class_names)[: spec.num_classes.get(data.protocol)]
 
 
 class _ShardSampler(Sampler[list[Draw]]):
@@ -102,16 +110,18 @@ class _ShardSampler(Sampler[list[Draw]]):
     def __init__(self, config: TrainingConfig, length: int, *, rank: int, world_size: int, train: bool) -> None:
         self._config, self._length, self._train = config, length, train
         self._rank, self._world_size = rank, world_size
-        self.epoch = 0
+        self.how: int | View = 0
+        self.skipped = 0
 
     def __iter__(self) -> Iterator[list[Draw]]:
         size = self._config.batch_size
+        if not self._train:
+            size = self._config.data.eval_batch_size or size
         share = self._share()
         batches = [share[start : start + size] for start in range(0, len(share), size)]
         if self._train and len(batches[-1]) == 1:
             batches.pop()  # batch norm cannot learn from a single clip
-        epoch = self.epoch if self._train else None
-        return iter([[Draw(int(index), epoch) for index in batch] for batch in batches])
+        return iter([[Draw(int(index), self.how) for index in batch] for batch in batches[self.skipped :]])
 
     def __len__(self) -> int:
         return len(list(iter(self)))
@@ -121,7 +131,8 @@ class _ShardSampler(Sampler[list[Draw]]):
         if not self._train:
             # No padding: shares may differ by one clip, and every clip is evaluated exactly once.
             return order[self._rank :: self._world_size].tolist()
-        np.random.default_rng([self._config.seed, self.epoch]).shuffle(order)
+        assert isinstance(self.how, int)
+        np.random.default_rng([self._config.seed, self.how]).shuffle(order)
         # All processes take the same number of steps, because they wait for each other in every one.
         even = self._length // self._world_size * self._world_size
         return order[:even][self._rank :: self._world_size].tolist()
@@ -132,12 +143,9 @@ class Loader:
 
     def __init__(self, config: TrainingConfig, split: Split, *, rank: int, world_size: int) -> None:
         self.dataset = ClipDataset(config, split)
-        if split == "train" and len(self.dataset) < 2 * world_size:
-            raise DatasetError(
-                f"{config.data.root}: {len(self.dataset)} training clips for {world_size} processes; each needs two"
-            )
         train = split == "train"
         self._sampler = _ShardSampler(config, len(self.dataset), rank=rank, world_size=world_size, train=train)
+        self._num_batches = len(self._sampler)
         self._loader = DataLoader(
             self.dataset,
             batch_sampler=self._sampler,
@@ -151,11 +159,22 @@ class Loader:
         )
 
     def __len__(self) -> int:
-        return len(self._sampler)
+        """Return the number of batches of a whole epoch."""
+        return self._num_batches
 
-    def epoch(self, number: int) -> Iterator[Batch]:
-        """Yield the batches of one epoch; evaluation's are always the same. Raises `UserError` for an unusable clip."""
-        self._sampler.epoch = number
+    def epoch(self, number: int, skip: int = 0) -> Iterator[Batch]:
+        """Yield the batches of one epoch of training but for the first `skip`.
+
+        Raises `UserError` for an unusable clip.
+        """
+        return self._batches(number, skip)
+
+    def evaluation(self, view: View) -> Iterator[Batch]:
+        """Yield every clip of the split in one view. Raises `UserError` for an unusable clip."""
+        return self._batches(view, 0)
+
+    def _batches(self, how: int | View, skip: int) -> Iterator[Batch]:
+        self._sampler.how, self._sampler.skipped = how, skip
         for batch in self._loader:
             if isinstance(batch, UserError):
                 raise batch

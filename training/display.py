@@ -1,4 +1,4 @@
-"""What a person sees of a training run: a live line on a terminal, one line an epoch everywhere; one process speaks."""
+"""What a person sees of a training run: a live line on a terminal, plain lines elsewhere; one process speaks."""
 
 import time
 from dataclasses import dataclass, field
@@ -8,32 +8,47 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from training.step import StepFigures
+
+_PLAIN_SECONDS = 60  # between the lines of a long epoch where there is no terminal
+
 
 @dataclass
 class EpochFigures:
     """Running figures of one epoch."""
 
-    loss: float = 0.0  # summed over clips, as are the next two
-    correct: int = 0
-    clips: int = 0
+    sums: StepFigures = field(default_factory=StepFigures)
     waited_s: float = 0.0
     rate: float = 0.0
     started: float = field(default_factory=time.perf_counter)
 
-    def add(self, *, loss: float, correct: int, clips: int, rate: float, waited_s: float) -> None:
-        """Count one step of `clips` clips, which waited `waited_s` seconds for its data."""
-        self.loss += loss * clips
-        self.correct += correct
-        self.clips += clips
+    def add(self, step: StepFigures, *, rate: float, waited_s: float) -> None:
+        """Count one step, which waited `waited_s` seconds for its data."""
+        self.sums.loss += step.loss
+        for name, term in step.terms.items():
+            self.sums.terms[name] = self.sums.terms.get(name, 0.0) + term
+        self.sums.correct += step.correct
+        self.sums.clips += step.clips
         self.waited_s += waited_s
         self.rate = rate
 
+    def means(self) -> dict[str, float]:
+        """Return the means over the epoch's clips, and its speed."""
+        seconds, clips = time.perf_counter() - self.started, max(1, self.sums.clips)
+        return {
+            "loss": self.sums.loss / clips,
+            **{f"loss_{name}": term / clips for name, term in self.sums.terms.items()},
+            "top1": self.sums.correct / clips,
+            "lr": self.rate,
+            "clips_per_s": self.sums.clips / seconds,
+            "data_wait": self.waited_s / seconds,
+        }
+
     def __str__(self) -> str:
-        seconds = time.perf_counter() - self.started
-        clips = max(1, self.clips)
+        means = self.means()
         return (
-            f"loss {self.loss / clips:6.3f}  acc {self.correct / clips:5.1%}  lr {self.rate:.1e}  "
-            f"{self.clips / seconds:5.1f} clips/s  data wait {self.waited_s / seconds:3.0%}"
+            f"loss {means['loss']:6.3f}  acc {means['top1']:5.1%}  lr {self.rate:.1e}  "
+            f"{means['clips_per_s']:5.1f} clips/s  data wait {means['data_wait']:3.0%}"
         )
 
 
@@ -46,7 +61,7 @@ class Display:
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=10),
+            BarColumn(bar_width=8),
             MofNCompleteColumn(),
             TextColumn("{task.fields[figures]}"),
             TimeRemainingColumn(compact=True),
@@ -55,6 +70,7 @@ class Display:
             transient=True,
         )
         self._task = self._progress.add_task("", total=None, figures="")
+        self._spoke = time.perf_counter()
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -65,22 +81,33 @@ class Display:
     ) -> None:
         self._progress.stop()
 
-    def begin(self, epoch: int, num_steps: int) -> None:
-        """Show an empty bar for `epoch`, from 0."""
-        self._progress.reset(self._task, total=num_steps, description=f"epoch {epoch + 1}/{self._epochs}", figures="")
+    def begin(self, epoch: int, num_batches: int, done: int) -> None:
+        """Show a bar for `epoch`, from 0, of which `done` batches are done."""
+        name = f"epoch {epoch + 1}/{self._epochs}"
+        self._progress.reset(self._task, total=num_batches, completed=done, description=name, figures="")
+        self._spoke = time.perf_counter()
 
-    def advance(self, figures: EpochFigures) -> None:
-        """Show one more step done."""
-        share = f"loss {figures.loss / figures.clips:.2f} acc {figures.correct / figures.clips:.0%}"
-        self._progress.update(self._task, advance=1, figures=share)
+    def advance(self, figures: EpochFigures, num_batches: int) -> None:
+        """Show some more batches done."""
+        means = figures.means()
+        short = f"loss {means['loss']:.2f} acc {means['top1']:.0%} lr {figures.rate:.0e} {means['clips_per_s']:.1f}/s"
+        self._progress.update(self._task, advance=num_batches, figures=f"{short} wait {means['data_wait']:.0%}")
+        if not self._console.is_terminal and time.perf_counter() - self._spoke > _PLAIN_SECONDS:
+            self._spoke = time.perf_counter()
+            task = self._progress.tasks[self._task]
+            self._console.print(f"{task.description}  {task.completed:.0f}/{task.total:.0f}  {figures}")
 
     def trained(self, epoch: int, figures: EpochFigures) -> None:
-        """Print the line of a finished epoch."""
+        """Print the line of a finished epoch, and its loss term by term."""
         self._console.print(f"epoch {epoch + 1:>3}/{self._epochs}  {figures}")
+        clips = max(1, figures.sums.clips)
+        terms = "  ".join(f"{name} {term / clips:.3f}" for name, term in figures.sums.terms.items())
+        self._console.print(f"  loss  {terms}", soft_wrap=True)
 
     def evaluated(self, metrics: dict[str, float], num_clips: int) -> None:
-        """Print every head's accuracy on so many clips."""
-        shares = (f"{name.removeprefix('top1_')} {value:5.1%}" for name, value in metrics.items())
+        """Print the figures of an evaluation of so many clips."""
+        shown = {name: value for name, value in metrics.items() if "top1" in name or name in ("top5", "mean_class")}
+        shares = (f"{name.removeprefix('top1_')} {value:5.1%}" for name, value in shown.items())
         self._console.print(f"  valid, {num_clips} clips  " + "  ".join(shares), soft_wrap=True)
 
     def say(self, message: str) -> None:

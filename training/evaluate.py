@@ -1,47 +1,131 @@
-"""Evaluation: every clip of a split exactly once, over any number of processes."""
+"""`python -m training.evaluate --checkpoint FILE`: every clip of a split exactly once, over any number of processes."""
 
-from dataclasses import dataclass
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
 
-from training.data import Loader
-from training.distributed import Process, gather
+from preprocess.atomic import atomic_file
+from preprocess.errors import run_command
+from training.checkpoint import load_checkpoint, restore_network
+from training.config import TrainingConfig
+from training.data import Loader, View
+from training.distributed import Process, gather, process_group, use_cores
+from training.metrics import Evaluation, Scores, fuse_scores, save_evaluation
 from training.models.fusion import FusionNet
 from training.models.unimodal import UnimodalNet
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Scores of all clips of a split, in its order: float32 [num_clips, N] by head, and int64 labels [num_clips]."""
-
-    scores: dict[str, NDArray[np.float32]]
-    labels: NDArray[np.int64]
-
-    def accuracy(self, head: str = "logits") -> float:
-        """Return the share of clips whose highest score in `head` is their label's, in [0, 1]."""
-        return float((self.scores[head].argmax(1) == self.labels).mean())
-
-    def metrics(self) -> dict[str, float]:
-        """Return the accuracy of every head as `top1` (the answer) and `top1_<head>`."""
-        return {"top1" + head.removeprefix("logits"): self.accuracy(head) for head in self.scores}
+from training.step import autocast
 
 
 @torch.no_grad()
-def evaluate(network: UnimodalNet | FusionNet, loader: Loader, process: Process) -> Evaluation:
-    """Return the scores of the loader's whole split; every process gets the same result."""
+def evaluate(
+    network: UnimodalNet | FusionNet,
+    loader: Loader,
+    process: Process,
+    config: TrainingConfig,
+    views: Sequence[View] = (View(),),
+) -> Evaluation:
+    """Return the scores of the loader's whole split, means over `views`; every process gets the same result."""
     network.eval()
-    scores: dict[int, dict[str, NDArray[np.float32]]] = {}
-    for batch in loader.epoch(0):
-        output = network(*(clip.to(process.device) for clip in batch.clips))
-        heads = {name: head.float().cpu().numpy() for name, head in output.heads().items()}
-        for row, index in enumerate(batch.indices.tolist()):
-            scores[index] = {name: head[row] for name, head in heads.items()}
-    everything: dict[int, dict[str, NDArray[np.float32]]] = {}
-    for share in gather(scores, process):
+    means: dict[int, dict[str, Scores]] = {}
+    for view in views:
+        for batch in loader.evaluation(view):
+            with autocast(config, process.device):
+                output = network(*(clip.to(process.device, non_blocking=True) for clip in batch.clips))
+            heads = {name: head.float().cpu().numpy() / len(views) for name, head in output.heads().items()}
+            for row, index in enumerate(batch.indices.tolist()):
+                before = means.get(index)
+                means[index] = {name: head[row] + (before[name] if before else 0) for name, head in heads.items()}
+    everything: dict[int, dict[str, Scores]] = {}
+    for share in gather(means, process):
         everything |= share
     entries = loader.dataset.entries
     assert everything.keys() == set(range(len(entries)))  # each clip once: the shares cover the split
-    heads = {name: np.stack([everything[i][name] for i in range(len(entries))]) for name in everything[0]}
-    return Evaluation(heads, np.array([entry.label for entry in entries], np.int64))
+    scores = {name: np.stack([everything[i][name] for i in range(len(entries))]) for name in everything[0]}
+    labels = np.array([entry.label for entry in entries], np.int64)
+    return Evaluation(scores, labels, tuple(entry.clip for entry in entries))
+
+
+def evaluate_checkpoint(
+    path: Path, process: Process, *, data: Path | None, split: str, views: Sequence[View]
+) -> tuple[Evaluation, float]:
+    """Return the scores of a checkpoint's network on a split of its data set, and its calibration temperature.
+
+    `data` is where the data set lies, if not where it was trained.
+    """
+    checkpoint = load_checkpoint(path)
+    config = checkpoint.config
+    if data is not None:
+        config = config.model_copy(update={"data": config.data.model_copy(update={"root": data})})
+    loader = Loader(config, split, rank=process.rank, world_size=process.world_size)  # type: ignore[arg-type]
+    network = restore_network(checkpoint).to(process.device)
+    return evaluate(network, loader, process, config, views), checkpoint.temperature
+
+
+def main() -> int:
+    """Run the command and return its exit code."""
+    options = _parser().parse_args()
+    views = [View((number + 0.5) / options.clips, flip) for number in range(options.clips) for flip in (False, True)]
+    views = [view if options.clips > 1 else View(flip=view.flip) for view in views if options.flip or not view.flip]
+    with process_group() as process:
+        use_cores(process)
+        console = Console(quiet=not process.speaks, highlight=False)
+        paths = [options.checkpoint, *options.fuse]
+        results = [
+            evaluate_checkpoint(path, process, data=options.data, split=options.split, views=views)
+            for path in track(paths, "evaluating", console=Console(stderr=True, quiet=not process.speaks))
+        ]
+        rows = {str(path): result[0].metrics(result[1]) for path, result in zip(paths, results, strict=True)}
+        chosen = results[0][0]
+        if options.fuse:
+            chosen = fuse_scores([result[0] for result in results])
+            rows["mean of their probabilities"] = chosen.metrics()
+        if process.speaks:
+            _report(console, rows, chosen, options)
+    return 0
+
+
+def _report(
+    console: Console, rows: dict[str, dict[str, float]], chosen: Evaluation, options: argparse.Namespace
+) -> None:
+    for name, metrics in rows.items():
+        table = Table(box=None, title=f"{name}, {len(chosen.clips)} clips", title_justify="left", show_header=False)
+        for metric, value in metrics.items():
+            table.add_row(metric, f"{value:.2%}" if metric != "ece" else f"{value:.4f}")
+        console.print(table)
+    out = options.out or options.checkpoint.parent
+    out.mkdir(parents=True, exist_ok=True)
+    scores = out / f"scores-{options.split}.npz"
+    save_evaluation(scores, chosen)
+    figures = {"clips": len(chosen.clips), "views": options.clips * (1 + options.flip), "metrics": rows}
+    figures["class_accuracies"] = [None if np.isnan(share) else share for share in chosen.class_accuracies()]
+    with atomic_file(out / f"metrics-{options.split}.json") as temporary:
+        temporary.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    console.print(f"scores of every clip: {scores}", soft_wrap=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="Evaluate a trained network: every clip of a split once, frames and crop from the middle.",
+        epilog="Under torchrun the clips are shared out: torchrun --nproc_per_node=8 -m training.evaluate ...",
+    )
+    parser.add_argument("--checkpoint", type=Path, required=True, help="such as runs/rgb/best.pt")
+    parser.add_argument("--data", type=Path, help="the processed data set, if not where it was trained")
+    parser.add_argument("--split", choices=("train", "valid", "test"), default="valid", help="(valid)")
+    parser.add_argument("--clips", type=int, choices=range(1, 33), default=1, metavar="N", help="views in time (1)")
+    parser.add_argument("--flip", action="store_true", help="average with the mirrored clip")
+    parser.add_argument(
+        "--fuse", type=Path, nargs="+", default=[], metavar="FILE", help="checkpoints whose probabilities to average"
+    )
+    parser.add_argument("--out", type=Path, help="folder of scores and metrics (the checkpoint's)")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main)

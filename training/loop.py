@@ -1,136 +1,210 @@
 """The training loop: epochs of steps, evaluation, checkpoints."""
 
-import json
-import math
 import time
-import warnings
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, NoReturn, cast
 
 import numpy as np
 import torch
-from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 
-from preprocess.atomic import atomic_file
-from preprocess.errors import UserError
-from training.checkpoint import Checkpoint, build_network, load_streams, save_checkpoint
-from training.config import OptimizerConfig, TrainingConfig
+from training.checkpoint import (
+    Checkpoint,
+    Position,
+    build_network,
+    load_start,
+    load_streams,
+)
+from training.config import TrainingConfig
 from training.data import Batch, Loader, class_names
 from training.display import Display, EpochFigures
 from training.distributed import Process, share_buffers
 from training.evaluate import evaluate
-from training.losses import network_loss
+from training.history import History
+from training.interrupt import StopRequest
+from training.keeping import Keeper
+from training.metrics import Evaluation, fit_temperature, save_evaluation
 from training.models.fusion import FusionNet
 from training.models.unimodal import UnimodalNet
-from training.schedule import distillation_weight, learning_rate, tau
+from training.schedule import RateSetter, distillation_weight, tau
+from training.step import Stepper
+
+_AFTER_SIGNAL = 128  # what shells add to a signal's number
 
 
 class Trainer:
-    """One training run."""
+    """One training run, from its beginning or, with `resumed`, from a checkpoint of it."""
 
-    def __init__(self, config: TrainingConfig, process: Process, display: Display) -> None:
+    def __init__(
+        self, config: TrainingConfig, process: Process, display: Display, resumed: Checkpoint | None = None
+    ) -> None:
         self._config, self._process, self._display = config, process, display
         self._class_names = class_names(config.data)
         self._train = Loader(config, "train", rank=process.rank, world_size=process.world_size)
         self._valid = Loader(config, "valid", rank=process.rank, world_size=process.world_size)
         torch.manual_seed(config.seed)  # initial weights are the same in every process
-        self._network = build_network(config, len(self._class_names))
-        if config.type == "FusionNet":
-            load_streams(self._network, config)
-        self._network.to(process.device)
-        self._parallel = self._parallelise(self._network)
-        self._optimizer = _optimizer(self._network, config.optimizer)
-        # Dropout must differ between the processes, or they would drop the same units.
-        torch.manual_seed(config.seed + 1 + process.rank)
-        self._step = 0
-        self._best = -1.0
+        network = build_network(config, len(self._class_names))
+        if resumed is None:
+            self._load_weights(network)
+        self._stepper = Stepper(network, config, process)
+        self._steps_per_epoch = -(-len(self._train) // config.optimizer.accumulate)
+        self._rates = RateSetter(self._stepper.optimizer, config, self._steps_per_epoch)
+        self._position = Position(num_processes=process.world_size)
+        self._keeper = Keeper(config.out, config.keep, {})
+        if resumed is not None:
+            self._restore(resumed)
 
-    def run(self) -> dict[str, float]:
-        """Train to the end and return the metrics of the best epoch, whose weights are in best.pt."""
-        best: dict[str, float] = {}
-        schedule = self._config.schedule
-        for epoch in range(schedule.epochs):
-            self._train_epoch(epoch)
-            last = epoch + 1 == schedule.epochs
-            if not last and (epoch + 1) % schedule.evaluate_every:
-                continue
-            share_buffers(self._network, self._process)
-            metrics = evaluate(self._network, self._valid, self._process).metrics()
-            self._display.evaluated(metrics, len(self._valid.dataset))
-            if self._process.speaks:
-                self._save("last.pt", epoch, metrics)
-            if metrics["top1"] > self._best:
-                self._best, best = metrics["top1"], metrics
-                if self._process.speaks:
-                    self._save("best.pt", epoch, metrics)
-        return best
+    def _load_weights(self, network: UnimodalNet | FusionNet) -> None:
+        config = self._config
+        if isinstance(network, FusionNet) and config.streams is not None:
+            load_streams(network, config)
+        elif config.start is not None:
+            new = load_start(network, config)
+            kinds = sorted({key.split(".")[0] for key in new})
+            self._display.say(f"{config.start.checkpoint}: all its weights but {len(new)} of {', '.join(kinds)}")
 
-    def _train_epoch(self, epoch: int) -> None:
-        self._network.train()
-        if isinstance(self._network, UnimodalNet):
-            self._network.tau = tau(epoch, self._config.schedule)
-        # Draws which frames the branches read.
-        rng = np.random.default_rng([self._config.seed, epoch, self._process.rank, 1])
-        self._display.begin(epoch, len(self._train))
+    def run(self) -> float:
+        """Train to the end and return the top-1 accuracy of the best epoch, whose weights are in best.pt.
+
+        Raises `SystemExit` when the run was asked to stop, and is saved.
+        """
+        if self._process.speaks:
+            self._history = History(self._config.out, self._position.epoch)
+        with StopRequest(self._process) as stop:
+            while self._position.epoch < self._config.schedule.epochs:
+                figures = self._train_epoch(stop)
+                self._finish_epoch(figures)
+                if signal := stop.agreed():
+                    self._stop(signal)
+        if self._process.speaks:
+            self._history.close()
+        return max(self._keeper.top1.values(), default=0.0)
+
+    def _train_epoch(self, stop: StopRequest) -> EpochFigures:
+        epoch, done = self._position.epoch, self._position.batches
+        if isinstance(self._stepper.network, UnimodalNet):
+            self._stepper.network.tau = tau(epoch, self._config.schedule)
+        distil = distillation_weight(epoch, self._config.loss.distillation, self._config.schedule)
+        self._display.begin(epoch, len(self._train), done)
         figures = EpochFigures()
         waiting_since = time.perf_counter()
-        for batch in self._train.epoch(epoch):
+        for batches in _groups(self._train.epoch(epoch, skip=done), self._config.optimizer.accumulate):
             waited_s = time.perf_counter() - waiting_since
-            rate = learning_rate(self._step, len(self._train), self._config.optimizer, self._config.schedule)
-            loss, correct = self._train_step(batch, epoch, rate, rng)
-            figures.add(loss=loss, correct=correct, clips=len(batch.labels), rate=rate, waited_s=waited_s)
-            self._display.advance(figures)
+            rate = self._rates.before_step(self._position.step)
+            step = self._stepper.step(batches, self._generators(len(batches)), distil=distil)
+            self._move(batches=self._position.batches + len(batches), step=self._position.step + 1)
+            figures.add(step, rate=rate, waited_s=waited_s)
+            self._display.advance(figures, len(batches))
+            self._save_within_epoch(stop)
             waiting_since = time.perf_counter()
+        self._move(epoch=epoch + 1, batches=0)
         self._display.trained(epoch, figures)
+        return figures
 
-    def _train_step(self, batch: Batch, epoch: int, rate: float, rng: np.random.Generator) -> tuple[float, int]:
-        config = self._config
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        labels = batch.labels.to(self._process.device)
-        output = self._parallel(*(clip.to(self._process.device) for clip in batch.clips), rng=rng)
-        distil = distillation_weight(epoch, config.loss.distillation, config.schedule)
-        loss = network_loss(output, labels, config.loss, distil=distil, sum_distillation=config.legacy.sum_distillation)
-        if not math.isfinite(loss.total.item()):
-            raise UserError(
-                f"the loss is {loss.total.item()} in epoch {epoch + 1}, step {self._step}; "
-                f"lower optimizer.lr (now {config.optimizer.lr}); the last good weights are in {config.out}"
-            )
-        self._optimizer.zero_grad()
-        loss.total.backward()
-        nn.utils.clip_grad_norm_(self._network.parameters(), config.optimizer.clip_norm)
-        self._optimizer.step()
-        self._step += 1
-        return loss.total.item(), int((output.logits.argmax(1) == labels).sum())
+    def _generators(self, num_batches: int) -> list[np.random.Generator]:
+        """Return what the next batches draw from: it depends on where the run stands only, so that resuming is exact.
 
-    def _parallelise(self, network: UnimodalNet | FusionNet) -> nn.Module:
-        if self._process.world_size == 1:
-            return network
-        if self._process.device.type == "cuda":
-            synced = nn.SyncBatchNorm.convert_sync_batchnorm(network)
-            return DistributedDataParallel(synced, device_ids=[self._process.device.index])
-        # Of a 1x1 kernel both memory layouts are the same, but torch compares the strides that describe them.
-        warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
-        return DistributedDataParallel(network)  # SyncBatchNorm exists on GPUs only: batch norm sees its own share
+        Processes draw differently, or they would all drop the same units and read the same frames.
+        """
+        position, seed = self._position, self._config.seed
+        places = range(position.batches, position.batches + num_batches)
+        return [np.random.default_rng([seed, position.epoch, place, self._process.rank, 1]) for place in places]
 
-    def _save(self, name: str, epoch: int, metrics: dict[str, float]) -> None:
-        network = self._network
-        checkpoint = Checkpoint(
+    def _save_within_epoch(self, stop: StopRequest) -> None:
+        signal = stop.agreed()
+        every = self._config.keep.every_steps
+        is_due = every is not None and self._position.step % every == 0
+        if self._position.batches < len(self._train) and (signal or is_due):
+            if self._process.speaks:
+                self._keeper.save(self._checkpoint())
+            if signal:
+                self._stop(signal)
+
+    def _stop(self, signal: int) -> NoReturn:
+        self._display.say(f"stopped, and saved in {self._config.out / 'last.pt'}; go on with --resume auto")
+        raise SystemExit(_AFTER_SIGNAL + signal)
+
+    def _finish_epoch(self, figures: EpochFigures) -> None:
+        """Evaluate if it is time to; write down what there is to know."""
+        epoch, schedule = self._position.epoch, self._config.schedule
+        if epoch < schedule.epochs and epoch % schedule.evaluate_every:
+            if self._process.speaks:
+                self._history.add(epoch, figures.means(), None)
+                self._keeper.save(self._checkpoint())
+            return
+        evaluation, metrics, use_averaged = self._evaluate()
+        self._display.evaluated(metrics, len(evaluation.clips))
+        self._keeper.top1[epoch] = evaluation.accuracy()
+        self._rates.evaluated(epoch - 1, evaluation.accuracy())
+        if self._process.speaks:
+            self._history.add(epoch, figures.means(), metrics)
+            checkpoint = self._checkpoint()
+            checkpoint.metrics, checkpoint.use_averaged = metrics, use_averaged
+            checkpoint.temperature = fit_temperature(evaluation)
+            self._keeper.save_evaluated(checkpoint)
+            if self._keeper.is_best(epoch):
+                save_evaluation(self._config.out / "scores-valid.npz", evaluation)
+
+    def _evaluate(self) -> tuple[Evaluation, dict[str, float], bool]:
+        """Return the scores of the better weights, the figures of both, and whether the averaged ones are better."""
+        network, averaged = self._stepper.network, self._averaged_network()
+        share_buffers(network, self._process)
+        evaluation = evaluate(network, self._valid, self._process, self._config)
+        metrics = evaluation.metrics()
+        if averaged is None:
+            return evaluation, metrics, False
+        share_buffers(averaged, self._process)
+        other = evaluate(averaged, self._valid, self._process, self._config)
+        metrics |= {f"averaged_{name}": value for name, value in other.metrics().items()}
+        is_better = other.accuracy() > evaluation.accuracy()
+        return (other if is_better else evaluation), metrics, is_better
+
+    def _averaged_network(self) -> UnimodalNet | FusionNet | None:
+        if self._stepper.averaged is None:
+            return None
+        network = cast(UnimodalNet | FusionNet, self._stepper.averaged.module)
+        if isinstance(network, UnimodalNet) and isinstance(self._stepper.network, UnimodalNet):
+            network.tau = self._stepper.network.tau
+        return network
+
+    def _checkpoint(self) -> Checkpoint:
+        network, averaged = self._stepper.network, self._stepper.averaged
+        training: dict[str, Any] = {
+            **self._stepper.state_dict(),
+            "rates": self._rates.state_dict(),
+            "top1": dict(self._keeper.top1),
+        }
+        return Checkpoint(
             config=self._config,
             class_names=self._class_names,
-            epoch=epoch + 1,
+            position=self._position,
             tau=network.tau if isinstance(network, UnimodalNet) else 1.0,
-            metrics=metrics,
+            metrics={},
             model=network.state_dict(),
-            optimizer=self._optimizer.state_dict(),
+            averaged=None if averaged is None else averaged.module.state_dict(),
+            training=training,
         )
-        save_checkpoint(self._config.out / name, checkpoint)
-        with atomic_file(self._config.out / f"{name.removesuffix('.pt')}.json") as temporary:
-            temporary.write_text(json.dumps({"epoch": epoch + 1, **metrics}) + "\n", encoding="utf-8")
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        self._stepper.network.load_state_dict(checkpoint.model)
+        if self._stepper.averaged is not None and checkpoint.averaged is not None:
+            self._stepper.averaged.module.load_state_dict(checkpoint.averaged)
+            self._stepper.averaged.n_averaged.fill_(checkpoint.position.step)
+        self._stepper.load_state_dict(checkpoint.training)
+        self._rates.load_state_dict(checkpoint.training["rates"])
+        self._keeper.top1.update(checkpoint.training["top1"])
+        self._position = checkpoint.position
+        before = checkpoint.position.num_processes
+        if before != self._process.world_size:
+            # As many clips are done, whichever they are: the processes share the epoch's clips in another way now.
+            batches = checkpoint.position.batches * before // self._process.world_size
+            self._move(batches=min(batches, len(self._train)), num_processes=self._process.world_size)
+        self._display.say(f"going on in epoch {self._position.epoch + 1}, after step {self._position.step}")
+
+    def _move(self, **changes: int) -> None:
+        self._position = self._position.model_copy(update=changes)
 
 
-def _optimizer(network: UnimodalNet | FusionNet, config: OptimizerConfig) -> torch.optim.Optimizer:
-    if config.name == "adamw":
-        return torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
-    return torch.optim.SGD(
-        network.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
-    )
+def _groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
+    while group := list(islice(batches, size)):
+        yield group

@@ -21,9 +21,11 @@ class LossConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     label_smoothing: float = Field(0.1, ge=0, lt=1)
-    branches: float = Field(0.5, ge=0)  # weight of each branch's cross-entropy
+    heads: tuple[float, float, float, float] = Field(
+        (1.0, 0.5, 0.5, 0.5), description="weights of the fused, small, medium and large head's cross-entropy"
+    )
     distillation: float = Field(1.0, ge=0)
-    distillation_temperature: float = Field(0.5, gt=0)  # NvGesture and IsoGD: 0.4
+    distillation_temperature: float = Field(0.5, gt=0, description="NvGesture and IsoGD: 0.4")
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,9 @@ def unimodal_loss(
         "ce_large": F.cross_entropy(output.large, labels, label_smoothing=smoothing),
         "distillation": distillation(output, config.distillation_temperature, summed=sum_distillation),
     }
-    branches = terms["ce_small"] + terms["ce_medium"] + terms["ce_large"]
-    return Loss(terms["ce_fused"] + config.branches * branches + distil * terms["distillation"], terms)
+    cross_entropies = list(terms.values())[:4]
+    total = sum((w * ce for w, ce in zip(config.heads, cross_entropies, strict=True)), distil * terms["distillation"])
+    return Loss(total, terms)
 
 
 def fusion_loss(
@@ -86,7 +89,12 @@ def fusion_loss(
 
 
 def distillation(output: UnimodalOutput | StreamOutput, temperature: float, *, summed: bool) -> Tensor:
-    """Return the KL divergence, summed over features, of the recoupling's feature from the mean class token."""
+    """Return the KL divergence, summed over features, of the recoupling's feature from the mean class token.
+
+    Without recoupling there is none: 0.
+    """
+    if output.student is None:
+        return output.teacher.new_zeros(())
     teacher = (output.teacher / temperature).softmax(-1)
     log_ratio = (output.teacher / temperature).log_softmax(-1) - (output.student / temperature).log_softmax(-1)
     per_sample = (teacher * log_ratio).sum(-1)

@@ -5,39 +5,65 @@ import os
 from pathlib import Path
 
 import cv2
-import torch
 
-from preprocess.errors import run_command
-from training.config import load_config
+from preprocess.errors import UserError, run_command
+from training.checks import check_data
+from training.config import TrainingConfig
+from training.config_file import config_yaml, load_config
 from training.display import Display
-from training.distributed import process_group
+from training.distributed import Process, process_group, use_cores
 from training.loop import Trainer
+from training.resume import find_resumable
 
 
 def main() -> int:
     """Train one run; returns the exit code."""
-    arguments = _parse()
-    config = load_config(arguments.config, arguments.set)
+    options = _parser().parse_args()
+    config = load_config(options.config, options.set)
+    if options.print_config:
+        print(config_yaml(config), end="")
+        return 0
     cv2.setNumThreads(1)  # loader processes are the parallelism
     with process_group() as process:
-        if process.device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
-            torch.set_num_threads(max(1, (os.cpu_count() or 1) // process.world_size))
+        use_cores(process)
         with Display(config.schedule.epochs, silent=not process.speaks) as display:
-            best = Trainer(config, process, display).run()
-            display.say(f"best top-1 {best['top1']:.1%}; weights in {config.out / 'best.pt'}")
+            return _train(config, options, process, display)
+
+
+def _train(config: TrainingConfig, options: argparse.Namespace, process: Process, display: Display) -> int:
+    for warning in check_data(config, process.world_size):
+        display.say(f"warning: {warning}")
+    # Under torchrun, a process that was killed begins again with the others.
+    is_restart = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    resumed = None
+    if options.resume is not None or is_restart:
+        resumed = find_resumable(config, None if options.resume in (None, "auto") else Path(options.resume))
+    elif (config.out / "last.pt").exists() and not options.overwrite:
+        raise UserError(f"{config.out}: holds a run; go on with --resume auto, or name another out, or --overwrite it")
+    if process.speaks:
+        config.out.mkdir(parents=True, exist_ok=True)
+        (config.out / "config.yml").write_text(config_yaml(config), encoding="utf-8")
+    best = Trainer(config, process, display, resumed).run()
+    display.say(f"best top-1 {best:.1%}; weights in {config.out / 'best.pt'}")
     return 0
 
 
-def _parse() -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Train one stream (type: M or K), or the fusion of two trained streams (type: FusionNet).",
-        epilog="Under torchrun, one process a GPU: torchrun --nproc_per_node=8 training/main.py --config FILE",
+        epilog="Under torchrun, one process a GPU: torchrun --nproc_per_node=8 training/main.py --config FILE. "
+        "Ctrl-C and SIGTERM save the run and end it; python -m training.evaluate evaluates a checkpoint.",
     )
     parser.add_argument("--config", type=Path, required=True, help="YAML file; see configs/")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key, e.g. schedule.epochs=10"
     )
-    return parser.parse_args()
+    parser.add_argument(
+        "--resume", metavar="auto|FILE", help="go on from the run's last checkpoint, if there is one, or from FILE"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="begin anew where out holds a run")
+    parser.add_argument("--print-config", action="store_true", help="print every setting, explained, and do nothing")
+    return parser
 
 
 if __name__ == "__main__":

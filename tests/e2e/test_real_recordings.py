@@ -37,7 +37,7 @@ def write_gesture_config(path: Path, root: Path, **sections: object) -> Path:
         path.with_suffix(""),
         data={"dataset": "nvgesture", "root": str(root), "num_workers": 0},
         clip={"num_frames": 8, "resize": [256, 256], "crop": 224, "size": 64, "depth": {"mode": "image"}},
-        augment={"flip": 0.0, "rotated": 0.5, "angle_deg": 5},
+        augment={"flip": 0.0, "rotated": 0.5, "angle_deg": [-5, 5]},
         schedule={"epochs": 12, "warmup_epochs": 1, "tau": [0.1, 0.1], "evaluate_every": 12},
         **sections,
     )

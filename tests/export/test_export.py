@@ -12,7 +12,7 @@ from export.runtimes import load_runtime
 from preprocess.clip import ClipSpec
 from preprocess.errors import UserError
 from tests.commands import assert_refused, run_module
-from training.checkpoint import Checkpoint, build_network, save_checkpoint
+from training.checkpoint import Checkpoint, Position, build_network, save_checkpoint
 from training.config import TrainingConfig
 
 SMALL = {
@@ -32,11 +32,11 @@ def untrained(kind: str, path: Path) -> Path:
     checkpoint = Checkpoint(
         config=config,
         class_names=("wave", "squat", "jump"),
-        epoch=1,
+        position=Position(epoch=1),
         tau=0.5,
+        temperature=1.5,
         metrics={"top1": 0.25},
         model=network.state_dict(),
-        optimizer={},
     )
     save_checkpoint(path, checkpoint)
     return path
@@ -58,6 +58,7 @@ def test_fusion_bundle_describes_and_proves_itself(fusion_bundle: Path) -> None:
     manifest = bundle.manifest
     assert manifest.modality == "rgbd"
     assert manifest.labels == ("wave", "squat", "jump")
+    assert manifest.temperature == 1.5
     assert [tensor.name for tensor in manifest.outputs] == ["logits", "logits_rgb", "logits_depth"]
     assert manifest.source.metrics == {"top1": 0.25}
     (parity,) = manifest.parity

@@ -56,7 +56,7 @@ def write_config(path: Path, root: Path, out: Path, **sections: object) -> Path:
             "guidance_window": 3,
             "batchnorm_momentum": 0.3,
         },
-        "augment": {"flip": 0.0, "rotated": 0.2, "angle_deg": 3},
+        "augment": {"flip": 0.0, "rotated": 0.2, "angle_deg": [-3, 3]},
         "optimizer": {"name": "adamw", "lr": 2.0e-3},
         "schedule": {"epochs": 4, "warmup_epochs": 1, "tau": [0.1, 0.1], "evaluate_every": 2},
     }

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from preprocess.errors import ConfigError
-from training.config import load_config
+from training.config_file import load_config
 
 MINIMAL = "type: M\nout: runs/rgb\ndata: {root: data}\n"
 
@@ -40,7 +40,7 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
         ("optimiser: {}", "optimiser: is an unknown key; did you mean 'optimizer'"),
         ("clip: {depth: {mood: range}}", r"clip\.depth\.mood: is an unknown key; did you mean 'mode'"),
         ("streams: {rbg: a, depth: b, rgb: c}", r"streams\.rbg: is an unknown key; did you mean 'rgb'"),
-        ("zzz: 1", "zzz: is an unknown key; known keys are: type, out"),
+        ("zzz: 1", "zzz: is an unknown key; known keys are: type, seed"),
         ("batch_size: 1", r"batch_size: .*greater than or equal to 2 \(got 1\)"),
         ("clip: {crop: 300}", "does not fit into resize"),
         ("data: {root: data, dataset: nut}", "dataset 'nut' is unknown; choose one of: ntu"),

@@ -9,8 +9,9 @@ from preprocess.convert import main as convert
 from preprocess.datasets import NTU
 from preprocess.errors import DatasetError, MediaError
 from tests.training.processed import write_clips, write_config
-from training.config import TrainingConfig, load_config
-from training.data import Loader, class_names
+from training.config import TrainingConfig
+from training.config_file import load_config
+from training.data import Loader, View
 
 
 @pytest.fixture
@@ -72,17 +73,31 @@ def test_a_broken_frame_is_named(config: TrainingConfig, num_workers: int) -> No
     frame.write_bytes(frame.read_bytes()[:200])
     with_workers = config.model_copy(update={"data": config.data.model_copy(update={"num_workers": num_workers})})
     with pytest.raises(MediaError, match=r"^\S+000000\.jpg: the image is truncated"):
-        list(Loader(with_workers, "valid", rank=0, world_size=1).epoch(0))
+        list(Loader(with_workers, "valid", rank=0, world_size=1).evaluation(View()))
 
 
-def test_broken_split_files_are_named(config: TrainingConfig) -> None:
-    root = config.data.root
-    (root / "class_names.txt").write_text("right\n")
-    with pytest.raises(DatasetError, match="labels up to 1, but there are 1 class names"):
-        class_names(config.data)
-    NTU.split_file(root, "train", "CS").unlink()
+def test_missing_split_files_are_named(config: TrainingConfig) -> None:
+    NTU.split_file(config.data.root, "train", "CS").unlink()
     with pytest.raises(DatasetError, match=r"train\.txt"):
         Loader(config, "train", rank=0, world_size=1)
+
+
+def test_views_of_an_evaluation_read_other_frames_and_mirror(config: TrainingConfig) -> None:
+    loader = Loader(config, "valid", rank=0, world_size=1)
+    middle, late, mirrored = (
+        next(iter(loader.evaluation(view))).clips[0] for view in (View(), View(0.9), View(flip=True))
+    )
+    assert not torch.equal(middle, late)
+    assert torch.equal(middle.flip(3), mirrored)
+
+
+def test_the_reference_crops_both_streams_apart(config: TrainingConfig) -> None:
+    legacy = config.legacy.model_copy(update={"two_geometries": True})
+    spec = config.clip.model_copy(update={"crop": 30})
+    both = config.model_copy(update={"type": "FusionNet", "legacy": legacy, "clip": spec})
+    rgb, depth = next(iter(Loader(both, "train", rank=0, world_size=1).epoch(0))).clips
+    bar, far = rgb.float().mean(-1) > 130, depth[..., 2] > depth[..., 0]
+    assert (bar == far).float().mean() < 0.9
 
 
 def test_shards_give_the_same_batches_as_folders_in_loader_processes_too(

@@ -1,9 +1,10 @@
 """What changes from step to step and from epoch to epoch."""
 
 import pytest
+import torch
 
-from training.config import OptimizerConfig, ScheduleConfig
-from training.schedule import distillation_weight, learning_rate, tau
+from training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
+from training.schedule import RateSetter, distillation_weight, learning_rate, legacy_learning_rate, tau
 
 
 def test_the_rate_warms_up_to_the_configured_one_and_ends_at_the_smallest() -> None:
@@ -25,3 +26,35 @@ def test_a_run_shorter_than_the_temperature_schedule_works() -> None:
 
 def test_distillation_waits_for_the_end_of_the_warm_up() -> None:
     assert [distillation_weight(epoch, 1.0, ScheduleConfig()) for epoch in (0, 2, 3)] == [0.0, 0.0, 1.0]
+
+
+def test_steps_fall_by_a_factor() -> None:
+    optimizer, schedule = OptimizerConfig(lr=1.0), ScheduleConfig(name="step", warmup_epochs=1, step_epochs=2)
+    rates = [learning_rate(2 * epoch, 2, optimizer, schedule) for epoch in range(1, 6)]
+    assert rates == pytest.approx([1, 1, 0.1, 0.1, 0.01])
+
+
+def test_the_references_warm_up_reaches_half_the_rate() -> None:
+    rates = [legacy_learning_rate(epoch, OptimizerConfig(), ScheduleConfig()) for epoch in range(100)]
+    assert rates[0] == 1e-8
+    assert max(rates) == pytest.approx(0.005)
+    assert rates[-1] < 2e-5
+
+
+def test_a_plateau_makes_the_rate_fall_and_survives_resuming() -> None:
+    schedule = ScheduleConfig(name="plateau", warmup_epochs=1, patience=1)
+    config = TrainingConfig(type="M", schedule=schedule, optimizer=OptimizerConfig(lr=1.0))
+
+    def fresh() -> tuple[torch.optim.SGD, RateSetter]:
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        return optimizer, RateSetter(optimizer, config, 2)
+
+    optimizer, rates = fresh()
+    assert [rates.before_step(step) for step in range(4)] == pytest.approx([0.5, 1, 1, 1])
+    for epoch in (0, 1, 2):  # the first is of the warm-up, and does not count
+        rates.evaluated(epoch, 0.5)
+    other, resumed = fresh()
+    other.load_state_dict(optimizer.state_dict())
+    resumed.load_state_dict(rates.state_dict())
+    resumed.evaluated(3, 0.5)
+    assert resumed.before_step(10) == pytest.approx(0.1)

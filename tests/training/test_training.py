@@ -9,10 +9,11 @@ import pytest
 from tests.commands import assert_refused, run_module
 from tests.training.processed import write_clips, write_config
 from training.checkpoint import Checkpoint, CheckpointError, load_checkpoint, restore_network
-from training.config import load_config
+from training.config_file import load_config
 from training.data import Loader
 from training.distributed import process_group
-from training.evaluate import Evaluation, evaluate
+from training.evaluate import evaluate
+from training.metrics import Evaluation
 
 pytestmark = pytest.mark.slow
 
@@ -21,10 +22,10 @@ def train(*arguments: object) -> subprocess.CompletedProcess[str]:
     return run_module("training.main", *arguments)
 
 
-def evaluate_alone(config: Path, checkpoint: Checkpoint) -> Evaluation:
+def evaluate_alone(checkpoint: Checkpoint) -> Evaluation:
     with process_group() as process:
-        loader = Loader(load_config(config), "valid", rank=0, world_size=1)
-        return evaluate(restore_network(checkpoint), loader, process)
+        loader = Loader(checkpoint.config, "valid", rank=0, world_size=1)
+        return evaluate(restore_network(checkpoint), loader, process, checkpoint.config)
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +48,8 @@ def test_a_stream_learns_and_its_checkpoint_carries_everything(runs: Path, name:
     assert checkpoint.class_names == ("right", "down")
     assert checkpoint.metrics["top1"] == 1.0
     assert checkpoint.config == load_config(runs / f"{name}.yml")
-    evaluation = evaluate_alone(runs / f"{name}.yml", checkpoint)
-    assert evaluation.metrics() == checkpoint.metrics
+    evaluation = evaluate_alone(checkpoint)
+    assert evaluation.metrics() == pytest.approx(checkpoint.metrics)
     assert evaluation.scores["logits"].shape == (7, 2)
 
 
@@ -59,9 +60,9 @@ def test_fusion_starts_from_both_streams(runs: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert load_checkpoint(runs / "fusion" / "best.pt").metrics["top1"] == 1.0
 
-    wrong = train("--config", config, "--set", f"streams.rgb={streams['depth']}")
+    wrong = train("--config", config, "--overwrite", "--set", f"streams.rgb={streams['depth']}")
     assert_refused(wrong, "streams.rgb needs a checkpoint of type M, this is K")
-    other = train("--config", config, "--set", "network.num_blocks=2")
+    other = train("--config", config, "--overwrite", "--set", "network.num_blocks=2")
     assert_refused(other, "was trained with another network")
 
 
@@ -72,9 +73,9 @@ def test_two_processes_under_torchrun(runs: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("epoch   1/2") == 1  # one process speaks
     checkpoint = load_checkpoint(runs / "two" / "last.pt")
-    assert checkpoint.epoch == 2
+    assert checkpoint.position.epoch == 2
     # The clips were shared out, and yet the figures are those of one process that sees them all.
-    assert evaluate_alone(runs / "two.yml", checkpoint).metrics() == checkpoint.metrics
+    assert evaluate_alone(checkpoint).metrics() == pytest.approx(checkpoint.metrics)
 
 
 def test_the_same_seed_gives_the_same_weights(runs: Path) -> None:

@@ -19,7 +19,7 @@ class StreamOutput(NamedTuple):
     logits: Tensor
     feature: Tensor
     modality: Tensor
-    student: Tensor
+    student: Tensor | None  # without recoupling
     teacher: Tensor
 
 

@@ -4,9 +4,14 @@ Time is folded into the batch, because every convolution is 2-D; the (3, 3, 3) p
 place where frames meet, are split into a pool over space and one over time. Source: REFERENCE.md section 4.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from training.models.guidance import halve_until
 
@@ -84,9 +89,15 @@ class Inception(nn.Module):
 
 
 class SpatialNet(nn.Module):
-    """Normalised frames and their guidance -> one feature vector per frame."""
+    """Normalised frames and their guidance -> one feature vector per frame.
 
-    def __init__(self, width: float, dim: int, momentum: float) -> None:
+    With `checkpoint_activations`, training keeps what enters the stem and each block, and computes the rest again for
+    the gradients.
+    """
+
+    checkpoint_activations = False
+
+    def __init__(self, width: float, dim: int, momentum: float, *, guided: bool) -> None:
         super().__init__()
         stem, middle = scaled(64, width), scaled(192, width)
         self.conv1 = Unit2D(3, stem, 7, 2, momentum)
@@ -98,19 +109,18 @@ class SpatialNet(nn.Module):
             self.add_module(name, Inception(inputs, channels, momentum))
             inputs = channels[0] + channels[2] + channels[4] + channels[5]
         self.project = nn.Sequential(nn.LayerNorm(inputs), nn.Linear(inputs, dim))
-        # w0 weighs a feature, w1 the feature seen through the guidance; one pair for all three places.
-        self.guidance_weights = nn.Parameter(torch.tensor([1.0, 0.0]))
+        if guided:
+            # w0 weighs a feature, w1 the feature seen through the guidance; one pair for all three places.
+            self.guidance_weights = nn.Parameter(torch.tensor([1.0, 0.0]))
 
-    def forward(self, clip: Tensor, guidance: Tensor) -> Tensor:
-        """clip [B, T, 3, H, W] and guidance [B, T, 1, H, W] -> [B, T, dim]."""
+    def forward(self, clip: Tensor, guidance: Tensor | None) -> Tensor:
+        """clip [B, T, 3, H, W] and guidance [B, T, 1, H, W], None for a network without -> [B, T, dim]."""
         num_frames = clip.shape[1]
-        maps = guidance.flatten(0, 1)
-        x = self.conv1(clip.flatten(0, 1).contiguous(memory_format=torch.channels_last))
-        x = max_pool_same(x, 3, 2)
-        x = max_pool_same(self.conv3(self.conv2(x)), 3, 2)
+        maps = None if guidance is None else guidance.flatten(0, 1)
+        x = self._run(self._stem, clip.flatten(0, 1).contiguous(memory_format=torch.channels_last))
         for name in BLOCKS:
-            x = self.get_submodule(name)(x, num_frames)
-            if name.endswith("b"):
+            x = self._run(self.get_submodule(name), x, num_frames)
+            if name.endswith("b") and maps is not None:
                 x, maps = self._guide(x, maps)
             elif name == "mixed_3c":
                 x = max_pool_same(x, 3, 2)
@@ -119,7 +129,33 @@ class SpatialNet(nn.Module):
         features: Tensor = self.project(x.mean((-2, -1)))
         return features.unflatten(0, (-1, num_frames))
 
+    def _stem(self, x: Tensor) -> Tensor:
+        x = max_pool_same(self.conv1(x), 3, 2)
+        return max_pool_same(self.conv3(self.conv2(x)), 3, 2)
+
+    def _run(self, part: Callable[..., Tensor], *inputs: Any) -> Tensor:
+        if not (self.checkpoint_activations and self.training):
+            return part(*inputs)
+        result: Tensor = checkpoint(
+            part, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), _frozen_statistics(self))
+        )
+        return result
+
     def _guide(self, x: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
         maps = halve_until(maps, x.shape[-2])
         plain, guided = self.guidance_weights
         return x + plain * x + guided * x * (1 + maps), maps
+
+
+@contextmanager
+def _frozen_statistics(network: nn.Module) -> Iterator[None]:
+    """Leave batch norm's running statistics as they are: a part that is computed again was counted already."""
+    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        norm.momentum, norm.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for norm, (momentum, count) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, count

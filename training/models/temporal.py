@@ -14,7 +14,6 @@ from training.models.recoupling import Recoupling
 
 BRANCHES = ("small", "medium", "large")
 INCEPTION = (160, 112, 224, 24, 64, 64)  # of the first block; REFERENCE.md section 4
-KEPT_SCORES = 0.7  # share of attention scores kept in every row
 DROPOUT = 0.1
 
 
@@ -54,9 +53,9 @@ class TemporalInception(nn.Module):
 class Attention(nn.Module):
     """Pre-norm self-attention that forgets the weakest scores of every row."""
 
-    def __init__(self, dim: int, num_heads: int) -> None:
+    def __init__(self, dim: int, num_heads: int, kept_scores: float) -> None:
         super().__init__()
-        self.num_heads = num_heads
+        self.num_heads, self.kept_scores = num_heads, kept_scores
         self.norm = nn.LayerNorm(dim)
         self.qkv = nn.Linear(dim, 3 * dim, bias=False)
         self.out = nn.Linear(dim, dim)
@@ -67,7 +66,7 @@ class Attention(nn.Module):
         split = self.qkv(self.norm(x)).unflatten(-1, (3, self.num_heads, -1))
         query, key, value = split.permute(2, 0, 3, 1, 4)
         scores = query @ key.transpose(-2, -1) / query.shape[-1] ** 0.5
-        weakest_kept = scores.topk(int(scores.shape[-1] * KEPT_SCORES), dim=-1).values[..., -1:]
+        weakest_kept = scores.topk(int(scores.shape[-1] * self.kept_scores), dim=-1).values[..., -1:]
         weights = torch.where(scores >= weakest_kept, scores, float("-inf")).softmax(-1)
         mixed = (weights @ value).transpose(1, 2).flatten(2)
         return self.dropout(self.out(mixed))
@@ -91,9 +90,9 @@ class FeedForward(nn.Module):
 class Block(nn.Module):
     """One transformer layer."""
 
-    def __init__(self, dim: int, hidden: int, num_heads: int) -> None:
+    def __init__(self, dim: int, hidden: int, num_heads: int, kept_scores: float) -> None:
         super().__init__()
-        self.attention = Attention(dim, num_heads)
+        self.attention = Attention(dim, num_heads, kept_scores)
         self.feed_forward = FeedForward(dim, hidden)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -106,14 +105,23 @@ class Branch(nn.Module):
     """One density: a class token reads `num_frames` of the clip's frames."""
 
     def __init__(
-        self, num_frames: int, dim: int, width: float, num_blocks: int, num_heads: int, momentum: float
+        self,
+        num_frames: int,
+        dim: int,
+        width: float,
+        *,
+        num_blocks: int,
+        num_heads: int,
+        kept_scores: float,
+        momentum: float,
     ) -> None:
         super().__init__()
         self.num_frames = num_frames
         self.class_token = nn.Parameter(torch.randn(1, 1, dim))
         self.position = nn.Parameter(torch.randn(1, num_frames + 1, dim))
         self.inception = TemporalInception(dim, width, momentum)
-        self.blocks = nn.ModuleList(Block(dim, scaled(768, width), num_heads) for _ in range(num_blocks))
+        hidden = scaled(768, width)
+        self.blocks = nn.ModuleList(Block(dim, hidden, num_heads, kept_scores) for _ in range(num_blocks))
 
     def forward(self, frames: Tensor, rng: np.random.Generator | None) -> Tensor:
         """Features [B, T, dim] -> the class token [B, dim]; `rng` draws the frames, None takes bin centres."""
@@ -129,10 +137,10 @@ class Branch(nn.Module):
 
 
 class TemporalOutput(NamedTuple):
-    """Class tokens [B, dim] of the three branches, and the recoupling's distillation feature [B, dim]."""
+    """Class tokens [B, dim] of the three branches, and the recoupling's distillation feature [B, dim], if any."""
 
     tokens: dict[str, Tensor]
-    distilled: Tensor
+    distilled: Tensor | None
 
     @property
     def mean_token(self) -> Tensor:
@@ -146,32 +154,17 @@ class TemporalOutput(NamedTuple):
 
 
 class TemporalNet(nn.Module):
-    """Recoupling, then the three branches. Source: REFERENCE.md section 4."""
+    """Recoupling, if any, then the three branches. Source: REFERENCE.md section 4."""
 
-    def __init__(
-        self,
-        *,
-        num_frames: int,
-        branch_frames: Mapping[str, int],
-        dim: int,
-        width: float,
-        num_blocks: int,
-        num_heads: int,
-        recoupling_heads: int,
-        recoupling_hidden: int,
-        momentum: float,
-    ) -> None:
+    def __init__(self, recoupling: Recoupling | None, branches: Mapping[str, Branch]) -> None:
         super().__init__()
-        self.recoupling = Recoupling(num_frames, dim, recoupling_heads, recoupling_hidden)
-        self.branches = nn.ModuleDict(
-            {
-                name: Branch(frames, dim, width, num_blocks, num_heads, momentum)
-                for name, frames in branch_frames.items()
-            }
-        )
+        self.recoupling = recoupling
+        self.branches = nn.ModuleDict(dict(branches))
 
     def forward(self, features: Tensor, rng: np.random.Generator | None) -> TemporalOutput:
         """[B, T, dim] -> the branches' class tokens and the distillation feature."""
-        recoupled, distilled = self.recoupling(features.transpose(1, 2))
-        frames = recoupled.transpose(1, 2)
-        return TemporalOutput({name: branch(frames, rng) for name, branch in self.branches.items()}, distilled)
+        distilled = None
+        if self.recoupling is not None:
+            recoupled, distilled = self.recoupling(features.transpose(1, 2))
+            features = recoupled.transpose(1, 2)
+        return TemporalOutput({name: branch(features, rng) for name, branch in self.branches.items()}, distilled)

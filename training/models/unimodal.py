@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from training.models.guidance import normalise, rank_pool
 from training.models.inception import SpatialNet, scaled
-from training.models.temporal import BRANCHES, TemporalNet, TemporalOutput
+from training.models.recoupling import Recoupling
+from training.models.temporal import BRANCHES, Branch, TemporalNet, TemporalOutput
 
 
 class NetworkConfig(BaseModel):
@@ -17,14 +18,21 @@ class NetworkConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    width: float = Field(1.0, gt=0, le=4)  # channels and token width, relative to the published network
-    branch_frames: tuple[int, int, int] = (16, 32, 48)  # frames that the small, medium and large branch read
-    num_blocks: int = Field(6, ge=1)
-    num_heads: int = Field(8, ge=1)
+    width: float = Field(1.0, gt=0, le=4, description="channels and token width, relative to the published network")
+    branch_frames: tuple[int, int, int] = Field(
+        (16, 32, 48), description="frames that the small, medium and large branch read"
+    )
+    num_blocks: int = Field(6, ge=1, description="transformer blocks of each branch")
+    num_heads: int = Field(8, ge=1, description="attention heads of a block")
+    kept_scores: float = Field(0.7, gt=0, le=1, description="share of attention scores kept in every row")
+    guidance: bool = Field(True, description="frame-wise rank pooling steers the spatial stream")
+    guidance_window: int = Field(10, ge=1, description="frames; NvGesture: 4")
+    recoupling: bool = Field(True, description="gates over time and channels, and their distillation")
     recoupling_heads: int = Field(1, ge=1)
-    recoupling_hidden: int | None = Field(None, ge=1)  # None: four times the clip's frames; THU-READ's files have 128
-    guidance_window: int = Field(10, ge=1)  # NvGesture: 4
-    batchnorm_momentum: float = Field(0.01, gt=0, le=1)
+    recoupling_hidden: int | None = Field(
+        None, ge=1, description="null: four times the clip's frames; THU-READ's published files have 128"
+    )
+    batchnorm_momentum: float = Field(0.01, gt=0, le=1, description="short runs need more: 0.1")
 
     @property
     def dim(self) -> int:
@@ -45,7 +53,7 @@ class UnimodalOutput(NamedTuple):
     small: Tensor
     medium: Tensor
     large: Tensor
-    student: Tensor
+    student: Tensor | None  # without recoupling
     teacher: Tensor
 
     def heads(self) -> dict[str, Tensor]:
@@ -63,24 +71,31 @@ class Backbone(nn.Module):
 
     def __init__(self, config: NetworkConfig, num_frames: int) -> None:
         super().__init__()
-        self.guidance_window = config.guidance_window
-        self.spatial = SpatialNet(config.width, config.dim, config.batchnorm_momentum)
+        self.guidance_window = config.guidance_window if config.guidance else None
+        self.spatial = SpatialNet(config.width, config.dim, config.batchnorm_momentum, guided=config.guidance)
         self.temporal = TemporalNet(
-            num_frames=num_frames,
-            branch_frames=dict(zip(BRANCHES, config.branch_frames, strict=True)),
-            dim=config.dim,
-            width=config.width,
-            num_blocks=config.num_blocks,
-            num_heads=config.num_heads,
-            recoupling_heads=config.recoupling_heads,
-            recoupling_hidden=config.recoupling_hidden or 4 * num_frames,
-            momentum=config.batchnorm_momentum,
+            Recoupling(num_frames, config.dim, config.recoupling_heads, config.recoupling_hidden or 4 * num_frames)
+            if config.recoupling
+            else None,
+            {
+                name: Branch(
+                    frames,
+                    config.dim,
+                    config.width,
+                    num_blocks=config.num_blocks,
+                    num_heads=config.num_heads,
+                    kept_scores=config.kept_scores,
+                    momentum=config.batchnorm_momentum,
+                )
+                for name, frames in zip(BRANCHES, config.branch_frames, strict=True)
+            },
         )
 
     def features(self, frames: Tensor) -> Tensor:
         """Uint8 frames [B, T, H, W, 3] -> spatial features [B, T, dim]."""
         clip = normalise(frames)
-        features: Tensor = self.spatial(clip, rank_pool(clip, self.guidance_window))
+        guidance = rank_pool(clip, self.guidance_window) if self.guidance_window else None
+        features: Tensor = self.spatial(clip, guidance)
         return features
 
 

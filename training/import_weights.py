@@ -1,0 +1,156 @@
+"""`python -m training.import_weights FILE --config YAML --out CKPT`: the reference's weight files -> ours, and back."""
+
+import argparse
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from preprocess.atomic import atomic_file
+from preprocess.errors import reason_of, run_command
+from training.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    Position,
+    build_network,
+    load_checkpoint,
+    restore_network,
+    save_checkpoint,
+)
+from training.config import TrainingConfig
+from training.config_file import load_config
+from training.data import class_names
+from training.models.weights import from_reference, to_reference
+from training.schedule import tau
+
+# Early files carry temporal Inception blocks of all layers, of which the first's alone are ever used. REFERENCE.md
+# section 8, row 12.
+_UNUSED = re.compile(r"dtn\.multi_scale_transformers\.[1-9]\d*\.Mixed_")
+_HEADS = ("dtn.mlp_head_small.1.weight", "classifier1.1.weight")  # of a stream, of the fusion network
+_HIDDEN = "dtn.rcm.project.0.weight"
+
+
+def import_file(path: Path, config: TrainingConfig) -> tuple[Checkpoint, list[str]]:
+    """Return the checkpoint that a file of the reference's stands for, and what of the file is of no use.
+
+    The number of classes and the width of the recoupling are the file's; all else must be as `config` says. Raises
+    `CheckpointError` for what is no such file, `UserError` that lists what does not match.
+    """
+    content = _load(path)
+    raw = content.get("model", content)
+    if not isinstance(raw, dict) or not all(isinstance(value, Tensor) for value in raw.values()):
+        raise CheckpointError(f"{path}: holds no weights under 'model'; give a model_best.pth.tar of the reference")
+    state = {key.removeprefix("module."): value for key, value in raw.items()}
+    unused = [key for key in state if _UNUSED.search(key)]
+    for key in unused:
+        del state[key]
+    num_classes = _num_classes(path, state)
+    network_config = config.network.model_copy(update={"recoupling_hidden": _recoupling_hidden(state)})
+    config = config.model_copy(update={"network": network_config})
+    ours = build_network(config, num_classes).state_dict()
+    epoch = int(content.get("epoch", config.schedule.tau_epochs))
+    checkpoint = Checkpoint(
+        config=config,
+        class_names=_names(config, num_classes),
+        position=Position(epoch=epoch),
+        tau=tau(max(0, epoch - 1), config.schedule),
+        metrics={"bestacc": float(content["bestacc"])} if "bestacc" in content else {},
+        model=from_reference(state, ours),
+    )
+    return checkpoint, unused
+
+
+def export_file(checkpoint: Checkpoint, path: Path) -> None:
+    """Write our checkpoint as the reference's loader takes it."""
+    content = {
+        "model": to_reference(restore_network(checkpoint).state_dict()),
+        "epoch": checkpoint.position.epoch,
+        "bestacc": checkpoint.metrics.get("top1", 0.0),
+    }
+    with atomic_file(path) as temporary:
+        torch.save(content, temporary)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        # Nothing of a file is run. Its settings may be a Namespace, which does nothing but hold them.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path}: holds objects that would run code when they are loaded, or is no weight file; load it with the "
+            "reference's own code and save its 'model' alone"
+        ) from error
+    except (OSError, RuntimeError, EOFError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({reason_of(error)}); copy it again") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path}: holds a {type(content).__name__}, not a mapping; give a model_best.pth.tar")
+    return content
+
+
+def _num_classes(path: Path, state: Mapping[str, Tensor]) -> int:
+    for key in _HEADS:
+        if key in state:
+            return len(state[key])
+    raise CheckpointError(f"{path}: has neither {' nor '.join(_HEADS)}, so it is of another network")
+
+
+def _recoupling_hidden(state: Mapping[str, Tensor]) -> int | None:
+    """Return the width of the time gate where it is not the usual four times the frames; THU-READ's files have 128."""
+    for prefix in ("", "Modalit_rgb."):
+        weight = state.get(prefix + _HIDDEN)
+        if weight is not None and weight.ndim == 2:
+            hidden, num_frames = weight.shape
+            return None if hidden == 4 * num_frames else hidden
+    return None
+
+
+def _names(config: TrainingConfig, num_classes: int) -> tuple[str, ...]:
+    names = class_names(config.data)
+    return names if len(names) == num_classes else tuple(f"class {number}" for number in range(1, num_classes + 1))
+
+
+def main() -> int:
+    """Run the command and return its exit code."""
+    options = _parser().parse_args()
+    console = Console(highlight=False, soft_wrap=True)
+    if options.to_reference:
+        checkpoint = load_checkpoint(options.file)
+        export_file(checkpoint, options.out)
+        console.print(f"{len(checkpoint.model)} entries under the reference's names in {options.out}")
+        return 0
+    if options.config is None:
+        raise CheckpointError("--config is needed: the file says neither its data set nor its stream")
+    checkpoint, unused = import_file(options.file, load_config(options.config, options.set))
+    save_checkpoint(options.out, checkpoint)
+    config = checkpoint.config
+    console.print(
+        f"{len(checkpoint.model)} of {len(checkpoint.model)} entries matched, {len(unused)} unused ones left out; "
+        f"{len(checkpoint.class_names)} classes, temperature {checkpoint.tau:.3f} of epoch {checkpoint.position.epoch}"
+    )
+    if config.data.dataset == "ntu" and "depth" in config.modalities and config.clip.depth.mode != "wrapped":
+        console.print(
+            "warning: the authors' NTU depth weights were trained on depth that wraps around every 256 mm; "
+            "--set clip.depth.mode=wrapped feeds them so"
+        )
+    console.print(f"written to {options.out}; next: python -m training.evaluate --checkpoint {options.out}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training.import_weights", description=__doc__)
+    parser.add_argument("file", type=Path, help="a model_best.pth.tar; with --to-reference, a checkpoint of ours")
+    parser.add_argument("--config", type=Path, help="configuration of the network that the weights belong to")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one of its keys")
+    parser.add_argument("--out", type=Path, required=True, help="the file to write")
+    parser.add_argument("--to-reference", action="store_true", help="the other way round")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main)

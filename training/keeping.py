@@ -1,0 +1,63 @@
+"""Which checkpoint files of a run there are: last.pt, best.pt, and epoch-NNN.pt where more are to be kept."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from preprocess.atomic import atomic_file
+from training.checkpoint import Checkpoint, save_checkpoint
+from training.config import KeepConfig
+
+
+class Keeper:
+    """Writes a run's checkpoints; `top1` are the accuracies of evaluated epochs so far, which count from 1."""
+
+    def __init__(self, folder: Path, config: KeepConfig, top1: dict[int, float]) -> None:
+        self._folder, self._config, self.top1 = folder, config, top1
+
+    def is_best(self, epoch: int) -> bool:
+        """Whether no evaluated epoch before was as good."""
+        return all(self.top1[epoch] > top1 for other, top1 in self.top1.items() if other < epoch)
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Write last.pt."""
+        save_checkpoint(self._folder / "last.pt", checkpoint)
+
+    def save_evaluated(self, checkpoint: Checkpoint) -> None:
+        """Write last.pt after an evaluation, best.pt if it is, and remove what is not to be kept any more."""
+        self.save(checkpoint)
+        epoch = checkpoint.position.epoch
+        names = ["last"]
+        if self.is_best(epoch):
+            _copy(self._folder / "last.pt", self._folder / "best.pt")
+            names.append("best")
+        for name in names:
+            with atomic_file(self._folder / f"{name}.json") as temporary:
+                figures = {"epoch": epoch, **checkpoint.metrics}
+                temporary.write_text(json.dumps(figures) + "\n", encoding="utf-8")
+        kept = self._epochs_to_keep()
+        if epoch in kept:
+            _copy(self._folder / "last.pt", self._path(epoch))
+        for other in self.top1.keys() - kept:
+            self._path(other).unlink(missing_ok=True)
+
+    def _epochs_to_keep(self) -> set[int]:
+        kept: set[int] = set()
+        if self._config.keep_last > 1:
+            kept |= set(sorted(self.top1)[-self._config.keep_last :])
+        if self._config.keep_best > 1:
+            kept |= set(sorted(self.top1, key=lambda epoch: (-self.top1[epoch], epoch))[: self._config.keep_best])
+        return kept
+
+    def _path(self, epoch: int) -> Path:
+        return self._folder / f"epoch-{epoch:03d}.pt"
+
+
+def _copy(source: Path, target: Path) -> None:
+    with atomic_file(target) as temporary:
+        temporary.unlink(missing_ok=True)
+        try:
+            os.link(source, temporary)  # last.pt is replaced, never written into, so that the other name keeps it
+        except OSError:  # a file system without links
+            shutil.copyfile(source, temporary)

@@ -1,0 +1,45 @@
+"""Which checkpoint a run goes on from, and whether it is the same run's."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from training.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from training.config import TrainingConfig
+
+# Settings that a resumed run may change; with all others equal it ends as if it had never stopped.
+_MAY_CHANGE = {"out", "keep", "data.root", "data.num_workers", "data.eval_batch_size", "schedule.evaluate_every"}
+_MAY_CHANGE |= {"schedule.epochs"}  # it ends otherwise then, as it is meant to
+
+
+def find_resumable(config: TrainingConfig, path: Path | None) -> Checkpoint | None:
+    """Return the checkpoint to go on from: `path`, or, if None, the run's last.pt, if there is one.
+
+    Raises `CheckpointError` where it is of another configuration.
+    """
+    last = path or config.out / "last.pt"
+    if path is None and not last.exists():
+        return None
+    checkpoint = load_checkpoint(last)
+    changed = [
+        f"{key} was {before!r}, is {now!r}"
+        for key, before, now in _differences(checkpoint.config.model_dump(), config.model_dump())
+        if key not in _MAY_CHANGE and key.split(".")[0] not in _MAY_CHANGE
+    ]
+    if changed:
+        raise CheckpointError(
+            f"{last}: belongs to another configuration ({'; '.join(changed)}); use that one, or start.checkpoint to "
+            "begin a new run with its weights"
+        )
+    if not checkpoint.training:
+        raise CheckpointError(f"{last}: has weights only; name it as start.checkpoint to begin a new run with them")
+    return checkpoint
+
+
+def _differences(before: Any, now: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        if before != now:
+            yield prefix, before, now
+        return
+    for key in before:
+        yield from _differences(before[key], now[key], f"{prefix}.{key}" if prefix else key)

@@ -1,0 +1,149 @@
+"""One step of the optimizer: forward and backward over some batches, then the weights move."""
+
+import math
+import warnings
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from preprocess.errors import UserError
+from training.config import OptimizerConfig, TrainingConfig
+from training.data import Batch
+from training.distributed import Process
+from training.losses import Loss, network_loss
+from training.mixing import mix
+from training.models.fusion import FusionNet, FusionOutput
+from training.models.inception import SpatialNet
+from training.models.unimodal import UnimodalNet, UnimodalOutput
+
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass
+class StepFigures:
+    """Sums over the clips of a step: loss, its terms, correct answers, clips."""
+
+    loss: float = 0.0
+    terms: dict[str, float] = field(default_factory=dict)
+    correct: int = 0
+    clips: int = 0
+
+
+class Stepper:
+    """A network that learns: its optimizer, and everything else that moves with a step."""
+
+    def __init__(self, network: UnimodalNet | FusionNet, config: TrainingConfig, process: Process) -> None:
+        self._config, self._process, self._device = config, process, process.device
+        network.to(process.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for module in network.modules():
+            if isinstance(module, SpatialNet):
+                module.checkpoint_activations = config.compute.checkpoint_activations
+        self._parallel = _parallelise(network, config, process)
+        self.network = network
+        self._forward = torch.compile(self._parallel) if config.compute.compile else self._parallel
+        self.optimizer = _optimizer(network, config.optimizer)
+        self._scaler = torch.amp.GradScaler(self._device.type, enabled=config.compute.autocast == "fp16")
+        decay = config.optimizer.ema_decay
+        self.averaged: AveragedModel | None = None
+        if decay is not None:
+            average = get_ema_multi_avg_fn(decay)
+            self.averaged = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
+
+    def step(self, batches: Sequence[Batch], rngs: Sequence[np.random.Generator], *, distil: float) -> StepFigures:
+        """Move the weights by the mean gradient of some batches; everything random of a batch comes from its `rng`.
+
+        Raises `UserError` where the loss is no number.
+        """
+        self.network.train()
+        figures = StepFigures()
+        for number, (batch, rng) in enumerate(zip(batches, rngs, strict=True), start=1):
+            is_last = number == len(batches)
+            waits = isinstance(self._parallel, DistributedDataParallel) and not is_last
+            with self._parallel.no_sync() if waits else nullcontext():  # type: ignore[operator]
+                self._add_gradient(batch, rng, 1 / len(batches), distil, figures)
+        self._scaler.unscale_(self.optimizer)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self._config.optimizer.clip_norm)
+        self._scaler.step(self.optimizer)
+        self._scaler.update()
+        self.optimizer.zero_grad()
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.network)
+        return figures
+
+    def _add_gradient(
+        self, batch: Batch, rng: np.random.Generator, share: float, distil: float, figures: StepFigures
+    ) -> None:
+        torch.manual_seed(int(rng.integers(2**63)))  # of dropout
+        labels = batch.labels.to(self._device, non_blocking=True)
+        clips = tuple(clip.to(self._device, non_blocking=True) for clip in batch.clips)
+        mixed = mix(clips, self._config.augment, rng)
+        with autocast(self._config, self._device):
+            output = self._forward(*(mixed.clips if mixed else clips), rng=rng)
+            loss = self._loss(output, labels, distil)
+            total = loss.total
+            if mixed is not None:
+                other = self._loss(output, labels[mixed.partners], distil)
+                total = mixed.share * total + (1 - mixed.share) * other.total
+        value, *values = torch.stack([total.detach(), *(term.detach() for term in loss.terms.values())]).tolist()
+        terms = dict(zip(loss.terms, values, strict=True))
+        if not math.isfinite(value):
+            listed = ", ".join(f"{name} {term:.3g}" for name, term in terms.items())
+            raise UserError(
+                f"the loss is {value} ({listed}); lower optimizer.lr (now {self._config.optimizer.lr}) and go on with "
+                f"--resume auto: the last good weights are in {self._config.out}"
+            )
+        self._scaler.scale(total * share).backward()
+        size = len(labels)
+        figures.loss += value * size
+        for name, term in terms.items():
+            figures.terms[name] = figures.terms.get(name, 0.0) + term * size
+        figures.correct += int((output.logits.argmax(1) == labels).sum())
+        figures.clips += size
+
+    def _loss(self, output: UnimodalOutput | FusionOutput, labels: Tensor, distil: float) -> Loss:
+        legacy = self._config.legacy.sum_distillation
+        return network_loss(output, labels, self._config.loss, distil=distil, sum_distillation=legacy)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs besides the weights."""
+        return {"optimizer": self.optimizer.state_dict(), "scaler": self._scaler.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where `state_dict` was taken."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        self._scaler.load_state_dict(state["scaler"])
+
+
+def autocast(config: TrainingConfig, device: torch.device) -> torch.autocast:
+    """Return the context in which the network computes."""
+    name = config.compute.autocast
+    return torch.autocast(device.type, dtype=_DTYPES.get(name), enabled=name != "off")
+
+
+def _parallelise(network: UnimodalNet | FusionNet, config: TrainingConfig, process: Process) -> nn.Module:
+    if process.world_size == 1:
+        return network
+    if process.device.type == "cuda":
+        parallel: nn.Module = network
+        if config.compute.sync_batchnorm:
+            parallel = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        return DistributedDataParallel(parallel, device_ids=[process.device.index])
+    # Of a 1x1 kernel both memory layouts are the same, but torch compares the strides that describe them.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    return DistributedDataParallel(network)  # SyncBatchNorm exists on GPUs only: batch norm sees its own share
+
+
+def _optimizer(network: UnimodalNet | FusionNet, config: OptimizerConfig) -> torch.optim.Optimizer:
+    if config.name == "sgd":
+        return torch.optim.SGD(
+            network.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
+        )
+    kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
+    return kind(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
