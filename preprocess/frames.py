@@ -24,6 +24,10 @@ Frame = NDArray[np.uint8] | NDArray[np.uint16]
 _CODECS = {"rgb": ("mpeg4", "yuv420p", "rgb24"), "depth": ("ffv1", "gray16le", "gray16le")}
 
 
+_JPEG = b"\xff\xd8"
+_AS_RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION  # frames of a clip are turned all alike, or not at all
+
+
 def decode_image(data: bytes, name: str) -> Frame:
     """Decode one JPEG or PNG held in memory.
 
@@ -35,9 +39,12 @@ def decode_image(data: bytes, name: str) -> Frame:
     if _is_grey16_png(data):
         return _decode_grey16_png(data, name)
     array = np.frombuffer(data, np.uint8)
-    image = cv2.imdecode(array, cv2.IMREAD_UNCHANGED) if array.size else None
+    is_jpeg = data.startswith(_JPEG)
+    image = cv2.imdecode(array, _AS_RGB if is_jpeg else cv2.IMREAD_UNCHANGED) if array.size else None
     if image is None:
         raise MediaError(f"{name}: not a readable JPEG or PNG image; convert it or copy it again")
+    if is_jpeg:
+        return image.astype(np.uint8, copy=False)
     if image.dtype == np.uint16:
         channels = image.shape[2] if image.ndim == 3 else 1
         raise MediaError(f"{name}: 16-bit images must be PNG of one channel (millimetres), this has {channels}")
@@ -51,7 +58,7 @@ def _is_truncated(data: bytes) -> bool:
     # 64 bytes: some writers pad behind it.
     if data.startswith(b"\x89PNG"):
         return b"IEND" not in data[-64:]
-    return data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[-64:]
+    return data.startswith(_JPEG) and b"\xff\xd9" not in data[-64:]
 
 
 def _is_grey16_png(data: bytes) -> bool:
