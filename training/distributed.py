@@ -47,12 +47,6 @@ def process_group() -> Iterator[Process]:
         dist.destroy_process_group()
 
 
-def use_cores(process: Process) -> None:
-    """Share this machine's cores among its processes, unless OMP_NUM_THREADS says otherwise."""
-    if process.device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
-
-
 def share_buffers(network: nn.Module, process: Process) -> None:
     """Give every process the running statistics of the first one, whose checkpoint they belong to."""
     if process.world_size > 1:

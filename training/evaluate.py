@@ -15,8 +15,9 @@ from preprocess.atomic import atomic_file
 from preprocess.errors import run_command
 from training.checkpoint import load_checkpoint, restore_network
 from training.config import TrainingConfig
+from training.cpu import prepare_cpu
 from training.data import Loader, View
-from training.distributed import Process, gather, process_group, use_cores
+from training.distributed import Process, gather, process_group
 from training.metrics import Evaluation, Scores, fuse_scores, save_evaluation
 from training.models.fusion import FusionNet
 from training.models.unimodal import UnimodalNet
@@ -74,7 +75,7 @@ def main() -> int:
     views = [View((number + 0.5) / options.clips, flip) for number in range(options.clips) for flip in (False, True)]
     views = [view if options.clips > 1 else View(flip=view.flip) for view in views if options.flip or not view.flip]
     with process_group() as process:
-        use_cores(process)
+        prepare_cpu(process)
         console = Console(quiet=not process.speaks, highlight=False)
         paths = [options.checkpoint, *options.fuse]
         results = [

@@ -10,8 +10,9 @@ from preprocess.errors import UserError, run_command
 from training.checks import check_data
 from training.config import TrainingConfig
 from training.config_file import config_yaml, load_config
+from training.cpu import prepare_cpu
 from training.display import Display
-from training.distributed import Process, process_group, use_cores
+from training.distributed import Process, process_group
 from training.loop import Trainer
 from training.resume import find_resumable
 
@@ -25,7 +26,7 @@ def main() -> int:
         return 0
     cv2.setNumThreads(1)  # loader processes are the parallelism
     with process_group() as process:
-        use_cores(process)
+        prepare_cpu(process)
         with Display(config.schedule.epochs, silent=not process.speaks) as display:
             return _train(config, options, process, display)
 
