@@ -34,7 +34,7 @@ from training.step import Stepper
 
 ROUNDS, STEPS = 2, 4
 NUM_CLASSES = 60
-SIMILARITIES = 576  # of attention maps, for each clip
+NUM_MAPS = 24  # attention maps of a clip, 8 heads of 3 branches, that are compared each with each: 576 similarities
 
 
 def pad_same_3d(x: Tensor, kernel: Sequence[int], stride: Sequence[int]) -> Tensor:
@@ -117,9 +117,10 @@ class Eager3D(nn.Module):
         features = self.network.backbone.spatial(clip, guidance)
         if self.compares:
             for sample in features:
-                for number in range(SIMILARITIES):
-                    row = sample[number % len(sample)]
-                    F.cosine_similarity(sample, row.expand_as(sample), dim=0).mean()
+                maps = [(sample @ sample.T).flatten() for _ in range(NUM_MAPS)]
+                for first in maps:
+                    for second in maps:
+                        F.cosine_similarity(first, second, dim=0)
         return self.network.classify(self.network.backbone.temporal(features, None))
 
 
