@@ -1,7 +1,9 @@
 """Processed clips -> batches of uint8 clips, in loader processes."""
 
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
+from multiprocessing import forkserver
 from typing import NamedTuple
 
 import cv2
@@ -146,6 +148,8 @@ class Loader:
         train = split == "train"
         self._sampler = _ShardSampler(config, len(self.dataset), rank=rank, world_size=world_size, train=train)
         self._num_batches = len(self._sampler)
+        if config.data.num_workers:
+            _start_forkserver()
         self._loader = DataLoader(
             self.dataset,
             batch_sampler=self._sampler,
@@ -191,3 +195,15 @@ def _collate(samples: list[_Sample] | UserError) -> Batch | UserError:
 
 def _one_thread(_worker: int) -> None:
     cv2.setNumThreads(1)  # the loader's processes are the parallelism
+
+
+def _start_forkserver() -> None:
+    """Start what loader processes are forked from, deaf to Ctrl-C.
+
+    The terminal sends that to every process, and the run still needs its clips for the step that it is in.
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -10,6 +10,7 @@ from torch.utils.tensorboard import SummaryWriter
 from preprocess.atomic import atomic_file
 
 HISTORY_FILE = "history.jsonl"
+TENSORBOARD_FOLDER = "tensorboard"
 
 
 class History:
@@ -20,7 +21,7 @@ class History:
         rows = [row for row in read_history(folder) if row["epoch"] <= keep_epochs]
         with atomic_file(self._path) as temporary:
             temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        self._tensorboard = SummaryWriter(folder / "tensorboard", purge_step=keep_epochs + 1)
+        self._tensorboard = SummaryWriter(folder / TENSORBOARD_FOLDER, purge_step=keep_epochs + 1)
 
     def add(self, epoch: int, train: Mapping[str, float], valid: Mapping[str, float] | None) -> None:
         """Add a finished epoch, which counts from 1; `valid` is None where nothing was evaluated."""

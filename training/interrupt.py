@@ -1,5 +1,6 @@
 """SIGTERM and Ctrl-C end a run between two steps, with all of it saved; a second one ends it at once."""
 
+import os
 import signal
 from types import FrameType, TracebackType
 from typing import Self
@@ -31,8 +32,10 @@ class StopRequest:
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self._signal = number
-        for each in _SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
+        # torchrun passes on what its processes have got from the terminal already, and kills those that take too long.
+        if "TORCHELASTIC_RUN_ID" not in os.environ:
+            for each in _SIGNALS:
+                signal.signal(each, signal.SIG_DFL)
 
     def agreed(self) -> int:
         """Return the signal that any of the processes has got, 0 for none; all of them must ask after the same step."""

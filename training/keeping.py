@@ -8,6 +8,7 @@ from pathlib import Path
 from preprocess.atomic import atomic_file
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.config import KeepConfig
+from training.history import HISTORY_FILE, TENSORBOARD_FOLDER
 
 
 class Keeper:
@@ -52,6 +53,14 @@ class Keeper:
 
     def _path(self, epoch: int) -> Path:
         return self._folder / f"epoch-{epoch:03d}.pt"
+
+
+def remove_run(folder: Path) -> None:
+    """Remove what an earlier run has left in its folder, lest anybody take it for the next one's."""
+    for pattern in ("last.*", "best.*", "epoch-*.pt", "scores-*.npz", "metrics-*.json", HISTORY_FILE):
+        for path in folder.glob(pattern):
+            path.unlink()
+    shutil.rmtree(folder / TENSORBOARD_FOLDER, ignore_errors=True)
 
 
 def _copy(source: Path, target: Path) -> None:

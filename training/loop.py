@@ -68,9 +68,9 @@ class Trainer:
 
         Raises `SystemExit` when the run was asked to stop, and is saved.
         """
-        if self._process.speaks:
-            self._history = History(self._config.out, self._position.epoch)
         with StopRequest(self._process) as stop:
+            if self._process.speaks:
+                self._history = History(self._config.out, self._position.epoch)
             while self._position.epoch < self._config.schedule.epochs:
                 figures = self._train_epoch(stop)
                 self._finish_epoch(figures)

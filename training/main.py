@@ -13,6 +13,7 @@ from training.config_file import config_yaml, load_config
 from training.cpu import prepare_cpu
 from training.display import Display
 from training.distributed import Process, process_group
+from training.keeping import remove_run
 from training.loop import Trainer
 from training.resume import find_resumable
 
@@ -42,6 +43,8 @@ def _train(config: TrainingConfig, options: argparse.Namespace, process: Process
     elif (config.out / "last.pt").exists() and not options.overwrite:
         raise UserError(f"{config.out}: holds a run; go on with --resume auto, or name another out, or --overwrite it")
     if process.speaks:
+        if resumed is None:
+            remove_run(config.out)
         config.out.mkdir(parents=True, exist_ok=True)
         (config.out / "config.yml").write_text(config_yaml(config), encoding="utf-8")
     best = Trainer(config, process, display, resumed).run()

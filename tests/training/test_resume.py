@@ -94,7 +94,6 @@ def test_asked_to_stop_it_saves_and_goes_on_later(
     seldom = ("--set", "keep.every_steps=100")
     process = start("training.main", *words(config, tmp_path, *seldom))
     wait_until((tmp_path / "history.jsonl").exists, process)
-    time.sleep(0.2)  # a step or so
     process.send_signal(number)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + number, output
@@ -103,6 +102,26 @@ def test_asked_to_stop_it_saves_and_goes_on_later(
     result = run_module("training.main", *words(config, tmp_path, *seldom, "--resume", "auto"))
     assert result.returncode == 0, result.stderr
     assert_same_end(tmp_path, undisturbed)
+
+
+def test_ctrl_c_reaches_the_loader_processes_too_and_nothing_is_lost(config: Path, tmp_path: Path) -> None:
+    more = ("--set", "keep.every_steps=100", "--set", "data.num_workers=2")
+    process = start("training.main", *words(config, tmp_path, *more), start_new_session=True)
+    wait_until((tmp_path / "history.jsonl").exists, process)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "go on with --resume auto" in output and "Traceback" not in output
+    assert steps_done(tmp_path) > 0
+
+
+def test_what_is_overwritten_is_gone_at_once(config: Path, tmp_path: Path) -> None:
+    once = words(config, tmp_path, "--set", "schedule.epochs=1")
+    assert run_module("training.main", *once).returncode == 0
+    wild = ("--overwrite", "--set", "optimizer.name=sgd", "--set", "optimizer.lr=1e38", "--set", "schedule.epochs=1")
+    result = run_module("training.main", *words(config, tmp_path, *wild, "--set", "keep.every_steps=100"))
+    assert_refused(result, "the loss is")
+    assert not (tmp_path / "last.pt").exists() and not (tmp_path / "best.pt").exists()
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[int]:
