@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]  # torch forgot to export them
 
 T = TypeVar("T")
 
@@ -39,12 +40,27 @@ def process_group() -> Iterator[Process]:
     if world_size == 1:
         yield Process(0, 1, device)
         return
-    dist.init_process_group("nccl" if cuda else "gloo")
+    rank = int(os.environ["RANK"])
+    dist.init_process_group("nccl" if cuda else "gloo", store=_store(world_size), rank=rank, world_size=world_size)
     try:
-        yield Process(dist.get_rank(), world_size, device)
+        yield Process(rank, world_size, device)
         dist.barrier()  # nobody leaves while another still reads from it
     finally:
         dist.destroy_process_group()
+
+
+def _store(world_size: int) -> Store | None:
+    """Return where this attempt's processes find each other; None leaves that to torch.
+
+    torchrun keeps one store for all attempts, and torch its addresses under the same names in it: after a worker was
+    killed, the new ones would find addresses of the old, and wait for those. How often one node's workers were started
+    again the others do not know, so that several nodes need what docs/training.md says.
+    """
+    environment = os.environ
+    if environment.get("TORCHELASTIC_USE_AGENT_STORE") != "True" or environment["GROUP_WORLD_SIZE"] != "1":
+        return None
+    store = TCPStore(environment["MASTER_ADDR"], int(environment["MASTER_PORT"]), world_size, is_master=False)
+    return PrefixStore(f"attempt {environment['TORCHELASTIC_RESTART_COUNT']}", store)
 
 
 def share_buffers(network: nn.Module, process: Process) -> None:

@@ -12,7 +12,7 @@ from training.config import TrainingConfig
 from training.config_file import config_yaml, load_config
 from training.cpu import prepare_cpu
 from training.display import Display
-from training.distributed import Process, process_group
+from training.distributed import Process, gather, process_group
 from training.keeping import remove_run
 from training.loop import Trainer
 from training.resume import find_resumable
@@ -35,8 +35,8 @@ def main() -> int:
 def _train(config: TrainingConfig, options: argparse.Namespace, process: Process, display: Display) -> int:
     for warning in check_data(config, process.world_size):
         display.say(f"warning: {warning}")
-    # Under torchrun, a process that was killed begins again with the others.
-    is_restart = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    # Under torchrun, a process that was killed begins again with the others, on other nodes perhaps.
+    is_restart = any(gather(int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0, process))
     resumed = None
     if options.resume is not None or is_restart:
         resumed = find_resumable(config, None if options.resume in (None, "auto") else Path(options.resume))

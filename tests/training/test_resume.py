@@ -131,7 +131,7 @@ def workers_of(process: subprocess.Popen[str]) -> list[int]:
 
 def test_a_killed_worker_under_torchrun_goes_on_from_the_last_checkpoint(config: Path, tmp_path: Path) -> None:
     def command(out: Path) -> list[str]:
-        launch = ["torch.distributed.run", "--standalone", "--nproc_per_node=2", "--max-restarts=2"]
+        launch = ["torch.distributed.run", "--standalone", "--nproc_per_node=2", "--max-restarts=1"]
         return [*launch, "training/main.py", *words(config, out, "--set", "batch_size=2")]
 
     whole = run_module(*command(tmp_path / "whole"))
