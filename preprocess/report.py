@@ -2,22 +2,18 @@
 
 import argparse
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import pairwise
 from pathlib import Path
 
-import jinja2
 import numpy as np
-from rich.console import Console
 
-from preprocess.atomic import atomic_file
 from preprocess.datasets import DATASETS, NTU
 from preprocess.errors import DatasetError, UserError, run_command
 from preprocess.manifest import read_class_names
 from preprocess.ntu_clip import RGB_FOLDER, RGB_SUFFIX
 from preprocess.options import positive
+from preprocess.page import Bar, bars, histogram, render_page, write_page
 from preprocess.reading import open_clips
 from preprocess.records import RECORDS_FILE, ClipRecord, read_records
 from preprocess.registration import REGISTRATION_FILE, read_registrations
@@ -28,17 +24,7 @@ from preprocess.store import ClipReader
 from preprocess.suspicion import Suspicion, find_suspicious
 
 _FRAMES_PER_HOUR = 30 * 3600  # Kinect's rate; the records do not keep the videos'
-_NUM_BINS = 24
 _MAX_LISTED = 200  # of clips that failed or look wrong; the records have them all
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One line of a bar chart; `share` is that of the longest, 0 to 1."""
-
-    name: str
-    count: int
-    share: float
 
 
 @dataclass(frozen=True)
@@ -56,12 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code, 0."""
     options = _parser().parse_args(arguments)
     out = options.out or options.data / "report.html"
-    page = make_page(options.data, num_clips=options.clips, seed=options.seed, raw=options.raw)
-    with atomic_file(out) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    Console(stderr=True, soft_wrap=True, highlight=False).print(
-        f"{out} ({len(page) / 1e6:.1f} MB); open it in a browser"
-    )
+    write_page(out, make_page(options.data, num_clips=options.clips, seed=options.seed, raw=options.raw))
     return 0
 
 
@@ -85,12 +66,9 @@ def make_page(data: Path, *, num_clips: int, seed: int, raw: Path | None) -> str
         shown = [*suspicious[:num_clips], *(Suspicion(done[index], (), 0.0) for index in sorted(drawn))]
         made = [sheets.make(suspicion) for suspicion in progress.track(shown, description="drawing clips")]
     registration = data / REGISTRATION_FILE
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("preprocess", "."), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    return environment.get_template("report.html").render(
+    return render_page(
+        "preprocess",
         info=info,
-        made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
         num_done=len(done),
         num_frames=sum(record.num_frames for record in done),
         hours=sum(record.num_frames for record in done) / _FRAMES_PER_HOUR,
@@ -102,10 +80,10 @@ def make_page(data: Path, *, num_clips: int, seed: int, raw: Path | None) -> str
         random=made[len(suspicious[:num_clips]) :],
         splits=_splits(done),
         classes=_classes(done, names),
-        cameras=_bars(Counter(record.camera for record in done if record.camera)),
-        lengths=_histogram([record.num_frames for record in done]),
-        coverage=_histogram([100 * record.mask_coverage for record in done if record.mask_coverage is not None]),
-        sources=_bars(Counter(record.mask_source or "not masked" for record in done if "depth" in record.streams)),
+        cameras=bars(Counter(record.camera for record in done if record.camera)),
+        lengths=histogram([record.num_frames for record in done]),
+        coverage=histogram([100 * record.mask_coverage for record in done if record.mask_coverage is not None]),
+        sources=bars(Counter(record.mask_source or "not masked" for record in done if "depth" in record.streams)),
         registrations=read_registrations(registration) if registration.exists() else {},
     )
 
@@ -136,7 +114,7 @@ def _splits(done: Iterable[ClipRecord]) -> dict[str, list[Bar]]:
     for record in done:
         for protocol, split in record.splits.items():
             counts.setdefault(protocol or "splits", Counter())[split] += 1
-    return {protocol: _bars(counts[protocol], by_count=False) for protocol in counts}
+    return {protocol: bars(counts[protocol], by_count=False) for protocol in counts}
 
 
 def _classes(done: Iterable[ClipRecord], names: Sequence[str]) -> list[Bar]:
@@ -144,24 +122,6 @@ def _classes(done: Iterable[ClipRecord], names: Sequence[str]) -> list[Bar]:
     counts = Counter(record.label for record in done)
     largest = max(counts.values(), default=1)
     return [Bar(name, counts[label], counts[label] / largest) for label, name in enumerate(names)]
-
-
-def _bars(counts: Mapping[str, int], *, by_count: bool = True) -> list[Bar]:
-    largest = max(counts.values(), default=1)
-    order = sorted(counts.items(), key=lambda item: (-item[1], item[0]) if by_count else (0, item[0]))
-    return [Bar(name, count, count / largest) for name, count in order]
-
-
-def _histogram(values: Sequence[float]) -> list[Bar]:
-    """Return the bins of a histogram, named by their limits."""
-    if not values:
-        return []
-    counts, edges = np.histogram(values, bins=min(_NUM_BINS, max(1, len(set(values)))))
-    largest = max(int(counts.max()), 1)
-    return [
-        Bar(f"{low:.3g} to {high:.3g}", int(count), int(count) / largest)
-        for (low, high), count in zip(pairwise(edges), counts, strict=True)
-    ]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,6 +1,5 @@
 """Contact sheets of processed clips: the box in the raw frame, the crops with the masks' outlines, depth in colours."""
 
-from base64 import b64encode
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +10,8 @@ from numpy.typing import NDArray
 from preprocess.datasets import Stream
 from preprocess.depth import DepthEncoding, encode_depth
 from preprocess.errors import DatasetError, UserError
-from preprocess.frames import Frame, encode_image, read_video
+from preprocess.frames import Frame, read_video
+from preprocess.page import picture_address
 from preprocess.reading import read_frames
 from preprocess.records import ClipRecord
 from preprocess.roi import Size
@@ -19,7 +19,6 @@ from preprocess.store import ClipReader
 
 _TILE = (160, 120)  # width, height
 _NUM_TILES = 5
-_QUALITY = 80
 _BOX_COLOR, _OUTLINE_COLOR, _EMPTY_COLOR = (255, 196, 0), (255, 255, 255), (44, 48, 54)
 
 Picture = NDArray[np.uint8]
@@ -36,8 +35,7 @@ def contact_sheet(record: ClipRecord, reader: ClipReader, raw_video: Path | None
     frames = {stream: read_frames(reader, stream, record.clip, indices) for stream in record.streams}
     rows = [np.hstack([_tile(picture) for picture in _pictures(stream, frames)]) for stream in record.streams]
     corner = _fit(_whole_frame(record, raw_video), (_TILE[0] * len(rows), _TILE[1] * len(rows)))
-    content = encode_image(".jpg", np.hstack([corner, np.vstack(rows)]), jpeg_quality=_QUALITY)
-    return "data:image/jpeg;base64," + b64encode(content).decode()
+    return picture_address(np.hstack([corner, np.vstack(rows)]))
 
 
 def _pictures(stream: Stream, frames: dict[Stream, list[Frame]]) -> list[Picture]:

@@ -63,13 +63,17 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, n, dim] -> [B, n, dim]."""
+        weights, value = self.weights(x)
+        mixed = (weights @ value).transpose(1, 2).flatten(2)
+        return self.dropout(self.out(mixed))
+
+    def weights(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, n, dim] -> how much each token reads of every other [B, heads, n, n], and what [B, heads, n, dim']."""
         split = self.qkv(self.norm(x)).unflatten(-1, (3, self.num_heads, -1))
         query, key, value = split.permute(2, 0, 3, 1, 4)
         scores = query @ key.transpose(-2, -1) / query.shape[-1] ** 0.5
         weakest_kept = scores.topk(int(scores.shape[-1] * self.kept_scores), dim=-1).values[..., -1:]
-        weights = torch.where(scores >= weakest_kept, scores, float("-inf")).softmax(-1)
-        mixed = (weights @ value).transpose(1, 2).flatten(2)
-        return self.dropout(self.out(mixed))
+        return torch.where(scores >= weakest_kept, scores, float("-inf")).softmax(-1), value
 
 
 class FeedForward(nn.Module):

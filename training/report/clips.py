@@ -1,0 +1,107 @@
+"""Clips on the page: the most certain mistakes, and why the network answers as it does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from preprocess.datasets import Split
+from preprocess.errors import DatasetError, UserError
+from training.checkpoint import Checkpoint, restore_network
+from training.data import ClipDataset, Draw, View
+from training.explain import explain
+from training.metrics import Evaluation
+from training.report.pictures import explained_frames, matrix, thumbnails
+
+
+@dataclass
+class Shown:
+    """A clip that is shown, with what the network says of it; probabilities in [0, 1]."""
+
+    clip: str
+    truth: str
+    answer: str
+    certainty: float
+    truth_certainty: float
+    picture: str | None = None
+    streams: list[dict[str, Any]] = field(default_factory=list)
+    similarity: list[tuple[str, list[float]]] = field(default_factory=list)
+    problem: str | None = None
+
+
+class ClipPictures:
+    """Draws clips of a split, and says why the network answers as it does."""
+
+    def __init__(self, checkpoint: Checkpoint, evaluation: Evaluation, split: Split, data: Path | None) -> None:
+        self._evaluation, self._names = evaluation, checkpoint.class_names
+        scores = torch.from_numpy(evaluation.scores["logits"]) / checkpoint.temperature
+        self._shares: NDArray[np.float32] = scores.softmax(1).numpy()
+        self._answers = self._shares.argmax(1)
+        self.is_wrong: NDArray[np.bool_] = self._answers != evaluation.labels
+        self._network = restore_network(checkpoint)
+        config = checkpoint.config
+        if data is not None:
+            config = config.model_copy(update={"data": config.data.model_copy(update={"root": data})})
+        self._modalities = config.modalities
+        self.problem: str | None = None
+        try:
+            self._dataset = ClipDataset(config, split)
+            self._places = {entry.clip: place for place, entry in enumerate(self._dataset.entries)}
+        except UserError as error:
+            self.problem = f"{error}; or say where the data set lies with --data"
+
+    def choose(self, num_mistakes: int, num_explained: int, clips: Sequence[str]) -> tuple[list[int], list[int]]:
+        """Return which clips to show as mistakes, and which to explain: as many right ones as wrong, if not named."""
+        if self.problem:
+            return [], []
+        certainty = self._shares.max(1)
+        order = np.argsort(-certainty, kind="stable")
+        wrong, right = order[self.is_wrong[order]].tolist(), order[~self.is_wrong[order]].tolist()
+        if not clips:
+            some = wrong[: num_explained // 2]
+            return wrong[:num_mistakes], some + right[: num_explained - len(some)]
+        if missing := sorted(set(clips) - set(self._evaluation.clips)):
+            raise DatasetError(f"{', '.join(missing)}: not among the split's clips; see its split file for their names")
+        return wrong[:num_mistakes], [self._evaluation.clips.index(clip) for clip in clips]
+
+    def thumbnails(self, index: int) -> Shown:
+        """Show a clip."""
+        shown = self._shown(index)
+        try:
+            shown.picture = thumbnails(tuple(clip.numpy() for clip in self._load(index)))
+        except UserError as error:
+            shown.problem = str(error)
+        return shown
+
+    def explanation(self, index: int) -> Shown:
+        """Show what the network looked at in a clip when it gave its answer."""
+        shown = self._shown(index)
+        try:
+            clips = self._load(index)
+        except UserError as error:
+            shown.problem = str(error)
+            return shown
+        reasons = explain(self._network, tuple(clip[None] for clip in clips), int(self._answers[index]))
+        for name, clip, stream in zip(self._modalities, clips, reasons.streams, strict=True):
+            attention = {branch: matrix(weights) for branch, weights in stream.attention.items()}
+            picture = explained_frames(clip.numpy(), stream)
+            guided = stream.guidance is not None
+            shown.streams.append({"name": name, "picture": picture, "guided": guided, "attention": attention})
+        names = [name.removeprefix("logits_").replace("logits", "answer") for name in reasons.head_names]
+        shown.similarity = list(zip(names, reasons.similarity.tolist(), strict=True))
+        return shown
+
+    def _shown(self, index: int) -> Shown:
+        label, answer, shares = int(self._evaluation.labels[index]), int(self._answers[index]), self._shares[index]
+        names = self._names[label], self._names[answer]
+        return Shown(self._evaluation.clips[index], *names, float(shares[answer]), float(shares[label]))
+
+    def _load(self, index: int) -> tuple[torch.Tensor, ...]:
+        clip = self._evaluation.clips[index]
+        if clip not in self._places:
+            raise DatasetError(f"{clip}: is not in the data set's split any more; evaluate again")
+        return self._dataset[Draw(self._places[clip], View())][0]
