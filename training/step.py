@@ -141,9 +141,8 @@ def _parallelise(network: UnimodalNet | FusionNet, config: TrainingConfig, proce
 
 
 def _optimizer(network: UnimodalNet | FusionNet, config: OptimizerConfig) -> torch.optim.Optimizer:
+    parameters, decay = network.parameters(), config.weight_decay
     if config.name == "sgd":
-        return torch.optim.SGD(
-            network.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
-        )
+        return torch.optim.SGD(parameters, config.lr, momentum=config.momentum, weight_decay=decay, fused=True)
     kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
-    return kind(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    return kind(parameters, config.lr, weight_decay=decay, fused=True)
