@@ -1,0 +1,101 @@
+"""What each part of the method is worth on rendered recordings: accuracies of performers whom no network has seen.
+
+Run: `python -m benchmarks.ablations [--out ablations] [--seeds 3] [--clips 300]`; an hour on two cores. Networks of
+the demo's size are trained on both streams, whole and with one part switched off; the whole ones are fused, by
+FusionNet and by averaging their probabilities. The last epoch's weights are what counts: to choose the best by the
+unseen performers would be to have seen them. What is finished is not done again: the command can be stopped, repeated.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+CONFIG = "configs/demo.yml"
+STREAMS = {"rgb": "M", "depth": "K"}
+FUSION_EPOCHS = 5  # it starts from two trained streams
+WHOLE = "whole network"
+VARIANTS = {
+    WHOLE: (),
+    "without recoupling": ("network.recoupling=false",),
+    "without guidance": ("network.guidance=false",),
+    "one scale: every branch reads 8 frames": ("network.branch_frames=[8, 8, 8]",),
+}
+
+
+def run(module: str, *words: object) -> None:
+    """Run one of our commands on one core, several of which run at a time."""
+    command = [sys.executable, "-m", module, *map(str, words)]
+    result = subprocess.run(
+        command, check=False, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    if result.returncode:
+        raise SystemExit(f"{' '.join(command)}:\n{result.stdout}{result.stderr}")
+
+
+def train(out: Path, data: Path, kind: str, seed: int, *settings: str) -> float:
+    """Train a network, unless that is done, and return its last epoch's accuracy."""
+    settings = (f"type={kind}", f"out={out}", f"data.root={data}", f"seed={seed}", *settings)
+    overrides = [word for setting in settings for word in ("--set", setting)]
+    run("training.main", "--config", CONFIG, "--resume", "auto", *overrides)
+    return float(json.loads((out / "last.json").read_text())["top1"])
+
+
+def fuse(folder: Path, data: Path, seed: int) -> dict[str, float]:
+    """Return the accuracies of both ways to fuse the whole networks of a seed."""
+    streams = {stream: folder / f"{WHOLE}-{stream}-{seed}" / "last.pt" for stream in STREAMS}
+    settings = [f"streams.{stream}={path}" for stream, path in streams.items()]
+    out = folder / f"fusion-{seed}"
+    accuracy = train(out, data, "FusionNet", seed, f"schedule.epochs={FUSION_EPOCHS}", *settings)
+    plain = folder / f"plain-{seed}"
+    run("training.evaluate", "--checkpoint", streams["rgb"], "--fuse", streams["depth"], "--out", plain)
+    rows = json.loads((plain / "metrics-valid.json").read_text())["metrics"]
+    return {"fusion": accuracy, "mean of probabilities": rows["mean of their probabilities"]["top1"]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("ablations"), help="where everything is written (ablations)")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each network (3)")
+    parser.add_argument("--clips", type=int, default=300, help="recordings to render (300)")
+    options = parser.parse_args()
+    raw, data = options.out / "raw", options.out / "data"
+    if not data.exists():
+        run("preprocess.synthetic", "--out", raw, "--clips", options.clips, "--scale", 0.35)
+        run("preprocess.ntu", "--raw", raw, "--out", data)
+    seeds = range(options.seeds)
+    jobs = [(name, stream, seed) for name in VARIANTS for stream in STREAMS for seed in seeds]
+    console = Console(stderr=True)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+
+        def train_one(job: tuple[str, str, int]) -> float:
+            name, stream, seed = job
+            return train(options.out / f"{name}-{stream}-{seed}", data, STREAMS[stream], seed, *VARIANTS[name])
+
+        accuracies = list(track(pool.map(train_one, jobs), "training streams", len(jobs), console=console))
+        fused = pool.map(lambda seed: fuse(options.out, data, seed), seeds)
+        fusions = list(track(fused, "fusing them", len(seeds), console=console))
+    cells: dict[tuple[str, str], list[float]] = {}
+    for (name, stream, _), accuracy in zip(jobs, accuracies, strict=True):
+        cells.setdefault((name, stream), []).append(accuracy)
+    for figures in fusions:
+        for column, accuracy in figures.items():
+            cells.setdefault((WHOLE, column), []).append(accuracy)
+    columns = [*STREAMS, *fusions[0]]
+    table = Table(f"top-1 %, mean and standard deviation of {len(seeds)} seeds", *columns, box=None)
+    for name in VARIANTS:
+        values = [cells.get((name, column)) for column in columns]
+        table.add_row(name, *(f"{100 * np.mean(v):.1f} ± {100 * np.std(v, ddof=1):.1f}" if v else "" for v in values))
+    Console(width=140).print(table)
+
+
+if __name__ == "__main__":
+    main()
