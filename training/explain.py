@@ -92,8 +92,8 @@ def _recorded(backbone: Backbone) -> Iterator[_Recording]:
     def on_features(_module: Any, _inputs: Any, output: Tensor) -> None:
         recording.features = output
 
-    def on_tokens(name: str, attention: Attention, inputs: tuple[Tensor]) -> None:
-        recording.attention[name] = _array(attention.weights(*inputs)[0][0].mean(0))
+    def on_tokens(name: str, attention: Attention, inputs: tuple[Tensor, int]) -> None:
+        recording.attention[name] = _array(attention.weights(inputs[0])[0][0].mean(0))
 
     with ExitStack() as hooks:
         spatial = backbone.spatial

@@ -170,7 +170,9 @@ class SpatialNet(nn.Module):
     def _guide(self, x: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
         maps = halve_until(maps, x.shape[-2])
         plain, guided = self.guidance_weights
-        return x + plain * x + guided * x * (1 + maps), maps
+        if self.training:  # as published, rounding included
+            return x + plain * x + guided * x * (1 + maps), maps
+        return x * (1 + plain + guided + guided * maps), maps  # the same in one pass over x
 
 
 @contextmanager

@@ -61,17 +61,17 @@ class Attention(nn.Module):
         self.out = nn.Linear(dim, dim)
         self.dropout = nn.Dropout(DROPOUT)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, n, dim] -> [B, n, dim]."""
-        weights, value = self.weights(x)
+    def forward(self, x: Tensor, rows: int | None = None) -> Tensor:
+        """[B, n, dim] -> [B, rows, dim]: the first rows only, or all."""
+        weights, value = self.weights(x, rows)
         mixed = (weights @ value).transpose(1, 2).flatten(2)
         return self.dropout(self.out(mixed))
 
-    def weights(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, n, dim] -> how much each token reads of every other [B, heads, n, n], and what [B, heads, n, dim']."""
+    def weights(self, x: Tensor, rows: int | None = None) -> tuple[Tensor, Tensor]:
+        """[B, n, dim] -> how much each token reads of every other [B, heads, rows, n], and what [B, heads, n, dim']."""
         split = self.qkv(self.norm(x)).unflatten(-1, (3, self.num_heads, -1))
         query, key, value = split.permute(2, 0, 3, 1, 4)
-        scores = query @ key.transpose(-2, -1) / query.shape[-1] ** 0.5
+        scores = query[:, :, :rows] @ key.transpose(-2, -1) / query.shape[-1] ** 0.5
         weakest_kept = scores.topk(int(scores.shape[-1] * self.kept_scores), dim=-1).values[..., -1:]
         return torch.where(scores >= weakest_kept, scores, float("-inf")).softmax(-1), value
 
@@ -99,9 +99,9 @@ class Block(nn.Module):
         self.attention = Attention(dim, num_heads, kept_scores)
         self.feed_forward = FeedForward(dim, hidden)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, n, dim] -> [B, n, dim]."""
-        x = x + self.attention(x)
+    def forward(self, x: Tensor, rows: int | None = None) -> Tensor:
+        """[B, n, dim] -> [B, rows, dim]: the first rows only, or all."""
+        x = x[:, :rows] + self.attention(x, rows)
         return x + self.feed_forward(x)
 
 
@@ -135,9 +135,9 @@ class Branch(nn.Module):
         tokens = torch.cat([self.class_token.expand(frames.shape[0], -1, -1), frames], 1) + self.position
         frames = max_pool_time(self.inception(tokens[:, 1:].transpose(1, 2)), dim=2)
         tokens = torch.cat([tokens[:, :1], frames.transpose(1, 2)], 1)
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             tokens = block(tokens)
-        return tokens[:, 0]
+        return self.blocks[-1](tokens, rows=1)[:, 0]  # nobody reads the other rows
 
 
 class TemporalOutput(NamedTuple):
