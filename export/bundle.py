@@ -1,6 +1,7 @@
 """The bundle: a folder with a model and everything needed to serve it, described by bundle.json."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,11 @@ from preprocess.errors import UserError
 
 MANIFEST_NAME = "bundle.json"
 
+SCHEMA_VERSION = 2  # the manifest's, as below
+
 Modality = Literal["rgb", "depth", "rgbd"]
+RuntimeName = Literal["onnxruntime", "openvino", "tensorrt"]
+Precision = Literal["fp32", "bf16", "fp16", "int8"]
 Stream = Literal["rgb", "depth"]
 
 
@@ -34,30 +39,52 @@ class TensorInfo(_Record):
     meaning: str
 
 
-class ArtifactFile(_Record):
-    """One file of the bundle, with its place, its hash and what it was made for."""
+class BundleFile(_Record):
+    """One file of the bundle; what is not listed is not part of it."""
 
     path: str
     sha256: str
     size_bytes: int
-    runtime: str
-    precision: str
-    built_for: str | None = None
 
 
 class Parity(_Record):
-    """How far one artifact's logits lie from PyTorch's on the same clips."""
+    """How far an artifact's scores lie from PyTorch's in float32 on the same clips."""
 
-    artifact: str
-    max_difference: float
+    max_difference: float = Field(description="of logits, over all heads")
     mean_difference: float
+    relative_difference: float = Field(description="the mean, over the standard deviation of PyTorch's logits")
+    probability_difference: float = Field(description="the largest of a class's probability")
     top1_agreement: float
     num_clips: int
+    clips: str = Field(description="where they are from")
+
+
+class Speed(_Record):
+    """How long an artifact took for one clip on the machine that exported it."""
+
+    latency_ms: float = Field(description="median")
+    machine: str
+
+
+class Artifact(_Record):
+    """One form of the graph, for one runtime."""
+
+    runtime: RuntimeName
+    precision: Precision
+    path: str = Field(description="of the file that the runtime loads; others lie beside it")
+    parity: Parity | None = None
+    speed: Speed | None = None
+
+    @property
+    def name(self) -> str:
+        """What the command line and the service call it."""
+        return f"{self.runtime}-{self.precision}"
 
 
 class Source(_Record):
     """Where the weights come from."""
 
+    checkpoint: str
     checkpoint_sha256: str
     config: dict[str, Any]
     metrics: dict[str, float]
@@ -67,7 +94,7 @@ class Source(_Record):
 class BundleManifest(_Record):
     """The content of bundle.json."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     name: str
     version: str
     created: datetime = Field(default_factory=lambda: datetime.now(UTC))
@@ -78,8 +105,8 @@ class BundleManifest(_Record):
     temperature: float = Field(1.0, gt=0)  # divides the logits before softmax; 1 until one is fitted
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
-    files: tuple[ArtifactFile, ...]
-    parity: tuple[Parity, ...]
+    files: tuple[BundleFile, ...]
+    artifacts: tuple[Artifact, ...]
     source: Source
 
     @property
@@ -95,23 +122,25 @@ class Bundle:
     folder: Path
     manifest: BundleManifest
 
-    def artifact(self, runtime: str) -> Path:
-        """Return the path of the file made for `runtime`; raises `BundleError` when there is none."""
-        for file in self.manifest.files:
-            if file.runtime == runtime:
-                return self.folder / file.path
-        have = ", ".join(file.runtime for file in self.manifest.files)
-        raise BundleError(f"{self.folder}: holds no file for the runtime {runtime!r}, only for: {have}")
+    def artifact(self, name: str) -> Artifact:
+        """Return the artifact of that name; raises `BundleError` when there is none."""
+        for artifact in self.manifest.artifacts:
+            if artifact.name == name:
+                return artifact
+        have = ", ".join(artifact.name for artifact in self.manifest.artifacts)
+        raise BundleError(f"{self.folder}: holds no artifact {name!r}, only: {have}")
+
+    def path(self, artifact: Artifact) -> Path:
+        """Return where the file lies that the artifact's runtime loads."""
+        return self.folder / artifact.path
 
 
-def describe_file(path: Path, *, runtime: str, precision: str) -> ArtifactFile:
-    """Return the manifest's entry for a file that lies in the bundle's folder."""
-    return ArtifactFile(
-        path=path.name,
-        sha256=sha256(path),
-        size_bytes=path.stat().st_size,
-        runtime=runtime,
-        precision=precision,
+def describe_files(folder: Path) -> tuple[BundleFile, ...]:
+    """Return the manifest's entries of all files in the folder but the manifest itself."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST_NAME)
+    return tuple(
+        BundleFile(path=path.relative_to(folder).as_posix(), sha256=sha256(path), size_bytes=path.stat().st_size)
+        for path in paths
     )
 
 
@@ -133,7 +162,9 @@ def read_bundle(folder: Path) -> Bundle:
     """
     path = folder / MANIFEST_NAME
     try:
-        manifest = BundleManifest.model_validate_json(path.read_bytes())
+        content = json.loads(path.read_bytes())
+        _check_schema(path, content)
+        manifest = BundleManifest.model_validate_json(json.dumps(content))
     except OSError as error:
         raise BundleError(
             f"{path}: cannot be read ({error.strerror}); give a folder that `python -m export` wrote"
@@ -142,12 +173,29 @@ def read_bundle(folder: Path) -> Bundle:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise BundleError(f"{path}: {where}: {first['msg']}; export the checkpoint again with this version") from error
+    except ValueError as error:
+        raise BundleError(f"{path}: is not JSON ({error}); copy the bundle or export the checkpoint again") from error
     for file in manifest.files:
         _check_file(folder, file)
+    listed = {file.path for file in manifest.files}
+    for artifact in manifest.artifacts:
+        if artifact.path not in listed:
+            raise BundleError(f"{path}: {artifact.name} is in no listed file; export the checkpoint again")
     return Bundle(folder, manifest)
 
 
-def _check_file(folder: Path, file: ArtifactFile) -> None:
+def _check_schema(path: Path, content: Any) -> None:
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise BundleError(
+            f"{path}: is of schema {version}, and this version of rgbd-motion reads {SCHEMA_VERSION}; update it, or "
+            "export the checkpoint again"
+        )
+    if isinstance(version, int) and version < SCHEMA_VERSION:
+        raise BundleError(f"{path}: is of the older schema {version}; export the checkpoint again with this version")
+
+
+def _check_file(folder: Path, file: BundleFile) -> None:
     path = folder / file.path
     if not path.resolve().is_relative_to(folder.resolve()):
         raise BundleError(f"{path}: lies outside the bundle; export the checkpoint again")

@@ -1,61 +1,63 @@
 """A trained network -> one ONNX file: uint8 clips in, guidance inside, every head's scores out."""
 
+import json
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import onnx
 import torch
-from torch import Tensor, nn
+from onnx_ir import passes
+from onnx_ir.passes.common import CheckerPass, DeduplicateInitializersPass, ShapeInferencePass
 
-from training.checkpoint import Checkpoint
-from training.models.fusion import FusionNet
-from training.models.unimodal import UnimodalNet
+from export.clips import seeded_inputs
+from export.graph import InferenceGraph
+from preprocess.clip import ClipSpec
+from preprocess.errors import UserError
 
 # TensorRT's parser reads the operators of opset 20 and not all of the later ones (DESIGN.md, facts about the tools).
 OPSET = 20
+_LARGEST_FILE = 2_000_000_000  # bytes; protobuf holds no more than 2 GiB
 
 
-class ExportedHeads(nn.Module):
-    """The network as a graph sees it: clips in, a tuple of scores out."""
+def export_onnx(
+    graph: InferenceGraph, streams: Sequence[str], spec: ClipSpec, metadata: Mapping[str, object], path: Path
+) -> tuple[str, ...]:
+    """Write the graph to `path` with a dynamic batch and `metadata` in it; return its output names, `logits` first.
 
-    def __init__(self, network: UnimodalNet | FusionNet) -> None:
-        super().__init__()
-        self.network = network.eval()
-
-    def forward(self, *clips: Tensor) -> tuple[Tensor, ...]:
-        """Uint8 [B, T, size, size, 3] for each stream -> float32 [B, N] for each head."""
-        return tuple(self.network(*clips).heads().values())
-
-
-def example_clips(checkpoint: Checkpoint, batch: int) -> tuple[Tensor, ...]:
-    """Return seeded clips of the network's shape: moving, smooth, with a still background, as guidance needs them."""
-    spec = checkpoint.config.clip
-    generator = torch.Generator().manual_seed(0)
-    shape = (batch, spec.num_frames, 3, spec.size, spec.size)
-    clips = []
-    for _ in checkpoint.config.modalities:
-        coarse = torch.rand((batch, 3, spec.num_frames // 2 + 1, 7, 7), generator=generator)
-        smooth = nn.functional.interpolate(coarse, size=(shape[1], *shape[3:]), mode="trilinear")
-        clips.append((smooth * 255).to(torch.uint8).permute(0, 2, 3, 4, 1).contiguous())
-    return tuple(clips)
-
-
-def export_onnx(network: UnimodalNet | FusionNet, checkpoint: Checkpoint, path: Path) -> tuple[str, ...]:
-    """Write the graph to `path` with a dynamic batch and return its output names, `logits` first."""
+    Raises `UserError`, naming the operator, for a network with something that ONNX does not have.
+    """
     # A batch of 2 is traced: with 1 the exporter would take the axis for a constant.
-    clips = example_clips(checkpoint, batch=2)
-    heads = ExportedHeads(network)
-    with torch.no_grad():
-        names = tuple(network.eval()(*clips).heads())
+    clips = tuple(torch.from_numpy(clip) for clip in seeded_inputs(streams, spec, batch=2).values())
+    names = graph.head_names(clips)
     batch = torch.export.Dim("batch", min=1, max=1024)
-    program = torch.onnx.export(
-        heads,
-        clips,
-        dynamo=True,
-        opset_version=OPSET,
-        input_names=list(checkpoint.config.modalities),
-        output_names=list(names),
-        dynamic_shapes=(tuple({0: batch} for _ in clips),),
-        verbose=False,
-    )
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # advice to its own developers
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            program = torch.onnx.export(
+                graph,
+                clips,
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=list(streams),
+                output_names=list(names),
+                dynamic_shapes=(tuple({0: batch} for _ in clips),),
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        raise UserError(f"this network cannot become an ONNX graph: {_reason(error)}") from error
     assert program is not None  # with dynamo, the exporter returns its program
-    program.save(str(path), external_data=False)
+    program.model.metadata_props.update({key: json.dumps(value) for key, value in metadata.items()})
+    passes.Sequential(DeduplicateInitializersPass(), ShapeInferencePass(), CheckerPass())(program.model)
+    size = sum(tensor.const_value.nbytes for tensor in program.model.graph.initializers.values() if tensor.const_value)
+    program.save(str(path), external_data=size > _LARGEST_FILE)
+    onnx.checker.check_model(str(path), full_check=True)
     return names
+
+
+def _reason(error: BaseException) -> str:
+    """Return the innermost cause, which names the operator and the line of the module that calls it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).strip()

@@ -1,47 +1,61 @@
 """How far an artifact's scores lie from PyTorch's, on the same clips."""
 
+from collections.abc import Iterable
+
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
-from export.bundle import Parity
-from export.onnx import example_clips
-from export.runtimes import Runtime
+from export.bundle import Parity, Precision
+from export.runtimes import Inputs, Runtime
 from preprocess.errors import UserError
-from training.checkpoint import Checkpoint
-from training.models.fusion import FusionNet
-from training.models.unimodal import UnimodalNet
 
-# float32 against float32 with another order of summation; logits have a magnitude of about 10 to 100.
-MAX_DIFFERENCE = 1e-2
-BATCHES = (1, 2, 5)  # the batch axis must really be dynamic
+# Largest mean difference of logits, in standard deviations of PyTorch's, and largest difference of a probability.
+# float32 differs by the order of summation only; the others by what their digits hold.
+LIMITS: dict[Precision, tuple[float, float]] = {
+    "fp32": (1e-3, 1e-2),
+    "fp16": (2e-2, 0.1),
+    "bf16": (1e-1, 0.3),
+    "int8": (2e-1, 0.5),
+}
 
 
-def measure_parity(network: UnimodalNet | FusionNet, checkpoint: Checkpoint, runtime: Runtime, artifact: str) -> Parity:
-    """Return the differences of all heads over seeded clips in several batch sizes.
-
-    Raises `UserError` when a difference is above `MAX_DIFFERENCE`.
-    """
-    network.eval()
-    differences, agreements = [], []
-    for batch in BATCHES:
-        clips = example_clips(checkpoint, batch)
-        with torch.no_grad():
-            expected = {name: head.numpy() for name, head in network(*clips).heads().items()}
-        inputs = zip(checkpoint.config.modalities, clips, strict=True)
-        actual = runtime.infer({stream: clip.numpy() for stream, clip in inputs})
-        differences += [np.abs(actual[name] - expected[name]).ravel() for name in expected]
-        agreements.append(actual["logits"].argmax(1) == expected["logits"].argmax(1))
-    everything = np.concatenate(differences)
-    parity = Parity(
-        artifact=artifact,
-        max_difference=float(everything.max()),
-        mean_difference=float(everything.mean()),
-        top1_agreement=float(np.concatenate(agreements).mean()),
-        num_clips=sum(BATCHES),
+def measure_parity(
+    expected: Runtime, actual: Runtime, batches: Iterable[Inputs], temperature: float, clips: str
+) -> Parity:
+    """Return how far `actual` lies from `expected` over all heads; `clips` says where the clips are from."""
+    theirs: list[dict[str, NDArray[np.float32]]] = []
+    ours: list[dict[str, NDArray[np.float32]]] = []
+    for inputs in batches:
+        theirs.append(expected.infer(inputs))
+        ours.append(actual.infer(inputs))
+    names = ours[0].keys()  # an artifact may leave out heads
+    a, b = ({name: np.concatenate([out[name] for out in outputs]) for name in names} for outputs in (theirs, ours))
+    differences = np.concatenate([np.abs(a[name] - b[name]).ravel() for name in names])
+    spread = float(np.concatenate([a[name].ravel() for name in names]).std())
+    probabilities = np.abs(_softmax(a["logits"], temperature) - _softmax(b["logits"], temperature))
+    return Parity(
+        max_difference=float(differences.max()),
+        mean_difference=float(differences.mean()),
+        relative_difference=float(differences.mean()) / max(spread, 1e-12),
+        probability_difference=float(probabilities.max()),
+        top1_agreement=float((a["logits"].argmax(1) == b["logits"].argmax(1)).mean()),
+        num_clips=len(a["logits"]),
+        clips=clips,
     )
-    if not parity.max_difference <= MAX_DIFFERENCE:
+
+
+def check_parity(name: str, precision: Precision, parity: Parity) -> None:
+    """Raise `UserError` when the differences are larger than the precision explains."""
+    relative, probability = LIMITS[precision]
+    # What is no number is not below a limit either.
+    if not (parity.relative_difference <= relative and parity.probability_difference <= probability):
         raise UserError(
-            f"{artifact}: its scores differ from PyTorch's by up to {parity.max_difference:.2g}, allowed is "
-            f"{MAX_DIFFERENCE:.2g}; nothing was written; please report this with the checkpoint's configuration"
+            f"{name}: its scores differ from PyTorch's by {parity.relative_difference:.2g} of their standard deviation "
+            f"(allowed: {relative}) and its probabilities by up to {parity.probability_difference:.2g} (allowed: "
+            f"{probability}); leave this precision out with --precision, and please report it with the configuration"
         )
-    return parity
+
+
+def _softmax(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
+    exponentials = np.exp((logits.astype(np.float64) - logits.max(1, keepdims=True)) / temperature)
+    return np.asarray(exponentials / exponentials.sum(1, keepdims=True), np.float64)

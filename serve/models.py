@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.bundle import Bundle, Stream, read_bundle
-from export.runtimes import Runtime, load_runtime
+from export.runtimes import Runtime
+from export.runtimes.loading import load_runtime
 from serve.schemas import ModelDetails, ModelReply, Prediction, StreamPredictions
 
 

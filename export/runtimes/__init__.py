@@ -7,7 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from export.bundle import Bundle
+Inputs = Mapping[str, NDArray[Any]]
+Outputs = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -27,16 +28,6 @@ class Runtime(Protocol):
         """What runs the graph."""
         ...
 
-    def infer(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+    def infer(self, inputs: Inputs) -> Outputs:
         """Return the graph's float32 [B, N] outputs by name, for uint8 [B, T, H, W, 3] inputs by name."""
         ...
-
-
-def load_runtime(bundle: Bundle, device: str = "cpu") -> Runtime:
-    """Return the bundle's graph, ready to run on `device` ("cpu" or "cuda").
-
-    Raises `UserError` when the runtime is not installed or the device is not really there.
-    """
-    from export.runtimes.onnxruntime import OnnxRuntime  # noqa: PLC0415  imported when chosen, as this package promises
-
-    return OnnxRuntime(bundle.artifact("onnxruntime"), device)

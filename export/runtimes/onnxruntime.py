@@ -1,40 +1,40 @@
-"""ONNX Runtime, on the CPU or on CUDA."""
+"""ONNX Runtime, on the CPU, on CUDA, or by its TensorRT provider."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 
-from export.runtimes import RuntimeInfo
+from export.runtimes import Inputs, Outputs, RuntimeInfo
 from preprocess.errors import UserError
 
-_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_PROVIDERS = {
+    "cpu": ("CPUExecutionProvider",),
+    "cuda": ("CUDAExecutionProvider",),
+    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider"),
+}
 
 
 class OnnxRuntime:
     """An ONNX file in a session of ONNX Runtime."""
 
-    def __init__(self, path: Path, device: str, *, num_threads: int = 0) -> None:
+    def __init__(self, path: Path, device: str, precision: str = "fp32", *, num_threads: int = 0) -> None:
         if device not in _PROVIDERS:
             raise UserError(f"device {device!r} is unknown; choose one of: {', '.join(_PROVIDERS)}")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = num_threads  # 0: all cores
-        provider = _PROVIDERS[device]
+        provider, *_ = providers = _PROVIDERS[device]
         available = onnxruntime.get_available_providers()
         if provider not in available:
             raise UserError(
                 f"this ONNX Runtime has no {provider}, only {', '.join(available)}; install the 'gpu' extra"
             )
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
+        self._session = onnxruntime.InferenceSession(str(path), options, providers=[*providers])
         # A provider that cannot start is dropped silently by ONNX Runtime: what is active is asked, never assumed.
         if provider not in self._session.get_providers():
             raise UserError(f"{provider} could not start on this machine; check its driver, or choose --device cpu")
-        self.info = RuntimeInfo("onnxruntime", device, "fp32")
+        self._names = [output.name for output in self._session.get_outputs()]
+        self.info = RuntimeInfo("onnxruntime", device, precision)
 
-    def infer(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+    def infer(self, inputs: Inputs) -> Outputs:
         """Return float32 [B, N] outputs by name; see `Runtime.infer`."""
-        names = [output.name for output in self._session.get_outputs()]
-        return dict(zip(names, self._session.run(names, dict(inputs)), strict=True))
+        return dict(zip(self._names, self._session.run(self._names, dict(inputs)), strict=True))

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from export.bundle import describe_file, read_bundle, write_manifest
+from export.bundle import describe_files, read_bundle, write_manifest
 from tests.serve.conftest import depth_frames, npz, rgb_frames
 from tests.serve.server import RunningServer, running_server
 from tests.serve.test_errors import refused
@@ -152,6 +152,5 @@ def bundle_that_fails_on_bright_clips(folder: Path) -> Path:
         ]
     )
     onnx.save(model, str(path))
-    file = describe_file(path, runtime="onnxruntime", precision="fp32")
-    write_manifest(folder, manifest.model_copy(update={"files": (file,)}))
+    write_manifest(folder, manifest.model_copy(update={"files": describe_files(folder)}))
     return folder

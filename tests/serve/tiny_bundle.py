@@ -6,13 +6,13 @@ import onnx
 from onnx import TensorProto, helper
 
 from export.bundle import (
-    ArtifactFile,
+    Artifact,
     BundleManifest,
     Modality,
     Source,
     Stream,
     TensorInfo,
-    describe_file,
+    describe_files,
     write_manifest,
 )
 from preprocess.clip import ClipSpec
@@ -29,7 +29,6 @@ def make_bundle(folder: Path, modality: Modality = "rgbd", *, spec: ClipSpec = S
     folder.mkdir(parents=True, exist_ok=True)
     streams = _STREAMS[modality]
     onnx.save(_graph(streams, spec), str(folder / "model.onnx"))
-    files: tuple[ArtifactFile, ...] = (describe_file(folder / "model.onnx", runtime="onnxruntime", precision="fp32"),)
     clip = ("batch", spec.num_frames, spec.size, spec.size, 3)
     heads = ["logits", *(f"logits_{stream}" for stream in streams if len(streams) > 1)]
     manifest = BundleManifest(
@@ -42,9 +41,9 @@ def make_bundle(folder: Path, modality: Modality = "rgbd", *, spec: ClipSpec = S
             TensorInfo(name=stream, dtype="uint8", shape=clip, meaning=f"{stream} clip") for stream in streams
         ),
         outputs=tuple(TensorInfo(name=head, dtype="float32", shape=("batch", 3), meaning=head) for head in heads),
-        files=files,
-        parity=(),
-        source=Source(checkpoint_sha256="0" * 64, config={}, metrics={}, git_commit=None),
+        files=describe_files(folder),
+        artifacts=(Artifact(runtime="onnxruntime", precision="fp32", path="model.onnx"),),
+        source=Source(checkpoint="best.pt", checkpoint_sha256="0" * 64, config={}, metrics={}, git_commit=None),
     )
     write_manifest(folder, manifest)
     return folder

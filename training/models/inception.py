@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -75,9 +76,9 @@ def max_pool_cube(x: Tensor, num_frames: int) -> Tensor:
 
 def _edges(x: Tensor, num_frames: int) -> Tensor:
     """Return [T, 1, H, W]: 0 where a window of 3x3x3 reaches over an edge, where zeros count, and -inf elsewhere."""
-    edges = x.new_zeros(num_frames, 1, *x.shape[2:])
-    edges[1:-1, :, 1:-1, 1:-1] = float("-inf")
-    return edges
+    edges = np.zeros((num_frames, 1, *x.shape[2:]), np.float32)  # in numpy, so that an exported graph has a constant
+    edges[1:-1, :, 1:-1, 1:-1] = -np.inf
+    return torch.from_numpy(edges).to(x)
 
 
 class Unit2D(nn.Module):

@@ -1,0 +1,27 @@
+"""What a bundle holds, as tables for a terminal."""
+
+from rich.table import Table
+
+from export.bundle import Bundle
+
+
+def artifacts_table(bundle: Bundle) -> Table:
+    """Return a row for each artifact: how far from PyTorch, how fast, how large."""
+    table = Table(title=f"{bundle.folder} against PyTorch", box=None, title_justify="left")
+    table.add_column("artifact")
+    for column in ("ms a clip", "MB", "logits differ", "probabilities", "same answer"):
+        table.add_column(column, justify="right")
+    sizes = {file.path: file.size_bytes for file in bundle.manifest.files}
+    for artifact in bundle.manifest.artifacts:
+        stem = artifact.path.rpartition(".")[0]
+        megabytes = sum(size for path, size in sizes.items() if path.rpartition(".")[0] == stem) / 1e6
+        parity, speed = artifact.parity, artifact.speed
+        table.add_row(
+            artifact.name,
+            f"{speed.latency_ms:.0f}" if speed else "",
+            f"{megabytes:.1f}",
+            f"{parity.max_difference:.1e}" if parity else "",
+            f"{parity.probability_difference:.1e}" if parity else "",
+            f"{parity.top1_agreement:.0%} of {parity.num_clips}" if parity else "",
+        )
+    return table
