@@ -1,7 +1,9 @@
 """`python -m export --checkpoint CKPT --out BUNDLE`: a checkpoint becomes a bundle that a service can load."""
 
 import argparse
+import sys
 from collections.abc import Callable, Collection
+from importlib import import_module
 from pathlib import Path
 
 from rich.console import Console
@@ -13,8 +15,15 @@ from preprocess.errors import UserError, run_command
 _PRECISIONS = tuple(dict.fromkeys(precision for _, precision in MADE))
 
 
+# What else can be done with a bundle: `python -m export COMMAND BUNDLE`, by the module whose `main` does it.
+_COMMANDS = {"inspect": "export.inspect", "verify": "export.verify"}
+
+
 def main() -> int:
-    """Export one checkpoint; returns the exit code."""
+    """Export one checkpoint, or run a command; returns the exit code."""
+    if len(sys.argv) > 1 and sys.argv[1] in _COMMANDS:
+        exit_code: int = import_module(_COMMANDS[sys.argv[1]]).main(sys.argv[2:])
+        return exit_code
     arguments = _parse()
     if arguments.out.exists() and not (arguments.out / "bundle.json").is_file():
         raise UserError(f"{arguments.out}: exists and is not a bundle; choose another --out")
@@ -29,7 +38,11 @@ def main() -> int:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m export",
+        description=__doc__,
+        epilog="Other commands: " + ", ".join(f"python -m export {name} BUNDLE" for name in _COMMANDS),
+    )
     parser.add_argument("--checkpoint", type=Path, required=True, help="a file that training wrote, such as best.pt")
     parser.add_argument("--out", type=Path, required=True, help="the bundle's folder; an older bundle is replaced")
     parser.add_argument("--name", default="motion", help="the model's name in the service (default: %(default)s)")

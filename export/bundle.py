@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from preprocess.atomic import atomic_file
 from preprocess.clip import ClipSpec
 from preprocess.errors import UserError
 
@@ -152,7 +153,8 @@ def sha256(path: Path) -> str:
 
 def write_manifest(folder: Path, manifest: BundleManifest) -> None:
     """Write bundle.json into `folder`, whose files `manifest` describes."""
-    (folder / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    with atomic_file(folder / MANIFEST_NAME) as temporary:
+        temporary.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def read_bundle(folder: Path) -> Bundle:

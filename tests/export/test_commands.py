@@ -1,0 +1,82 @@
+"""`python -m export verify` and `inspect`: what they say of a bundle, and what they refuse."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from export.bundle import BundleError, read_bundle
+from export.create import ExportOptions, create_bundle
+from export.verify import verify_bundle
+from preprocess.errors import UserError
+from tests.commands import assert_refused, run_module
+from tests.export.test_export import untrained
+from tests.training.processed import write_clips
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint, its bundle in ONNX only, and clips."""
+    folder = tmp_path_factory.mktemp("commands")
+    write_clips(folder / "data", clips={"train": 2, "valid": 5})
+    options = ExportOptions("tiny", ("onnx",), ("fp32",), None, answer_only=True)
+    create_bundle(untrained("M", folder / "best.pt"), folder / "bundle", options)
+    return folder
+
+
+def test_verifying_measures_on_real_clips_and_writes_that_down(folder: Path) -> None:
+    result = run_module("export", "verify", folder / "bundle", "--data", folder / "data")
+    assert result.returncode == 0, result.stderr
+    assert "onnxruntime-fp32" in result.stdout and "100% of 13" in result.stdout
+    (artifact,) = read_bundle(folder / "bundle").manifest.artifacts
+    assert artifact.parity is not None and artifact.parity.num_clips == 8 + 5
+    assert artifact.parity.clips == f"made from a seed, and {folder / 'data'}"
+
+
+def test_an_artifact_that_answers_something_else_fails_and_its_figures_stay(folder: Path, tmp_path: Path) -> None:
+    checkpoint = torch.load(folder / "best.pt", weights_only=True)
+    checkpoint["model"]["heads.large.1.bias"] += 1
+    torch.save(checkpoint, tmp_path / "other.pt")
+    shutil.copytree(folder / "bundle", tmp_path / "bundle")
+    bundle = read_bundle(tmp_path / "bundle")
+    with pytest.raises(BundleError, match="is not the checkpoint that"):
+        verify_bundle(bundle, None, tmp_path / "other.pt")
+    # A bundle whose graph belongs to other weights than it says: only the comparison can tell.
+    text = (tmp_path / "bundle" / "bundle.json").read_text()
+    manifest = json.loads(text)
+    options = ExportOptions("other", ("onnx",), ("fp32",), None, answer_only=True)
+    other = create_bundle(tmp_path / "other.pt", tmp_path / "of_other", options)
+    manifest["source"] = json.loads(other.manifest.source.model_dump_json())
+    (tmp_path / "bundle" / "bundle.json").write_text(json.dumps(manifest))
+    before = read_bundle(tmp_path / "bundle").manifest.artifacts
+    with pytest.raises(UserError, match="its scores differ from PyTorch's"):
+        verify_bundle(read_bundle(tmp_path / "bundle"), None, None)
+    assert read_bundle(tmp_path / "bundle").manifest.artifacts == before
+
+
+def test_inspecting_tells_what_is_in_a_bundle(folder: Path) -> None:
+    result = run_module("export", "inspect", folder / "bundle")
+    assert result.returncode == 0, result.stderr
+    for said in ("tiny 1", "3: wave, squat, jump", "8 frames of 32x32", "onnxruntime-fp32", "model.onnx", "logits"):
+        assert said in result.stdout
+    assert "logits_small" not in result.stdout  # it was exported with the answer alone
+    result = run_module("export", "inspect", folder / "bundle", "--json")
+    assert json.loads(result.stdout)["labels"] == ["wave", "squat", "jump"]
+    assert_refused(run_module("export", "inspect", folder), "bundle.json: cannot be read")
+
+
+def test_what_cannot_be_made_is_refused_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
+    words = ("--checkpoint", folder / "best.pt", "--out", tmp_path / "bundle")
+    result = run_module("export", *words, "--formats", "onnx", "--precision", "bf16")
+    assert_refused(result, "nothing can be made here (no such combination)")
+    assert "choose of onnx, openvino" in run_module("export", *words, "--formats", "pickle").stderr
+    result = run_module("export", *words, "--data", tmp_path)
+    assert_refused(result, str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "thesis.tex").write_text("years of work")
+    assert_refused(run_module("export", *words), "exists and is not a bundle")
