@@ -27,7 +27,7 @@ VARIANTS = {
     WHOLE: (),
     "without recoupling": ("network.recoupling=false",),
     "without guidance": ("network.guidance=false",),
-    "one scale: every branch reads 8 frames": ("network.branch_frames=[8, 8, 8]",),
+    "one scale": ("network.branch_frames=[8, 8, 8]",),
 }
 
 

@@ -16,7 +16,7 @@ _PRECISIONS = tuple(dict.fromkeys(precision for _, precision in MADE))
 
 
 # What else can be done with a bundle: `python -m export COMMAND BUNDLE`, by the module whose `main` does it.
-_COMMANDS = {"inspect": "export.inspect", "verify": "export.verify"}
+_COMMANDS = {"bench": "export.bench", "inspect": "export.inspect", "verify": "export.verify"}
 
 
 def main() -> int:

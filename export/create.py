@@ -112,7 +112,7 @@ def prove(bundle: Bundle, artifact: Artifact, reference: Runtime, batches: Itera
     check_parity(artifact.name, artifact.precision, parity)
     clip = seeded_inputs(bundle.manifest.streams, bundle.manifest.clip_spec, batch=1)
     seconds = statistics.median(_time(runtime, clip) for _ in range(_TIMED_RUNS))
-    return artifact.model_copy(update={"parity": parity, "speed": Speed(latency_ms=1000 * seconds, machine=_machine())})
+    return artifact.model_copy(update={"parity": parity, "speed": Speed(latency_ms=1000 * seconds, machine=machine())})
 
 
 def _time(runtime: Runtime, clip: Inputs) -> float:
@@ -121,7 +121,8 @@ def _time(runtime: Runtime, clip: Inputs) -> float:
     return time.perf_counter() - start
 
 
-def _machine() -> str:
+def machine() -> str:
+    """Return the processor's name and the number of its cores."""
     names = [line.partition(":")[2].strip() for line in _cpu_info() if line.startswith("model name")]
     return f"{names[0] if names else platform.processor()}, {len(names)} cores"
 

@@ -1,5 +1,6 @@
 """A trained network -> one ONNX file: uint8 clips in, guidance inside, every head's scores out."""
 
+import ast
 import json
 import logging
 import warnings
@@ -7,9 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import onnx
+import onnx_ir
 import torch
 from onnx_ir import passes
-from onnx_ir.passes.common import CheckerPass, DeduplicateInitializersPass, ShapeInferencePass
+from onnx_ir.passes.common import (
+    CheckerPass,
+    ClearMetadataAndDocStringPass,
+    DeduplicateInitializersPass,
+    ShapeInferencePass,
+)
 
 from export.clips import seeded_inputs
 from export.graph import InferenceGraph
@@ -48,12 +55,23 @@ def export_onnx(
     except torch.onnx.OnnxExporterError as error:
         raise UserError(f"this network cannot become an ONNX graph: {_reason(error)}") from error
     assert program is not None  # with dynamo, the exporter returns its program
+    _name_by_module(program.model.graph)
+    # The exporter's own metadata would tell where on this machine the source code lies.
+    tidy = (ClearMetadataAndDocStringPass(), DeduplicateInitializersPass(), ShapeInferencePass(), CheckerPass())
+    passes.Sequential(*tidy)(program.model)
     program.model.metadata_props.update({key: json.dumps(value) for key, value in metadata.items()})
-    passes.Sequential(DeduplicateInitializersPass(), ShapeInferencePass(), CheckerPass())(program.model)
     size = sum(tensor.const_value.nbytes for tensor in program.model.graph.initializers.values() if tensor.const_value)
     program.save(str(path), external_data=size > _LARGEST_FILE)
     onnx.checker.check_model(str(path), full_check=True)
     return names
+
+
+def _name_by_module(graph: onnx_ir.Graph) -> None:
+    """Name each node by the module that it is from, such as backbone.spatial.conv1/Conv_7: profiles tell it then."""
+    for number, node in enumerate(graph):
+        scopes = ast.literal_eval(node.metadata_props.get("pkg.torch.onnx.name_scopes", "[]"))
+        module = scopes[-2].removeprefix("network").removeprefix(".") if len(scopes) > 2 else ""
+        node.name = f"{module}/{node.op_type}_{number}"
 
 
 def _reason(error: BaseException) -> str:

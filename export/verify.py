@@ -5,12 +5,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from export.bundle import Bundle, BundleError, read_bundle, sha256, write_manifest
+from export.bundle import Bundle, read_bundle, write_manifest
 from export.create import prove, try_clips
-from export.reference import TorchRuntime
+from export.reference import TorchRuntime, source_checkpoint
 from export.runtimes.loading import why_not
 from export.tables import artifacts_table
-from training.checkpoint import Checkpoint, load_checkpoint, restore_network
+from training.checkpoint import restore_network
 
 
 def main(arguments: list[str]) -> int:
@@ -33,7 +33,7 @@ def verify_bundle(bundle: Bundle, data: Path | None, checkpoint_path: Path | Non
     What this machine cannot run keeps its figures. Raises `UserError` where an artifact is too far from PyTorch, or the
     checkpoint is not the one that the bundle was made of.
     """
-    checkpoint = _checkpoint(bundle, checkpoint_path)
+    checkpoint = source_checkpoint(bundle, checkpoint_path)
     batches, where = try_clips(checkpoint, data)
     reference = TorchRuntime(restore_network(checkpoint), checkpoint.config.modalities)
     artifacts = tuple(
@@ -43,11 +43,3 @@ def verify_bundle(bundle: Bundle, data: Path | None, checkpoint_path: Path | Non
     verified = Bundle(bundle.folder, bundle.manifest.model_copy(update={"artifacts": artifacts}))
     write_manifest(bundle.folder, verified.manifest)
     return verified
-
-
-def _checkpoint(bundle: Bundle, path: Path | None) -> Checkpoint:
-    source = bundle.manifest.source
-    path = path or Path(source.checkpoint)
-    if path.exists() and sha256(path) != source.checkpoint_sha256:
-        raise BundleError(f"{path}: is not the checkpoint that {bundle.folder} was made of; give that as --checkpoint")
-    return load_checkpoint(path)

@@ -24,6 +24,12 @@ def can_compute(precision: str) -> bool:
     return _CAPABILITIES[precision] in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
+def settings_of(precision: str) -> dict[str, str]:
+    """Return OpenVINO's settings for an artifact of this precision."""
+    hint = _HINTS[precision] if can_compute("bf16") else "f32"
+    return {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
+
+
 class OpenVinoRuntime:
     """An OpenVINO IR, or an ONNX file, compiled for this processor."""
 
@@ -32,13 +38,12 @@ class OpenVinoRuntime:
             raise UserError(f"this processor has no {precision} instructions; choose an artifact of another precision")
         self._path, self._num_threads = path, num_threads
         self.info = RuntimeInfo("openvino", "cpu", precision)
-        hint = _HINTS[precision] if can_compute("bf16") else "f32"
-        self._request = self._compile(hint)
-        if hint != "f32":
-            self._check_low_precision(hint)
+        self._request = self._compile(precision)
+        if precision != "fp32":
+            self._check_low_precision()
 
-    def _compile(self, hint: str) -> openvino.InferRequest:
-        settings = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
+    def _compile(self, precision: str) -> openvino.InferRequest:
+        settings = settings_of(precision)
         if self._num_threads:
             settings["INFERENCE_NUM_THREADS"] = str(self._num_threads)
         try:
@@ -46,7 +51,7 @@ class OpenVinoRuntime:
         except RuntimeError as error:
             raise UserError(f"{self._path}: OpenVINO {openvino.__version__} cannot load it ({error})") from error
 
-    def _check_low_precision(self, hint: str) -> None:
+    def _check_low_precision(self) -> None:
         """Go on in float32, loudly, where low precision answers something else on a seeded clip.
 
         Some shapes of convolutions in bfloat16 return garbage on processors with AMX.
@@ -56,14 +61,14 @@ class OpenVinoRuntime:
             port.get_any_name(): rng.integers(0, 256, [1, *port.partial_shape.get_min_shape()[1:]], np.uint8)
             for port in self._request.model_inputs
         }
-        exact = self._compile("f32")
+        exact = self._compile("fp32")
         low, expected = self.infer(clips)["logits"], _outputs(exact.infer(clips))["logits"]
         difference = float(np.abs(low - expected).mean() / max(float(expected.std()), 1e-6))
         if not difference <= MAX_RELATIVE_DIFFERENCE:
             _logger.warning(
                 "%s: in %s its scores differ from float32's by %.2g standard deviations; going on in float32, slower",
                 self._path,
-                hint,
+                self.info.precision,
                 difference,
             )
             self._request = exact

@@ -2,13 +2,25 @@
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def normalise(frames: Tensor) -> Tensor:
     """Return float32 [B, T, 3, H, W] in [-1, 1) for uint8 RGB [B, T, H, W, 3]. Source: REFERENCE.md section 1."""
     # The cast comes before the transpose because TensorRT's parser refuses to transpose uint8.
     return ((frames.float() - 127.5) / 128).permute(0, 1, 4, 2, 3)
+
+
+class RankPool(nn.Module):
+    """`rank_pool` as a module, so that profiles of exported graphs tell its share."""
+
+    def __init__(self, window: int) -> None:
+        super().__init__()
+        self.window = window
+
+    def forward(self, clip: Tensor) -> Tensor:
+        """[B, T, 3, H, W] -> [B, T, 1, H, W]."""
+        return rank_pool(clip, self.window)
 
 
 def rank_pool(clip: Tensor, window: int) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
-from training.models.guidance import normalise, rank_pool
+from training.models.guidance import RankPool, normalise
 from training.models.inception import SpatialNet, scaled
 from training.models.recoupling import Recoupling
 from training.models.temporal import BRANCHES, Branch, TemporalNet, TemporalOutput
@@ -71,7 +71,7 @@ class Backbone(nn.Module):
 
     def __init__(self, config: NetworkConfig, num_frames: int) -> None:
         super().__init__()
-        self.guidance_window = config.guidance_window if config.guidance else None
+        self.guidance = RankPool(config.guidance_window) if config.guidance else None
         self.spatial = SpatialNet(config.width, config.dim, config.batchnorm_momentum, guided=config.guidance)
         self.temporal = TemporalNet(
             Recoupling(num_frames, config.dim, config.recoupling_heads, config.recoupling_hidden or 4 * num_frames)
@@ -94,7 +94,7 @@ class Backbone(nn.Module):
     def features(self, frames: Tensor) -> Tensor:
         """Uint8 frames [B, T, H, W, 3] -> spatial features [B, T, dim]."""
         clip = normalise(frames)
-        guidance = rank_pool(clip, self.guidance_window) if self.guidance_window else None
+        guidance = None if self.guidance is None else self.guidance(clip)
         features: Tensor = self.spatial(clip, guidance)
         return features
 

@@ -1,0 +1,97 @@
+"""Artifacts that are timed side by side: each in a process of its own, so that memory and loading are its own, too."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from export.bundle import Bundle, read_bundle
+from export.clips import seeded_inputs
+from export.reference import load_reference
+from export.runtimes.loading import load_artifact
+from preprocess.errors import UserError
+
+TORCH = "torch-fp32"  # not in the bundle: its checkpoint, in PyTorch
+
+
+@dataclass
+class Contender:
+    """A loaded artifact in another process."""
+
+    name: str
+    load_s: float
+    _connection: Connection
+
+    def run(self, batch: int) -> float:
+        """Return the seconds that one run on a batch of clips takes."""
+        self._connection.send(batch)
+        return float(_receive(self._connection))
+
+    def peak_mb(self) -> float:
+        """Return the most memory that the process has had, in megabytes."""
+        self._connection.send(None)
+        return float(_receive(self._connection))
+
+
+@contextmanager
+def contenders(bundle: Bundle, names: Sequence[str]) -> Iterator[list[Contender]]:
+    """Yield the bundle's artifacts of these names, loaded; raises `UserError` where one cannot be."""
+    context = get_context("spawn")
+    with ExitStack() as stack:
+        started = []
+        for name in names:
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(theirs, bundle.folder, name), daemon=True)
+            process.start()
+            theirs.close()
+            stack.callback(process.join)
+            stack.callback(ours.close)  # the process ends when nobody asks any more
+            started.append(Contender(name, _receive(ours), ours))
+        yield started
+
+
+def _receive(connection: Connection) -> float:
+    try:
+        answer: float | UserError = connection.recv()
+    except EOFError as error:
+        raise UserError("a process that ran an artifact has died; is there enough memory?") from error
+    if isinstance(answer, UserError):
+        raise answer
+    return answer
+
+
+def _serve(connection: Connection, folder: Path, name: str) -> None:
+    """Load an artifact, then answer: a number of clips with how long they take, None with the most memory so far."""
+    try:
+        bundle = read_bundle(folder)
+        start = time.perf_counter()
+        runtime = load_reference(bundle) if name == TORCH else load_artifact(bundle, bundle.artifact(name), "cpu")
+        connection.send(time.perf_counter() - start)
+    except UserError as error:
+        connection.send(error)
+        return
+    manifest = bundle.manifest
+    inputs = {}
+    while True:
+        try:
+            batch = connection.recv()
+        except (EOFError, KeyboardInterrupt):
+            return
+        if batch is None:
+            connection.send(_peak_mb())
+            continue
+        if batch not in inputs:
+            inputs[batch] = seeded_inputs(manifest.streams, manifest.clip_spec, batch)
+        start = time.perf_counter()
+        runtime.infer(inputs[batch])
+        connection.send(time.perf_counter() - start)
+
+
+def _peak_mb() -> float:
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return float("nan")  # not Linux
+    return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1000
