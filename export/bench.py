@@ -146,7 +146,7 @@ def _table(rows: Sequence[Row], bundle: Bundle) -> Table:
         table.add_row(
             row.artifact,
             str(row.batch),
-            *(f"{value:.0f}" for value in figures),
+            *(f"{value:.1f}" for value in figures),
             f"{row.clips_per_s:.1f}",
             f"{times:.1f}",
             f"{row.load_s:.1f}",

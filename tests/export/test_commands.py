@@ -58,6 +58,28 @@ def test_an_artifact_that_answers_something_else_fails_and_its_figures_stay(fold
     assert read_bundle(tmp_path / "bundle").manifest.artifacts == before
 
 
+def test_the_benchmark_times_every_artifact_side_by_side(folder: Path, tmp_path: Path) -> None:
+    figures = tmp_path / "bench.json"
+    result = run_module("export", "bench", folder / "bundle", "--batch", "1,3", "--rounds", 2, "--json", figures)
+    assert result.returncode == 0, result.stderr
+    report = json.loads(figures.read_text())
+    assert [(row["artifact"], row["batch"]) for row in report["rows"]] == [
+        ("onnxruntime-fp32", 1),
+        ("onnxruntime-fp32", 3),
+        ("torch-fp32", 1),
+        ("torch-fp32", 3),
+    ]
+    for row in report["rows"]:
+        assert 0 < row["p50_ms"] <= row["p95_ms"] <= row["p99_ms"] and row["peak_mb"] > 0 and row["load_s"] > 0
+        assert row["clips_per_s"] == pytest.approx(1000 * row["batch"] / row["p50_ms"])
+    assert report["stages_ms"].keys() == {"decode rgb", "transform rgb"}
+    assert_refused(
+        run_module("export", "bench", folder / "bundle", "--runtimes", "openvino-fp32"),
+        "openvino-fp32: not in",
+        "choose of onnxruntime-fp32, torch-fp32",
+    )
+
+
 def test_inspecting_tells_what_is_in_a_bundle(folder: Path) -> None:
     result = run_module("export", "inspect", folder / "bundle")
     assert result.returncode == 0, result.stderr
