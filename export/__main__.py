@@ -16,14 +16,19 @@ _PRECISIONS = tuple(dict.fromkeys(precision for _, precision in MADE))
 
 
 # What else can be done with a bundle: `python -m export COMMAND BUNDLE`, by the module whose `main` does it.
-_COMMANDS = {"bench": "export.bench", "inspect": "export.inspect", "verify": "export.verify"}
+_COMMANDS = {
+    "bench": "export.bench",
+    "inspect": "export.inspect",
+    "pack": "export.pack",
+    "sign": "export.signature",
+    "verify": "export.verify",
+}
 
 
 def main() -> int:
     """Export one checkpoint, or run a command; returns the exit code."""
     if len(sys.argv) > 1 and sys.argv[1] in _COMMANDS:
-        exit_code: int = import_module(_COMMANDS[sys.argv[1]]).main(sys.argv[2:])
-        return exit_code
+        return _run(sys.argv[1], sys.argv[2:])
     arguments = _parse()
     if arguments.out.exists() and not (arguments.out / "bundle.json").is_file():
         raise UserError(f"{arguments.out}: exists and is not a bundle; choose another --out")
@@ -35,6 +40,15 @@ def main() -> int:
         bundle = create_bundle(arguments.checkpoint, arguments.out, options)
     console.print(artifacts_table(bundle))
     return 0
+
+
+def _run(command: str, arguments: list[str]) -> int:
+    try:
+        module = import_module(_COMMANDS[command])
+    except ModuleNotFoundError as error:
+        raise UserError(f"{command} needs {error.name}; see the extras in the README for what to install") from error
+    exit_code: int = module.main(arguments)
+    return exit_code
 
 
 def _parse() -> argparse.Namespace:

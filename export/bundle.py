@@ -14,6 +14,7 @@ from preprocess.clip import ClipSpec
 from preprocess.errors import UserError
 
 MANIFEST_NAME = "bundle.json"
+SIGNATURE_NAME = "bundle.json.sig"
 
 SCHEMA_VERSION = 2  # the manifest's, as below
 
@@ -138,7 +139,8 @@ class Bundle:
 
 def describe_files(folder: Path) -> tuple[BundleFile, ...]:
     """Return the manifest's entries of all files in the folder but the manifest itself."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST_NAME)
+    others = {MANIFEST_NAME, SIGNATURE_NAME}
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in others)
     return tuple(
         BundleFile(path=path.relative_to(folder).as_posix(), sha256=sha256(path), size_bytes=path.stat().st_size)
         for path in paths
@@ -157,14 +159,26 @@ def write_manifest(folder: Path, manifest: BundleManifest) -> None:
         temporary.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def read_bundle(folder: Path) -> Bundle:
+def read_bundle(folder: Path, public_key: Path | None = None) -> Bundle:
     """Return the bundle in `folder` after checking its schema and the hash of every file.
 
-    Raises `BundleError`, naming the file, the reason and the remedy.
+    With a public key, a PEM file, only one that its owner has signed. Raises `BundleError`, naming the file, the reason
+    and the remedy.
     """
+    manifest = read_manifest(folder, public_key)
+    for file in manifest.files:
+        _check_file(folder, file)
+    return Bundle(folder, manifest)
+
+
+def read_manifest(folder: Path, public_key: Path | None = None) -> BundleManifest:
+    """Return the content of bundle.json alone, its signature checked if a key is given; raises `BundleError`."""
     path = folder / MANIFEST_NAME
     try:
-        content = json.loads(path.read_bytes())
+        encoded = path.read_bytes()
+        if public_key is not None:
+            _check_signature(folder, encoded, public_key)
+        content = json.loads(encoded)
         _check_schema(path, content)
         manifest = BundleManifest.model_validate_json(json.dumps(content))
     except OSError as error:
@@ -177,13 +191,20 @@ def read_bundle(folder: Path) -> Bundle:
         raise BundleError(f"{path}: {where}: {first['msg']}; export the checkpoint again with this version") from error
     except ValueError as error:
         raise BundleError(f"{path}: is not JSON ({error}); copy the bundle or export the checkpoint again") from error
-    for file in manifest.files:
-        _check_file(folder, file)
     listed = {file.path for file in manifest.files}
     for artifact in manifest.artifacts:
         if artifact.path not in listed:
             raise BundleError(f"{path}: {artifact.name} is in no listed file; export the checkpoint again")
-    return Bundle(folder, manifest)
+    return manifest
+
+
+def _check_signature(folder: Path, manifest: bytes, public_key: Path) -> None:
+    try:
+        from export.signature import check_signature  # noqa: PLC0415  an optional dependency
+    except ModuleNotFoundError as error:
+        raise BundleError("checking signatures needs cryptography; pip install 'rgbd-motion[sign]'") from error
+    signature = folder / SIGNATURE_NAME
+    check_signature(manifest, signature.read_bytes() if signature.exists() else None, public_key, folder)
 
 
 def _check_schema(path: Path, content: Any) -> None:

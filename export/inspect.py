@@ -6,7 +6,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from export.bundle import BundleManifest, read_bundle
+from export.bundle import BundleManifest
+from export.pack import open_bundle
 from export.tables import artifacts_table
 
 _MAX_LABELS = 12
@@ -15,15 +16,16 @@ _MAX_LABELS = 12
 def main(arguments: list[str]) -> int:
     """Print a bundle; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m export inspect", description=__doc__)
-    parser.add_argument("bundle", type=Path, help="what `python -m export` wrote")
+    parser.add_argument("bundle", type=Path, help="what `python -m export` wrote, or that as a .zip")
     parser.add_argument("--json", action="store_true", help="print bundle.json itself")
     options = parser.parse_args(arguments)
-    bundle = read_bundle(options.bundle)
+    with open_bundle(options.bundle) as bundle:
+        manifest, artifacts = bundle.manifest, artifacts_table(bundle)
     console = Console(highlight=False)
     if options.json:
-        console.print_json(bundle.manifest.model_dump_json())
+        console.print_json(manifest.model_dump_json())
         return 0
-    for table in (_facts(bundle.manifest), _tensors(bundle.manifest), artifacts_table(bundle), _files(bundle.manifest)):
+    for table in (_facts(manifest), _tensors(manifest), artifacts, _files(manifest)):
         console.print(table)
         console.print()
     return 0

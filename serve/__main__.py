@@ -25,14 +25,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve until Ctrl-C or SIGTERM; returns 0 when all requests at work were answered."""
     options = _parser().parse_args(arguments)
     settings = _read_settings()
-    model = load_model(options.bundle, options.device)
+    model = load_model(options.bundle, options.device, artifact=options.artifact, public_key=options.require_signature)
     listener = _listen(options.host, options.port)
     host, port = listener.getsockname()[:2]
     described = model.reply()
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     console.print(
         f"serving [bold]{described.name}[/] ({described.modality}, {len(model.bundle.manifest.labels)} classes) "
-        f"with {described.runtime} on {described.device}"
+        f"with {described.runtime} in {described.precision} on {described.device}"
     )
     console.print(f"open [bold]http://{host}:{port}[/], or http://{host}:{port}/docs; Ctrl-C stops")
     _DrainingServer(create_app(model, settings)).run(sockets=[listener])
@@ -85,7 +85,11 @@ def _parser() -> argparse.ArgumentParser:
         description="Serve a bundle: POST /predict names the motion in a clip, / is a page to try it.",
         epilog="Limits are environment variables RGBD_MOTION_*: " + ", ".join(Settings.model_fields).upper(),
     )
-    parser.add_argument("--bundle", type=Path, required=True, metavar="FOLDER", help="what `python -m export` wrote")
+    parser.add_argument(
+        "--bundle", type=Path, required=True, metavar="PATH", help="what `python -m export` wrote, or that as a .zip"
+    )
+    parser.add_argument("--artifact", metavar="NAME", help="such as openvino-fp32 (the fastest that runs here)")
+    parser.add_argument("--require-signature", type=Path, metavar="KEY", help="refuse bundles not signed with this key")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0 takes a free one (default: 8000)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (default: cpu)")

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.bundle import Bundle, Stream, read_bundle
+from export.bundle import Bundle, Stream
+from export.pack import open_bundle
 from export.runtimes import Runtime
 from export.runtimes.loading import load_runtime
 from serve.schemas import ModelDetails, ModelReply, Prediction, StreamPredictions
@@ -66,10 +67,14 @@ class ServedModel:
         return StreamPredictions(**ranked)
 
 
-def load_model(folder: Path, device: str) -> ServedModel:
-    """Return the bundle in `folder`, loaded and run once on `device`; raises `UserError` when that cannot be."""
-    bundle = read_bundle(folder)
-    model = ServedModel(bundle, load_runtime(bundle, device))
+def load_model(path: Path, device: str, *, artifact: str | None = None, public_key: Path | None = None) -> ServedModel:
+    """Return the bundle in `path`, a folder or a .zip, loaded and run once on `device`.
+
+    The artifact is the named one, or the fastest that runs here. Raises `UserError` when that cannot be, or the bundle
+    is not signed by the owner of `public_key`, if one is given.
+    """
+    with open_bundle(path, public_key) as bundle:
+        model = ServedModel(bundle, load_runtime(bundle, device, artifact))
     spec = bundle.manifest.clip_spec
     empty = np.zeros((1, spec.num_frames, spec.size, spec.size, 3), np.uint8)
     # The first run allocates and optimises; better now than in the first request.

@@ -1,0 +1,90 @@
+"""Bundles as one file: `python -m export pack BUNDLE --out FILE.zip`, and how a packed one is opened, safely."""
+
+import argparse
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from export.bundle import (
+    MANIFEST_NAME,
+    SIGNATURE_NAME,
+    Bundle,
+    BundleError,
+    read_bundle,
+    read_manifest,
+)
+from preprocess.atomic import atomic_file
+
+_MAX_MANIFEST_BYTES = 10_000_000
+_MAX_BYTES = 8_000_000_000  # of all files together
+
+
+@contextmanager
+def open_bundle(path: Path, public_key: Path | None = None) -> Iterator[Bundle]:
+    """Yield the bundle in a folder, or in a .zip, whose files then lie in a temporary folder while the block runs.
+
+    Of a .zip only what its bundle.json lists is written, under those names and no larger than listed. Raises
+    `BundleError` as `read_bundle` does.
+    """
+    if path.is_dir() or path.suffix != ".zip":
+        yield read_bundle(path, public_key)
+        return
+    with tempfile.TemporaryDirectory(prefix="bundle-") as folder:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                _unpack(archive, Path(folder), public_key)
+        except (OSError, zipfile.BadZipFile, KeyError, RuntimeError, NotImplementedError) as error:
+            raise BundleError(f"{path}: cannot be unpacked ({error}); pack the bundle again") from error
+        yield read_bundle(Path(folder), public_key)
+
+
+def _unpack(archive: zipfile.ZipFile, folder: Path, public_key: Path | None) -> None:
+    _copy(archive, MANIFEST_NAME, folder, _MAX_MANIFEST_BYTES)
+    if SIGNATURE_NAME in archive.namelist():
+        _copy(archive, SIGNATURE_NAME, folder, _MAX_MANIFEST_BYTES)
+    files = read_manifest(folder, public_key).files
+    if sum(file.size_bytes for file in files) > _MAX_BYTES:
+        raise BundleError(f"{archive.filename}: is larger than {_MAX_BYTES / 1e9:.0f} GB unpacked; use it as a folder")
+    for file in files:
+        _copy(archive, file.path, folder, file.size_bytes)
+
+
+def _copy(archive: zipfile.ZipFile, name: str, folder: Path, max_bytes: int) -> None:
+    """Write a member, at most so many bytes of it: more would not match its hash anyway."""
+    target = folder / name
+    if not target.resolve().is_relative_to(folder.resolve()):
+        raise BundleError(f"{archive.filename}: {name} lies outside the bundle; export the checkpoint again")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with archive.open(name) as source, target.open("wb") as file:
+        left = max_bytes
+        while left and (part := source.read(min(left, 1 << 20))):
+            left -= len(part)
+            file.write(part)
+
+
+def pack_bundle(bundle: Bundle, out: Path) -> None:
+    """Write the bundle as a .zip, atomically; weights do not shrink, so they are stored as they are."""
+    names = [MANIFEST_NAME, *(file.path for file in bundle.manifest.files)]
+    if (bundle.folder / SIGNATURE_NAME).exists():
+        names.append(SIGNATURE_NAME)
+    with atomic_file(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for name in names:
+            with (bundle.folder / name).open("rb") as source, archive.open(name, "w", force_zip64=True) as member:
+                shutil.copyfileobj(source, member, 1 << 20)
+
+
+def main(arguments: list[str]) -> int:
+    """Pack a bundle; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m export pack", description="Pack a bundle into one .zip file.")
+    parser.add_argument("bundle", type=Path, help="what `python -m export` wrote")
+    parser.add_argument("--out", type=Path, help="the file (default: the folder's name and .zip)")
+    options = parser.parse_args(arguments)
+    out = options.out or options.bundle.with_name(options.bundle.name + ".zip")
+    pack_bundle(read_bundle(options.bundle), out)
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"{out} ({out.stat().st_size / 1e6:.1f} MB)")
+    return 0

@@ -1,0 +1,103 @@
+"""Bundles in one file and signed bundles: what is accepted, and what a stranger's cannot do."""
+
+import json
+import shutil
+import stat
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from export.bundle import BundleError, read_bundle
+from export.pack import open_bundle, pack_bundle
+from export.signature import make_keys, sign_bundle
+from preprocess.errors import UserError
+from serve.models import load_model
+from tests.commands import assert_refused, run_module
+from tests.serve.tiny_bundle import SPEC, make_bundle
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return make_bundle(tmp_path / "bundle", "rgb")
+
+
+def rewritten(source: Path, target: Path, **contents: bytes) -> Path:
+    """Copy a .zip with other contents of some members, named without their dots."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, contents.get(name.replace(".", "_"), old.read(name)))
+    return target
+
+
+def test_a_packed_bundle_answers_as_its_folder_does(bundle: Path) -> None:
+    result = run_module("export", "pack", bundle)
+    assert result.returncode == 0, result.stderr
+    packed = bundle.with_name("bundle.zip")
+    clip = np.full((1, SPEC.num_frames, SPEC.size, SPEC.size, 3), (10, 200, 30), np.uint8)
+    from_folder, from_zip = (load_model(path, "cpu").runtime.infer({"rgb": clip}) for path in (bundle, packed))
+    np.testing.assert_array_equal(from_folder["logits"], from_zip["logits"])
+    assert "tiny 1" in run_module("export", "inspect", packed).stdout
+
+
+def test_of_a_zip_only_what_is_listed_is_written(bundle: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "bundle.zip"
+    pack_bundle(read_bundle(bundle), packed)
+    with zipfile.ZipFile(packed, "a") as archive:
+        archive.writestr("unlisted.bin", b"x")
+    with open_bundle(packed) as opened:
+        assert sorted(path.name for path in opened.folder.iterdir()) == ["bundle.json", "model.onnx"]
+        folder = opened.folder
+    assert not folder.exists()
+    # Nothing larger than listed, however well it was packed, and nothing elsewhere.
+    bomb = rewritten(packed, tmp_path / "bomb.zip", model_onnx=bytes(50_000_000))
+    with pytest.raises(BundleError, match="does not match the hash"), open_bundle(bomb):
+        pass
+    manifest = json.loads((bundle / "bundle.json").read_text())
+    manifest["files"][0]["path"] = manifest["artifacts"][0]["path"] = "../model.onnx"
+    outside = rewritten(packed, tmp_path / "outside.zip", bundle_json=json.dumps(manifest).encode())
+    with pytest.raises(BundleError, match="outside the bundle"), open_bundle(outside):
+        pass
+    manifest["files"][0]["size_bytes"] = 10**12
+    huge = rewritten(packed, tmp_path / "huge.zip", bundle_json=json.dumps(manifest).encode())
+    with pytest.raises(BundleError, match="larger than 8 GB"), open_bundle(huge):
+        pass
+    (tmp_path / "torn.zip").write_bytes(packed.read_bytes()[:-100])
+    with pytest.raises(BundleError, match="cannot be unpacked"), open_bundle(tmp_path / "torn.zip"):
+        pass
+
+
+def test_where_a_signature_is_required_no_other_bundle_is_served(bundle: Path, tmp_path: Path) -> None:
+    key, stranger = tmp_path / "key.pem", tmp_path / "stranger.pem"
+    public, _ = make_keys(key), make_keys(stranger)
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    with pytest.raises(BundleError, match="is not signed"):
+        load_model(bundle, "cpu", public_key=public)
+    assert run_module("export", "sign", bundle, "--key", key).returncode == 0
+    assert load_model(bundle, "cpu", public_key=public).reply().name == "tiny"
+    pack_bundle(read_bundle(bundle), tmp_path / "bundle.zip")
+    assert load_model(tmp_path / "bundle.zip", "cpu", public_key=public).reply().name == "tiny"
+    manifest = bundle / "bundle.json"
+    manifest.write_text(manifest.read_text().replace('"red"', '"crimson"'))
+    assert load_model(bundle, "cpu").bundle.manifest.labels[0] == "crimson"
+    with pytest.raises(BundleError, match=r"its signature is not of .*key\.pub\.pem, or bundle\.json was changed"):
+        load_model(bundle, "cpu", public_key=public)
+    sign_bundle(bundle, stranger)
+    with pytest.raises(BundleError, match="its signature is not of"):
+        load_model(bundle, "cpu", public_key=public)
+    (bundle / "bundle.json.sig").write_text("§")
+    with pytest.raises(BundleError, match="its signature is not of"):
+        load_model(bundle, "cpu", public_key=public)
+
+
+def test_keys_are_not_overwritten_and_others_are_refused(bundle: Path, tmp_path: Path) -> None:
+    key = tmp_path / "key.pem"
+    result = run_module("export", "sign", "--new-key", "--key", key)
+    assert result.returncode == 0 and "key.pub.pem" in result.stderr
+    with pytest.raises(UserError, match="a lost key cannot be made again"):
+        make_keys(key)
+    assert_refused(run_module("export", "sign", bundle, "--key", bundle / "model.onnx"), "no private ed25519 key")
+    assert_refused(run_module("serve", "--bundle", bundle, "--require-signature", key), "no public ed25519 key")
+    shutil.rmtree(bundle)
+    assert_refused(run_module("export", "sign", bundle, "--key", key), "bundle.json: cannot be read")
