@@ -21,6 +21,7 @@ _COMMANDS = {
     "inspect": "export.inspect",
     "pack": "export.pack",
     "sign": "export.signature",
+    "triton": "export.triton",
     "verify": "export.verify",
 }
 

@@ -1,0 +1,110 @@
+"""`python -m export triton BUNDLE --out REPOSITORY`: a model repository for NVIDIA Triton."""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from rich.console import Console
+
+from export.bundle import Artifact, Bundle, BundleError, TensorInfo
+from export.pack import open_bundle
+from preprocess.atomic import atomic_folder
+from preprocess.errors import UserError
+from preprocess.options import positive
+
+# Triton's backends, and the names that they expect of their files.
+_BACKENDS = {"onnxruntime": ("onnxruntime", "model.onnx"), "openvino": ("openvino", "model.xml")}
+_TYPES = {"uint8": "TYPE_UINT8", "float32": "TYPE_FP32"}
+_MAX_DELAY_US = 5000  # a clip takes tens of milliseconds: waiting this long for company costs little
+
+_CONFIG = """\
+# Written by `python -m export triton`. Inputs are clips as the bundle's clip_spec says, outputs are logits: divide them
+# by the parameter `temperature` before the softmax.
+name: {name}
+backend: "{backend}"
+max_batch_size: {max_batch}
+{tensors}
+dynamic_batching {{
+  max_queue_delay_microseconds: {delay}
+}}
+model_warmup [
+  {{
+    name: "one clip"
+    batch_size: 1
+{warmup}
+  }}
+]
+parameters {{ key: "temperature" value {{ string_value: "{temperature}" }} }}
+parameters {{ key: "clip_spec" value {{ string_value: {clip_spec} }} }}
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Write a model repository; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m export triton", description=__doc__)
+    parser.add_argument("bundle", type=Path, help="what `python -m export` wrote")
+    parser.add_argument("--out", type=Path, required=True, help="the repository; other models in it stay")
+    parser.add_argument("--artifact", default="onnxruntime-fp32", metavar="NAME", help="(onnxruntime-fp32)")
+    parser.add_argument("--max-batch", type=positive, default=8, metavar="N", help="clips at a time (8)")
+    options = parser.parse_args(arguments)
+    with open_bundle(options.bundle) as bundle:
+        folder = write_model(bundle, bundle.artifact(options.artifact), options.out, options.max_batch)
+    Console(stderr=True, soft_wrap=True, highlight=False).print(
+        f"tritonserver --model-repository {options.out}: {folder}"
+    )
+    return 0
+
+
+def write_model(bundle: Bundle, artifact: Artifact, repository: Path, max_batch: int) -> Path:
+    """Write one artifact as a model with its configuration and its labels, and return its folder.
+
+    Raises `UserError` where the name is taken by something else, or Triton has no backend for the artifact.
+    """
+    if artifact.runtime not in _BACKENDS:
+        raise BundleError(f"{bundle.folder}: {artifact.name} has no backend in Triton that reads it; choose another")
+    backend, file_name = _BACKENDS[artifact.runtime]
+    folder = repository / bundle.manifest.name
+    if folder.exists() and not (folder / "config.pbtxt").is_file():
+        raise UserError(f"{folder}: exists and is no model of Triton's; choose another --out")
+    with atomic_folder(folder) as temporary:
+        version = temporary / bundle.manifest.version
+        version.mkdir()
+        for suffix in {Path(file_name).suffix, ".bin" if artifact.runtime == "openvino" else ".data"}:
+            source = bundle.path(artifact).with_suffix(suffix)
+            if source.exists():
+                shutil.copyfile(source, version / Path(file_name).with_suffix(suffix))
+        (temporary / "config.pbtxt").write_text(config(bundle, backend, max_batch), encoding="utf-8")
+        (temporary / "labels.txt").write_text("".join(f"{label}\n" for label in bundle.manifest.labels), "utf-8")
+    return folder
+
+
+def config(bundle: Bundle, backend: str, max_batch: int) -> str:
+    """Return the model's config.pbtxt."""
+    manifest = bundle.manifest
+    tensors = [_tensor("input", tensor) for tensor in manifest.inputs]
+    tensors += [_tensor("output", tensor) for tensor in manifest.outputs]
+    return _CONFIG.format(
+        name=json.dumps(manifest.name),
+        backend=backend,
+        max_batch=max_batch,
+        tensors="\n".join(tensors),
+        delay=_MAX_DELAY_US,
+        warmup="\n".join(
+            f'    inputs {{ key: "{tensor.name}" value {{ data_type: {_TYPES[tensor.dtype]} dims: {_dims(tensor)} '
+            "zero_data: true } }"
+            for tensor in manifest.inputs
+        ),
+        temperature=manifest.temperature,
+        clip_spec=json.dumps(manifest.clip_spec.model_dump_json()),
+    )
+
+
+def _tensor(kind: str, tensor: TensorInfo) -> str:
+    labels = ' label_filename: "labels.txt"' if kind == "output" else ""
+    return f'{kind} {{ name: "{tensor.name}" data_type: {_TYPES[tensor.dtype]} dims: {_dims(tensor)}{labels} }}'
+
+
+def _dims(tensor: TensorInfo) -> str:
+    """Return the shape without the batch, which Triton adds itself."""
+    return str(list(tensor.shape[1:]))

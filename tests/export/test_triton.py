@@ -1,0 +1,38 @@
+"""A repository for Triton: its configuration is valid, and its graph is the bundle's."""
+
+from pathlib import Path
+
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+from export.bundle import read_bundle
+from export.triton import write_model
+from preprocess.errors import UserError
+from tests.commands import assert_refused, run_module
+from tests.serve.tiny_bundle import SPEC, make_bundle
+
+
+def test_the_configuration_is_what_triton_reads(tmp_path: Path) -> None:
+    bundle = read_bundle(make_bundle(tmp_path / "bundle", "rgbd"))
+    result = run_module("export", "triton", tmp_path / "bundle", "--out", tmp_path / "repository", "--max-batch", 4)
+    assert result.returncode == 0, result.stderr
+    folder = tmp_path / "repository" / "tiny"
+    config = text_format.Parse((folder / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
+    assert (config.name, config.backend, config.max_batch_size) == ("tiny", "onnxruntime", 4)
+    clip = [SPEC.num_frames, SPEC.size, SPEC.size, 3]
+    assert [(tensor.name, list(tensor.dims)) for tensor in config.input] == [("rgb", clip), ("depth", clip)]
+    assert [tensor.name for tensor in config.output] == ["logits", "logits_rgb", "logits_depth"]
+    assert config.output[0].label_filename == "labels.txt" and config.HasField("dynamic_batching")
+    assert list(config.model_warmup[0].inputs) == ["depth", "rgb"]
+    assert (folder / "labels.txt").read_text().splitlines() == ["red", "green", "blue"]
+    assert (folder / "1" / "model.onnx").read_bytes() == (bundle.folder / "model.onnx").read_bytes()
+
+
+def test_what_triton_does_not_own_is_left_alone(tmp_path: Path) -> None:
+    bundle = read_bundle(make_bundle(tmp_path / "bundle", "rgb"))
+    (tmp_path / "repository" / "tiny").mkdir(parents=True)
+    with pytest.raises(UserError, match="is no model of Triton's"):
+        write_model(bundle, bundle.artifact("onnxruntime-fp32"), tmp_path / "repository", 8)
+    words = (tmp_path / "bundle", "--out", tmp_path / "other", "--artifact", "tensorrt-fp16")
+    assert_refused(run_module("export", "triton", *words), "holds no artifact 'tensorrt-fp16'")
