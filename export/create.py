@@ -33,6 +33,8 @@ from export.runtimes.loading import load_artifact, why_not
 from preprocess.atomic import atomic_folder
 from preprocess.errors import UserError
 from training.checkpoint import Checkpoint, load_checkpoint, restore_network
+from training.models.fusion import FusionNet
+from training.models.unimodal import UnimodalNet
 
 # What can be made of a checkpoint, and in which order it is listed.
 MADE: tuple[tuple[RuntimeName, Precision], ...] = (
@@ -44,6 +46,8 @@ FORMATS: dict[str, RuntimeName] = {"onnx": "onnxruntime", "openvino": "openvino"
 BATCHES = (1, 2, 5)  # the batch axis must really be dynamic
 _TIMED_RUNS = 5
 _NUM_REAL_CLIPS = 32
+
+Network = UnimodalNet | FusionNet
 
 _MODALITIES: dict[str, Modality] = {"M": "rgb", "K": "depth", "FusionNet": "rgbd"}
 _MEANINGS = {
@@ -73,23 +77,14 @@ def create_bundle(source: Path, out: Path, options: ExportOptions) -> Bundle:
     Raises `UserError` where an artifact cannot be made, or answers something else than PyTorch; nothing is left then.
     """
     checkpoint = load_checkpoint(source)
-    streams, spec = checkpoint.config.modalities, checkpoint.config.clip
     network = restore_network(checkpoint)
     with atomic_folder(out) as folder:
-        path = folder / "model.onnx"
-        metadata = {
-            "name": options.name,
-            "version": "1",
-            "labels": checkpoint.class_names,
-            "clip_spec": spec.model_dump(mode="json"),
-        }
-        graph = InferenceGraph(network, answer_only=options.answer_only)
-        heads = export_onnx(graph, streams, spec, metadata, path)
-        artifacts = _write_artifacts(folder, path, options)
+        artifacts = _wanted(options)
+        heads = _write_graphs(folder, checkpoint, network, {artifact.runtime for artifact in artifacts}, options)
         manifest = _manifest(source, checkpoint, heads, options.name, folder, artifacts)
         bundle = Bundle(folder, manifest)
         batches, where = try_clips(checkpoint, options.data)
-        reference = TorchRuntime(network, streams)
+        reference = TorchRuntime(network, checkpoint.config.modalities)
         proved = tuple(prove(bundle, artifact, reference, batches, where) for artifact in artifacts)
         manifest = manifest.model_copy(update={"artifacts": proved})
         write_manifest(folder, manifest)
@@ -132,8 +127,8 @@ def _cpu_info() -> Iterator[str]:
     yield from path.read_text().splitlines() if path.exists() else ()
 
 
-def _write_artifacts(folder: Path, onnx_path: Path, options: ExportOptions) -> tuple[Artifact, ...]:
-    """Write a file for each wanted runtime that this machine has; raises `UserError` where there is none left."""
+def _wanted(options: ExportOptions) -> tuple[Artifact, ...]:
+    """Return what to make, of what this machine can run; raises `UserError` where nothing is left."""
     wanted = [
         Artifact(runtime=runtime, precision=precision, path=_file(runtime))
         for runtime, precision in MADE
@@ -144,14 +139,33 @@ def _write_artifacts(folder: Path, onnx_path: Path, options: ExportOptions) -> t
     if not artifacts:
         listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items()) or "no such combination"
         raise UserError(f"of these formats and precisions nothing can be made here ({listed})")
-    runtimes = {artifact.runtime for artifact in artifacts}
+    return artifacts
+
+
+def _write_graphs(
+    folder: Path, checkpoint: Checkpoint, network: Network, runtimes: set[RuntimeName], options: ExportOptions
+) -> tuple[str, ...]:
+    """Write a file for each runtime, in the form of the graph that it computes fastest; return the outputs' names."""
+    streams, spec = checkpoint.config.modalities, checkpoint.config.clip
+    metadata = {
+        "name": options.name,
+        "version": "1",
+        "labels": checkpoint.class_names,
+        "clip_spec": spec.model_dump(mode="json"),
+    }
+    heads: tuple[str, ...] = ()
+    if "onnxruntime" in runtimes:
+        graph = InferenceGraph(network, "frames", answer_only=options.answer_only)
+        heads = export_onnx(graph, streams, spec, metadata, folder / _file("onnxruntime"))
     if "openvino" in runtimes:
         from export.openvino import write_ir  # noqa: PLC0415  an optional dependency
 
-        write_ir(onnx_path, folder / _file("openvino"))
-    if "onnxruntime" not in runtimes:
-        onnx_path.unlink()
-    return artifacts
+        volumes = folder / "volumes.onnx"
+        graph = InferenceGraph(network, "volumes", answer_only=options.answer_only)
+        heads = export_onnx(graph, streams, spec, metadata, volumes)
+        write_ir(volumes, folder / _file("openvino"))
+        volumes.unlink()
+    return heads
 
 
 def _file(runtime: RuntimeName) -> str:

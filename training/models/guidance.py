@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+LUMINANCE = (0.2989, 0.587, 0.114)  # of red, green, blue; REFERENCE.md section 3
+
 
 def normalise(frames: Tensor) -> Tensor:
     """Return float32 [B, T, 3, H, W] in [-1, 1) for uint8 RGB [B, T, H, W, 3]. Source: REFERENCE.md section 1."""
@@ -37,7 +39,8 @@ def rank_pool(clip: Tensor, window: int) -> Tensor:
     assert isinstance(ranked, Tensor)  # `sum` of an empty range would be 0; a window has at least one frame
     # One image per full window: [B * full, 3, H, W].
     change = _stretch(F.relu(ranked).flatten(0, 1))
-    grey = 0.2989 * change[:, 0:1] + 0.587 * change[:, 1:2] + 0.114 * change[:, 2:3]
+    red, green, blue = LUMINANCE
+    grey = red * change[:, 0:1] + green * change[:, 1:2] + blue * change[:, 2:3]
     salient = torch.where(grey > grey.mean((1, 2, 3), keepdim=True), grey, 0.0)
     salient = _stretch(_dilate(_erode(salient)))
     maps = ((grey + salient) * salient).unflatten(0, (-1, full))
