@@ -8,9 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from export.create import FORMATS, MADE, ExportOptions, create_bundle
+from export.create import FORMATS, MADE, Calibration, ExportOptions, create_bundle
 from export.tables import artifacts_table
 from preprocess.errors import UserError, run_command
+from preprocess.options import positive
 
 _PRECISIONS = tuple(dict.fromkeys(precision for _, precision in MADE))
 
@@ -33,8 +34,12 @@ def main() -> int:
     arguments = _parse()
     if arguments.out.exists() and not (arguments.out / "bundle.json").is_file():
         raise UserError(f"{arguments.out}: exists and is not a bundle; choose another --out")
+    calibration = None
+    if arguments.calibration is not None:
+        calibration = Calibration(arguments.calibration, arguments.calibration_clips, arguments.max_drop / 100)
+    precisions = arguments.precision or tuple(name for name in _PRECISIONS if name != "int8" or calibration)
     options = ExportOptions(
-        arguments.name, arguments.formats, arguments.precision, arguments.data, arguments.answer_only
+        arguments.name, arguments.formats, precisions, arguments.data, arguments.answer_only, calibration
     )
     console = Console()
     with console.status("exporting, comparing with PyTorch, measuring"):
@@ -71,11 +76,17 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--precision",
         type=_list_of(_PRECISIONS),
-        default=_PRECISIONS,
         metavar="A,B",
-        help=f"of: {','.join(_PRECISIONS)} (all)",
+        help=f"of: {','.join(_PRECISIONS)} (all; int8 needs --calibration)",
     )
     parser.add_argument("--data", type=Path, help="a processed data set: compare on real clips of it, too")
+    parser.add_argument("--calibration", type=Path, metavar="DATA", help="a processed data set to calibrate int8 on")
+    parser.add_argument(
+        "--calibration-clips", type=positive, default=128, metavar="N", help="training clips of it (128)"
+    )
+    parser.add_argument(
+        "--max-drop", type=float, default=0.5, metavar="POINTS", help="of top-1 on its validation clips, in int8 (0.5)"
+    )
     parser.add_argument("--answer-only", action="store_true", help="leave out the scores of branches and streams")
     return parser.parse_args()
 

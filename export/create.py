@@ -1,5 +1,6 @@
 """A checkpoint becomes a bundle: every artifact is written, loaded, compared with PyTorch and timed."""
 
+import json
 import platform
 import statistics
 import subprocess
@@ -41,6 +42,7 @@ MADE: tuple[tuple[RuntimeName, Precision], ...] = (
     ("onnxruntime", "fp32"),
     ("openvino", "fp32"),
     ("openvino", "bf16"),
+    ("openvino", "int8"),
 )
 FORMATS: dict[str, RuntimeName] = {"onnx": "onnxruntime", "openvino": "openvino"}
 BATCHES = (1, 2, 5)  # the batch axis must really be dynamic
@@ -61,6 +63,15 @@ _MEANINGS = {
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """What int8 is made with: training clips of a processed data set, and how much top-1 may be lost, in [0, 1]."""
+
+    data: Path
+    num_clips: int = 128
+    max_drop: float = 0.005
+
+
+@dataclass(frozen=True)
 class ExportOptions:
     """What a bundle is to hold; `data` is a processed data set with real clips to compare on."""
 
@@ -69,6 +80,7 @@ class ExportOptions:
     precisions: Sequence[Precision]
     data: Path | None
     answer_only: bool
+    calibration: Calibration | None = None
 
 
 def create_bundle(source: Path, out: Path, options: ExportOptions) -> Bundle:
@@ -80,7 +92,7 @@ def create_bundle(source: Path, out: Path, options: ExportOptions) -> Bundle:
     network = restore_network(checkpoint)
     with atomic_folder(out) as folder:
         artifacts = _wanted(options)
-        heads = _write_graphs(folder, checkpoint, network, {artifact.runtime for artifact in artifacts}, options)
+        heads = _write_graphs(folder, checkpoint, network, artifacts, options)
         manifest = _manifest(source, checkpoint, heads, options.name, folder, artifacts)
         bundle = Bundle(folder, manifest)
         batches, where = try_clips(checkpoint, options.data)
@@ -129,8 +141,10 @@ def _cpu_info() -> Iterator[str]:
 
 def _wanted(options: ExportOptions) -> tuple[Artifact, ...]:
     """Return what to make, of what this machine can run; raises `UserError` where nothing is left."""
+    if "int8" in options.precisions and options.calibration is None:
+        raise UserError("int8 needs clips to calibrate on; give a processed data set as --calibration")
     wanted = [
-        Artifact(runtime=runtime, precision=precision, path=_file(runtime))
+        Artifact(runtime=runtime, precision=precision, path=_file(runtime, precision))
         for runtime, precision in MADE
         if precision in options.precisions and runtime in {FORMATS[name] for name in options.formats}
     ]
@@ -143,9 +157,12 @@ def _wanted(options: ExportOptions) -> tuple[Artifact, ...]:
 
 
 def _write_graphs(
-    folder: Path, checkpoint: Checkpoint, network: Network, runtimes: set[RuntimeName], options: ExportOptions
+    folder: Path, checkpoint: Checkpoint, network: Network, artifacts: Sequence[Artifact], options: ExportOptions
 ) -> tuple[str, ...]:
-    """Write a file for each runtime, in the form of the graph that it computes fastest; return the outputs' names."""
+    """Write the artifacts' files, each in the form of the graph that its runtime computes fastest.
+
+    Returns the outputs' names.
+    """
     streams, spec = checkpoint.config.modalities, checkpoint.config.clip
     metadata = {
         "name": options.name,
@@ -154,22 +171,41 @@ def _write_graphs(
         "clip_spec": spec.model_dump(mode="json"),
     }
     heads: tuple[str, ...] = ()
-    if "onnxruntime" in runtimes:
+    files = {artifact.path for artifact in artifacts}
+    if (path := _file("onnxruntime", "fp32")) in files:
         graph = InferenceGraph(network, "frames", answer_only=options.answer_only)
-        heads = export_onnx(graph, streams, spec, metadata, folder / _file("onnxruntime"))
-    if "openvino" in runtimes:
+        heads = export_onnx(graph, streams, spec, metadata, folder / path)
+    if any(artifact.runtime == "openvino" for artifact in artifacts):
         from export.openvino import write_ir  # noqa: PLC0415  an optional dependency
 
-        volumes = folder / "volumes.onnx"
+        volumes, exact = folder / "volumes.onnx", folder / _file("openvino", "fp32")
         graph = InferenceGraph(network, "volumes", answer_only=options.answer_only)
         heads = export_onnx(graph, streams, spec, metadata, volumes)
-        write_ir(volumes, folder / _file("openvino"))
+        write_ir(volumes, exact)
         volumes.unlink()
+        if (path := _file("openvino", "int8")) in files:
+            _quantize(exact, folder / path, checkpoint, options)
+        if exact.name not in files:
+            exact.unlink()
+            exact.with_suffix(".bin").unlink()
     return heads
 
 
-def _file(runtime: RuntimeName) -> str:
-    return {"onnxruntime": "model.onnx", "openvino": "model.xml", "tensorrt": "model.plan"}[runtime]
+def _quantize(source: Path, target: Path, checkpoint: Checkpoint, options: ExportOptions) -> None:
+    """Write the graph in int8, and beside it what became of each layer."""
+    from export.quantize import quantize_ir  # noqa: PLC0415  an optional dependency
+
+    assert options.calibration is not None  # checked before anything was written
+    how = options.calibration
+    report = quantize_ir(source, target, checkpoint.config, how.data, num_clips=how.num_clips, max_drop=how.max_drop)
+    path = target.with_name("quantization.json")
+    path.write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
+
+
+def _file(runtime: RuntimeName, precision: Precision) -> str:
+    """Return the name of an artifact's file; what computes float32 computes bfloat16, too."""
+    name = "model-int8" if precision == "int8" else "model"
+    return name + {"onnxruntime": ".onnx", "openvino": ".xml", "tensorrt": ".plan"}[runtime]
 
 
 def _manifest(

@@ -10,14 +10,21 @@ from training.config import TrainingConfig
 from training.data import ClipDataset, Draw, View
 
 
-def real_inputs(config: TrainingConfig, data: Path, num_clips: int, split: Split = "valid") -> Iterator[Inputs]:
-    """Yield clips, one at a time, spread over a split of the processed data set in `data`.
+def real_inputs(config: TrainingConfig, data: Path, num_clips: int) -> list[Inputs]:
+    """Return clips, one at a time, spread over the validation clips of the processed data set in `data`."""
+    return [inputs for inputs, _ in labelled_inputs(config, data, "valid", num_clips)]
 
-    Raises `UserError` where it is not the data set of the network's configuration.
+
+def labelled_inputs(
+    config: TrainingConfig, data: Path, split: Split, num_clips: int | None = None
+) -> Iterator[tuple[Inputs, int]]:
+    """Yield clips, one at a time, and their labels: so many, spread over the split, or all.
+
+    Raises `UserError` where `data` is not of the data set of the network's configuration.
     """
     config = config.model_copy(update={"data": config.data.model_copy(update={"root": data})})
     dataset = ClipDataset(config, split)
-    step = max(1, len(dataset) // num_clips)
+    step = max(1, len(dataset) // num_clips) if num_clips else 1
     for index in islice(range(0, len(dataset), step), num_clips):
-        streams = dataset[Draw(index, View())][0]
-        yield {name: clip[None].numpy() for name, clip in zip(config.modalities, streams, strict=True)}
+        streams, label, _ = dataset[Draw(index, View())]
+        yield {name: clip[None].numpy() for name, clip in zip(config.modalities, streams, strict=True)}, label

@@ -13,8 +13,8 @@ def artifacts_table(bundle: Bundle) -> Table:
         table.add_column(column, justify="right")
     sizes = {file.path: file.size_bytes for file in bundle.manifest.files}
     for artifact in bundle.manifest.artifacts:
-        stem = artifact.path.rpartition(".")[0]
-        megabytes = sum(size for path, size in sizes.items() if path.rpartition(".")[0] == stem) / 1e6
+        weights = artifact.path.removesuffix(".xml") + ".bin"  # OpenVINO's lie beside the graph
+        megabytes = (sizes[artifact.path] + sizes.get(weights, 0)) / 1e6
         parity, speed = artifact.parity, artifact.speed
         table.add_row(
             artifact.name,

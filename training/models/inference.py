@@ -1,8 +1,9 @@
 """The networks as they are best computed when nothing is learnt any more; the scores are those of the modules.
 
-Batch norms are part of the layers before them, and guidance is one product over time instead of a window at a time. For
-engines that keep the layout of volumes (OpenVINO), frames stay together as [B, C, T, H, W], so that the pools over time
-move no memory. docs/export.md has what each of it is worth.
+In both forms batch norms are part of the layers before them. "frames" is the network otherwise. "volumes" is for
+engines that keep the layout of volumes (OpenVINO): frames stay together as [B, C, T, H, W], so that the pools over time
+move no memory, and guidance is one product over time instead of a window at a time. docs/export.md has what that is
+worth.
 """
 
 import copy
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from training.models.fusion import FusionNet
-from training.models.guidance import LUMINANCE, normalise
+from training.models.guidance import LUMINANCE
 from training.models.inception import BLOCKS, Inception, SpatialNet, Unit2D, same_pads
 from training.models.unimodal import Backbone, UnimodalNet
 
@@ -28,10 +29,10 @@ _LARGEST_GUIDANCE = 2.0  # (grey + salient) * salient, both at most 1
 def inference_form(network: UnimodalNet | FusionNet, form: Form) -> UnimodalNet | FusionNet:
     """Return a copy of the network in evaluation, in one of its forms for inference."""
     network = cast(UnimodalNet | FusionNet, fold_batch_norms(network))
-    backbone = FramesBackbone if form == "frames" else VolumesBackbone
-    for name, module in list(network.named_children()):
-        if isinstance(module, Backbone):
-            setattr(network, name, backbone(module))
+    if form == "volumes":
+        for name, module in list(network.named_children()):
+            if isinstance(module, Backbone):
+                setattr(network, name, VolumesBackbone(module))
     return network
 
 
@@ -92,21 +93,6 @@ def _stretch(maps: Tensor) -> Tensor:
     maps = maps - maps.amin((2, 3), keepdim=True)
     largest = maps.amax((2, 3), keepdim=True)
     return maps / torch.where(largest > 0, largest, 1.0)
-
-
-class FramesBackbone(nn.Module):
-    """A stream whose spatial part takes frame by frame, as the one that it is made of."""
-
-    def __init__(self, backbone: Backbone) -> None:
-        super().__init__()
-        self.guidance = None if backbone.guidance is None else RankPoolAtOnce(backbone.guidance.window)
-        self.spatial, self.temporal = backbone.spatial, backbone.temporal
-
-    def features(self, frames: Tensor) -> Tensor:
-        """Uint8 frames [B, T, H, W, 3] -> spatial features [B, T, dim]."""
-        guidance = None if self.guidance is None else self.guidance(frames.float()).unsqueeze(2)
-        features: Tensor = self.spatial(normalise(frames), guidance)
-        return features
 
 
 class VolumesBackbone(nn.Module):
