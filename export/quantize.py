@@ -100,7 +100,7 @@ def _layer(node: Any) -> Layer:
         return Layer(name, "int8", "")
     if "guidance/" in name:
         return Layer(name, "float", "guidance decides by thresholds")
-    return Layer(name, "float", "accuracy, or the quantizer has no int8 form of it here")
+    return Layer(name, "float", "kept for accuracy, or by NNCF's own rules")
 
 
 def _is_quantized(node: Any) -> bool:

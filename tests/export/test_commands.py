@@ -9,6 +9,7 @@ import torch
 
 from export.bundle import BundleError, read_bundle
 from export.create import ExportOptions, create_bundle
+from export.runtimes.openvino import can_compute
 from export.verify import verify_bundle
 from preprocess.errors import UserError
 from tests.commands import assert_refused, run_module
@@ -102,3 +103,29 @@ def test_what_cannot_be_made_is_refused_and_leaves_nothing(folder: Path, tmp_pat
     (tmp_path / "bundle").mkdir()
     (tmp_path / "bundle" / "thesis.tex").write_text("years of work")
     assert_refused(run_module("export", *words), "exists and is not a bundle")
+
+
+def test_int8_is_calibrated_on_real_clips_and_bounded(folder: Path, tmp_path: Path) -> None:
+    words = ("--checkpoint", folder / "best.pt", "--out", tmp_path / "bundle", "--formats", "openvino")
+    assert_refused(run_module("export", *words, "--precision", "int8"), "int8 needs clips to calibrate on")
+    if not can_compute("int8"):
+        pytest.skip("this processor has no int8 instructions")
+    calibration = ("--calibration", folder / "data", "--calibration-clips", 2, "--max-drop", 50)
+    result = run_module("export", *words, "--precision", "int8", *calibration)
+    assert result.returncode == 0, result.stderr
+    bundle = read_bundle(tmp_path / "bundle")
+    (artifact,) = bundle.manifest.artifacts
+    assert artifact.name == "openvino-int8" and artifact.parity is not None
+    assert artifact.parity.relative_difference < 0.2
+    report = json.loads((bundle.folder / "quantization.json").read_text())
+    assert report["validated_on"] == 5 and report["top1_before"] - report["top1_after"] <= 0.5
+    by_name = {layer["name"]: layer for layer in report["layers"]}
+    convolutions = [layer for name, layer in by_name.items() if "spatial.mixed" in name]
+    assert len(convolutions) == 36 and {layer["precision"] for layer in convolutions} == {"int8"}
+    assert all(layer["precision"] == "float" for name, layer in by_name.items() if "guidance/" in name)
+    assert sorted(path.name for path in bundle.folder.iterdir()) == [
+        "bundle.json",
+        "model-int8.bin",
+        "model-int8.xml",
+        "quantization.json",
+    ]

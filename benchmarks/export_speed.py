@@ -1,0 +1,94 @@
+"""Every artifact of the published network beside its eager Conv3d form: milliseconds for one clip, and how many times.
+
+Run: `python -m benchmarks.export_speed [--data demo/data] [--type M]`; int8 needs the data set (`make demo` leaves one
+in demo/data). Batch 1, 64x224x224, random weights. What is timed takes turns, and the median of each counts.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks.training_step import Eager3D
+from export.clips import seeded_inputs
+from export.create import FORMATS, Calibration, ExportOptions, create_bundle, machine
+from export.runtimes.loading import load_artifact
+from training.checkpoint import Checkpoint, Position, build_network, save_checkpoint
+from training.config import TrainingConfig
+from training.models.guidance import normalise, rank_pool
+from training.models.unimodal import UnimodalNet
+
+ROUNDS = 7
+NUM_CLASSES = 60
+
+
+def checkpoint(kind: str, path: Path) -> Checkpoint:
+    """Write and return a checkpoint of the published network with random weights, guided."""
+    torch.manual_seed(0)
+    streams = {"streams": {"rgb": "rgb.pt", "depth": "depth.pt"}} if kind == "FusionNet" else {}
+    config = TrainingConfig.model_validate({"type": kind, **streams})
+    state = build_network(config, NUM_CLASSES).state_dict()
+    for name, value in state.items():
+        if name.endswith("guidance_weights"):
+            value.copy_(torch.tensor([0.3, 0.4]))
+    names = tuple(f"class {number}" for number in range(NUM_CLASSES))
+    made = Checkpoint(config=config, class_names=names, position=Position(), tau=0.07, metrics={}, model=state)
+    save_checkpoint(path, made)
+    return made
+
+
+def eager(made: Checkpoint) -> Callable[[], object]:
+    """Return one run of the eager Conv3d form of a stream, its guidance included."""
+    config = made.config
+    network = Eager3D(UnimodalNet(config.network, NUM_CLASSES, config.clip.num_frames), compares=False).eval()
+    frames = torch.from_numpy(seeded_inputs(("rgb",), config.clip, 1)["rgb"])
+
+    @torch.inference_mode()
+    def run() -> object:
+        clip = normalise(frames).contiguous()
+        return network(clip, rank_pool(clip, config.network.guidance_window))
+
+    return run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="a processed data set to calibrate int8 on")
+    parser.add_argument("--type", choices=("M", "FusionNet"), default="M")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "random.pt"
+        made = checkpoint(options.type, path)
+        calibration = Calibration(options.data, num_clips=8, max_drop=1.0) if options.data else None
+        precisions = ("fp32", "bf16", *(("int8",) if calibration else ()))
+        wanted = ExportOptions("random", tuple(FORMATS), precisions, None, answer_only=False, calibration=calibration)
+        bundle = create_bundle(path, Path(folder) / "bundle", wanted)
+        inputs = seeded_inputs(bundle.manifest.streams, bundle.manifest.clip_spec, 1)
+        baseline = "eager Conv3d, one stream"
+        runs: dict[str, Callable[[], object]] = {baseline: eager(made)}
+        for artifact in bundle.manifest.artifacts:
+            runtime = load_artifact(bundle, artifact, "cpu")
+            runs[artifact.name] = lambda runtime=runtime: runtime.infer(inputs)  # type: ignore[misc]
+        seconds: dict[str, list[float]] = {name: [] for name in runs}
+        for number in track(range(1 + ROUNDS), "measuring", console=Console(stderr=True)):
+            for name, run in runs.items():
+                start = time.perf_counter()
+                run()
+                if number:
+                    seconds[name].append(time.perf_counter() - start)
+    medians = {name: statistics.median(spent) for name, spent in seconds.items()}
+    table = Table(f"{options.type} on {machine()}", "ms a clip", "times as fast as eager Conv3d", box=None)
+    for name, median in medians.items():
+        table.add_row(name, f"{1000 * median:.0f}", f"{medians[baseline] / median:.1f}")
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    main()
