@@ -10,12 +10,13 @@ from export.runtimes import Inputs, Runtime
 from preprocess.errors import UserError
 
 # Largest mean difference of logits, in standard deviations of PyTorch's, and largest difference of a probability.
-# float32 differs by the order of summation only; the others by what their digits hold.
+# float32 differs by the order of summation only; the others by what their digits hold. What int8 may lose is bounded by
+# accuracy when it is made; here, garbage is caught.
 LIMITS: dict[Precision, tuple[float, float]] = {
     "fp32": (1e-3, 1e-2),
     "fp16": (2e-2, 0.1),
     "bf16": (1e-1, 0.3),
-    "int8": (2e-1, 0.5),
+    "int8": (5e-1, 0.5),
 }
 
 
