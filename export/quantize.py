@@ -18,7 +18,7 @@ from training.config import TrainingConfig
 # Thresholds and divisions by a largest value decide there: a rounded pixel would move whole regions. The products with
 # the guidance that follow want its digits, too.
 _GUIDANCE = r"(.*\.)?guidance/.*"
-_GUIDED = r"(.*\.)?spatial/(Mul|Add|Max).*"
+_GUIDED = r"(.*\.)?spatial/(Mul|Add)_.*"
 
 _LAYERS = {"Convolution", "MatMul", "Einsum"}
 
