@@ -18,7 +18,8 @@ from rich.table import Table
 
 from benchmarks.training_step import Eager3D
 from export.clips import seeded_inputs
-from export.create import FORMATS, Calibration, ExportOptions, create_bundle, machine
+from export.create import FORMATS, Calibration, ExportOptions, create_bundle
+from export.machine import machine
 from export.runtimes.loading import load_artifact
 from training.checkpoint import Checkpoint, Position, build_network, save_checkpoint
 from training.config import TrainingConfig

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from export.bundle import Bundle, read_bundle
 from export.contenders import TORCH, Contender, contenders
-from export.create import machine
+from export.machine import machine
 from export.runtimes.loading import why_not
 from preprocess.atomic import atomic_file
 from preprocess.clip import build_clip, centred_geometry

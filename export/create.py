@@ -1,12 +1,12 @@
 """A checkpoint becomes a bundle: every artifact is written, loaded, compared with PyTorch and timed."""
 
 import json
-import platform
 import statistics
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from export.bundle import (
@@ -26,6 +26,7 @@ from export.bundle import (
 from export.clips import seeded_inputs
 from export.dataset import real_inputs
 from export.graph import InferenceGraph
+from export.machine import machine
 from export.onnx import export_onnx
 from export.parity import check_parity, measure_parity
 from export.reference import TorchRuntime
@@ -128,21 +129,12 @@ def _time(runtime: Runtime, clip: Inputs) -> float:
     return time.perf_counter() - start
 
 
-def machine() -> str:
-    """Return the processor's name and the number of its cores."""
-    names = [line.partition(":")[2].strip() for line in _cpu_info() if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor()}, {len(names)} cores"
-
-
-def _cpu_info() -> Iterator[str]:
-    path = Path("/proc/cpuinfo")
-    yield from path.read_text().splitlines() if path.exists() else ()
-
-
 def _wanted(options: ExportOptions) -> tuple[Artifact, ...]:
     """Return what to make, of what this machine can run; raises `UserError` where nothing is left."""
     if "int8" in options.precisions and options.calibration is None:
         raise UserError("int8 needs clips to calibrate on; give a processed data set as --calibration")
+    if "int8" in options.precisions and find_spec("nncf") is None:
+        raise UserError("int8 needs nncf; pip install 'rgbd-motion[int8]', or leave it out of --precision")
     wanted = [
         Artifact(runtime=runtime, precision=precision, path=_file(runtime, precision))
         for runtime, precision in MADE
