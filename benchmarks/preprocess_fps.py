@@ -136,10 +136,13 @@ def repeat_recordings(raw: Path, out: Path, clips: Sequence[str], times: int) ->
 def peak_mb(raw: Path, out: Path) -> int:
     """Return the most memory that the command has held, in a process of its own."""
     # Not the kernel's account of a child, which begins with what its parent holds.
-    code = "import sys, preprocess.ntu; preprocess.ntu.main(sys.argv[1:]); print(open('/proc/self/status').read())"
+    code = (
+        "import sys, preprocess.ntu; preprocess.ntu.main(sys.argv[1:]);"
+        "from export.machine import peak_memory_mb; print(peak_memory_mb())"
+    )
     command = [sys.executable, "-c", code, "--raw", str(raw), "--out", str(out), "--jobs", "1", "--masks", "body"]
-    status = subprocess.run(command, check=True, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True).stdout
-    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+    said = subprocess.run(command, check=True, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True).stdout
+    return round(float(said.split()[-1]))
 
 
 def run_on(cores: Sequence[int], raw: Path, num_clips: int) -> Callable[[Path], None]:

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,6 +21,7 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor, nn
 
+from export.machine import peak_memory_mb
 from training.config import TrainingConfig
 from training.cpu import keep_memory
 from training.data import Batch
@@ -177,8 +177,7 @@ def measure_here(options: argparse.Namespace) -> None:
         start = time.perf_counter()
         step()
         seconds.append(time.perf_counter() - start)
-    peak = Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]
-    print(json.dumps([min(seconds[1:]), int(peak) / 1e6]))
+    print(json.dumps([min(seconds[1:]), peak_memory_mb() / 1e3]))
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from export.bundle import Bundle, read_bundle
 from export.clips import seeded_inputs
+from export.machine import peak_memory_mb
 from export.reference import load_reference
 from export.runtimes.loading import load_artifact
 from preprocess.errors import UserError
@@ -81,17 +82,10 @@ def _serve(connection: Connection, folder: Path, name: str) -> None:
         except (EOFError, KeyboardInterrupt):
             return
         if batch is None:
-            connection.send(_peak_mb())
+            connection.send(peak_memory_mb())
             continue
         if batch not in inputs:
             inputs[batch] = seeded_inputs(manifest.streams, manifest.clip_spec, batch)
         start = time.perf_counter()
         runtime.infer(inputs[batch])
         connection.send(time.perf_counter() - start)
-
-
-def _peak_mb() -> float:
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return float("nan")  # not Linux
-    return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1000

@@ -22,8 +22,7 @@ def labelled_inputs(
 
     Raises `UserError` where `data` is not of the data set of the network's configuration.
     """
-    config = config.model_copy(update={"data": config.data.model_copy(update={"root": data})})
-    dataset = ClipDataset(config, split)
+    dataset = ClipDataset(config.with_data_root(data), split)
     step = max(1, len(dataset) // num_clips) if num_clips else 1
     for index in islice(range(0, len(dataset), step), num_clips):
         streams, label, _ = dataset[Draw(index, View())]

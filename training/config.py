@@ -152,6 +152,12 @@ class TrainingConfig(Section):
         """The streams that the network takes, in the order of its arguments."""
         return _MODALITIES[self.type]
 
+    def with_data_root(self, root: Path | None) -> "TrainingConfig":
+        """Return the configuration with the data set in `root`, or as it is."""
+        if root is None:
+            return self
+        return self.model_copy(update={"data": self.data.model_copy(update={"root": root})})
+
     @model_validator(mode="after")
     def _parts_fit_together(self) -> "TrainingConfig":
         if self.type == "FusionNet" and self.streams is None and self.start is None:

@@ -61,9 +61,7 @@ def evaluate_checkpoint(
     `data` is where the data set lies, if not where it was trained.
     """
     checkpoint = load_checkpoint(path)
-    config = checkpoint.config
-    if data is not None:
-        config = config.model_copy(update={"data": config.data.model_copy(update={"root": data})})
+    config = checkpoint.config.with_data_root(data)
     loader = Loader(config, split, rank=process.rank, world_size=process.world_size)  # type: ignore[arg-type]
     network = restore_network(checkpoint).to(process.device)
     return evaluate(network, loader, process, config, views), checkpoint.temperature

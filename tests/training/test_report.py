@@ -105,11 +105,17 @@ def test_a_folder_without_a_run_or_scores_is_refused(data: Path) -> None:
         make_page(run)
 
 
-def test_activation_guidance_and_attention_are_the_networks(data: Path) -> None:
+def small_network(data: Path) -> UnimodalNet:
+    """Return the network that `write_config` describes, with random weights."""
     config = load_config(write_config(data.parent / "run.yml", data, data))
     torch.manual_seed(0)
     network = build_network(config, 2)
     assert isinstance(network, UnimodalNet)
+    return network
+
+
+def test_activation_guidance_and_attention_are_the_networks(data: Path) -> None:
+    network = small_network(data)
     clip = torch.randint(0, 256, (1, 8, 32, 32, 3), dtype=torch.uint8)
     before = network.eval()(clip).logits
     explanation = explain(network, (clip,), 1)
@@ -129,10 +135,7 @@ def test_activation_guidance_and_attention_are_the_networks(data: Path) -> None:
 
 
 def test_activation_is_what_the_score_gains_by_stronger_features(data: Path) -> None:
-    config = load_config(write_config(data.parent / "run.yml", data, data))
-    torch.manual_seed(0)
-    network = build_network(config, 2)
-    assert isinstance(network, UnimodalNet)
+    network = small_network(data)
     clip = torch.randint(0, 256, (1, 8, 64, 64, 3), dtype=torch.uint8)
     activation = explain(network, (clip,), 1).streams[0].activation
     assert activation.shape == (8, 2, 2)

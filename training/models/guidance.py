@@ -38,19 +38,19 @@ def rank_pool(clip: Tensor, window: int) -> Tensor:
     ranked = sum((2 * (j + 1) - window - 1) * clip[:, j : j + full] for j in range(window))
     assert isinstance(ranked, Tensor)  # `sum` of an empty range would be 0; a window has at least one frame
     # One image per full window: [B * full, 3, H, W].
-    change = _stretch(F.relu(ranked).flatten(0, 1))
+    change = stretch(F.relu(ranked).flatten(0, 1), (1, 2, 3))
     red, green, blue = LUMINANCE
     grey = red * change[:, 0:1] + green * change[:, 1:2] + blue * change[:, 2:3]
     salient = torch.where(grey > grey.mean((1, 2, 3), keepdim=True), grey, 0.0)
-    salient = _stretch(_dilate(_erode(salient)))
+    salient = stretch(_dilate(_erode(salient)), (1, 2, 3))
     maps = ((grey + salient) * salient).unflatten(0, (-1, full))
     return F.pad(maps, (0, 0, 0, 0, 0, 0, window - 1, 0))
 
 
-def _stretch(images: Tensor) -> Tensor:
-    """Shift and scale each image of [N, C, H, W] to [0, 1]; a constant image becomes 0."""
-    images = images - images.amin((1, 2, 3), keepdim=True)
-    largest = images.amax((1, 2, 3), keepdim=True)
+def stretch(images: Tensor, dim: tuple[int, ...]) -> Tensor:
+    """Shift and scale each image, which lies along the axes `dim`, to [0, 1]; a constant image becomes 0."""
+    images = images - images.amin(dim, keepdim=True)
+    largest = images.amax(dim, keepdim=True)
     return images / torch.where(largest > 0, largest, 1.0)
 
 

@@ -38,10 +38,10 @@ def same_pads(size: int, kernel: int, stride: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
-def pad_same(x: Tensor, kernel: int, stride: int) -> Tensor:
-    """Pad the last two axes with zeros as TensorFlow's "SAME" does."""
+def pad_same(x: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:
+    """Pad the last two axes as TensorFlow's "SAME" does, with zeros unless told otherwise."""
     pads = (*same_pads(x.shape[-1], kernel, stride), *same_pads(x.shape[-2], kernel, stride))
-    return F.pad(x, pads) if any(pads) else x
+    return F.pad(x, pads, value=value) if any(pads) else x
 
 
 def max_pool_same(x: Tensor, kernel: int, stride: int) -> Tensor:

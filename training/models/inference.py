@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from training.models.fusion import FusionNet
-from training.models.guidance import LUMINANCE
-from training.models.inception import BLOCKS, Inception, SpatialNet, Unit2D, same_pads
+from training.models.guidance import LUMINANCE, stretch
+from training.models.inception import BLOCKS, Inception, SpatialNet, Unit2D, pad_same, same_pads
 from training.models.unimodal import Backbone, UnimodalNet
 
 Form = Literal["frames", "volumes"]
@@ -79,7 +79,7 @@ class RankPoolAtOnce(nn.Module):
         salient = torch.where(grey > grey.mean((2, 3), keepdim=True), grey, 0.0)
         # Time takes the place of channels, which pools compute many at a time. The minimum over {x-1, x} x {y-1, y}:
         eroded = -F.max_pool2d(-salient, 2, 1, padding=1)[..., :height, :width]
-        salient = _stretch(F.max_pool2d(eroded, 3, 1, padding=1))
+        salient = stretch(F.max_pool2d(eroded, 3, 1, padding=1), (2, 3))
         return F.pad((grey + salient) * salient, (0, 0, 0, 0, self.window - 1, 0))
 
     def _windows(self, num_frames: int) -> Tensor:
@@ -87,12 +87,6 @@ class RankPoolAtOnce(nn.Module):
         for start, row in enumerate(rows):
             row[start : start + self.window] = 2 * torch.arange(1, self.window + 1) - self.window - 1
         return rows
-
-
-def _stretch(maps: Tensor) -> Tensor:
-    maps = maps - maps.amin((2, 3), keepdim=True)
-    largest = maps.amax((2, 3), keepdim=True)
-    return maps / torch.where(largest > 0, largest, 1.0)
 
 
 class VolumesBackbone(nn.Module):
@@ -155,7 +149,7 @@ class VolumeUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, inputs, T, H, W] -> [B, outputs, T, ceil(H / stride), ceil(W / stride)]."""
-        x = _pad(x, self.kernel, self.stride)
+        x = pad_same(x, self.kernel, self.stride)
         return F.relu(F.conv3d(x, self.weight, self.bias, stride=(1, self.stride, self.stride)))
 
 
@@ -180,7 +174,7 @@ class Stem(nn.Module):
         """[B, T, H, W, 3] -> [B, C, T, ceil(H / 2), ceil(W / 2)]."""
         height, width = pixels.shape[2:4]
         if height % 2 or width % 2:
-            x = _pad(pixels.permute(0, 4, 1, 2, 3), 7, 2, value=127.5)
+            x = pad_same(pixels.permute(0, 4, 1, 2, 3), 7, 2, value=127.5)
             return F.relu(F.conv3d(x, self.weight, self.bias, stride=(1, 2, 2)))
         squares = pixels.unflatten(3, (-1, 2)).unflatten(2, (-1, 2))  # [B, T, H / 2, 2, W / 2, 2, 3]
         x = squares.permute(0, 3, 5, 6, 1, 2, 4).flatten(1, 3)
@@ -201,11 +195,6 @@ class VolumeInception(nn.Module):
         """[B, inputs, T, H, W] -> [B, outputs, T, H, W]."""
         pooled = F.max_pool3d(F.pad(x, (1,) * 6), 3, 1) if self.edges_count else F.max_pool3d(x, 3, 1, padding=1)
         return torch.cat([self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(pooled)], 1)
-
-
-def _pad(x: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:
-    pads = (*same_pads(x.shape[-1], kernel, stride), *same_pads(x.shape[-2], kernel, stride))
-    return F.pad(x, pads, value=value) if any(pads) else x
 
 
 def _pool(x: Tensor, kernel: int, stride: int) -> Tensor:

@@ -43,9 +43,7 @@ class ClipPictures:
         self._answers = self._shares.argmax(1)
         self.is_wrong: NDArray[np.bool_] = self._answers != evaluation.labels
         self._network = restore_network(checkpoint)
-        config = checkpoint.config
-        if data is not None:
-            config = config.model_copy(update={"data": config.data.model_copy(update={"root": data})})
+        config = checkpoint.config.with_data_root(data)
         self._modalities = config.modalities
         self.problem: str | None = None
         try:
