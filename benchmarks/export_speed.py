@@ -18,8 +18,9 @@ from rich.table import Table
 
 from benchmarks.training_step import Eager3D
 from export.clips import seeded_inputs
-from export.create import FORMATS, Calibration, ExportOptions, create_bundle
+from export.create import create_bundle
 from export.machine import machine
+from export.plan import Calibration, ExportOptions
 from export.runtimes.loading import load_artifact
 from training.checkpoint import Checkpoint, Position, build_network, save_checkpoint
 from training.config import TrainingConfig
@@ -68,9 +69,7 @@ def main() -> None:
         path = Path(folder) / "random.pt"
         made = checkpoint(options.type, path)
         calibration = Calibration(options.data, num_clips=8, max_drop=1.0) if options.data else None
-        precisions = ("fp32", "bf16", *(("int8",) if calibration else ()))
-        wanted = ExportOptions("random", tuple(FORMATS), precisions, None, answer_only=False, calibration=calibration)
-        bundle = create_bundle(path, Path(folder) / "bundle", wanted)
+        bundle = create_bundle(path, Path(folder) / "bundle", ExportOptions(max_batch=1, calibration=calibration))
         inputs = seeded_inputs(bundle.manifest.streams, bundle.manifest.clip_spec, 1)
         baseline = "eager Conv3d, one stream"
         runs: dict[str, Callable[[], object]] = {baseline: eager(made)}

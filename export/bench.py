@@ -135,7 +135,7 @@ def _names(bundle: Bundle, wanted: Sequence[str]) -> list[str]:
 
 def _table(rows: Sequence[Row], bundle: Bundle) -> Table:
     spec = bundle.manifest.clip_spec
-    title = f"{bundle.manifest.name}, clips of {spec.num_frames}x{spec.size}x{spec.size} on {machine()}"
+    title = f"{bundle.manifest.name}, clips of {'x'.join(map(str, spec.shape[:3]))} on {machine()}"
     table = Table("artifact", title=title, title_justify="left", box=None)
     for column in ("batch", "p50 ms", "p95", "p99", "clips/s", "times", "load s", "peak MB"):
         table.add_column(column, justify="right")

@@ -62,14 +62,15 @@ class Parity(_Record):
 
 
 class Speed(_Record):
-    """How long an artifact took for one clip on the machine that exported it."""
+    """How long an artifact took for one clip on the machine that exported or verified it."""
 
     latency_ms: float = Field(description="median")
     machine: str
+    device: str = "cpu"
 
 
 class Artifact(_Record):
-    """One form of the graph, for one runtime."""
+    """One form of the graph, for one runtime; without parity it was not compared with PyTorch yet."""
 
     runtime: RuntimeName
     precision: Precision
@@ -107,6 +108,10 @@ class BundleManifest(_Record):
     temperature: float = Field(1.0, gt=0)  # divides the logits before softmax; 1 until one is fitted
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
+    max_batch: int = Field(8, ge=1, description="clips at a time")
+    check: dict[str, tuple[float, ...]] = Field(
+        description="PyTorch's outputs for the seeded clip that every artifact is tried with when it loads"
+    )
     files: tuple[BundleFile, ...]
     artifacts: tuple[Artifact, ...]
     source: Source
@@ -135,6 +140,11 @@ class Bundle:
     def path(self, artifact: Artifact) -> Path:
         """Return where the file lies that the artifact's runtime loads."""
         return self.folder / artifact.path
+
+    def files_of(self, artifact: Artifact) -> list[BundleFile]:
+        """Return the file that the artifact's runtime loads, and the weights that it reads beside it."""
+        names = {artifact.path, f"{artifact.path}.data", artifact.path.removesuffix(".xml") + ".bin"}
+        return [file for file in self.manifest.files if file.path in names]
 
 
 def describe_files(folder: Path) -> tuple[BundleFile, ...]:
@@ -178,9 +188,8 @@ def read_manifest(folder: Path, public_key: Path | None = None) -> BundleManifes
         encoded = path.read_bytes()
         if public_key is not None:
             _check_signature(folder, encoded, public_key)
-        content = json.loads(encoded)
-        _check_schema(path, content)
-        manifest = BundleManifest.model_validate_json(json.dumps(content))
+        _check_schema(path, json.loads(encoded))
+        manifest = BundleManifest.model_validate_json(encoded)
     except OSError as error:
         raise BundleError(
             f"{path}: cannot be read ({error.strerror}); give a folder that `python -m export` wrote"
@@ -218,10 +227,16 @@ def _check_schema(path: Path, content: Any) -> None:
         raise BundleError(f"{path}: is of the older schema {version}; export the checkpoint again with this version")
 
 
-def _check_file(folder: Path, file: BundleFile) -> None:
-    path = folder / file.path
+def member(folder: Path, name: str) -> Path:
+    """Return where a listed file lies in the bundle's folder; raises `BundleError` for a name that leads elsewhere."""
+    path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
         raise BundleError(f"{path}: lies outside the bundle; export the checkpoint again")
+    return path
+
+
+def _check_file(folder: Path, file: BundleFile) -> None:
+    path = member(folder, file.path)
     if not path.is_file():
         raise BundleError(f"{path}: is missing; copy the whole bundle or export the checkpoint again")
     if sha256(path) != file.sha256:

@@ -14,7 +14,7 @@ Clip = NDArray[np.uint8]
 
 
 def seeded_inputs(streams: Sequence[str], spec: ClipSpec, batch: int, seed: int = 0) -> dict[str, Clip]:
-    """Return uint8 [batch, T, size, size, 3] for each stream: patches of colour that change smoothly, all different."""
+    """Return uint8 [batch, T, H, W, 3] for each stream: patches of colour that change smoothly, all different."""
     rng = np.random.default_rng(seed)
     return {stream: np.stack([_smooth_clip(rng, spec) for _ in range(batch)]) for stream in streams}
 
@@ -24,5 +24,4 @@ def _smooth_clip(rng: np.random.Generator, spec: ClipSpec) -> Clip:
     before, share = np.divmod(np.arange(spec.num_frames) / 2, 1)
     index, share = before.astype(int), share.astype(np.float32)[:, None, None, None]
     frames = keys[index] * (1 - share) + keys[index + 1] * share
-    size = (spec.size, spec.size)
-    return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR) for frame in frames]).astype(np.uint8)
+    return np.stack([cv2.resize(frame, spec.size, interpolation=cv2.INTER_LINEAR) for frame in frames]).astype(np.uint8)

@@ -3,21 +3,35 @@
 import torch
 from torch import Tensor, nn
 
+from export.bundle import Precision
 from training.models.fusion import FusionNet
 from training.models.inference import Form, inference_form
 from training.models.unimodal import UnimodalNet
 
+_DTYPES: dict[Precision, torch.dtype] = {"fp16": torch.float16, "bf16": torch.bfloat16}
+
 
 class InferenceGraph(nn.Module):
-    """Clips in, a tuple of scores out; with `answer_only`, of the answer alone."""
+    """Clips in, a tuple of scores out; with `answer_only`, of the answer alone.
 
-    def __init__(self, network: UnimodalNet | FusionNet, form: Form, *, answer_only: bool = False) -> None:
+    In "fp16" and "bf16" the spatial part computes in that precision, which is nine tenths of the work. Guidance stays
+    in float32, because it decides by thresholds, and so does the temporal part, whose attention divides by a small
+    temperature.
+    """
+
+    def __init__(
+        self, network: UnimodalNet | FusionNet, form: Form, precision: Precision = "fp32", *, answer_only: bool = False
+    ) -> None:
         super().__init__()
         self.network = inference_form(network, form)
-        self.answer_only = answer_only
+        self.precision, self.answer_only = precision, answer_only
+        if precision in _DTYPES:
+            for name, module in self.network.named_modules():
+                if name.rpartition(".")[2] == "spatial":
+                    _compute_in(module, _DTYPES[precision])
 
     def forward(self, *clips: Tensor) -> tuple[Tensor, ...]:
-        """Uint8 [B, T, size, size, 3] for each stream -> float32 [B, N] for each head."""
+        """Uint8 [B, T, H, W, 3] for each stream -> float32 [B, N] for each head."""
         heads: dict[str, Tensor] = self.network(*clips).heads()
         return (heads["logits"],) if self.answer_only else tuple(heads.values())
 
@@ -25,3 +39,14 @@ class InferenceGraph(nn.Module):
     def head_names(self, clips: tuple[Tensor, ...]) -> tuple[str, ...]:
         """Return the names of the outputs, `logits` first."""
         return ("logits",) if self.answer_only else tuple(self.network(*clips).heads())
+
+
+def _compute_in(module: nn.Module, dtype: torch.dtype) -> None:
+    """Let a module compute in another type between its inputs and its output, which stays float32."""
+
+    def lower(_module: nn.Module, inputs: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+        return tuple(None if values is None else values.to(dtype) for values in inputs)
+
+    module.to(dtype)
+    module.register_forward_pre_hook(lower)
+    module.register_forward_hook(lambda _module, _inputs, output: output.float())

@@ -40,7 +40,9 @@ def _facts(manifest: BundleManifest) -> Table:
         "made": f"{manifest.created:%Y-%m-%d %H:%M} UTC",
         "modality": manifest.modality,
         "classes": f"{len(manifest.labels)}: {labels}{more}",
-        "clip": f"{clip.num_frames} frames of {clip.size}x{clip.size}, the middle {clip.crop} of {clip.resize}",
+        "clip": "{} frames of {}x{}, the middle {}x{} of {}x{}".format(
+            clip.num_frames, *clip.size, *clip.crop, *clip.resize
+        ),
         "temperature": f"{manifest.temperature:.3f}",
         "checkpoint": f"{source.checkpoint} ({source.checkpoint_sha256[:12]})",
         "its figures": ", ".join(f"{name} {value:.3f}" for name, value in source.metrics.items()) or "none",

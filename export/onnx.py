@@ -24,20 +24,20 @@ from preprocess.clip import ClipSpec
 from preprocess.errors import UserError
 
 # TensorRT's parser reads the operators of opset 20 and not all of the later ones (DESIGN.md, facts about the tools).
-OPSET = 20
+_OPSET = 20
+_OPSET_OF_BFLOAT16 = 22  # earlier ones have no convolutions and pools in bfloat16
 _LARGEST_FILE = 2_000_000_000  # bytes; protobuf holds no more than 2 GiB
 
 
 def export_onnx(
     graph: InferenceGraph, streams: Sequence[str], spec: ClipSpec, metadata: Mapping[str, object], path: Path
-) -> tuple[str, ...]:
-    """Write the graph to `path` with a dynamic batch and `metadata` in it; return its output names, `logits` first.
+) -> None:
+    """Write the graph to `path` with a dynamic batch and `metadata` in it.
 
     Raises `UserError`, naming the operator, for a network with something that ONNX does not have.
     """
     # A batch of 2 is traced: with 1 the exporter would take the axis for a constant.
     clips = tuple(torch.from_numpy(clip) for clip in seeded_inputs(streams, spec, batch=2).values())
-    names = graph.head_names(clips)
     batch = torch.export.Dim("batch", min=1, max=1024)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # advice to its own developers
     try:
@@ -46,9 +46,9 @@ def export_onnx(
                 graph,
                 clips,
                 dynamo=True,
-                opset_version=OPSET,
+                opset_version=_OPSET_OF_BFLOAT16 if graph.precision == "bf16" else _OPSET,
                 input_names=list(streams),
-                output_names=list(names),
+                output_names=list(graph.head_names(clips)),
                 dynamic_shapes=(tuple({0: batch} for _ in clips),),
                 verbose=False,
             )
@@ -63,7 +63,6 @@ def export_onnx(
     size = sum(tensor.const_value.nbytes for tensor in program.model.graph.initializers.values() if tensor.const_value)
     program.save(str(path), external_data=size > _LARGEST_FILE)
     onnx.checker.check_model(str(path), full_check=True)
-    return names
 
 
 def _name_by_module(graph: onnx_ir.Graph) -> None:

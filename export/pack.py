@@ -15,6 +15,7 @@ from export.bundle import (
     SIGNATURE_NAME,
     Bundle,
     BundleError,
+    member,
     read_bundle,
     read_manifest,
 )
@@ -56,9 +57,7 @@ def _unpack(archive: zipfile.ZipFile, folder: Path, public_key: Path | None) -> 
 
 def _copy(archive: zipfile.ZipFile, name: str, folder: Path, max_bytes: int) -> None:
     """Write a member, at most so many bytes of it: more would not match its hash anyway."""
-    target = folder / name
-    if not target.resolve().is_relative_to(folder.resolve()):
-        raise BundleError(f"{archive.filename}: {name} lies outside the bundle; export the checkpoint again")
+    target = member(folder, name)
     target.parent.mkdir(parents=True, exist_ok=True)
     with archive.open(name) as source, target.open("wb") as file:
         left = max_bytes

@@ -11,10 +11,8 @@ def artifacts_table(bundle: Bundle) -> Table:
     table.add_column("artifact")
     for column in ("ms a clip", "MB", "logits differ", "probabilities", "same answer"):
         table.add_column(column, justify="right")
-    sizes = {file.path: file.size_bytes for file in bundle.manifest.files}
     for artifact in bundle.manifest.artifacts:
-        weights = artifact.path.removesuffix(".xml") + ".bin"  # OpenVINO's lie beside the graph
-        megabytes = (sizes[artifact.path] + sizes.get(weights, 0)) / 1e6
+        megabytes = sum(file.size_bytes for file in bundle.files_of(artifact)) / 1e6
         parity, speed = artifact.parity, artifact.speed
         table.add_row(
             artifact.name,

@@ -13,8 +13,7 @@ from preprocess.atomic import atomic_folder
 from preprocess.errors import UserError
 from preprocess.options import positive
 
-# Triton's backends, and the names that they expect of their files.
-_BACKENDS = {"onnxruntime": ("onnxruntime", "model.onnx"), "openvino": ("openvino", "model.xml")}
+_BACKENDS = ("onnxruntime", "openvino")  # Triton's names of them are the bundle's
 _TYPES = {"uint8": "TYPE_UINT8", "float32": "TYPE_FP32"}
 _MAX_DELAY_US = 5000  # a clip takes tens of milliseconds: waiting this long for company costs little
 
@@ -23,6 +22,7 @@ _CONFIG = """\
 # by the parameter `temperature` before the softmax.
 name: {name}
 backend: "{backend}"
+default_model_filename: "{file}"
 max_batch_size: {max_batch}
 {tensors}
 dynamic_batching {{
@@ -46,10 +46,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("bundle", type=Path, help="what `python -m export` wrote")
     parser.add_argument("--out", type=Path, required=True, help="the repository; other models in it stay")
     parser.add_argument("--artifact", default="onnxruntime-fp32", metavar="NAME", help="(onnxruntime-fp32)")
-    parser.add_argument("--max-batch", type=positive, default=8, metavar="N", help="clips at a time (8)")
+    parser.add_argument("--max-batch", type=positive, metavar="N", help="clips at a time (as many as the bundle takes)")
     options = parser.parse_args(arguments)
     with open_bundle(options.bundle) as bundle:
-        folder = write_model(bundle, bundle.artifact(options.artifact), options.out, options.max_batch)
+        max_batch = options.max_batch or bundle.manifest.max_batch
+        if max_batch > bundle.manifest.max_batch:
+            raise UserError(f"{options.bundle}: was exported for batches of up to {bundle.manifest.max_batch} clips")
+        folder = write_model(bundle, bundle.artifact(options.artifact), options.out, max_batch)
     Console(stderr=True, soft_wrap=True, highlight=False).print(
         f"tritonserver --model-repository {options.out}: {folder}"
     )
@@ -63,30 +66,28 @@ def write_model(bundle: Bundle, artifact: Artifact, repository: Path, max_batch:
     """
     if artifact.runtime not in _BACKENDS:
         raise BundleError(f"{bundle.folder}: {artifact.name} has no backend in Triton that reads it; choose another")
-    backend, file_name = _BACKENDS[artifact.runtime]
     folder = repository / bundle.manifest.name
     if folder.exists() and not (folder / "config.pbtxt").is_file():
         raise UserError(f"{folder}: exists and is no model of Triton's; choose another --out")
     with atomic_folder(folder) as temporary:
         version = temporary / bundle.manifest.version
         version.mkdir()
-        for suffix in {Path(file_name).suffix, ".bin" if artifact.runtime == "openvino" else ".data"}:
-            source = bundle.path(artifact).with_suffix(suffix)
-            if source.exists():
-                shutil.copyfile(source, version / Path(file_name).with_suffix(suffix))
-        (temporary / "config.pbtxt").write_text(config(bundle, backend, max_batch), encoding="utf-8")
+        for file in bundle.files_of(artifact):
+            shutil.copyfile(bundle.folder / file.path, version / file.path)
+        (temporary / "config.pbtxt").write_text(config(bundle, artifact, max_batch), encoding="utf-8")
         (temporary / "labels.txt").write_text("".join(f"{label}\n" for label in bundle.manifest.labels), "utf-8")
     return folder
 
 
-def config(bundle: Bundle, backend: str, max_batch: int) -> str:
+def config(bundle: Bundle, artifact: Artifact, max_batch: int) -> str:
     """Return the model's config.pbtxt."""
     manifest = bundle.manifest
     tensors = [_tensor("input", tensor) for tensor in manifest.inputs]
     tensors += [_tensor("output", tensor) for tensor in manifest.outputs]
     return _CONFIG.format(
         name=json.dumps(manifest.name),
-        backend=backend,
+        backend=artifact.runtime,
+        file=artifact.path,
         max_batch=max_batch,
         tensors="\n".join(tensors),
         delay=_MAX_DELAY_US,

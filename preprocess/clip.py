@@ -3,39 +3,53 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
 
 from preprocess.depth import DepthEncoding, encode_depth
 from preprocess.errors import MediaError
 from preprocess.frames import Frame
 
+_Side = Annotated[int, Field(ge=32)]  # the network halves a frame five times
+
+
+def _both(value: object) -> object:
+    """Take one number for a square."""
+    return (value, value) if isinstance(value, int) else value
+
 
 class ClipSpec(BaseModel):
     """What a network was trained on. It travels in the checkpoint and in the bundle.
 
-    Frames are resized to `resize` (width, height), a square of side `crop` is cut out, and becomes `size` x `size`.
-    Source: REFERENCE.md section 1; the defaults are NTU RGB+D's.
+    Frames are resized to `resize`, a rectangle `crop` is cut out, and becomes `size`; all are (width, height), and one
+    number means a square. Source: REFERENCE.md section 1; the defaults are NTU RGB+D's.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     num_frames: int = Field(64, ge=1)
     resize: tuple[int, int] = (320, 240)
-    crop: int = Field(224, ge=1)
-    size: int = Field(224, ge=32)
+    crop: Annotated[tuple[PositiveInt, PositiveInt], BeforeValidator(_both)] = (224, 224)
+    size: Annotated[tuple[_Side, _Side], BeforeValidator(_both)] = (224, 224)
     crop_xy: tuple[int, int] | None = None  # None: the centre. NvGesture's published evaluation crops at (32, 32).
     depth: DepthEncoding = DepthEncoding()
 
     @model_validator(mode="after")
     def _crop_fits(self) -> "ClipSpec":
         x, y = self.crop_xy or (0, 0)
-        if x + self.crop > self.resize[0] or y + self.crop > self.resize[1]:
+        if x + self.crop[0] > self.resize[0] or y + self.crop[1] > self.resize[1]:
             raise ValueError(f"crop {self.crop} at {(x, y)} does not fit into resize {self.resize}")
         return self
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Of a clip: frames, height, width, channels."""
+        width, height = self.size
+        return (self.num_frames, height, width, 3)
 
 
 @dataclass(frozen=True)
@@ -54,11 +68,11 @@ class Geometry:
 def centred_geometry(spec: ClipSpec) -> Geometry:
     """Return the geometry used everywhere but in training."""
     width, height = spec.resize
-    return Geometry(spec.crop_xy or ((width - spec.crop) // 2, (height - spec.crop) // 2))
+    return Geometry(spec.crop_xy or ((width - spec.crop[0]) // 2, (height - spec.crop[1]) // 2))
 
 
 def build_clip(frames: Sequence[Frame], spec: ClipSpec, geometry: Geometry) -> NDArray[np.uint8]:
-    """Return uint8 [T, size, size, 3]: the sampled `frames`, depth as colours, each through one affine warp.
+    """Return uint8 [T, H, W, 3]: the sampled `frames`, depth as colours, each through one affine warp.
 
     `frames` are uint8 RGB [H, W, 3] or uint16 millimetres [H, W], already sampled to `spec.num_frames`.
     Raises `MediaError` when depth comes as millimetres to a model trained on depth images, or the other way round.
@@ -67,7 +81,7 @@ def build_clip(frames: Sequence[Frame], spec: ClipSpec, geometry: Geometry) -> N
     """
     if len(frames) != spec.num_frames:
         raise ValueError(f"expected {spec.num_frames} sampled frames, got {len(frames)}")
-    clip = np.empty((spec.num_frames, spec.size, spec.size, 3), np.uint8)
+    clip = np.empty(spec.shape, np.uint8)
     for image, output in zip(_as_images(frames, spec.depth), clip, strict=True):
         _warp(image, spec, geometry, output)
     return clip
@@ -85,10 +99,10 @@ def _as_images(frames: Sequence[Frame], encoding: DepthEncoding) -> list[NDArray
 
 
 def _warp(image: NDArray[np.uint8], spec: ClipSpec, geometry: Geometry, output: NDArray[np.uint8]) -> None:
-    """Write one frame into `output` [size, size, 3]."""
+    """Write one frame into `output` [H, W, 3]."""
     height, width = image.shape[:2]
-    zoom = spec.size / spec.crop
-    scale = (zoom * spec.resize[0] / width, zoom * spec.resize[1] / height)
+    zoom = spec.size[0] / spec.crop[0], spec.size[1] / spec.crop[1]
+    scale = (zoom[0] * spec.resize[0] / width, zoom[1] * spec.resize[1] / height)
     # A bilinear warp reads 2x2 pixels, so it would skip pixels when it shrinks by 2 or more: average those first.
     factor = (max(1, int(1 / scale[0])), max(1, int(1 / scale[1])))
     if factor != (1, 1):
@@ -103,28 +117,31 @@ def _warp(image: NDArray[np.uint8], spec: ClipSpec, geometry: Geometry, output: 
     border = cv2.BORDER_CONSTANT if geometry.angle_deg else cv2.BORDER_REPLICATE
     # Four channels take OpenCV half the time of three.
     padded = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
-    warped = cv2.warpAffine(padded, matrix, (spec.size, spec.size), flags=flags, borderMode=border)
+    warped = cv2.warpAffine(padded, matrix, spec.size, flags=flags, borderMode=border)
     cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB, dst=output)
 
 
-def _cut(image: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> NDArray[np.uint8] | None:
+def _cut(image: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8] | None:
     """Return the output where each of its pixels is one of the image's, mirrored or not; None elsewhere."""
     x0, y0 = (int(start) for start in matrix[:, 2])
     flip = bool(matrix[0, 0] < 0)
     if not np.array_equal(matrix, [[-1 if flip else 1, 0, x0], [0, 1, y0]]):
         return None
-    left = x0 - (size - 1) if flip else x0
-    part = image[y0 : y0 + size, left : left + size]
+    width, height = size
+    left = x0 - (width - 1) if flip else x0
+    part = image[y0 : y0 + height, left : left + width]
     return part[:, ::-1] if flip else part
 
 
 def _output_to_source(spec: ClipSpec, geometry: Geometry, width: int, height: int) -> NDArray[np.float64]:
     """Return the 2x3 matrix from output pixel centres to source pixel centres (hence the halves)."""
-    step = spec.crop / spec.size
+    step_x, step_y = spec.crop[0] / spec.size[0], spec.crop[1] / spec.size[1]
     resized_width, resized_height = spec.resize
     crop_x, crop_y = geometry.crop_xy
-    flip = np.array([[-1, 0, spec.size - 1], [0, 1, 0], [0, 0, 1]] if geometry.flip else np.eye(3))
-    to_resized = np.array([[step, 0, crop_x + 0.5 * step - 0.5], [0, step, crop_y + 0.5 * step - 0.5], [0, 0, 1]])
+    flip = np.array([[-1, 0, spec.size[0] - 1], [0, 1, 0], [0, 0, 1]] if geometry.flip else np.eye(3))
+    to_resized = np.array(
+        [[step_x, 0, crop_x + 0.5 * step_x - 0.5], [0, step_y, crop_y + 0.5 * step_y - 0.5], [0, 0, 1]]
+    )
     cos, sin = math.cos(math.radians(geometry.angle_deg)), math.sin(math.radians(geometry.angle_deg))
     centre_x, centre_y = (resized_width - 1) / 2, (resized_height - 1) / 2
     # y points down, so the matrix that reads from a counter-clockwise turned picture has -sin in its upper row.

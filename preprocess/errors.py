@@ -1,7 +1,9 @@
 """The tree of mistakes that a user can mend, and how a command reports them."""
 
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 
@@ -20,6 +22,22 @@ class DatasetError(UserError):
 
 class ConfigError(UserError):
     """A setting is unknown, has a wrong value, or contradicts another one."""
+
+
+_SIGNS_OF_NO_MEMORY = re.compile(r"bad.?alloc|allocat|out of memory|(insufficient|not enough) memory", re.IGNORECASE)
+
+
+@contextmanager
+def out_of_memory(remedy: str) -> Iterator[None]:
+    """Turn a library's lack of memory, which each reports in its own way, into a `UserError` with the remedy."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if isinstance(error, MemoryError) or _SIGNS_OF_NO_MEMORY.search(str(error)):
+            raise UserError(f"there is too little memory for this: {remedy} ({reason_of(error)})") from error
+        raise
 
 
 def reason_of(error: Exception) -> str:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 from rich.console import Console
 
+from export.runtimes.loading import DEVICES
 from preprocess.errors import ConfigError, UserError, run_command
 from serve.app import create_app
 from serve.models import load_model
@@ -92,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--require-signature", type=Path, metavar="KEY", help="refuse bundles not signed with this key")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0 takes a free one (default: 8000)")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (default: cpu)")
+    parser.add_argument("--device", choices=DEVICES, default="cpu", help="where to compute (default: cpu)")
     return parser
 
 

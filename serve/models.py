@@ -74,9 +74,4 @@ def load_model(path: Path, device: str, *, artifact: str | None = None, public_k
     is not signed by the owner of `public_key`, if one is given.
     """
     with open_bundle(path, public_key) as bundle:
-        model = ServedModel(bundle, load_runtime(bundle, device, artifact))
-    spec = bundle.manifest.clip_spec
-    empty = np.zeros((1, spec.num_frames, spec.size, spec.size, 3), np.uint8)
-    # The first run allocates and optimises; better now than in the first request.
-    model.runtime.infer(dict.fromkeys(model.streams, empty))
-    return model
+        return ServedModel(bundle, load_runtime(bundle, device, artifact))

@@ -27,7 +27,7 @@ class Service:
         self.model, self.settings = model, settings
         self.limits = Limits(settings.max_frames, settings.max_pixels)
         self._decoders = Decoders(settings.num_decoders, settings.decoder_memory_mb)
-        self._batcher = Batcher(model.runtime, settings.max_batch)
+        self._batcher = Batcher(model.runtime, min(settings.max_batch, model.bundle.manifest.max_batch))
         self._num_requests = 0
         self.is_draining = False
 

@@ -11,7 +11,7 @@ def draw_geometry(spec: ClipSpec, config: AugmentConfig, rng: np.random.Generato
     width, height = spec.resize
     rotated = rng.random() < config.rotated
     return Geometry(
-        crop_xy=(int(rng.integers(width - spec.crop + 1)), int(rng.integers(height - spec.crop + 1))),
+        crop_xy=(int(rng.integers(width - spec.crop[0] + 1)), int(rng.integers(height - spec.crop[1] + 1))),
         angle_deg=float(rng.integers(config.angle_deg[0], config.angle_deg[1] + 1)) if rotated else 0.0,
         flip=bool(rng.random() < config.flip),
     )

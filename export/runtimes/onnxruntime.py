@@ -17,23 +17,19 @@ _PROVIDERS = {
 class OnnxRuntime:
     """An ONNX file in a session of ONNX Runtime."""
 
-    def __init__(self, path: Path, device: str, precision: str = "fp32", *, num_threads: int = 0) -> None:
-        if device not in _PROVIDERS:
-            raise UserError(f"device {device!r} is unknown; choose one of: {', '.join(_PROVIDERS)}")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = num_threads  # 0: all cores
+    def __init__(self, path: Path, device: str) -> None:
         provider, *_ = providers = _PROVIDERS[device]
         available = onnxruntime.get_available_providers()
         if provider not in available:
             raise UserError(
                 f"this ONNX Runtime has no {provider}, only {', '.join(available)}; install the 'gpu' extra"
             )
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=[*providers])
+        self._session = onnxruntime.InferenceSession(str(path), providers=[*providers])
         # A provider that cannot start is dropped silently by ONNX Runtime: what is active is asked, never assumed.
         if provider not in self._session.get_providers():
             raise UserError(f"{provider} could not start on this machine; check its driver, or choose --device cpu")
         self._names = [output.name for output in self._session.get_outputs()]
-        self.info = RuntimeInfo("onnxruntime", device, precision)
+        self.info = RuntimeInfo("onnxruntime", device, "fp32")
 
     def infer(self, inputs: Inputs) -> Outputs:
         """Return float32 [B, N] outputs by name; see `Runtime.infer`."""

@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from export.bundle import BundleError, read_bundle
-from export.create import ExportOptions, create_bundle
+from export.create import create_bundle
+from export.plan import ExportOptions
+from export.prove import prove_bundle
+from export.reference import source_checkpoint
 from export.runtimes.openvino import can_compute
-from export.verify import verify_bundle
 from preprocess.errors import UserError
 from tests.commands import assert_refused, run_module
 from tests.export.test_export import untrained
@@ -24,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint, its bundle in ONNX only, and clips."""
     folder = tmp_path_factory.mktemp("commands")
     write_clips(folder / "data", clips={"train": 2, "valid": 5})
-    options = ExportOptions("tiny", ("onnx",), ("fp32",), None, answer_only=True)
+    options = ExportOptions("tiny", ("onnx",), ("fp32",), answer_only=True)
     create_bundle(untrained("M", folder / "best.pt"), folder / "bundle", options)
     return folder
 
@@ -32,9 +34,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_verifying_measures_on_real_clips_and_writes_that_down(folder: Path) -> None:
     result = run_module("export", "verify", folder / "bundle", "--data", folder / "data")
     assert result.returncode == 0, result.stderr
-    assert "onnxruntime-fp32" in result.stdout and "100% of 13" in result.stdout
+    assert "onnxruntime-fp32" in result.stdout and "100% of 16" in result.stdout
     (artifact,) = read_bundle(folder / "bundle").manifest.artifacts
-    assert artifact.parity is not None and artifact.parity.num_clips == 8 + 5
+    assert artifact.parity is not None and artifact.parity.num_clips == 11 + 5
     assert artifact.parity.clips == f"made from a seed, and {folder / 'data'}"
 
 
@@ -45,18 +47,18 @@ def test_an_artifact_that_answers_something_else_fails_and_its_figures_stay(fold
     shutil.copytree(folder / "bundle", tmp_path / "bundle")
     bundle = read_bundle(tmp_path / "bundle")
     with pytest.raises(BundleError, match="is not the checkpoint that"):
-        verify_bundle(bundle, None, tmp_path / "other.pt")
+        source_checkpoint(bundle, tmp_path / "other.pt")
     # A bundle whose graph belongs to other weights than it says: only the comparison can tell.
     text = (tmp_path / "bundle" / "bundle.json").read_text()
     manifest = json.loads(text)
-    options = ExportOptions("other", ("onnx",), ("fp32",), None, answer_only=True)
+    options = ExportOptions("other", ("onnx",), ("fp32",), answer_only=True)
     other = create_bundle(tmp_path / "other.pt", tmp_path / "of_other", options)
     manifest["source"] = json.loads(other.manifest.source.model_dump_json())
     (tmp_path / "bundle" / "bundle.json").write_text(json.dumps(manifest))
-    before = read_bundle(tmp_path / "bundle").manifest.artifacts
+    bundle = read_bundle(tmp_path / "bundle")
     with pytest.raises(UserError, match="its scores differ from PyTorch's"):
-        verify_bundle(read_bundle(tmp_path / "bundle"), None, None)
-    assert read_bundle(tmp_path / "bundle").manifest.artifacts == before
+        prove_bundle(bundle, source_checkpoint(bundle), None)
+    assert read_bundle(tmp_path / "bundle") == bundle
 
 
 def test_the_benchmark_times_every_artifact_side_by_side(folder: Path, tmp_path: Path) -> None:
@@ -125,7 +127,6 @@ def test_int8_is_calibrated_on_real_clips_and_bounded(folder: Path, tmp_path: Pa
     assert all(layer["precision"] == "float" for name, layer in by_name.items() if "guidance/" in name)
     assert sorted(path.name for path in bundle.folder.iterdir()) == [
         "bundle.json",
-        "model-int8.bin",
-        "model-int8.xml",
+        "model-int8.onnx",
         "quantization.json",
     ]

@@ -35,7 +35,7 @@ def test_a_packed_bundle_answers_as_its_folder_does(bundle: Path) -> None:
     result = run_module("export", "pack", bundle)
     assert result.returncode == 0, result.stderr
     packed = bundle.with_name("bundle.zip")
-    clip = np.full((1, SPEC.num_frames, SPEC.size, SPEC.size, 3), (10, 200, 30), np.uint8)
+    clip = np.full((1, *SPEC.shape), (10, 200, 30), np.uint8)
     from_folder, from_zip = (load_model(path, "cpu").runtime.infer({"rgb": clip}) for path in (bundle, packed))
     np.testing.assert_array_equal(from_folder["logits"], from_zip["logits"])
     assert "tiny 1" in run_module("export", "inspect", packed).stdout

@@ -20,7 +20,7 @@ def test_the_configuration_is_what_triton_reads(tmp_path: Path) -> None:
     folder = tmp_path / "repository" / "tiny"
     config = text_format.Parse((folder / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
     assert (config.name, config.backend, config.max_batch_size) == ("tiny", "onnxruntime", 4)
-    clip = [SPEC.num_frames, SPEC.size, SPEC.size, 3]
+    clip = [*SPEC.shape]
     assert [(tensor.name, list(tensor.dims)) for tensor in config.input] == [("rgb", clip), ("depth", clip)]
     assert [tensor.name for tensor in config.output] == ["logits", "logits_rgb", "logits_depth"]
     assert config.output[0].label_filename == "labels.txt" and config.HasField("dynamic_batching")

@@ -136,7 +136,7 @@ def test_a_failure_of_the_network_is_answered_and_survived(tmp_path: Path) -> No
 
 
 def bundle_that_fails_on_bright_clips(folder: Path) -> Path:
-    """Return a bundle whose graph takes element number `brightness` of a row of one."""
+    """Return a bundle whose graph takes an element of a row of one, by the darkest pixel."""
     manifest = read_bundle(make_bundle(folder, "rgb")).manifest
     path = folder / "model.onnx"
     model = onnx.load(str(path))
@@ -144,8 +144,9 @@ def bundle_that_fails_on_bright_clips(folder: Path) -> Path:
     model.graph.initializer.append(helper.make_tensor("first", TensorProto.INT64, [1, 1], [0]))
     model.graph.node.extend(
         [
-            helper.make_node("ReduceMax", ["rgb_float"], ["brightness"], keepdims=0),
-            helper.make_node("Cast", ["brightness"], ["number"], to=TensorProto.INT64),
+            helper.make_node("ReduceMin", ["rgb_float"], ["darkest"], keepdims=0),
+            helper.make_node("Mul", ["darkest", "scale"], ["sixteenth"]),
+            helper.make_node("Cast", ["sixteenth"], ["number"], to=TensorProto.INT64),
             helper.make_node("Gather", ["first", "number"], ["zero"], axis=1),
             helper.make_node("Cast", ["zero"], ["nothing"], to=TensorProto.FLOAT),
             helper.make_node("Add", ["scores", "nothing"], ["logits"]),

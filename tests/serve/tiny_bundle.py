@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from export.bundle import (
@@ -15,6 +17,7 @@ from export.bundle import (
     describe_files,
     write_manifest,
 )
+from export.clips import seeded_inputs
 from preprocess.clip import ClipSpec
 from preprocess.depth import DepthEncoding
 
@@ -29,7 +32,7 @@ def make_bundle(folder: Path, modality: Modality = "rgbd", *, spec: ClipSpec = S
     folder.mkdir(parents=True, exist_ok=True)
     streams = _STREAMS[modality]
     onnx.save(_graph(streams, spec), str(folder / "model.onnx"))
-    clip = ("batch", spec.num_frames, spec.size, spec.size, 3)
+    clip = ("batch", *spec.shape)
     heads = ["logits", *(f"logits_{stream}" for stream in streams if len(streams) > 1)]
     manifest = BundleManifest(
         name="tiny",
@@ -41,6 +44,7 @@ def make_bundle(folder: Path, modality: Modality = "rgbd", *, spec: ClipSpec = S
             TensorInfo(name=stream, dtype="uint8", shape=clip, meaning=f"{stream} clip") for stream in streams
         ),
         outputs=tuple(TensorInfo(name=head, dtype="float32", shape=("batch", 3), meaning=head) for head in heads),
+        check=_answers(seeded_inputs(streams, spec, batch=1)),
         files=describe_files(folder),
         artifacts=(Artifact(runtime="onnxruntime", precision="fp32", path="model.onnx"),),
         source=Source(checkpoint="best.pt", checkpoint_sha256="0" * 64, config={}, metrics={}, git_commit=None),
@@ -49,13 +53,21 @@ def make_bundle(folder: Path, modality: Modality = "rgbd", *, spec: ClipSpec = S
     return folder
 
 
+def _answers(clips: dict[Stream, NDArray[np.uint8]]) -> dict[str, tuple[float, ...]]:
+    means = {stream: clip[0].mean((0, 1, 2)) / 16 for stream, clip in clips.items()}
+    if len(means) == 1:
+        return {"logits": tuple(next(iter(means.values())).tolist())}
+    streams = {f"logits_{stream}": tuple(mean.tolist()) for stream, mean in means.items()}
+    return {"logits": tuple(sum(means.values()).tolist()), **streams}
+
+
 def image_spec() -> ClipSpec:
     """Return the same clip for a model trained on 8-bit depth images."""
     return SPEC.model_copy(update={"depth": DepthEncoding(mode="image")})
 
 
 def _graph(streams: tuple[Stream, ...], spec: ClipSpec) -> onnx.ModelProto:
-    shape = ["batch", spec.num_frames, spec.size, spec.size, 3]
+    shape = ["batch", *spec.shape]
     nodes, heads = [], []
     for stream in streams:
         head = f"logits_{stream}" if len(streams) > 1 else "logits"

@@ -19,7 +19,7 @@ def write(tmp_path: Path, text: str) -> Path:
 def test_published_values_are_the_defaults(tmp_path: Path) -> None:
     config = load_config(write(tmp_path, MINIMAL))
     assert (config.optimizer.name, config.optimizer.lr, config.optimizer.weight_decay) == ("sgd", 0.01, 3e-4)
-    assert (config.clip.num_frames, config.clip.resize, config.clip.crop) == (64, (320, 240), 224)
+    assert (config.clip.num_frames, config.clip.resize, config.clip.crop) == (64, (320, 240), (224, 224))
     assert config.network.branch_frames == (16, 32, 48)
     assert config.modalities == ("rgb",)
 

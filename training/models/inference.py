@@ -164,22 +164,23 @@ class Stem(nn.Module):
         conv = unit.conv
         assert conv.bias is not None and conv.kernel_size == (7, 7) and conv.stride == (2, 2)
         # (pixel - 127.5) / 128, so that outside the frame is 127.5.
-        weight, bias = conv.weight.detach() / 128, conv.bias.detach()
-        self.bias = nn.Parameter(bias - 127.5 * weight.sum((1, 2, 3)))
+        weight = conv.weight.detach() / 128
+        self.bias = nn.Parameter(conv.bias.detach())
         self.weight = nn.Parameter(weight[:, :, None])
         squares = F.pad(weight, (0, 1, 0, 1)).unflatten(3, (4, 2)).unflatten(2, (4, 2))  # [C, 3, 4, 2, 4, 2]
         self.squares = nn.Parameter(squares.permute(0, 3, 5, 1, 2, 4).flatten(1, 3)[:, :, None].contiguous())
 
     def forward(self, pixels: Tensor) -> Tensor:
         """[B, T, H, W, 3] -> [B, C, T, ceil(H / 2), ceil(W / 2)]."""
+        pixels = pixels - 127.5
         height, width = pixels.shape[2:4]
         if height % 2 or width % 2:
-            x = pad_same(pixels.permute(0, 4, 1, 2, 3), 7, 2, value=127.5)
+            x = pad_same(pixels.permute(0, 4, 1, 2, 3), 7, 2)
             return F.relu(F.conv3d(x, self.weight, self.bias, stride=(1, 2, 2)))
         squares = pixels.unflatten(3, (-1, 2)).unflatten(2, (-1, 2))  # [B, T, H / 2, 2, W / 2, 2, 3]
         x = squares.permute(0, 3, 5, 6, 1, 2, 4).flatten(1, 3)
         # "SAME" is 2 pixels before and 3 after; with the kernel's eighth tap, of zeros, 4: one square and two.
-        return F.relu(F.conv3d(F.pad(x, (1, 2, 1, 2), value=127.5), self.squares, self.bias))
+        return F.relu(F.conv3d(F.pad(x, (1, 2, 1, 2)), self.squares, self.bias))
 
 
 class VolumeInception(nn.Module):

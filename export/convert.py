@@ -1,0 +1,84 @@
+"""`python -m export --checkpoint CKPT --out BUNDLE`: a checkpoint becomes a bundle that a service can load."""
+
+import argparse
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from rich.console import Console
+
+from export.commands import COMMANDS
+from export.create import create_bundle
+from export.plan import FORMATS, PRECISIONS, Calibration, ExportOptions
+from export.tables import artifacts_table
+from preprocess.errors import UserError
+from preprocess.options import positive
+
+
+def main(arguments: list[str]) -> int:
+    """Export one checkpoint; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    if options.out.exists() and not (options.out / "bundle.json").is_file():
+        raise UserError(f"{options.out}: exists and is not a bundle; choose another --out")
+    calibration = None
+    if options.calibration is not None:
+        calibration = Calibration(options.calibration, options.calibration_clips, options.max_drop / 100)
+    wanted = ExportOptions(
+        name=options.name,
+        formats=options.formats,
+        precisions=options.precision,
+        data=options.data,
+        answer_only=options.answer_only,
+        max_batch=options.max_batch,
+        calibration=calibration,
+    )
+    console = Console()
+    with console.status("exporting, comparing with PyTorch, measuring"):
+        bundle = create_bundle(options.checkpoint, options.out, wanted)
+    console.print(artifacts_table(bundle))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m export",
+        description=__doc__,
+        epilog="Other commands: " + ", ".join(f"python -m export {name} BUNDLE" for name in COMMANDS),
+    )
+    parser.add_argument("--checkpoint", type=Path, required=True, help="a file that training wrote, such as best.pt")
+    parser.add_argument("--out", type=Path, required=True, help="the bundle's folder; an older bundle is replaced")
+    parser.add_argument("--name", default="motion", help="the model's name in the service (default: %(default)s)")
+    parser.add_argument(
+        "--formats",
+        type=_list_of(FORMATS),
+        metavar="A,B",
+        help=f"of: {','.join(FORMATS)} (those that run here; tensorrt can be named for another machine)",
+    )
+    parser.add_argument(
+        "--precision",
+        type=_list_of(PRECISIONS),
+        metavar="A,B",
+        help=f"of: {','.join(PRECISIONS)} (all; int8 needs --calibration)",
+    )
+    parser.add_argument("--data", type=Path, help="a processed data set: compare on real clips of it, too")
+    parser.add_argument("--calibration", type=Path, metavar="DATA", help="a processed data set to calibrate int8 on")
+    parser.add_argument(
+        "--calibration-clips", type=positive, default=128, metavar="N", help="training clips of it (128)"
+    )
+    parser.add_argument(
+        "--max-drop", type=float, default=0.5, metavar="POINTS", help="of top-1 on its validation clips, in int8 (0.5)"
+    )
+    parser.add_argument("--max-batch", type=positive, default=8, metavar="N", help="clips at a time (8)")
+    parser.add_argument("--answer-only", action="store_true", help="leave out the scores of branches and streams")
+    return parser
+
+
+def _list_of(known: Collection[str]) -> Callable[[str], tuple[str, ...]]:
+    """Return a parser of words between commas, all of which must be known."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        words = tuple(text.split(","))
+        if unknown := [word for word in words if word not in known]:
+            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: choose of {', '.join(known)}")
+        return words
+
+    return parse

@@ -1,0 +1,77 @@
+"""What can be made of a checkpoint, and what of it is wanted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from export.bundle import Artifact, Precision, RuntimeName
+from export.runtimes.loading import home_of, why_not
+from preprocess.errors import UserError
+
+# In the order in which they are listed. Several read the same file: OpenVINO computes a graph of float32 in bfloat16,
+# too, and TensorRT reads what ONNX Runtime and OpenVINO read.
+ARTIFACTS = (
+    Artifact(runtime="onnxruntime", precision="fp32", path="model.onnx"),
+    Artifact(runtime="openvino", precision="fp32", path="model.xml"),
+    Artifact(runtime="openvino", precision="bf16", path="model.xml"),
+    Artifact(runtime="openvino", precision="int8", path="model-int8.onnx"),
+    Artifact(runtime="tensorrt", precision="fp32", path="model.onnx"),
+    Artifact(runtime="tensorrt", precision="bf16", path="model-bf16.onnx"),
+    Artifact(runtime="tensorrt", precision="fp16", path="model-fp16.onnx"),
+    Artifact(runtime="tensorrt", precision="int8", path="model-int8.onnx"),
+)
+FORMATS: dict[str, RuntimeName] = {"onnx": "onnxruntime", "openvino": "openvino", "tensorrt": "tensorrt"}
+PRECISIONS = tuple(dict.fromkeys(artifact.precision for artifact in ARTIFACTS))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What int8 is made with: training clips of a processed data set, and how much top-1 may be lost, in [0, 1]."""
+
+    data: Path
+    num_clips: int
+    max_drop: float
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What a bundle is to hold; `data` is a processed data set with real clips to compare on.
+
+    Without formats it holds what this machine can run. TensorRT is made where it is named, too: its engines are built
+    on the machine that runs them.
+    """
+
+    name: str = "motion"
+    formats: Sequence[str] | None = None
+    precisions: Sequence[Precision] | None = None
+    data: Path | None = None
+    answer_only: bool = False
+    max_batch: int = 8
+    calibration: Calibration | None = None
+
+
+def wanted(options: ExportOptions) -> tuple[Artifact, ...]:
+    """Return what to make; raises `UserError` where something is missing for it, or nothing is left."""
+    precisions = options.precisions or [name for name in PRECISIONS if name != "int8" or options.calibration]
+    if "int8" in precisions:
+        _check_int8(options)
+    runtimes = {FORMATS[name] for name in options.formats or FORMATS}
+    asked = [a for a in ARTIFACTS if a.precision in precisions and a.runtime in runtimes]
+    reasons = {artifact.name: why_not(artifact, home_of(artifact)) for artifact in asked}
+    later = "tensorrt" in (options.formats or ())
+    artifacts = tuple(a for a in asked if not reasons[a.name] or (later and a.runtime == "tensorrt"))
+    if not artifacts:
+        listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items()) or "no such combination"
+        raise UserError(f"of these formats and precisions nothing can be made here ({listed})")
+    return artifacts
+
+
+def _check_int8(options: ExportOptions) -> None:
+    if options.calibration is None:
+        raise UserError("int8 needs clips to calibrate on; give a processed data set as --calibration")
+    missing = [name for name in ("nncf", "onnxruntime", "openvino") if find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"int8 needs {', '.join(missing)}; pip install 'rgbd-motion[int8,cpu]', or leave it out of --precision"
+        )

@@ -1,0 +1,82 @@
+"""Every artifact is loaded, compared with PyTorch on the same clips, and timed."""
+
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from export.bundle import Artifact, Bundle, Speed, write_manifest
+from export.clips import seeded_inputs
+from export.dataset import real_inputs
+from export.machine import machine
+from export.parity import check_parity, measure_parity
+from export.reference import TorchRuntime
+from export.runtimes import Inputs, Outputs, Runtime
+from export.runtimes.loading import home_of, load_artifact, why_not
+from training.checkpoint import Checkpoint, restore_network
+
+_TIMED_RUNS = 5
+_NUM_REAL_CLIPS = 32
+
+
+def prove_bundle(bundle: Bundle, checkpoint: Checkpoint, data: Path | None, device: str | None = None) -> Bundle:
+    """Return the bundle with parity and speed as measured now, and write them into its bundle.json.
+
+    Each artifact runs on `device`, or where it is at home; what this machine cannot run keeps its figures. `data` is a
+    processed data set with real clips to compare on. Raises `UserError` where an artifact is too far from PyTorch.
+    """
+    batches, where = _clips(checkpoint, data, bundle.manifest.max_batch)
+    reference = TorchRuntime(restore_network(checkpoint), checkpoint.config.modalities)
+    expected = [_one_by_one(reference, inputs) for inputs in batches]
+    artifacts = []
+    for artifact in bundle.manifest.artifacts:
+        place = device or home_of(artifact)
+        if why_not(artifact, place) is None:
+            artifact = _prove(bundle, artifact, place, batches, expected, where)  # noqa: PLW2901  the same, proved
+        artifacts.append(artifact)
+    proved = Bundle(bundle.folder, bundle.manifest.model_copy(update={"artifacts": tuple(artifacts)}))
+    write_manifest(bundle.folder, proved.manifest)
+    return proved
+
+
+def _clips(checkpoint: Checkpoint, data: Path | None, max_batch: int) -> tuple[list[Inputs], str]:
+    """Return clips in batches of several sizes, and where they are from: the batch axis must really be dynamic."""
+    streams, spec = checkpoint.config.modalities, checkpoint.config.clip
+    sizes = sorted({1, 2, max_batch})
+    batches: list[Inputs] = [seeded_inputs(streams, spec, batch, seed) for seed, batch in enumerate(sizes)]
+    if data is None:
+        return batches, "made from a seed"
+    return [*batches, *real_inputs(checkpoint.config, data, _NUM_REAL_CLIPS)], f"made from a seed, and {data}"
+
+
+def _one_by_one(reference: Runtime, inputs: Inputs) -> Outputs:
+    """Return the outputs for a batch whose clips cannot influence each other."""
+    (batch,) = {len(clips) for clips in inputs.values()}
+    rows = [reference.infer({name: clips[i : i + 1] for name, clips in inputs.items()}) for i in range(batch)]
+    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+
+def _prove(
+    bundle: Bundle,
+    artifact: Artifact,
+    device: str,
+    batches: Sequence[Inputs],
+    expected: Sequence[Outputs],
+    where: str,
+) -> Artifact:
+    runtime = load_artifact(bundle, artifact, device)
+    actual = [runtime.infer(inputs) for inputs in batches]
+    parity = measure_parity(expected, actual, bundle.manifest.temperature, where)
+    check_parity(artifact.name, artifact.precision, parity)
+    clip = seeded_inputs(bundle.manifest.streams, bundle.manifest.clip_spec, batch=1)
+    seconds = statistics.median(_time(runtime, clip) for _ in range(_TIMED_RUNS))
+    speed = Speed(latency_ms=1000 * seconds, machine=machine(), device=device)
+    return artifact.model_copy(update={"parity": parity, "speed": speed})
+
+
+def _time(runtime: Runtime, clip: Inputs) -> float:
+    start = time.perf_counter()
+    runtime.infer(clip)
+    return time.perf_counter() - start
