@@ -1,6 +1,6 @@
 """Every artifact of the published network beside its eager Conv3d form: milliseconds for one clip, and how many times.
 
-Run: `python -m benchmarks.export_speed [--data demo/data] [--type M]`; int8 needs the data set (`make demo` leaves one
+Run: `python -m benchmarks.export_speed [--data demo/data] [--fusion]`; int8 needs the data set (`make demo` leaves one
 in demo/data). Batch 1, 64x224x224, random weights. What is timed takes turns, and the median of each counts.
 """
 
@@ -9,6 +9,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -60,23 +61,29 @@ def eager(made: Checkpoint) -> Callable[[], object]:
     return run
 
 
+def artifacts_of(kind: str, folder: Path, data: Path | None) -> dict[str, Callable[[], object]]:
+    """Export the network of this kind, and return one run of each artifact."""
+    checkpoint(kind, folder / f"{kind}.pt")
+    calibration = Calibration(data, num_clips=8, max_drop=1.0) if data else None
+    options = ExportOptions(max_batch=1, calibration=calibration)
+    bundle = create_bundle(folder / f"{kind}.pt", folder / kind, options)
+    inputs = seeded_inputs(bundle.manifest.streams, bundle.manifest.clip_spec, 1)
+    artifacts = bundle.manifest.artifacts
+    return {item.name: partial(load_artifact(bundle, item, "cpu").infer, inputs) for item in artifacts}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="a processed data set to calibrate int8 on")
-    parser.add_argument("--type", choices=("M", "FusionNet"), default="M")
+    parser.add_argument("--fusion", action="store_true", help="the fusion network of two streams, too")
     options = parser.parse_args()
+    baseline = "eager Conv3d"
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "random.pt"
-        made = checkpoint(options.type, path)
-        calibration = Calibration(options.data, num_clips=8, max_drop=1.0) if options.data else None
-        bundle = create_bundle(path, Path(folder) / "bundle", ExportOptions(max_batch=1, calibration=calibration))
-        inputs = seeded_inputs(bundle.manifest.streams, bundle.manifest.clip_spec, 1)
-        baseline = "eager Conv3d, one stream"
-        runs: dict[str, Callable[[], object]] = {baseline: eager(made)}
-        for artifact in bundle.manifest.artifacts:
-            runtime = load_artifact(bundle, artifact, "cpu")
-            runs[artifact.name] = lambda runtime=runtime: runtime.infer(inputs)  # type: ignore[misc]
-        seconds: dict[str, list[float]] = {name: [] for name in runs}
+        runs: dict[tuple[str, str], Callable[[], object]] = {}
+        for kind in ("M", "FusionNet") if options.fusion else ("M",):
+            runs |= {(kind, name): run for name, run in artifacts_of(kind, Path(folder), options.data).items()}
+        runs["M", baseline] = eager(checkpoint("M", Path(folder) / "M.pt"))
+        seconds: dict[tuple[str, str], list[float]] = {name: [] for name in runs}
         for number in track(range(1 + ROUNDS), "measuring", console=Console(stderr=True)):
             for name, run in runs.items():
                 start = time.perf_counter()
@@ -84,9 +91,17 @@ def main() -> None:
                 if number:
                     seconds[name].append(time.perf_counter() - start)
     medians = {name: statistics.median(spent) for name, spent in seconds.items()}
-    table = Table(f"{options.type} on {machine()}", "ms a clip", "times as fast as eager Conv3d", box=None)
-    for name, median in medians.items():
-        table.add_row(name, f"{1000 * median:.0f}", f"{medians[baseline] / median:.1f}")
+    eager_s = medians.pop(("M", baseline))
+    title = f"{machine()}; {baseline}, one stream: {1000 * eager_s:.0f} ms"
+    table = Table("artifact", "one stream, ms a clip", f"times {baseline}", title=title, title_justify="left", box=None)
+    if options.fusion:
+        table.add_column("fusion, ms a clip")
+        table.add_column("times one stream")
+    for (kind, name), median in medians.items():
+        if kind == "M":
+            fusion = medians.get(("FusionNet", name))
+            compared = [f"{1000 * fusion:.0f}", f"{fusion / median:.2f}"] if fusion else []
+            table.add_row(name, f"{1000 * median:.0f}", f"{eager_s / median:.1f}", *compared)
     Console(width=110).print(table)
 
 

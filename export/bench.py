@@ -2,10 +2,8 @@
 
 import argparse
 import json
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +13,15 @@ from rich.progress import track
 from rich.table import Table
 
 from export.bundle import Bundle, read_bundle
-from export.contenders import TORCH, Contender, contenders
+from export.contenders import TORCH, Contender, Row, contenders
 from export.machine import machine
+from export.picture import picture
+from export.profile import PROFILED, profile
 from export.runtimes.loading import why_not
+from export.stages import measure_stages
 from preprocess.atomic import atomic_file
-from preprocess.clip import build_clip, centred_geometry
 from preprocess.errors import UserError
-from preprocess.frames import Frame, decode_image, encode_image
 from preprocess.options import positive
-
-_STAGE_RUNS = 5
-
-
-@dataclass(frozen=True)
-class Row:
-    """What an artifact did with batches of one size."""
-
-    artifact: str
-    batch: int
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-    clips_per_s: float
-    load_s: float
-    peak_mb: float
 
 
 def main(arguments: list[str]) -> int:
@@ -51,7 +34,7 @@ def main(arguments: list[str]) -> int:
     console = Console(highlight=False)
     console.print(_table(rows, bundle))
     for stage, milliseconds in stages.items():
-        console.print(f"{stage}: {milliseconds:.1f} ms a clip, on one core")
+        console.print(f"{stage}: {milliseconds:.1f} ms a clip")
     report: dict[str, Any] = {
         "machine": machine(),
         "model": bundle.manifest.name,
@@ -63,6 +46,9 @@ def main(arguments: list[str]) -> int:
     if options.json:
         with atomic_file(options.json) as temporary:
             temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    if options.picture:
+        with atomic_file(options.picture) as temporary:
+            temporary.write_text(picture(rows, _title(bundle)), encoding="utf-8")
     return 0
 
 
@@ -88,39 +74,6 @@ def _row(contender: Contender, batch: int, seconds: list[float], peak_mb: float)
     return Row(contender.name, batch, p50, p95, p99, 1000 * batch / p50, contender.load_s, peak_mb)
 
 
-def measure_stages(bundle: Bundle) -> dict[str, float]:
-    """Return the milliseconds of what comes before the network, for one clip of JPEG and 16-bit PNG frames."""
-    spec, rng = bundle.manifest.clip_spec, np.random.default_rng(0)
-    geometry = centred_geometry(spec)
-    stages = {}
-    for stream in bundle.manifest.streams:
-        is_depth = stream == "depth" and spec.depth.mode != "image"
-        suffix = ".png" if is_depth else ".jpg"
-        width, height = spec.resize
-        patches = rng.integers(0, 255, (spec.num_frames, height // 8, width // 8, 1 if is_depth else 3))
-        frames: list[Frame] = [np.kron(frame, np.ones((8, 8, 1))).squeeze().astype(np.uint8) for frame in patches]
-        if is_depth:
-            frames = [frame.astype(np.uint16) * 10 + 1000 for frame in frames]
-        encoded = [encode_image(suffix, frame) for frame in frames]
-        stages[f"decode {stream}"] = _best_ms(partial(_decode, encoded))
-        stages[f"transform {stream}"] = _best_ms(partial(build_clip, frames, spec, geometry))
-    return stages
-
-
-def _decode(frames: Sequence[bytes]) -> None:
-    for data in frames:
-        decode_image(data, "a frame")
-
-
-def _best_ms(function: Callable[[], object]) -> float:
-    seconds = []
-    for _ in range(_STAGE_RUNS):
-        start = time.perf_counter()
-        function()
-        seconds.append(time.perf_counter() - start)
-    return 1000 * min(seconds)
-
-
 def _names(bundle: Bundle, wanted: Sequence[str]) -> list[str]:
     """Return the artifacts to time: those that are named, or all that run here and PyTorch."""
     known = [artifact.name for artifact in bundle.manifest.artifacts if not why_not(artifact, "cpu")] + [TORCH]
@@ -134,9 +87,7 @@ def _names(bundle: Bundle, wanted: Sequence[str]) -> list[str]:
 
 
 def _table(rows: Sequence[Row], bundle: Bundle) -> Table:
-    spec = bundle.manifest.clip_spec
-    title = f"{bundle.manifest.name}, clips of {'x'.join(map(str, spec.shape[:3]))} on {machine()}"
-    table = Table("artifact", title=title, title_justify="left", box=None)
+    table = Table("artifact", title=_title(bundle), title_justify="left", box=None)
     for column in ("batch", "p50 ms", "p95", "p99", "clips/s", "times", "load s", "peak MB"):
         table.add_column(column, justify="right")
     slowest = max(row.p50_ms / row.batch for row in rows)
@@ -155,15 +106,18 @@ def _table(rows: Sequence[Row], bundle: Bundle) -> Table:
     return table
 
 
-def _layers(bundle: Bundle, names: Sequence[str], console: Console) -> dict[str, dict[str, float]]:
-    """Print and return where the time of OpenVINO's artifacts goes."""
-    from export.profile import openvino_profile  # noqa: PLC0415  an optional dependency
+def _title(bundle: Bundle) -> str:
+    frames = "x".join(map(str, bundle.manifest.clip_spec.shape[:3]))
+    return f"{bundle.manifest.name}, clips of {frames} on {machine()}"
 
-    chosen = [artifact for artifact in bundle.manifest.artifacts if artifact.runtime == "openvino"]
-    profiles = {artifact.name: openvino_profile(bundle, artifact) for artifact in chosen if artifact.name in names}
+
+def _layers(bundle: Bundle, names: Sequence[str], console: Console) -> dict[str, dict[str, float]]:
+    """Print and return where the time of those artifacts goes whose runtimes tell."""
+    told = [artifact for artifact in bundle.manifest.artifacts if artifact.runtime in PROFILED]
+    profiles = {artifact.name: profile(bundle, artifact) for artifact in told if artifact.name in names}
     table = Table("module, ms of one clip", *profiles, box=None)
-    for module in dict.fromkeys(module for profile in profiles.values() for module in profile):
-        table.add_row(module, *(f"{profile.get(module, 0.0):.1f}" for profile in profiles.values()))
+    for module in dict.fromkeys(module for one in profiles.values() for module in one):
+        table.add_row(module, *(f"{one.get(module, 0.0):.1f}" for one in profiles.values()))
     console.print(table)
     return profiles
 
@@ -186,7 +140,8 @@ def _parser() -> argparse.ArgumentParser:
         help="clips at a time (1)",
     )
     parser.add_argument("--rounds", type=positive, default=20, metavar="N", help="runs of each (20)")
-    parser.add_argument("--layers", action="store_true", help="where the time goes, by module (OpenVINO)")
-    parser.add_argument("--no-stages", action="store_true", help="do not time decoding and transforming")
+    parser.add_argument("--layers", action="store_true", help="where the time goes, by module (on the CPU)")
+    parser.add_argument("--no-stages", action="store_true", help="do not time decoding, transforming and guidance")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw them there, as .svg")
     return parser

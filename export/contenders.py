@@ -37,6 +37,20 @@ class Contender:
         return float(_receive(self._connection))
 
 
+@dataclass(frozen=True)
+class Row:
+    """What an artifact did with batches of one size."""
+
+    artifact: str
+    batch: int
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    clips_per_s: float
+    load_s: float
+    peak_mb: float
+
+
 @contextmanager
 def contenders(bundle: Bundle, names: Sequence[str]) -> Iterator[list[Contender]]:
     """Yield the bundle's artifacts of these names, loaded; raises `UserError` where one cannot be."""

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from export.commands import COMMANDS
 from export.create import create_bundle
+from export.onnx import MAX_BATCH
 from export.plan import FORMATS, PRECISIONS, Calibration, ExportOptions
 from export.tables import artifacts_table
 from preprocess.errors import UserError
@@ -19,6 +20,8 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     if options.out.exists() and not (options.out / "bundle.json").is_file():
         raise UserError(f"{options.out}: exists and is not a bundle; choose another --out")
+    if options.max_batch > MAX_BATCH:
+        raise UserError(f"--max-batch {options.max_batch}: graphs take up to {MAX_BATCH} clips at a time")
     calibration = None
     if options.calibration is not None:
         calibration = Calibration(options.calibration, options.calibration_clips, options.max_drop / 100)

@@ -3,6 +3,7 @@
 import ast
 import json
 import logging
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ from preprocess.errors import UserError
 # TensorRT's parser reads the operators of opset 20 and not all of the later ones (DESIGN.md, facts about the tools).
 _OPSET = 20
 _OPSET_OF_BFLOAT16 = 22  # earlier ones have no convolutions and pools in bfloat16
+MAX_BATCH = 1024  # the most that a graph is promised to take
 _LARGEST_FILE = 2_000_000_000  # bytes; protobuf holds no more than 2 GiB
 
 
@@ -34,14 +36,14 @@ def export_onnx(
 ) -> None:
     """Write the graph to `path` with a dynamic batch and `metadata` in it.
 
-    Raises `UserError`, naming the operator, for a network with something that ONNX does not have.
+    Raises `UserError`, naming the operator and its module, for a network with something that ONNX does not have.
     """
     # A batch of 2 is traced: with 1 the exporter would take the axis for a constant.
     clips = tuple(torch.from_numpy(clip) for clip in seeded_inputs(streams, spec, batch=2).values())
-    batch = torch.export.Dim("batch", min=1, max=1024)
+    batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # advice to its own developers
-    try:
-        with warnings.catch_warnings(action="ignore"):
+    with warnings.catch_warnings(action="ignore"):
+        try:
             program = torch.onnx.export(
                 graph,
                 clips,
@@ -52,8 +54,11 @@ def export_onnx(
                 dynamic_shapes=(tuple({0: batch} for _ in clips),),
                 verbose=False,
             )
-    except torch.onnx.OnnxExporterError as error:
-        raise UserError(f"this network cannot become an ONNX graph: {_reason(error)}") from error
+        except torch.onnx.OnnxExporterError as error:
+            reason = _reason(error)
+            modules = "; ".join(_modules_with(reason, graph, clips))
+            where = f" It is computed in: {modules}" if modules else ""
+            raise UserError(f"this network cannot become an ONNX graph: {reason}.{where}") from error
     assert program is not None  # with dynamo, the exporter returns its program
     _name_by_module(program.model.graph)
     # The exporter's own metadata would tell where on this machine the source code lies.
@@ -74,7 +79,19 @@ def _name_by_module(graph: onnx_ir.Graph) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the innermost cause, which names the operator and the line of the module that calls it."""
+    """Return the innermost cause, which names the operator."""
     while error.__cause__ is not None:
         error = error.__cause__
     return str(error).strip()
+
+
+def _modules_with(reason: str, graph: InferenceGraph, clips: tuple[torch.Tensor, ...]) -> list[str]:
+    """Return the modules that compute the operator which the exporter could not translate."""
+    operator = re.search(r"op='\w+\.(\w+)'", reason)
+    if operator is None:
+        return []
+    nodes = torch.export.export(graph, clips).run_decompositions().graph.nodes
+    # The exporter has taken operators further apart: aten.special_bessel_j0 is its prims.bessel_j0.
+    found = [node for node in nodes if operator[1] in str(node.target)]
+    stacks = [list(node.meta.get("nn_module_stack", {}).values()) for node in found]
+    return sorted({stack[-1][0].partition("network.")[2] for stack in stacks if stack})

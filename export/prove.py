@@ -10,11 +10,13 @@ import numpy as np
 from export.bundle import Artifact, Bundle, Speed, write_manifest
 from export.clips import seeded_inputs
 from export.dataset import real_inputs
+from export.layers import first_difference
 from export.machine import machine
 from export.parity import check_parity, measure_parity
 from export.reference import TorchRuntime
 from export.runtimes import Inputs, Outputs, Runtime
-from export.runtimes.loading import home_of, load_artifact, why_not
+from export.runtimes.loading import home_of, load_artifact, load_file, why_not
+from preprocess.errors import UserError
 from training.checkpoint import Checkpoint, restore_network
 
 _TIMED_RUNS = 5
@@ -69,11 +71,24 @@ def _prove(
     runtime = load_artifact(bundle, artifact, device)
     actual = [runtime.infer(inputs) for inputs in batches]
     parity = measure_parity(expected, actual, bundle.manifest.temperature, where)
-    check_parity(artifact.name, artifact.precision, parity)
+    try:
+        check_parity(artifact.name, artifact.precision, parity)
+    except UserError as error:
+        raise UserError(f"{error}{_where_it_begins(bundle, artifact, device)}") from error
     clip = seeded_inputs(bundle.manifest.streams, bundle.manifest.clip_spec, batch=1)
     seconds = statistics.median(_time(runtime, clip) for _ in range(_TIMED_RUNS))
     speed = Speed(latency_ms=1000 * seconds, machine=machine(), device=device)
     return artifact.model_copy(update={"parity": parity, "speed": speed})
+
+
+def _where_it_begins(bundle: Bundle, artifact: Artifact, device: str) -> str:
+    """Return the end of a sentence that tells where another runtime than ONNX Runtime goes astray."""
+    path = bundle.path(artifact)
+    if artifact.runtime == "onnxruntime" or path.suffix != ".onnx":
+        return ""
+    clip = seeded_inputs(bundle.manifest.streams, bundle.manifest.clip_spec, batch=1)
+    module = first_difference(path, lambda exposed: load_file(exposed, artifact, device, max_batch=1), clip)
+    return f"; against ONNX Runtime it first differs in {module}" if module else ""
 
 
 def _time(runtime: Runtime, clip: Inputs) -> float:

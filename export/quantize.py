@@ -63,19 +63,26 @@ def quantize_onnx(source: Path, target: Path, config: TrainingConfig, how: Calib
     model = onnx.load(source)
     calibration = [inputs for inputs, _ in labelled_inputs(config, how.data, "train", how.num_clips)]
     validation = list(labelled_inputs(config, how.data, "valid"))
+    accuracies: list[float] = []
+
+    def validate(graph: onnx.ModelProto, samples: Iterable[tuple[Inputs, int]]) -> tuple[float, list[float]]:
+        right = _right_answers(graph, samples)
+        accuracies.append(float(np.mean(right)))
+        return accuracies[-1], right
+
     nncf.set_log_level(40)  # its progress bars say enough
     quantized = nncf.quantize_with_accuracy_control(
         model,
         calibration_dataset=nncf.Dataset(calibration),
         validation_dataset=nncf.Dataset(validation),
-        validation_fn=_validate,
+        validation_fn=validate,
         max_drop=how.max_drop,
         drop_type=nncf.DropType.ABSOLUTE,
         preset=nncf.QuantizationPreset.PERFORMANCE,
         subset_size=len(calibration),
         ignored_scope=nncf.IgnoredScope(patterns=list(_KEPT), validate=False),
     )
-    before, after = (_validate(graph, validation)[0] for graph in (model, quantized))
+    before, after = accuracies[0], validate(quantized, validation)[0]  # it begins with the graph as it was
     if before - after > how.max_drop:
         raise UserError(
             f"int8 loses {before - after:.1%} of the validation clips, allowed is {how.max_drop:.1%}; calibrate on "
@@ -110,13 +117,12 @@ def signed(model: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
-def _validate(model: onnx.ModelProto, samples: Iterable[tuple[Inputs, int]]) -> tuple[float, list[float]]:
-    """Return the top-1 accuracy of a graph as OpenVINO will run it, and 1 or 0 for each clip."""
+def _right_answers(model: onnx.ModelProto, samples: Iterable[tuple[Inputs, int]]) -> list[float]:
+    """Return 1 or 0 for each clip: whether a graph, as OpenVINO will run it, knows it."""
     compiled = openvino.Core().compile_model(
         openvino.Core().read_model(signed(model).SerializeToString()), "CPU", settings_of("int8")
     )
-    right = [float(np.argmax(compiled(inputs)["logits"][0]) == label) for inputs, label in samples]
-    return float(np.mean(right)), right
+    return [float(np.argmax(compiled(inputs)["logits"][0]) == label) for inputs, label in samples]
 
 
 def _layers(model: onnx.ModelProto) -> tuple[Layer, ...]:

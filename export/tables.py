@@ -7,13 +7,15 @@ from export.bundle import Bundle
 
 def artifacts_table(bundle: Bundle) -> Table:
     """Return a row for each artifact: how far from PyTorch, how fast, how large."""
-    table = Table(title=f"{bundle.folder} against PyTorch", box=None, title_justify="left")
+    table = Table(title=f"{bundle.folder} against PyTorch", box=None, title_justify="left", caption_justify="left")
     table.add_column("artifact")
     for column in ("ms a clip", "MB", "logits differ", "probabilities", "same answer"):
         table.add_column(column, justify="right")
     for artifact in bundle.manifest.artifacts:
         megabytes = sum(file.size_bytes for file in bundle.files_of(artifact)) / 1e6
         parity, speed = artifact.parity, artifact.speed
+        if parity is None:
+            table.caption = "what has no figures was not compared yet: `python -m export verify` where it runs"
         table.add_row(
             artifact.name,
             f"{speed.latency_ms:.0f}" if speed else "",

@@ -2,6 +2,7 @@
 
 import logging
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 
@@ -76,7 +77,11 @@ def why_not(artifact: Artifact, device: str) -> str | None:
 
 def load_artifact(bundle: Bundle, artifact: Artifact, device: str) -> Runtime:
     """Load one artifact; raises `UserError` when its runtime refuses it."""
-    path = bundle.path(artifact)
+    return load_file(bundle.path(artifact), artifact, device, bundle.manifest.max_batch)
+
+
+def load_file(path: Path, artifact: Artifact, device: str, max_batch: int) -> Runtime:
+    """Load a file as the artifact's runtime does."""
     if artifact.runtime == "openvino":
         from export.runtimes.openvino import OpenVinoRuntime  # noqa: PLC0415
 
@@ -84,7 +89,7 @@ def load_artifact(bundle: Bundle, artifact: Artifact, device: str) -> Runtime:
     if artifact.runtime == "tensorrt":
         from export.runtimes.tensorrt import TensorRtRuntime  # noqa: PLC0415
 
-        return TensorRtRuntime(path, artifact.precision, bundle.manifest.max_batch)
+        return TensorRtRuntime(path, artifact.precision, max_batch)
     from export.runtimes.onnxruntime import OnnxRuntime  # noqa: PLC0415
 
     return OnnxRuntime(path, device)
@@ -94,8 +99,8 @@ def warm_up(bundle: Bundle, runtime: Runtime) -> str | None:
     """Run one clip, so that the first request finds all allocated; return what is wrong with the answer, or None."""
     manifest = bundle.manifest
     outputs = runtime.infer(seeded_inputs(manifest.streams, manifest.clip_spec, batch=1))
-    expected = np.concatenate([manifest.check[head] for head in outputs])
-    actual = np.concatenate([outputs[head][0] for head in outputs])
+    expected = np.concatenate(list(manifest.check.values()))
+    actual = np.concatenate([outputs[head][0] for head in manifest.check])
     difference = float(np.abs(actual - expected).mean() / max(float(expected.std()), 1e-6))
     if difference <= MAX_RELATIVE_DIFFERENCE:
         return None

@@ -38,4 +38,5 @@ class OpenVinoRuntime:
     def infer(self, inputs: Inputs) -> Outputs:
         """Return float32 [B, N] outputs by name; see `Runtime.infer`. Not for several threads at a time."""
         results = self._request.infer(dict(inputs), share_inputs=True)
-        return {port.get_any_name(): np.array(value, np.float32) for port, value in results.items()}
+        # OpenVINO may have merged an output with the tensor that it copies; it goes by both names then.
+        return {name: np.array(value, np.float32) for port, value in results.items() for name in port.get_names()}

@@ -62,8 +62,9 @@ def test_an_artifact_that_answers_something_else_fails_and_its_figures_stay(fold
 
 
 def test_the_benchmark_times_every_artifact_side_by_side(folder: Path, tmp_path: Path) -> None:
-    figures = tmp_path / "bench.json"
-    result = run_module("export", "bench", folder / "bundle", "--batch", "1,3", "--rounds", 2, "--json", figures)
+    figures, drawn = tmp_path / "bench.json", tmp_path / "bench.svg"
+    words = ("--batch", "1,3", "--rounds", 2, "--json", figures, "--picture", drawn)
+    result = run_module("export", "bench", folder / "bundle", *words)
     assert result.returncode == 0, result.stderr
     report = json.loads(figures.read_text())
     assert [(row["artifact"], row["batch"]) for row in report["rows"]] == [
@@ -75,7 +76,10 @@ def test_the_benchmark_times_every_artifact_side_by_side(folder: Path, tmp_path:
     for row in report["rows"]:
         assert 0 < row["p50_ms"] <= row["p95_ms"] <= row["p99_ms"] and row["peak_mb"] > 0 and row["load_s"] > 0
         assert row["clips_per_s"] == pytest.approx(1000 * row["batch"] / row["p50_ms"])
-    assert report["stages_ms"].keys() == {"decode rgb", "transform rgb"}
+    within = {"guidance, onnxruntime-fp32", "network, onnxruntime-fp32"}
+    assert report["stages_ms"].keys() == {"decode rgb", "transform rgb", *within}
+    assert all(milliseconds > 0 for milliseconds in report["stages_ms"].values())
+    assert drawn.read_text().count("<rect") == 4 and "torch-fp32, 3 at a time" in drawn.read_text()
     assert_refused(
         run_module("export", "bench", folder / "bundle", "--runtimes", "openvino-fp32"),
         "openvino-fp32: not in",

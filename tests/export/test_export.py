@@ -1,17 +1,26 @@
 """From a checkpoint to a bundle: dynamic batch, parity with PyTorch, hashes, and what a damaged bundle says."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import cv2
+import numpy as np
 import onnx
 import pytest
 import torch
+from torch import nn
 
 from export.bundle import BundleError, read_bundle
+from export.create import create_bundle
+from export.graph import InferenceGraph
+from export.onnx import export_onnx
+from export.plan import ExportOptions
 from export.runtimes.loading import load_runtime
 from export.runtimes.openvino import can_compute
 from preprocess.clip import ClipSpec
-from preprocess.errors import UserError
+from preprocess.errors import UserError, out_of_memory
 from tests.commands import assert_refused, run_module
 from training.checkpoint import Checkpoint, Position, build_network, save_checkpoint
 from training.config import TrainingConfig
@@ -24,11 +33,11 @@ SMALL = {
 }
 
 
-def untrained(kind: str, path: Path) -> Path:
+def untrained(kind: str, path: Path, **changed: Any) -> Path:
     """Save a checkpoint of a small network with random weights."""
     torch.manual_seed(3)
     extra = {"streams": {"rgb": "a.pt", "depth": "b.pt"}} if kind == "FusionNet" else {}
-    config = TrainingConfig.model_validate({**SMALL, "type": kind, **extra})
+    config = TrainingConfig.model_validate({**SMALL, "type": kind, **extra, **changed})
     network = build_network(config, num_classes=3)
     checkpoint = Checkpoint(
         config=config,
@@ -142,3 +151,44 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
 def test_a_provider_that_is_not_there_is_an_error(fusion_bundle: Path) -> None:
     with pytest.raises(UserError, match="CUDAExecutionProvider"):
         load_runtime(read_bundle(fusion_bundle), "cuda")
+
+
+class Odd(nn.Module):
+    """What ONNX has no operator for."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + torch.special.bessel_j0(x)
+
+
+def test_an_operator_that_onnx_lacks_is_named_with_its_module(tmp_path: Path) -> None:
+    config = TrainingConfig.model_validate({**SMALL, "type": "M"})
+    network = build_network(config, num_classes=3)
+    network.backbone.spatial.project = nn.Sequential(network.backbone.spatial.project, Odd())  # type: ignore
+    graph = InferenceGraph(network, "frames")
+    with pytest.raises(UserError, match=r"cannot become an ONNX graph.*bessel_j0.*backbone\.spatial\.project\.1"):
+        export_onnx(graph, config.modalities, config.clip, {}, tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize(
+    "allocate",
+    [
+        lambda: np.empty(10**16, np.uint8),
+        lambda: torch.empty(10**16, dtype=torch.uint8),
+        lambda: cv2.resize(np.zeros((2, 2), np.uint8), (2**30, 2**30)),
+    ],
+    ids=["numpy", "torch", "opencv"],
+)
+def test_too_little_memory_is_said_with_the_remedy(allocate: Callable[[], object]) -> None:
+    with pytest.raises(UserError, match="too little memory for this: try less"), out_of_memory("try less"):
+        allocate()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["M", "FusionNet"])
+def test_clips_need_not_be_square(kind: str, tmp_path: Path) -> None:
+    spec = ClipSpec(num_frames=8, resize=(64, 48), crop=(64, 40), size=(96, 48))
+    path = untrained(kind, tmp_path / "best.pt", clip=spec.model_dump(mode="json"))
+    bundle = create_bundle(path, tmp_path / "bundle", ExportOptions(max_batch=3))
+    assert bundle.manifest.inputs[0].shape == ("batch", 8, 48, 96, 3)
+    for artifact in bundle.manifest.artifacts:
+        assert artifact.parity is not None and artifact.parity.num_clips == 6  # batches of 1, 2 and 3
