@@ -115,7 +115,10 @@ def _layers(bundle: Bundle, names: Sequence[str], console: Console) -> dict[str,
     """Print and return where the time of those artifacts goes whose runtimes tell."""
     told = [artifact for artifact in bundle.manifest.artifacts if artifact.runtime in PROFILED]
     profiles = {artifact.name: profile(bundle, artifact) for artifact in told if artifact.name in names}
-    table = Table("module, ms of one clip", *profiles, box=None)
+    table = Table(title="milliseconds of one clip, by module", title_justify="left", box=None)
+    table.add_column("module", overflow="fold")
+    for name in profiles:
+        table.add_column(name.replace("-", "\n"), justify="right")  # two lines: four of them fit a terminal
     for module in dict.fromkeys(module for one in profiles.values() for module in one):
         table.add_row(module, *(f"{one.get(module, 0.0):.1f}" for one in profiles.values()))
     console.print(table)

@@ -15,7 +15,7 @@ def artifacts_table(bundle: Bundle) -> Table:
         megabytes = sum(file.size_bytes for file in bundle.files_of(artifact)) / 1e6
         parity, speed = artifact.parity, artifact.speed
         if parity is None:
-            table.caption = "what has no figures was not compared yet: `python -m export verify` where it runs"
+            table.caption = "without figures: was not compared yet (`python -m export verify` where it runs)"
         table.add_row(
             artifact.name,
             f"{speed.latency_ms:.0f}" if speed else "",
