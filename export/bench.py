@@ -17,7 +17,7 @@ from export.contenders import TORCH, Contender, Row, contenders
 from export.machine import machine
 from export.picture import picture
 from export.profile import PROFILED, profile
-from export.runtimes.loading import why_not
+from export.runtimes.loading import home_of, why_not
 from export.stages import measure_stages
 from preprocess.atomic import atomic_file
 from preprocess.errors import UserError
@@ -76,7 +76,7 @@ def _row(contender: Contender, batch: int, seconds: list[float], peak_mb: float)
 
 def _names(bundle: Bundle, wanted: Sequence[str]) -> list[str]:
     """Return the artifacts to time: those that are named, or all that run here and PyTorch."""
-    known = [artifact.name for artifact in bundle.manifest.artifacts if not why_not(artifact, "cpu")] + [TORCH]
+    known = [item.name for item in bundle.manifest.artifacts if not why_not(item, home_of(item))] + [TORCH]
     if wanted == ["all"]:
         return known
     if unknown := sorted(set(wanted) - set(known)):

@@ -8,11 +8,12 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from export.bundle import Bundle, read_bundle
+from export.bundle import Artifact, Bundle, read_bundle
 from export.clips import seeded_inputs
 from export.machine import peak_memory_mb
 from export.reference import load_reference
-from export.runtimes.loading import load_artifact
+from export.runtimes import Runtime
+from export.runtimes.loading import home_of, load_artifact
 from preprocess.errors import UserError
 
 TORCH = "torch-fp32"  # not in the bundle: its checkpoint, in PyTorch
@@ -78,12 +79,16 @@ def _receive(connection: Connection) -> float:
     return answer
 
 
+def _load(bundle: Bundle, artifact: Artifact) -> Runtime:
+    return load_artifact(bundle, artifact, home_of(artifact))
+
+
 def _serve(connection: Connection, folder: Path, name: str) -> None:
     """Load an artifact, then answer: a number of clips with how long they take, None with the most memory so far."""
     try:
         bundle = read_bundle(folder)
         start = time.perf_counter()
-        runtime = load_reference(bundle) if name == TORCH else load_artifact(bundle, bundle.artifact(name), "cpu")
+        runtime = load_reference(bundle) if name == TORCH else _load(bundle, bundle.artifact(name))
         connection.send(time.perf_counter() - start)
     except UserError as error:
         connection.send(error)

@@ -41,12 +41,11 @@ def create_bundle(source: Path, out: Path, options: ExportOptions) -> Bundle:
 
 
 def _write_files(folder: Path, names: Collection[str], checkpoint: Checkpoint, options: ExportOptions) -> None:
-    network = restore_network(checkpoint)
+    config, network = checkpoint.config, restore_network(checkpoint)
     through_volumes = _OF_VOLUMES & set(names)
     for name, (form, precision) in _GRAPHS.items():
         if name in names or (through_volumes and form == "volumes"):
             graph = InferenceGraph(network, form, precision, answer_only=options.answer_only)
-            config = checkpoint.config
             export_onnx(graph, config.modalities, config.clip, _metadata(checkpoint, options), folder / name)
     if not through_volumes:
         return

@@ -99,12 +99,11 @@ def test_the_graphs_for_tensorrt_answer_as_pytorch_does(precision: str, bundle: 
 @pytest.mark.slow
 def test_without_a_gpu_a_bundle_for_one_says_what_was_not_seen(bundle: Bundle, tmp_path: Path) -> None:
     artifact = bundle.artifact("tensorrt-fp16")
-    reason = why_not(artifact, "cuda")
-    if reason is None:
+    if why_not(artifact, "cuda") is None:
         pytest.skip("there is a GPU")
     assert artifact.parity is None and artifact.speed is None
     assert "was not compared yet" in run_module("export", "inspect", bundle.folder).stdout
-    assert_refused(run_module("export", "build-engine", bundle.folder), "no engine can be built here", reason)
+    assert_refused(run_module("export", "build-engine", bundle.folder), "no engine can be built here")
     with pytest.raises(UserError, match="nothing in it runs on 'cuda' here"):
         load_runtime(bundle, "cuda")
     create_bundle(Path(bundle.manifest.source.checkpoint), tmp_path / "cpu", ExportOptions(formats=("onnx",)))

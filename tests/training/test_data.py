@@ -93,7 +93,7 @@ def test_views_of_an_evaluation_read_other_frames_and_mirror(config: TrainingCon
 
 def test_the_reference_crops_both_streams_apart(config: TrainingConfig) -> None:
     legacy = config.legacy.model_copy(update={"two_geometries": True})
-    spec = config.clip.model_copy(update={"crop": 30})
+    spec = config.clip.model_copy(update={"crop": (30, 30)})
     both = config.model_copy(update={"type": "FusionNet", "legacy": legacy, "clip": spec})
     rgb, depth = next(iter(Loader(both, "train", rank=0, world_size=1).epoch(0))).clips
     bar, far = rgb.float().mean(-1) > 130, depth[..., 2] > depth[..., 0]

@@ -118,8 +118,9 @@ FACTS = {
 def test_the_published_settings_of_each_data_set(name: str) -> None:
     config = load_config(CONFIGS / f"{name}.yml")
     augment, clip = config.augment, config.clip
+    assert clip.crop[0] == clip.crop[1]
     assert FACTS[name] == (
-        *(clip.resize, clip.crop, augment.flip, augment.rotated, augment.angle_deg[1]),
+        *(clip.resize, clip.crop[0], augment.flip, augment.rotated, augment.angle_deg[1]),
         *(config.network.guidance_window, config.loss.distillation_temperature, config.schedule.epochs),
     )
     for kind in ("K", "FusionNet"):
