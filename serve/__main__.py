@@ -18,8 +18,7 @@ from serve.models import load_model
 from serve.service import Service
 from serve.settings import Settings
 
-_DRAIN_S = 30  # requests at work when the service is told to stop may take this long
-_CLOSE_S = 3  # then connections are closed: what still arrives on them would be sent away
+_CLOSE_S = 3  # after the last answer connections are closed: what still arrives on them would be sent away
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,7 +50,7 @@ class _DrainingServer(uvicorn.Server):
     def handle_exit(self, _signal: int, _frame: FrameType | None) -> None:
         """Take Ctrl-C or SIGTERM."""
         self.should_exit = self._service.is_draining
-        self._drained_by = time.monotonic() + _DRAIN_S
+        self._drained_by = time.monotonic() + self._service.settings.drain_s
         self._service.drain()
 
     async def on_tick(self, counter: int) -> bool:

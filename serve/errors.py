@@ -16,9 +16,9 @@ RETRY_AFTER_S = 1
 class ServiceError(HTTPException):
     """A request that is refused: `status_code`, a stable `error` word for programs, a `detail` for people."""
 
-    def __init__(self, status: HTTPStatus, error: str, detail: str) -> None:
+    def __init__(self, status: HTTPStatus, error: str, detail: str, *, retry_after_s: int = RETRY_AFTER_S) -> None:
         retry = status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-        super().__init__(status, detail, {"Retry-After": str(RETRY_AFTER_S)} if retry else None)
+        super().__init__(status, detail, {"Retry-After": str(retry_after_s)} if retry else None)
         self.error = error
 
 
@@ -50,6 +50,7 @@ async def _broken(request: Request, error: Exception) -> JSONResponse:
 
 
 def _problem(request: Request, status: HTTPStatus, error: str, detail: str, headers: dict[str, str]) -> JSONResponse:
+    request.app.state.service.metrics.count_refusal(error)
     content = {
         "type": "about:blank",
         "title": status.phrase,

@@ -1,6 +1,8 @@
 """What the routes share: the model, its queue, the decoder processes, and how many requests are let in."""
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
@@ -9,10 +11,12 @@ from typing import TypeVar
 from fastapi import Request
 
 from preprocess.errors import MediaError
-from serve.batcher import Batcher, Clips, Inferred
+from serve.batcher import Batcher, Clips, Inferred, TooLateError
 from serve.clips import ClipRequest
+from serve.connection import requested_timeout_s, while_connected
 from serve.decode import Limits, TooLargeError, UnknownContainerError
 from serve.errors import ServiceError
+from serve.metrics import Metrics
 from serve.models import ServedModel
 from serve.settings import Settings
 from serve.workers import Decoders
@@ -27,8 +31,12 @@ class Service:
         self.model, self.settings = model, settings
         self.limits = Limits(settings.max_frames, settings.max_pixels)
         self._decoders = Decoders(settings.num_decoders, settings.decoder_memory_mb)
-        self._batcher = Batcher(model.runtime, min(settings.max_batch, model.bundle.manifest.max_batch))
+        max_batch = min(settings.max_batch, model.bundle.manifest.max_batch)
+        self.metrics = Metrics(model.reply(), max_batch)
+        self._batcher = Batcher(model.runtime, max_batch, settings.max_delay_ms / 1000, self.metrics.count_batch)
         self._num_requests = 0
+        self.metrics.watch("requests_in_flight", "Requests at work or waiting.", lambda: self._num_requests)
+        self.metrics.watch("queue_clips", "Clips that wait for the network.", lambda: self._batcher.num_waiting)
         self.is_draining = False
 
     @asynccontextmanager
@@ -60,27 +68,37 @@ class Service:
             raise ServiceError(HTTPStatus.SERVICE_UNAVAILABLE, "draining", detail)
 
     @asynccontextmanager
-    async def admission(self) -> AsyncIterator[None]:
-        """Let a request in for the length of the block, which is cut off after the deadline.
+    async def admission(self, request: Request) -> AsyncIterator[float]:
+        """Let a request in for the length of the block, which ends with the deadline, or when the client goes away.
 
-        Raises 503 when the service is being stopped, 429 when there are too many requests, 504 at the deadline.
+        Yields the deadline. Raises 503 when the service is being stopped, or so much waits that the answer would come
+        too late; 429 when there are too many requests; 504 at the deadline.
         """
         self.check_ready()
+        timeout_s = requested_timeout_s(request, self.settings.deadline_s)
         if self._num_requests >= self.settings.max_requests:
             raise ServiceError(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 "queue_full",
                 f"{self._num_requests} requests are at work or waiting; come back in a moment",
             )
+        if (expected_s := self._batcher.expected_s(self._num_requests)) > timeout_s:
+            raise ServiceError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "overloaded",
+                f"{self._num_requests} requests come first, an answer would take {expected_s:.1f} s, and only "
+                f"{timeout_s:g} s are allowed; come back later, or allow more time",
+                retry_after_s=math.ceil(expected_s - timeout_s),
+            )
         self._num_requests += 1
         try:
-            async with asyncio.timeout(self.settings.deadline_s):
-                yield
-        except TimeoutError as error:
+            async with asyncio.timeout(timeout_s), while_connected(request):
+                yield time.perf_counter() + timeout_s
+        except (TimeoutError, TooLateError) as error:
             raise ServiceError(
                 HTTPStatus.GATEWAY_TIMEOUT,
                 "deadline",
-                f"no answer within {self.settings.deadline_s:g} s; cut out the motion, scale its frames down, or try "
+                f"no answer within {timeout_s:g} s; cut out the motion, scale its frames down, or try "
                 "again when the service is less busy",
             ) from error
         finally:
@@ -97,9 +115,9 @@ class Service:
         except MediaError as error:
             raise ServiceError(HTTPStatus.UNPROCESSABLE_ENTITY, "unusable_clip", str(error)) from error
 
-    async def infer(self, clips: Clips) -> Inferred:
-        """Return the network's answer to one clip."""
-        return await self._batcher.infer(clips)
+    async def infer(self, clips: Clips, deadline: float) -> Inferred:
+        """Return the network's answer to one clip; raises `TooLateError` when it cannot come by the deadline."""
+        return await self._batcher.infer(clips, deadline)
 
 
 def get_service(request: Request) -> Service:

@@ -14,6 +14,8 @@ class Settings(BaseSettings):
     max_pixels: int = Field(3840 * 2160, ge=1)  # of one frame
     max_requests: int = Field(16, ge=1)  # at work or waiting; more are told to come back
     max_batch: int = Field(4, ge=1)  # clips in one inference
+    max_delay_ms: float = Field(0.0, ge=0)  # that a clip waits for company in its batch; worth it on GPUs
     deadline_s: float = Field(60.0, gt=0)  # of one request, from its last byte to its answer
+    drain_s: float = Field(30.0, gt=0)  # that requests at work may take when the service is told to stop
     num_decoders: int = Field(2, ge=1)  # processes
     decoder_memory_mb: int = Field(4096, ge=512)  # of one such process

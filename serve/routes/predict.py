@@ -19,8 +19,8 @@ _PROBLEMS = {
     415: "a file is not of a kind that is read",
     422: "a stream cannot be used; `detail` says which, why, and what would work",
     429: "too many requests; Retry-After says when to come back",
-    503: "the service is being stopped; Retry-After says when to come back",
-    504: "no answer within the deadline",
+    503: "the service is being stopped, or an answer would come too late; Retry-After says when to come back",
+    504: "no answer within the deadline: the service's, or the shorter one of X-Request-Timeout (seconds)",
 }
 
 
@@ -42,17 +42,24 @@ async def predict(
     to `end_s`. One Matroska file with a colour and a depth track, sent as `rgb`, stands for both.
     """
     clip_meta = parse_meta(meta)
-    async with service.admission(), saved_uploads({"rgb": rgb, "depth": depth}) as uploads:
+    async with service.admission(request) as deadline, saved_uploads({"rgb": rgb, "depth": depth}) as uploads:
         spec = service.model.bundle.manifest.clip_spec
         wanted = ClipRequest(complete(uploads, service.model.streams), clip_meta, service.limits, spec)
         decoded = await service.decode(decode_clip, wanted)
-        inferred = await service.infer(decoded.clips)
+        inferred = await service.infer(decoded.clips, deadline)
     return _reply(request, service, decoded, inferred, top_k)
 
 
 def _reply(request: Request, service: Service, decoded: DecodedClip, inferred: Inferred, top_k: int) -> PredictReply:
     model = service.model
-    total_ms = (time.perf_counter() - request.state.received_at) * 1000
+    timing = Timing(
+        decode=round(decoded.decode_ms, 2),
+        preprocess=round(decoded.preprocess_ms, 2),
+        queue=round(inferred.queue_ms, 2),
+        inference=round(inferred.inference_ms, 2),
+        total=round((time.perf_counter() - request.state.received_at) * 1000, 2),
+    )
+    service.metrics.count_answer(timing)
     return PredictReply(
         request_id=request.state.request_id,
         model=model.reply(),
@@ -64,12 +71,6 @@ def _reply(request: Request, service: Service, decoded: DecodedClip, inferred: I
             sampled=model.bundle.manifest.clip_spec.num_frames,
             duration_s=decoded.duration_s,
         ),
-        timing_ms=Timing(
-            decode=round(decoded.decode_ms, 2),
-            preprocess=round(decoded.preprocess_ms, 2),
-            queue=round(inferred.queue_ms, 2),
-            inference=round(inferred.inference_ms, 2),
-            total=round(total_ms, 2),
-        ),
+        timing_ms=timing,
         warnings=list(decoded.warnings),
     )

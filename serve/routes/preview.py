@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 
 from serve.clips import ClipRequest, make_previews
 from serve.errors import ServiceError
@@ -16,6 +16,7 @@ router = APIRouter(tags=["clips"])
 
 @router.post("/preview")
 async def preview(
+    request: Request,
     service: Annotated[Service, Depends(get_service)],
     rgb: RgbFile = None,
     depth: DepthFile = None,
@@ -23,7 +24,7 @@ async def preview(
 ) -> PreviewReply:
     """Show what was understood of the files: a few small frames of each, depth in colours."""
     clip_meta = parse_meta(meta)
-    async with service.admission(), saved_uploads({"rgb": rgb, "depth": depth}) as uploads:
+    async with service.admission(request), saved_uploads({"rgb": rgb, "depth": depth}) as uploads:
         if not uploads:
             raise ServiceError(HTTPStatus.BAD_REQUEST, "missing_stream", "send rgb or depth, or both, as files")
         spec = service.model.bundle.manifest.clip_spec

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import onnx
+import pytest
 from onnx import TensorProto, helper
 
 from export.bundle import describe_files, read_bundle, write_manifest
@@ -94,6 +95,29 @@ def test_a_decoder_that_hangs_is_replaced_at_the_deadline(tmp_path: Path) -> Non
         with request_at_work(server) as (_, answer):
             assert "no answer within 3 s" in refused(answer.result(), 504, "deadline")
         assert post(server, **FILES).status_code == 200
+
+
+def test_a_client_says_how_long_it_waits(tmp_path: Path) -> None:
+    with running_server(make_bundle(tmp_path), num_decoders=1) as server:
+        for text in ("soon", "-1", "nan", "inf"):
+            answer = httpx.post(server.url + "/predict", files=FILES, headers={"X-Request-Timeout": text})
+            assert "X-Request-Timeout" in refused(answer, 400, "malformed_timeout")
+        assert httpx.post(server.url + "/predict", files=FILES, headers={"X-Request-Timeout": "60"}).status_code == 200
+        answer = httpx.post(server.url + "/predict", files=FILES, headers={"X-Request-Timeout": "0.000001"})
+        assert "are allowed" in refused(answer, 503, "overloaded")  # the network takes longer, as was measured by now
+        assert answer.headers["Retry-After"] == "1"
+        with request_at_work(server):  # the only decoder hangs
+            answer = httpx.post(server.url + "/predict", files=FILES, headers={"X-Request-Timeout": "0.5"})
+            assert "no answer within 0.5 s" in refused(answer, 504, "deadline")
+
+
+def test_a_client_that_goes_away_makes_room(tmp_path: Path) -> None:
+    with running_server(make_bundle(tmp_path), num_decoders=1, max_requests=1) as server:
+        assert post(server, **FILES).status_code == 200
+        os.kill(decoder_of(server), signal.SIGSTOP)
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(server.url + "/predict", files=FILES, timeout=1)
+        wait_until(lambda: post(server, **FILES).status_code == 200)  # by a new decoder
 
 
 def test_a_decoder_has_little_memory(tmp_path: Path) -> None:

@@ -1,0 +1,140 @@
+"""The service at five times what it can do: what it answers, how soon, and whether its memory stays.
+
+Run: `python -m benchmarks.serving_overload [--seconds 60] [--times 5]`. The published network of one stream with random
+weights, in the fastest artifact that runs here in float or bfloat16; the load comes from the same machine, and takes
+its share of it. First eight clients ask one after the other's answer: that is the capacity. Then requests come
+at a fixed rate, whatever becomes of the ones before.
+"""
+
+import argparse
+import asyncio
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import numpy as np
+from rich.console import Console
+
+from benchmarks.export_speed import checkpoint
+from export.bundle import read_bundle
+from export.clips import seeded_inputs
+from export.create import create_bundle
+from export.machine import machine
+from export.plan import ExportOptions
+
+DEADLINE_S = 10
+NUM_CLIENTS = 8
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a request."""
+
+    answer: str
+    seconds: float
+
+
+@contextmanager
+def service(bundle: Path) -> Iterator[tuple[str, int]]:
+    """Yield the address and the process id of a service of the bundle."""
+    command = [sys.executable, "-u", "-m", "serve", "--bundle", str(bundle), "--port", "0"]
+    settings = {"RGBD_MOTION_DEADLINE_S": str(DEADLINE_S), "RGBD_MOTION_NUM_DECODERS": "1"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | settings) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if match := re.search(r"open (http://\S+?),", line):
+                yield match[1], process.pid
+                break
+        process.send_signal(signal.SIGTERM)
+
+
+def upload(bundle: Path) -> bytes:
+    """Return a clip as an .npz, so that decoding takes next to nothing beside the network."""
+    spec = read_bundle(bundle).manifest.clip_spec
+    buffer = io.BytesIO()
+    np.savez(buffer, frames=seeded_inputs(("rgb",), spec, 1)["rgb"][0])
+    return buffer.getvalue()
+
+
+async def ask(client: httpx.AsyncClient, clip: bytes) -> Outcome:
+    start = time.perf_counter()
+    try:
+        response = await client.post("/predict", files={"rgb": clip})
+        answer = "200" if response.is_success else f"{response.status_code} {response.json()['error']}"
+    except httpx.TransportError as error:
+        answer = type(error).__name__
+    return Outcome(answer, time.perf_counter() - start)
+
+
+async def capacity(client: httpx.AsyncClient, clip: bytes, seconds: float) -> float:
+    """Return answered clips a second where each of a few clients asks again when it has its answer."""
+    end = time.perf_counter() + seconds
+
+    async def one() -> int:
+        answered = 0
+        while time.perf_counter() < end:
+            answered += (await ask(client, clip)).answer == "200"
+        return answered
+
+    start = time.perf_counter()
+    answered = sum(await asyncio.gather(*(one() for _ in range(NUM_CLIENTS))))
+    return answered / (time.perf_counter() - start)
+
+
+async def flood(client: httpx.AsyncClient, clip: bytes, rate: float, seconds: float) -> list[Outcome]:
+    """Return what became of requests that come at a fixed rate."""
+    tasks = []
+    start = time.perf_counter()
+    for number in range(round(rate * seconds)):
+        await asyncio.sleep(max(0.0, start + number / rate - time.perf_counter()))
+        tasks.append(asyncio.create_task(ask(client, clip)))
+    return list(await asyncio.gather(*tasks))
+
+
+def memory_mb(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2].split()[0]) * 1024 / 1e6
+
+
+async def measure(url: str, pid: int, clip: bytes, options: argparse.Namespace, console: Console) -> None:
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    async with httpx.AsyncClient(base_url=url, timeout=2 * DEADLINE_S, limits=limits) as client:
+        await capacity(client, clip, 5)  # the service learns how long it takes
+        answered = await capacity(client, clip, 15)
+        before = memory_mb(pid)
+        console.print(f"{machine()}: {answered:.1f} clips/s with {NUM_CLIENTS} clients; {before:.0f} MB")
+        outcomes = await flood(client, clip, options.times * answered, options.seconds)
+        console.print(f"{options.times * answered:.0f} requests/s for {options.seconds} s, {len(outcomes)} in all:")
+        for answer, number in Counter(outcome.answer for outcome in outcomes).most_common():
+            times = [outcome.seconds for outcome in outcomes if outcome.answer == answer]
+            p50, p99 = np.percentile(times, (50, 99))
+            console.print(f"  {answer}: {number}, p50 {1000 * p50:.0f} ms, p99 {1000 * p99:.0f} ms")
+        console.print(f"deadline {DEADLINE_S} s; {memory_mb(pid):.0f} MB")
+        console.print(f"afterwards: {await capacity(client, clip, 10):.1f} clips/s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--times", type=float, default=5.0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint("M", Path(folder) / "random.pt")
+        bundle = Path(folder) / "bundle"
+        create_bundle(Path(folder) / "random.pt", bundle, ExportOptions(max_batch=2))
+        with service(bundle) as (url, pid):
+            asyncio.run(measure(url, pid, upload(bundle), options, Console(highlight=False)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""The queue in front of the network: company, deadlines, and whoever went away. The runtime here only sleeps."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import pytest
+
+from export.runtimes import Inputs, Outputs, RuntimeInfo
+from serve.batcher import Batcher, Clips, TooLateError
+from serve.pace import Pace
+
+CLIP: Clips = {"rgb": np.zeros((1, 2, 2, 3), np.uint8)}
+
+
+class Sleeper:
+    """A runtime that takes as long as it is told for each clip."""
+
+    info = RuntimeInfo("sleeper", "cpu", "fp32")
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.batches = seconds, list[int]()
+
+    def infer(self, inputs: Inputs) -> Outputs:
+        batch = len(inputs["rgb"])
+        self.batches.append(batch)
+        time.sleep(self.seconds * batch)
+        return {"logits": np.arange(batch, dtype=np.float32)[:, None]}
+
+
+def batcher_of(runtime: Sleeper, max_batch: int, max_delay_s: float = 0.0) -> Batcher:
+    return Batcher(runtime, max_batch, max_delay_s, lambda _: None)
+
+
+def working(batcher: Batcher, scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a scene while the batcher works."""
+
+    async def play() -> None:
+        worker = asyncio.create_task(batcher.run())
+        await scene()
+        worker.cancel()
+        with suppress(asyncio.CancelledError):
+            await worker
+
+    asyncio.run(play())
+
+
+async def outcomes(*answers: Awaitable[Any]) -> list[str]:
+    return [type(answer).__name__ for answer in await asyncio.gather(*answers, return_exceptions=True)]
+
+
+def test_what_arrives_meanwhile_is_computed_together() -> None:
+    runtime = Sleeper(0.02)
+    batcher = batcher_of(runtime, max_batch=4)
+
+    async def scene() -> None:
+        assert await outcomes(*(batcher.infer(CLIP) for _ in range(6))) == ["Inferred"] * 6
+        assert await outcomes(batcher.infer(CLIP)) == ["Inferred"]
+
+    working(batcher, scene)
+    assert runtime.batches == [4, 2, 1]
+
+
+def test_a_clip_waits_so_long_for_company_and_no_longer() -> None:
+    runtime = Sleeper(0)
+    batcher = batcher_of(runtime, max_batch=2, max_delay_s=0.2)
+
+    async def scene() -> None:
+        first = asyncio.create_task(batcher.infer(CLIP))
+        await asyncio.sleep(0.05)
+        second = await batcher.infer(CLIP)
+        assert second.queue_ms < (await first).queue_ms - 40
+        assert (await batcher.infer(CLIP)).queue_ms > 190  # nobody came
+
+    working(batcher, scene)
+    assert runtime.batches == [2, 1]
+
+
+def test_what_would_come_too_late_is_not_computed() -> None:
+    runtime = Sleeper(0.1)
+    batcher = batcher_of(runtime, max_batch=1)
+
+    async def scene() -> None:
+        assert batcher.expected_s(5) == 0  # nothing is known yet
+        await batcher.infer(CLIP)
+        assert batcher.expected_s(5) >= 0.6
+        soon = time.perf_counter() + 0.5
+        answers = await outcomes(*(batcher.infer(CLIP, soon) for _ in range(6)))
+        assert answers[0] == "Inferred" and answers[-1] == "TooLateError"
+
+    working(batcher, scene)
+    assert len(runtime.batches) < 7
+
+
+def test_whoever_goes_away_leaves_the_queue() -> None:
+    runtime = Sleeper(0.05)
+    batcher = batcher_of(runtime, max_batch=1)
+
+    async def scene() -> None:
+        tasks = [asyncio.create_task(batcher.infer(CLIP)) for _ in range(4)]
+        await asyncio.sleep(0.01)
+        for task in tasks[1:3]:
+            task.cancel()
+        assert await outcomes(*tasks) == ["Inferred", "CancelledError", "CancelledError", "Inferred"]
+
+    working(batcher, scene)
+    assert runtime.batches == [1, 1]
+
+
+def test_pace_is_a_running_mean_and_scales_to_other_batches() -> None:
+    pace = Pace()
+    assert pace.seconds(3) == 0
+    pace.note(2, 1.0)
+    assert (pace.seconds(2), pace.seconds(4), pace.seconds(1)) == (1.0, 2.0, 0.5)
+    pace.note(2, 2.0)
+    assert pace.seconds(2) == pytest.approx(1.2)
+
+
+def test_a_failure_is_everybodys_and_the_next_are_served() -> None:
+    runtime = Sleeper(0)
+    batcher = batcher_of(runtime, max_batch=4)
+
+    async def scene() -> None:
+        wrong: Clips = {"rgb": CLIP["rgb"], "depth": CLIP["rgb"]}
+        runtime.seconds = -1  # time.sleep refuses
+        assert await outcomes(batcher.infer(wrong), batcher.infer(wrong)) == ["ValueError", "ValueError"]
+        runtime.seconds = 0
+        assert await outcomes(batcher.infer(CLIP)) == ["Inferred"]
+
+    working(batcher, scene)
+
+
+def test_too_late_is_an_error_of_its_own() -> None:
+    assert not issubclass(TooLateError, TimeoutError)

@@ -1,0 +1,41 @@
+"""The numbers that Prometheus reads follow what was asked and answered."""
+
+import math
+from pathlib import Path
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.serve.conftest import depth_frames, npz, rgb_frames
+from tests.serve.server import RunningServer, running_server
+from tests.serve.test_predict import post
+from tests.serve.tiny_bundle import make_bundle
+
+
+def samples(server: RunningServer) -> dict[tuple[str, ...], float]:
+    """Return every value by its name and the values of its labels."""
+    response = httpx.get(server.url + "/metrics")
+    assert response.headers["content-type"].startswith("text/plain")
+    families = text_string_to_metric_families(response.text)
+    return {(item.name, *item.labels.values()): item.value for family in families for item in family.samples}
+
+
+def test_what_was_asked_and_answered_is_counted(tmp_path: Path) -> None:
+    files = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
+    with running_server(make_bundle(tmp_path)) as server:
+        before = samples(server)
+        assert before["rgbd_motion_requests_in_flight",] == before["rgbd_motion_queue_clips",] == 0
+        timing = post(server, **files).json()["timing_ms"]
+        assert post(server, **files).status_code == 200
+        assert post(server, rgb=files["rgb"]).status_code == 400
+        assert httpx.get(server.url + "/nowhere").status_code == 404
+        after = samples(server)
+    for stage in ("decode", "transform", "queue", "inference", "total"):
+        assert after["rgbd_motion_stage_seconds_count", stage] == 2
+    assert after["rgbd_motion_stage_seconds_sum", "total"] > timing["total"] / 1000
+    assert after["rgbd_motion_batch_clips_count",] == after["rgbd_motion_batch_clips_sum",] == 2
+    assert after["rgbd_motion_refusals_total", "missing_stream"] == 1
+    assert after["rgbd_motion_refusals_total", "not_found"] == 1
+    (model,) = [name for name in after if name[0] == "rgbd_motion_model_info"]
+    assert {"tiny", "onnxruntime", "fp32", "cpu"} <= set(model)
+    assert not any(math.isnan(value) for value in after.values())
