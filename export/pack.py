@@ -15,6 +15,7 @@ from export.bundle import (
     SIGNATURE_NAME,
     Bundle,
     BundleError,
+    BundleManifest,
     member,
     read_bundle,
     read_manifest,
@@ -36,12 +37,28 @@ def open_bundle(path: Path, public_key: Path | None = None) -> Iterator[Bundle]:
         yield read_bundle(path, public_key)
         return
     with tempfile.TemporaryDirectory(prefix="bundle-") as folder:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                _unpack(archive, Path(folder), public_key)
-        except (OSError, zipfile.BadZipFile, KeyError, RuntimeError, NotImplementedError) as error:
-            raise BundleError(f"{path}: cannot be unpacked ({error}); pack the bundle again") from error
+        with _archive(path) as archive:
+            _unpack(archive, Path(folder), public_key)
         yield read_bundle(Path(folder), public_key)
+
+
+def peek(path: Path) -> BundleManifest:
+    """Return the manifest of a bundle, a folder or a .zip, without looking at its files; raises `BundleError`."""
+    if path.is_dir() or path.suffix != ".zip":
+        return read_manifest(path)
+    with tempfile.TemporaryDirectory(prefix="bundle-") as folder:
+        with _archive(path) as archive:
+            _copy(archive, MANIFEST_NAME, Path(folder), _MAX_MANIFEST_BYTES)
+        return read_manifest(Path(folder))
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (OSError, zipfile.BadZipFile, KeyError, RuntimeError, NotImplementedError) as error:
+        raise BundleError(f"{path}: cannot be unpacked ({error}); pack the bundle again") from error
 
 
 def _unpack(archive: zipfile.ZipFile, folder: Path, public_key: Path | None) -> None:

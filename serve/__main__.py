@@ -3,39 +3,39 @@
 import argparse
 import socket
 import time
-from pathlib import Path
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
-from pydantic import ValidationError
 from rich.console import Console
 
-from export.runtimes.loading import DEVICES
-from preprocess.errors import ConfigError, UserError, run_command
+from preprocess.errors import UserError, run_command
 from serve.app import create_app
-from serve.models import load_model
+from serve.loading import load_models
+from serve.repository import Repository
 from serve.service import Service
-from serve.settings import Settings
+from serve.settings import add_flags, read_settings
 
 _CLOSE_S = 3  # after the last answer connections are closed: what still arrives on them would be sent away
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until Ctrl-C or SIGTERM; returns 0 when all requests at work were answered."""
-    options = _parser().parse_args(arguments)
-    settings = _read_settings()
-    model = load_model(options.bundle, options.device, artifact=options.artifact, public_key=options.require_signature)
-    listener = _listen(options.host, options.port)
-    host, port = listener.getsockname()[:2]
-    described = model.reply()
+    options = vars(_parser().parse_args(arguments))
+    command = options.pop("command")
+    settings = read_settings(options)
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    console.print(
-        f"serving [bold]{described.name}[/] ({described.modality}, {len(model.bundle.manifest.labels)} classes) "
-        f"with {described.runtime} in {described.precision} on {described.device}"
-    )
+    console.print(f"settings: {settings.described()}", markup=False)
+    models = load_models(settings)
+    listener = _listen(settings.host, settings.port)
+    _announce(console, models)
+    host, port = listener.getsockname()[:2]
+    if command == "check":
+        listener.close()
+        console.print(f"all is well; the service would listen on http://{host}:{port}")
+        return 0
     console.print(f"open [bold]http://{host}:{port}[/], or http://{host}:{port}/docs; Ctrl-C stops")
-    _DrainingServer(create_app(model, settings)).run(sockets=[listener])
+    _DrainingServer(create_app(models, settings)).run(sockets=[listener])
     return 0
 
 
@@ -59,12 +59,14 @@ class _DrainingServer(uvicorn.Server):
         return await super().on_tick(counter) or is_drained or time.monotonic() > self._drained_by
 
 
-def _read_settings() -> Settings:
-    try:
-        return Settings()
-    except ValidationError as error:
-        reasons = "; ".join(f"RGBD_MOTION_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
-        raise ConfigError(f"environment: {reasons}") from error
+def _announce(console: Console, models: Repository) -> None:
+    for model in models.ready:
+        described = model.reply
+        console.print(
+            f"serving [bold]{described.name}[/] {described.version} ({described.modality}, "
+            f"{len(model.bundle.manifest.labels)} classes) with {described.runtime} in {described.precision} "
+            f"on {described.device}"
+        )
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -82,17 +84,14 @@ def _listen(host: str, port: int) -> socket.socket:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m serve",
-        description="Serve a bundle: POST /predict names the motion in a clip, / is a page to try it.",
-        epilog="Limits are environment variables RGBD_MOTION_*: " + ", ".join(Settings.model_fields).upper(),
+        usage="%(prog)s [check] (--bundle PATH | --models FOLDER) [options]",
+        description="Serve bundles: POST /predict names the motion in a clip, / is a page to try it.",
+        epilog="Each flag is also an environment variable (RGBD_MOTION_MAX_BATCH) and a line of the --config file.",
     )
     parser.add_argument(
-        "--bundle", type=Path, required=True, metavar="PATH", help="what `python -m export` wrote, or that as a .zip"
+        "command", nargs="?", choices=("check",), help="check: try all of it, and end without serving anybody"
     )
-    parser.add_argument("--artifact", metavar="NAME", help="such as openvino-fp32 (the fastest that runs here)")
-    parser.add_argument("--require-signature", type=Path, metavar="KEY", help="refuse bundles not signed with this key")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
-    parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0 takes a free one (default: 8000)")
-    parser.add_argument("--device", choices=DEVICES, default="cpu", help="where to compute (default: cpu)")
+    add_flags(parser)
     return parser
 
 

@@ -1,4 +1,4 @@
-"""The HTTP application around one model."""
+"""The HTTP application around the models."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,17 +11,18 @@ from fastapi.staticfiles import StaticFiles
 
 from serve.errors import install_error_handlers
 from serve.middleware import RequestEnvelope
-from serve.models import ServedModel
-from serve.routes import info, predict, preview
+from serve.repository import Repository
+from serve.routes import control, health, infer, predict, preview
+from serve.routes import models as descriptions
 from serve.service import Service
 from serve.settings import Settings
 
 _STATIC = Path(__file__).parent / "static"
 
 
-def create_app(model: ServedModel, settings: Settings) -> FastAPI:
-    """Return the application that serves `model`; its `state.service` is what does the work."""
-    service = Service(model, settings)
+def create_app(models: Repository, settings: Settings) -> FastAPI:
+    """Return the application that serves `models`; its `state.service` is what does the work."""
+    service = Service(models, settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -37,8 +38,8 @@ def create_app(model: ServedModel, settings: Settings) -> FastAPI:
     app.state.service = service
     app.add_middleware(RequestEnvelope, max_upload_mb=settings.max_upload_mb)
     install_error_handlers(app)
-    for router in (predict.router, preview.router, info.router):
-        app.include_router(router)
+    for routes in (predict, preview, health, descriptions, infer, control):
+        app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
 
     @app.get("/", include_in_schema=False)

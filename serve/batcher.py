@@ -7,13 +7,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from export.bundle import Stream
-from export.runtimes import Runtime
-from serve.pace import Pace
+from serve.models import ServedModel
 
 Clips = Mapping[Stream, NDArray[np.uint8]]
 Outputs = dict[str, NDArray[np.float32]]
@@ -34,6 +34,7 @@ class Inferred:
 
 @dataclass(frozen=True, eq=False)
 class _Waiting:
+    model: ServedModel
     clips: Clips
     deadline: float
     answer: asyncio.Future[Inferred]
@@ -41,17 +42,16 @@ class _Waiting:
 
 
 class Batcher:
-    """Computes what waits, up to `max_batch` clips at once, while the next clips gather.
+    """Computes what waits on one device, first come first served, up to `max_batch` clips of a model at once.
 
-    A batch that is not full waits up to `max_delay_s` for company. `observe` is told the size of each batch. Times are
-    those of `time.perf_counter`.
+    A batch that is not full waits up to `max_delay_s` for company. `observe` is told the model and the size of each
+    batch. Times are those of `time.perf_counter`.
     """
 
-    def __init__(self, runtime: Runtime, max_batch: int, max_delay_s: float, observe: Callable[[int], None]) -> None:
-        self._runtime, self._max_batch, self._max_delay_s, self._observe = runtime, max_batch, max_delay_s, observe
+    def __init__(self, max_batch: int, max_delay_s: float, observe: Callable[[ServedModel, int], None]) -> None:
+        self._max_batch, self._max_delay_s, self._observe = max_batch, max_delay_s, observe
         self._waiting: deque[_Waiting] = deque()  # bounded by the number of requests let in
         self._arrived = asyncio.Event()
-        self._pace = Pace()
         self._busy_until = 0.0
 
     @property
@@ -59,18 +59,19 @@ class Batcher:
         """Clips in the queue."""
         return len(self._waiting)
 
-    def expected_s(self, num_ahead: int) -> float:
-        """Return in how many seconds a clip is expected to be answered that comes behind `num_ahead` others."""
-        full, rest = divmod(num_ahead, self._max_batch)
+    def expected_s(self, model: ServedModel, num_ahead: int) -> float:
+        """Return in how many seconds a clip is expected to be answered that comes behind `num_ahead` like it."""
+        largest = self._largest(model)
+        full, rest = divmod(num_ahead, largest)
         at_work = max(0.0, self._busy_until - time.perf_counter())
-        return at_work + full * self._pace.seconds(self._max_batch) + self._pace.seconds(rest + 1)
+        return at_work + full * model.pace.seconds(largest) + model.pace.seconds(rest + 1)
 
-    async def infer(self, clips: Clips, deadline: float = math.inf) -> Inferred:
-        """Return the network's answer to one clip, uint8 [T, H, W, 3] by stream.
+    async def infer(self, model: ServedModel, clips: Clips, deadline: float = math.inf) -> Inferred:
+        """Return a model's answer to one clip, uint8 [T, H, W, 3] by stream.
 
         Raises `TooLateError` where it is not expected by the deadline. Cancelled, it leaves the queue.
         """
-        waiting = _Waiting(clips, deadline, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(model, clips, deadline, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._arrived.set()
         try:
@@ -83,40 +84,51 @@ class Batcher:
         """Work until cancelled."""
         while True:
             await self._gather()
-            batch = [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
+            batch = self._next_batch()
+            for item in batch:
+                self._waiting.remove(item)
             if batch := self._in_time(batch):
                 await self._compute(batch)
+
+    def _largest(self, model: ServedModel) -> int:
+        return min(self._max_batch, model.max_batch)
+
+    def _next_batch(self) -> list[_Waiting]:
+        """Return whoever waits longest, and what can be computed together with it."""
+        model = self._waiting[0].model
+        return list(islice((item for item in self._waiting if item.model is model), self._largest(model)))
 
     async def _gather(self) -> None:
         """Return when a batch is full, or its first clip has waited long enough."""
         while True:
             self._arrived.clear()
+            left = None
             if self._waiting:
-                left = self._waiting[0].since + self._max_delay_s - time.perf_counter()
-                if left <= 0 or len(self._waiting) >= self._max_batch:
+                first = self._waiting[0]
+                left = first.since + self._max_delay_s - time.perf_counter()
+                if left <= 0 or len(self._next_batch()) == self._largest(first.model):
                     return
-            else:
-                left = None
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._arrived.wait(), left)
 
     def _in_time(self, batch: list[_Waiting]) -> list[_Waiting]:
         """Return the clips that can be answered in time; the others are told."""
-        done = time.perf_counter() + self._pace.seconds(len(batch))
+        done = time.perf_counter() + batch[0].model.pace.seconds(len(batch))
         for item in batch:
             if item.deadline < done and not item.answer.done():
                 item.answer.set_exception(TooLateError())
         return [item for item in batch if not item.answer.done()]
 
     async def _compute(self, batch: list[_Waiting]) -> None:
-        start = time.perf_counter()
-        self._busy_until = start + self._pace.seconds(len(batch))
+        model, size, start = batch[0].model, len(batch), time.perf_counter()
+        self._busy_until = start + model.pace.seconds(size)
         inputs: dict[str, NDArray[np.uint8]] = {
             stream: np.stack([item.clips[stream] for item in batch]) for stream in batch[0].clips
         }
         try:
-            outputs = await asyncio.to_thread(self._runtime.infer, inputs)
+            outputs = await asyncio.to_thread(model.runtime.infer, inputs)
         except Exception as error:  # a runtime's errors have no common type; each waiting request reports this one
+            model.statistics.note_failure(size, time.perf_counter() - start)
             for item in batch:
                 if not item.answer.done():
                     item.answer.set_exception(error)
@@ -124,8 +136,9 @@ class Batcher:
         finally:
             self._busy_until = 0.0
         seconds = time.perf_counter() - start
-        self._observe(len(batch))
-        self._pace.note(len(batch), seconds)
+        self._observe(model, size)
+        model.pace.note(size, seconds)
+        model.statistics.note_batch([start - item.since for item in batch], seconds)
         for row, item in enumerate(batch):
             if not item.answer.done():
                 own = {name: values[row] for name, values in outputs.items()}

@@ -56,7 +56,8 @@ def _problem(request: Request, status: HTTPStatus, error: str, detail: str, head
         "title": status.phrase,
         "status": status.value,
         "detail": detail,
-        "error": error,
+        # The Open Inference Protocol has its messages where others find the word for programs.
+        "error": f"{error}: {detail}" if request.url.path.startswith("/v2/") else error,
         "request_id": request.state.request_id,
     }
     # Answers to a failure inside the service are sent outside the middleware that would add this.

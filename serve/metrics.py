@@ -1,53 +1,68 @@
 """What the service counts, for Prometheus."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
-from serve.schemas import ModelReply, Timing
+from serve.models import ServedModel
+from serve.schemas import Timing
 
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class _Models(Collector):
+    """Which models are ready, and on what they run, as it is when somebody asks."""
+
+    def __init__(self, ready: Callable[[], list[ServedModel]]) -> None:
+        self._ready = ready
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        labels = ["model", "version", "modality", "runtime", "device", "precision", "service_version"]
+        family = GaugeMetricFamily("rgbd_motion_model_info", "What is served, and what runs it.", labels=labels)
+        for model in self._ready():
+            family.add_metric([*map(str, model.reply.model_dump().values()), version("rgbd-motion")], 1)
+        yield family
 
 
 class Metrics:
     """The numbers of one service process; durations are in seconds."""
 
-    def __init__(self, model: ModelReply, max_batch: int) -> None:
+    def __init__(self, ready: Callable[[], list[ServedModel]], max_batch: int) -> None:
         self._registry = CollectorRegistry()
+        self._registry.register(_Models(ready))
         self._stages = Histogram(
             "rgbd_motion_stage_seconds",
             "Time of answered clips: decode, transform, queue, inference, total.",
-            ["stage"],
+            ["model", "stage"],
             buckets=_BUCKETS_S,
             registry=self._registry,
         )
         self._batches = Histogram(
             "rgbd_motion_batch_clips",
             "Clips in one run of the network.",
+            ["model"],
             buckets=range(1, max_batch + 1),
             registry=self._registry,
         )
         self._refusals = Counter(
             "rgbd_motion_refusals", "Requests that were refused, by their error.", ["error"], registry=self._registry
         )
-        described = {**model.model_dump(), "service_version": version("rgbd-motion")}
-        Info("rgbd_motion_model", "What is served, and what runs it.", registry=self._registry).info(
-            {name: str(value) for name, value in described.items()}
-        )
 
     def watch(self, name: str, meaning: str, value: Callable[[], float]) -> None:
         """Report a value as it is whenever somebody asks."""
         Gauge(f"rgbd_motion_{name}", meaning, registry=self._registry).set_function(value)
 
-    def count_answer(self, timing: Timing) -> None:
+    def count_answer(self, model: ServedModel, timing: Timing) -> None:
         """Count an answered clip."""
         for stage, spent_ms in timing.model_dump().items():
-            self._stages.labels({"preprocess": "transform"}.get(stage, stage)).observe(spent_ms / 1000)
+            self._stages.labels(model.name, {"preprocess": "transform"}.get(stage, stage)).observe(spent_ms / 1000)
 
-    def count_batch(self, num_clips: int) -> None:
+    def count_batch(self, model: ServedModel, num_clips: int) -> None:
         """Count a run of the network."""
-        self._batches.observe(num_clips)
+        self._batches.labels(model.name).observe(num_clips)
 
     def count_refusal(self, error: str) -> None:
         """Count a request that was not answered, by the word of its problem."""

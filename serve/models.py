@@ -1,51 +1,64 @@
-"""The model that a service serves: a bundle in a runtime, and what its outputs mean."""
+"""A model that is served: a bundle in a runtime, and what its outputs mean."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.bundle import Bundle, Stream
-from export.pack import open_bundle
+from export.bundle import Bundle, Stream, TensorInfo
 from export.runtimes import Runtime
-from export.runtimes.loading import load_runtime
-from serve.schemas import ModelDetails, ModelReply, Prediction, StreamPredictions
+from serve.pace import Pace
+from serve.schemas import ModelDetails, ModelReply, Prediction, StreamPredictions, TensorMetadata
+from serve.statistics import ModelStatistics
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ServedModel:
-    """A bundle, verified, and the runtime that computes it."""
+    """A bundle, verified, the runtime that computes it, and how that went so far."""
 
+    name: str
+    version: str
     bundle: Bundle
     runtime: Runtime
+    pace: Pace = field(default_factory=Pace)
+    statistics: ModelStatistics = field(default_factory=ModelStatistics)
 
     @property
     def streams(self) -> tuple[Stream, ...]:
         """The streams that a request must bring."""
         return self.bundle.manifest.streams
 
+    @property
+    def max_batch(self) -> int:
+        """Clips at a time."""
+        return self.bundle.manifest.max_batch
+
+    @cached_property
     def reply(self) -> ModelReply:
-        """Return which model this is, and what it really runs on."""
-        manifest, info = self.bundle.manifest, self.runtime.info
+        """Which model this is, and what it really runs on."""
+        info = self.runtime.info
         return ModelReply(
-            name=manifest.name,
-            version=manifest.version,
-            modality=manifest.modality,
+            name=self.name,
+            version=self.version,
+            modality=self.bundle.manifest.modality,
             runtime=info.name,
             device=info.device,
             precision=info.precision,
         )
 
-    def details(self) -> ModelDetails:
-        """Return all there is to know about this model."""
+    def details(self, versions: list[str]) -> ModelDetails:
+        """Return all there is to know about this model, one of these versions."""
         manifest = self.bundle.manifest
         return ModelDetails(
-            **self.reply().model_dump(),
+            **self.reply.model_dump(),
+            versions=versions,
+            platform=f"{self.reply.runtime}_{self.reply.precision}",
             labels=manifest.labels,
             clip_spec=manifest.clip_spec,
-            inputs=manifest.inputs,
-            outputs=manifest.outputs,
+            max_batch=manifest.max_batch,
+            inputs=[_metadata(tensor) for tensor in manifest.inputs],
+            outputs=[_metadata(tensor) for tensor in manifest.outputs],
         )
 
     def rank(self, logits: NDArray[np.float32], top_k: int) -> list[Prediction]:
@@ -67,11 +80,8 @@ class ServedModel:
         return StreamPredictions(**ranked)
 
 
-def load_model(path: Path, device: str, *, artifact: str | None = None, public_key: Path | None = None) -> ServedModel:
-    """Return the bundle in `path`, a folder or a .zip, loaded and run once on `device`.
-
-    The artifact is the named one, or the fastest that runs here. Raises `UserError` when that cannot be, or the bundle
-    is not signed by the owner of `public_key`, if one is given.
-    """
-    with open_bundle(path, public_key) as bundle:
-        return ServedModel(bundle, load_runtime(bundle, device, artifact))
+def _metadata(tensor: TensorInfo) -> TensorMetadata:
+    """Return a tensor in the words of the Open Inference Protocol."""
+    shape = [size if isinstance(size, int) else -1 for size in tensor.shape]
+    datatype = {"uint8": "UINT8", "float32": "FP32"}[tensor.dtype]
+    return TensorMetadata(name=tensor.name, datatype=datatype, shape=shape, meaning=tensor.meaning)

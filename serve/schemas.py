@@ -4,7 +4,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from export.bundle import TensorInfo
 from preprocess.clip import ClipSpec
 
 _DAY_S = 86400
@@ -38,19 +37,48 @@ class ModelReply(BaseModel):
     precision: str
 
 
-class ModelDetails(ModelReply):
-    """All there is to know about a model before sending it a clip."""
+class TensorMetadata(BaseModel):
+    """One input or output of a model; -1 stands for any number of clips."""
 
+    name: str
+    datatype: Literal["UINT8", "FP32"]
+    shape: list[int]
+    meaning: str
+
+
+class ModelDetails(ModelReply):
+    """All there is to know about a model: what the Open Inference Protocol asks for, and what clips need."""
+
+    versions: list[str]
+    platform: str
+    inputs: list[TensorMetadata]
+    outputs: list[TensorMetadata]
     labels: tuple[str, ...]
     clip_spec: ClipSpec
-    inputs: tuple[TensorInfo, ...]
-    outputs: tuple[TensorInfo, ...]
+    max_batch: int
 
 
 class ModelList(BaseModel):
-    """The models of this service."""
+    """The models of this service that are ready."""
 
     models: list[ModelReply]
+
+
+class ServerMetadata(BaseModel):
+    """What this service is, and which extensions of the Open Inference Protocol it has."""
+
+    name: str
+    version: str
+    extensions: list[str]
+
+
+class IndexEntry(BaseModel):
+    """The state of one version of one model; `reason` is why it is not ready."""
+
+    name: str
+    version: str
+    state: Literal["READY", "LOADING", "UNAVAILABLE"]
+    reason: str
 
 
 class Prediction(BaseModel):

@@ -1,4 +1,4 @@
-"""What the routes share: the model, its queue, the decoder processes, and how many requests are let in."""
+"""What the routes share: the models, the queue, the decoder processes, and how many requests are let in."""
 
 import asyncio
 import math
@@ -18,6 +18,7 @@ from serve.decode import Limits, TooLargeError, UnknownContainerError
 from serve.errors import ServiceError
 from serve.metrics import Metrics
 from serve.models import ServedModel
+from serve.repository import Repository
 from serve.settings import Settings
 from serve.workers import Decoders
 
@@ -25,15 +26,14 @@ Result = TypeVar("Result")
 
 
 class Service:
-    """One model, ready to answer."""
+    """Models, ready to answer."""
 
-    def __init__(self, model: ServedModel, settings: Settings) -> None:
-        self.model, self.settings = model, settings
+    def __init__(self, models: Repository, settings: Settings) -> None:
+        self.models, self.settings = models, settings
         self.limits = Limits(settings.max_frames, settings.max_pixels)
         self._decoders = Decoders(settings.num_decoders, settings.decoder_memory_mb)
-        max_batch = min(settings.max_batch, model.bundle.manifest.max_batch)
-        self.metrics = Metrics(model.reply(), max_batch)
-        self._batcher = Batcher(model.runtime, max_batch, settings.max_delay_ms / 1000, self.metrics.count_batch)
+        self.metrics = Metrics(lambda: models.ready, settings.max_batch)
+        self._batcher = Batcher(settings.max_batch, settings.max_delay_ms / 1000, self.metrics.count_batch)
         self._num_requests = 0
         self.metrics.watch("requests_in_flight", "Requests at work or waiting.", lambda: self._num_requests)
         self.metrics.watch("queue_clips", "Clips that wait for the network.", lambda: self._batcher.num_waiting)
@@ -67,22 +67,26 @@ class Service:
             detail = "the service is being stopped; ask again when it, or another one, has started"
             raise ServiceError(HTTPStatus.SERVICE_UNAVAILABLE, "draining", detail)
 
-    @asynccontextmanager
-    async def admission(self, request: Request) -> AsyncIterator[float]:
-        """Let a request in for the length of the block, which ends with the deadline, or when the client goes away.
-
-        Yields the deadline. Raises 503 when the service is being stopped, or so much waits that the answer would come
-        too late; 429 when there are too many requests; 504 at the deadline.
-        """
+    def check_room(self) -> None:
+        """Raise 503 when the service is being stopped, 429 when there are too many requests."""
         self.check_ready()
-        timeout_s = requested_timeout_s(request, self.settings.deadline_s)
         if self._num_requests >= self.settings.max_requests:
             raise ServiceError(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 "queue_full",
                 f"{self._num_requests} requests are at work or waiting; come back in a moment",
             )
-        if (expected_s := self._batcher.expected_s(self._num_requests)) > timeout_s:
+
+    @asynccontextmanager
+    async def admission(self, request: Request, model: ServedModel) -> AsyncIterator[float]:
+        """Let a request in for the length of the block, which ends with the deadline, or when the client goes away.
+
+        Yields the deadline. Raises 503 when the service is being stopped, or so much waits that the answer would come
+        too late; 429 when there are too many requests; 504 at the deadline.
+        """
+        self.check_room()
+        timeout_s = requested_timeout_s(request, self.settings.deadline_s)
+        if (expected_s := self._batcher.expected_s(model, self._num_requests)) > timeout_s:
             raise ServiceError(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "overloaded",
@@ -115,9 +119,9 @@ class Service:
         except MediaError as error:
             raise ServiceError(HTTPStatus.UNPROCESSABLE_ENTITY, "unusable_clip", str(error)) from error
 
-    async def infer(self, clips: Clips, deadline: float) -> Inferred:
-        """Return the network's answer to one clip; raises `TooLateError` when it cannot come by the deadline."""
-        return await self._batcher.infer(clips, deadline)
+    async def infer(self, model: ServedModel, clips: Clips, deadline: float) -> Inferred:
+        """Return a model's answer to one clip; raises `TooLateError` when it cannot come by the deadline."""
+        return await self._batcher.infer(model, clips, deadline)
 
 
 def get_service(request: Request) -> Service:

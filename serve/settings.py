@@ -1,21 +1,114 @@
-"""The service's settings: command line, then environment variables RGBD_MOTION_*, then these defaults."""
+"""The service's settings: flags, then environment variables RGBD_MOTION_*, then a TOML file, then these defaults."""
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+import argparse
+import difflib
+import os
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from preprocess.errors import ConfigError
+
+_PREFIX = "RGBD_MOTION_"
 
 
 class Settings(BaseSettings):
-    """Limits of one service process; an upload is untrusted until it has passed them."""
+    """What one service process does, and what it allows; an upload is untrusted until it has passed the limits."""
 
-    model_config = SettingsConfigDict(env_prefix="RGBD_MOTION_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
 
-    max_upload_mb: int = Field(200, ge=1)  # one request's body
-    max_frames: int = Field(3000, ge=1)  # of one stream: 100 s at 30 frames/s
-    max_pixels: int = Field(3840 * 2160, ge=1)  # of one frame
-    max_requests: int = Field(16, ge=1)  # at work or waiting; more are told to come back
-    max_batch: int = Field(4, ge=1)  # clips in one inference
-    max_delay_ms: float = Field(0.0, ge=0)  # that a clip waits for company in its batch; worth it on GPUs
-    deadline_s: float = Field(60.0, gt=0)  # of one request, from its last byte to its answer
-    drain_s: float = Field(30.0, gt=0)  # that requests at work may take when the service is told to stop
-    num_decoders: int = Field(2, ge=1)  # processes
-    decoder_memory_mb: int = Field(4096, ge=512)  # of one such process
+    config: Path | None = Field(None, description="a TOML file with any of these settings")
+    bundle: Path | None = Field(None, description="the model: what `python -m export` wrote, or that as a .zip")
+    models: Path | None = Field(None, description="several models: a folder of bundles, <name>/<version>/")
+    artifact: str | None = Field(None, description="such as openvino-fp32 (default: the fastest that runs here)")
+    require_signature: Path | None = Field(None, description="a public key; bundles not signed with it are refused")
+    device: Literal["cpu", "cuda", "tensorrt"] = Field("cpu", description="where to compute: cpu, cuda or tensorrt (default: cpu)")
+    max_model_memory_mb: int | None = Field(None, ge=1, description="MiB beyond which no further model is loaded")
+    host: str = Field("127.0.0.1", description="the address to listen on; the default is for this machine alone")
+    port: int = Field(8000, ge=0, le=65535, description="the port to listen on; 0 takes a free one")
+
+    max_upload_mb: int = Field(200, ge=1, description="MiB of one request")
+    max_frames: int = Field(3000, ge=1, description="frames of one stream: 100 s at 30 frames/s")
+    max_pixels: int = Field(3840 * 2160, ge=1, description="pixels of one frame")
+    max_requests: int = Field(16, ge=1, description="requests at work or waiting; more are told to come back")
+    max_batch: int = Field(4, ge=1, description="clips in one run of the network")
+    max_delay_ms: float = Field(0.0, ge=0, description="that a clip waits for company; worth it on GPUs")
+    deadline_s: float = Field(60.0, gt=0, description="seconds for one request, from its last byte to its answer")
+    drain_s: float = Field(30.0, gt=0, description="seconds for the requests at work when told to stop")
+    num_decoders: int = Field(2, ge=1, description="processes that decode uploads")
+    decoder_memory_mb: int = Field(4096, ge=512, description="MiB of one such process")
+
+    @model_validator(mode="after")
+    def _one_source_of_models(self) -> Self:
+        if (self.bundle is None) == (self.models is None):
+            raise ValueError("give either a bundle or a folder of models: --bundle PATH or --models FOLDER")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  there is none
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where settings come from, the strongest first."""
+        path = init_settings().get("config") or env_settings().get("config")
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, path)
+
+    def described(self) -> str:
+        """Return all settings as one line for people; none of them is a secret: keys lie in a file of their own."""
+        return ", ".join(f"{name}={value}" for name, value in self.model_dump(exclude_none=True).items())
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Give the parser a flag for each setting."""
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in (None, False) or "default" in str(field.description) else f" ({field.default})"
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            metavar="X",
+            default=argparse.SUPPRESS,
+            help=str(field.description).replace("%", "%%") + default,
+        )
+
+
+def read_settings(flags: dict[str, Any]) -> Settings:
+    """Return the settings; raises `ConfigError`, naming the setting, where one is unknown or wrong."""
+    _check_environment()
+    path = flags.get("config") or os.environ.get(f"{_PREFIX}CONFIG")
+    if path and not Path(str(path)).is_file():
+        raise ConfigError(f"{path}: there is no such file of settings; give a TOML file")
+    try:
+        return Settings(**flags)
+    except ValidationError as error:
+        reasons = "; ".join(_reason(str(e["loc"][0]) if e["loc"] else "", e["msg"]) for e in error.errors())
+        raise ConfigError(f"settings: {reasons}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: is no TOML ({error})") from error
+
+
+def _reason(name: str, message: str) -> str:
+    if name and name not in Settings.model_fields:
+        return f"{name}: there is no such setting{_nearest(name)}"
+    return f"{name}: {message}" if name else message.removeprefix("Value error, ")
+
+
+def _check_environment() -> None:
+    known = {f"{_PREFIX}{name}".upper() for name in Settings.model_fields}
+    for name in os.environ:
+        if name.startswith(_PREFIX) and name not in known:
+            raise ConfigError(f"{name}: there is no such setting{_nearest(name.removeprefix(_PREFIX).lower())}")
+
+
+def _nearest(name: str) -> str:
+    near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -78,9 +78,10 @@ from pathlib import Path
 sys.modules |= dict.fromkeys(["torch", "training", "clients", "onnx"])
 import serve.__main__
 from serve.app import create_app
-from serve.models import load_model
+from serve.loading import load_models
 from serve.settings import Settings
-create_app(load_model(Path(sys.argv[1]), "cpu"), Settings())
+settings = Settings(bundle=Path(sys.argv[1]))
+create_app(load_models(settings), settings)
 ours = [m.__file__ for n, m in sys.modules.items() if n.split(".")[0] in {"serve", "export", "preprocess"} and m]
 print(json.dumps(ours))
 """

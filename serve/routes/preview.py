@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request
 
 from serve.clips import ClipRequest, make_previews
 from serve.errors import ServiceError
+from serve.routes.predict import ModelQuery, VersionQuery
 from serve.routes.uploads import DepthFile, MetaField, RgbFile, parse_meta, saved_uploads
 from serve.schemas import PreviewReply
 from serve.service import Service, get_service
@@ -21,12 +22,15 @@ async def preview(
     rgb: RgbFile = None,
     depth: DepthFile = None,
     meta: MetaField = None,
+    model: ModelQuery = None,
+    version: VersionQuery = None,
 ) -> PreviewReply:
     """Show what was understood of the files: a few small frames of each, depth in colours."""
     clip_meta = parse_meta(meta)
-    async with service.admission(request), saved_uploads({"rgb": rgb, "depth": depth}) as uploads:
+    served = service.models.get(model, version)
+    async with service.admission(request, served), saved_uploads({"rgb": rgb, "depth": depth}) as uploads:
         if not uploads:
             raise ServiceError(HTTPStatus.BAD_REQUEST, "missing_stream", "send rgb or depth, or both, as files")
-        spec = service.model.bundle.manifest.clip_spec
+        spec = served.bundle.manifest.clip_spec
         previews = await service.decode(make_previews, ClipRequest(uploads, clip_meta, service.limits, spec))
     return PreviewReply(**previews)

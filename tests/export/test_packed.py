@@ -11,9 +11,10 @@ import pytest
 
 from export.bundle import BundleError, read_bundle
 from export.pack import open_bundle, pack_bundle
+from export.runtimes import Runtime
+from export.runtimes.loading import load_runtime
 from export.signature import make_keys, sign_bundle
 from preprocess.errors import UserError
-from serve.models import load_model
 from tests.commands import assert_refused, run_module
 from tests.serve.tiny_bundle import SPEC, make_bundle
 
@@ -21,6 +22,16 @@ from tests.serve.tiny_bundle import SPEC, make_bundle
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     return make_bundle(tmp_path / "bundle", "rgb")
+
+
+def loaded(path: Path) -> Runtime:
+    with open_bundle(path) as opened:
+        return load_runtime(opened)
+
+
+def name_of(path: Path, public: Path) -> str:
+    with open_bundle(path, public) as opened:
+        return opened.manifest.name
 
 
 def rewritten(source: Path, target: Path, **contents: bytes) -> Path:
@@ -36,7 +47,7 @@ def test_a_packed_bundle_answers_as_its_folder_does(bundle: Path) -> None:
     assert result.returncode == 0, result.stderr
     packed = bundle.with_name("bundle.zip")
     clip = np.full((1, *SPEC.shape), (10, 200, 30), np.uint8)
-    from_folder, from_zip = (load_model(path, "cpu").runtime.infer({"rgb": clip}) for path in (bundle, packed))
+    from_folder, from_zip = (loaded(path).infer({"rgb": clip}) for path in (bundle, packed))
     np.testing.assert_array_equal(from_folder["logits"], from_zip["logits"])
     assert "tiny 1" in run_module("export", "inspect", packed).stdout
 
@@ -73,22 +84,22 @@ def test_where_a_signature_is_required_no_other_bundle_is_served(bundle: Path, t
     public, _ = make_keys(key), make_keys(stranger)
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     with pytest.raises(BundleError, match="is not signed"):
-        load_model(bundle, "cpu", public_key=public)
+        name_of(bundle, public)
     assert run_module("export", "sign", bundle, "--key", key).returncode == 0
-    assert load_model(bundle, "cpu", public_key=public).reply().name == "tiny"
+    assert name_of(bundle, public) == "tiny"
     pack_bundle(read_bundle(bundle), tmp_path / "bundle.zip")
-    assert load_model(tmp_path / "bundle.zip", "cpu", public_key=public).reply().name == "tiny"
+    assert name_of(tmp_path / "bundle.zip", public) == "tiny"
     manifest = bundle / "bundle.json"
     manifest.write_text(manifest.read_text().replace('"red"', '"crimson"'))
-    assert load_model(bundle, "cpu").bundle.manifest.labels[0] == "crimson"
+    assert read_bundle(bundle).manifest.labels[0] == "crimson"
     with pytest.raises(BundleError, match=r"its signature is not of .*key\.pub\.pem, or bundle\.json was changed"):
-        load_model(bundle, "cpu", public_key=public)
+        name_of(bundle, public)
     sign_bundle(bundle, stranger)
     with pytest.raises(BundleError, match="its signature is not of"):
-        load_model(bundle, "cpu", public_key=public)
+        name_of(bundle, public)
     (bundle / "bundle.json.sig").write_text("§")
     with pytest.raises(BundleError, match="its signature is not of"):
-        load_model(bundle, "cpu", public_key=public)
+        name_of(bundle, public)
 
 
 def test_keys_are_not_overwritten_and_others_are_refused(bundle: Path, tmp_path: Path) -> None:

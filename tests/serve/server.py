@@ -20,11 +20,12 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(bundle: Path, **limits: object) -> Iterator[RunningServer]:
-    """Serve `bundle` while the block runs; `limits` are settings, such as max_frames=10. Ends with SIGTERM, exit 0."""
-    settings = {f"RGBD_MOTION_{name.upper()}": str(value) for name, value in limits.items()}
-    command = [sys.executable, "-u", "-m", "serve", "--bundle", str(bundle), "--port", "0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | settings)
+def running_server(bundle: Path | None = None, **settings: object) -> Iterator[RunningServer]:
+    """Serve a bundle, or what the settings say, while the block runs. Ends with SIGTERM, exit 0."""
+    settings |= {"port": 0} | ({"bundle": bundle} if bundle else {})
+    variables = {f"RGBD_MOTION_{name.upper()}": str(value) for name, value in settings.items()}
+    command = [sys.executable, "-u", "-m", "serve"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | variables)
     try:
         yield RunningServer(_address(process), process)
         process.send_signal(signal.SIGTERM)

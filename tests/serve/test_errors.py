@@ -54,7 +54,7 @@ def test_forms_that_are_not_complete(server: RunningServer) -> None:
     assert "top_k" in refused(post(server, "/predict?top_k=none", **files), 400, "malformed_request")
     refused(httpx.get(server.url + "/predict"), 405, "method_not_allowed")
     refused(httpx.get(server.url + "/nowhere"), 404, "not_found")
-    refused(httpx.get(server.url + "/v2/models/other"), 404, "unknown_model")
+    refused(post(server, "/predict?model=other", **files), 404, "unknown_model")
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a, which no camera writes", b"\x89PNG\r\n\x1a\nrest"])
@@ -143,5 +143,5 @@ def test_a_bundle_that_cannot_be_served_ends_the_command(tmp_path: Path, server:
     assert_refused(run_module("serve", "--bundle", good, "--port", port), "choose another --port")
     assert_refused(run_module("serve", "--bundle", good, "--device", "cuda"), "CUDAExecutionProvider")
     assert_refused(
-        run_module("serve", "--bundle", good, RGBD_MOTION_MAX_FRAMES="many"), "RGBD_MOTION_MAX_FRAMES: Input should be"
+        run_module("serve", "--bundle", good, RGBD_MOTION_MAX_FRAMES="many"), "max_frames: Input should be"
     )

@@ -31,9 +31,9 @@ def test_what_was_asked_and_answered_is_counted(tmp_path: Path) -> None:
         assert httpx.get(server.url + "/nowhere").status_code == 404
         after = samples(server)
     for stage in ("decode", "transform", "queue", "inference", "total"):
-        assert after["rgbd_motion_stage_seconds_count", stage] == 2
-    assert after["rgbd_motion_stage_seconds_sum", "total"] > timing["total"] / 1000
-    assert after["rgbd_motion_batch_clips_count",] == after["rgbd_motion_batch_clips_sum",] == 2
+        assert after["rgbd_motion_stage_seconds_count", "tiny", stage] == 2
+    assert after["rgbd_motion_stage_seconds_sum", "tiny", "total"] > timing["total"] / 1000
+    assert after["rgbd_motion_batch_clips_count", "tiny"] == after["rgbd_motion_batch_clips_sum", "tiny"] == 2
     assert after["rgbd_motion_refusals_total", "missing_stream"] == 1
     assert after["rgbd_motion_refusals_total", "not_found"] == 1
     (model,) = [name for name in after if name[0] == "rgbd_motion_model_info"]

@@ -8,10 +8,11 @@ import httpx
 import numpy as np
 import pytest
 
+from export.bundle import read_bundle
+from export.runtimes.loading import load_runtime
 from preprocess.clip import build_clip, centred_geometry
 from preprocess.frames import Frame, write_video
 from preprocess.sampling import bin_centres
-from serve.models import load_model
 from tests.serve.conftest import NUM_FRAMES, depth_frames, npz, rgb_frames, video, zipped
 from tests.serve.server import RunningServer, running_server
 from tests.serve.tiny_bundle import LABELS, SPEC, image_spec, make_bundle
@@ -24,13 +25,13 @@ def post(server: RunningServer, path: str = "/predict", meta: object = None, **f
 
 def expected_scores(bundle: Path, rgb: list[Frame], depth: list[Frame]) -> list[float]:
     """Return the classes' scores in the order of the labels, without any of the service."""
-    model = load_model(bundle, "cpu")
+    runtime = load_runtime(read_bundle(bundle))
     geometry = centred_geometry(SPEC)
     clips = {}
     for stream, frames in (("rgb", rgb), ("depth", depth)):
         sampled = [frames[i] for i in bin_centres(len(frames), SPEC.num_frames)]
         clips[stream] = build_clip(sampled, SPEC, geometry)[None]
-    logits = model.runtime.infer(clips)["logits"][0].astype(np.float64)
+    logits = runtime.infer(clips)["logits"][0].astype(np.float64)
     return list(np.exp(logits) / np.exp(logits).sum())
 
 

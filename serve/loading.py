@@ -1,0 +1,25 @@
+"""The models that the settings name, loaded."""
+
+from export.pack import open_bundle
+from export.runtimes.loading import load_runtime
+from serve.models import ServedModel
+from serve.repository import Place, Repository, many_bundles, one_bundle
+from serve.settings import Settings
+
+
+def load_models(settings: Settings) -> Repository:
+    """Return the models, all of them loaded; raises `UserError` when one cannot be."""
+
+    def load(place: Place) -> ServedModel:
+        with open_bundle(place.path, settings.require_signature) as bundle:
+            runtime = load_runtime(bundle, settings.device, settings.artifact)
+        return ServedModel(place.name, place.version, bundle, runtime)
+
+    if settings.models is not None:
+        find = many_bundles(settings.models)
+    else:
+        assert settings.bundle is not None  # as the settings promise
+        find = one_bundle(settings.bundle)
+    repository = Repository(find, load, settings.max_model_memory_mb)
+    repository.load_all()
+    return repository

@@ -1,0 +1,44 @@
+"""`POST /v2/models/{name}/infer`: clips as tensors, for programs that decode and transform themselves."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Depends, Request, Response
+
+from serve.errors import ServiceError
+from serve.protocol import MalformedTensorsError, check_outputs, read_clips, read_request, write_reply
+from serve.service import Service, get_service
+
+router = APIRouter(tags=["models"])
+
+_HEADER = "Inference-Header-Content-Length"
+
+
+@router.post("/v2/models/{name}/infer")
+@router.post("/v2/models/{name}/versions/{version}/infer")
+async def infer(
+    request: Request, name: str, service: Annotated[Service, Depends(get_service)], version: str | None = None
+) -> Response:
+    """Return a model's outputs for clips, uint8 [clips, T, H, W, 3] by stream, as `/v2/models` describes them.
+
+    Follows the Open Inference Protocol v2, JSON or binary tensors. The clips of a request are computed together with
+    those of others.
+    """
+    model = service.models.get(name, version)
+    service.check_room()
+    body = await request.body()
+    async with service.admission(request, model) as deadline:
+        try:
+            wanted, binary = await asyncio.to_thread(read_request, body, request.headers.get(_HEADER))
+            clips = await asyncio.to_thread(read_clips, wanted, binary, model)
+            names = check_outputs(wanted, model)
+        except MalformedTensorsError as error:
+            raise ServiceError(HTTPStatus.BAD_REQUEST, "malformed_tensors", str(error)) from error
+        inferred = await asyncio.gather(*(service.infer(model, clip, deadline) for clip in clips))
+    outputs = {name: np.stack([one.outputs[name] for one in inferred]) for name in names}
+    content, json_bytes = write_reply(wanted, model, names, outputs)
+    if json_bytes is None:
+        return Response(content, media_type="application/json")
+    return Response(content, media_type="application/octet-stream", headers={_HEADER: str(json_bytes)})
