@@ -31,4 +31,5 @@ EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/v2/health/live', timeout=4)"]
 ENTRYPOINT ["python", "-m", "serve", "--bundle", "/bundle", "--host", "0.0.0.0"]
+# Without keys it starts only with --allow-anonymous.
 CMD ["--device", "cpu"]

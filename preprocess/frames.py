@@ -118,14 +118,19 @@ class VideoTrack:
 def video_tracks(path: Path) -> list[VideoTrack]:
     """Return the video tracks of a file without decoding them; raises `MediaError` when the file is not a video."""
     try:
-        # Titles in an old encoding are common, and no concern of ours.
-        with av.open(str(path), metadata_errors="replace") as container:
+        with _open(path) as container:
             tracks = _decodable_tracks(container, path)
             num_packets = Counter(packet.stream.index for packet in container.demux(*tracks) if packet.size)
             return [_describe(track, num_packets[track.index]) for track in tracks]
     except (av.FFmpegError, OSError) as error:
         reason = f"cannot be opened as a video ({error.strerror})"
         raise MediaError(f"{path}: {reason}; check that the file is complete") from error
+
+
+def _open(path: Path) -> av.container.InputContainer:
+    # Titles in an old encoding are common, and no concern of ours. A container may name other files or addresses to
+    # read on from: addresses are none of its business.
+    return av.open(str(path), metadata_errors="replace", container_options={"protocol_whitelist": "file"})
 
 
 def _decodable_tracks(container: av.container.InputContainer, path: Path) -> tuple[av.VideoStream, ...]:
@@ -159,7 +164,7 @@ def read_video(path: Path, stream: int = 0) -> Iterator[Frame]:
 def decode_video(path: Path, stream: int = 0, *, num_threads: int = 0) -> Iterator[av.VideoFrame]:
     """Yield the frames of video track `stream` as they are stored, as `read_video` does; 0 threads: one a core."""
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        with _open(path) as container:
             tracks = _decodable_tracks(container, path)
             if stream >= len(tracks):
                 raise MediaError(f"{path}: has {len(tracks)} video tracks, track {stream} was asked for")

@@ -6,10 +6,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 from serve.errors import install_error_handlers
+from serve.gate import Gate
+from serve.keys import read_keys
 from serve.middleware import RequestEnvelope
 from serve.repository import Repository
 from serve.routes import control, health, infer, predict, preview
@@ -36,7 +39,10 @@ def create_app(models: Repository, settings: Settings) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.service = service
-    app.add_middleware(RequestEnvelope, max_upload_mb=settings.max_upload_mb)
+    keys = read_keys(settings.api_keys) if settings.api_keys else None
+    app.add_middleware(Gate, keys=keys, origins=settings.cors_origins, is_private=settings.is_private)
+    app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"])
+    app.add_middleware(RequestEnvelope, settings=settings)
     install_error_handlers(app)
     for routes in (predict, preview, health, descriptions, infer, control):
         app.include_router(routes.router)

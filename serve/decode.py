@@ -18,6 +18,7 @@ from preprocess.frames import Frame, decode_image, read_video, video_tracks
 _IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 # Damage to an archive's tables, bytes, end and offsets; encryption or an unknown compression; an array's header.
 _ARCHIVE_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, TokenError)
+_BOMB_BYTES, _BOMB_RATIO = 256 << 20, 200
 _MAX_IMAGE_BYTES = 64 << 20  # a 16-bit PNG of 3840x2160 that does not compress has 16 MiB
 
 
@@ -92,6 +93,7 @@ def _read_archive(path: Path, choose: Choose, limits: Limits) -> Decoded:
         with zipfile.ZipFile(path) as archive:
             members = [member for member in archive.infolist() if not _is_hidden(member)]
             if [PurePosixPath(member.filename).suffix for member in members] == [".npy"]:
+                _check_packing(members[0])
                 return _read_array(archive, members[0], choose, limits)
             return _read_images(archive, members, choose, limits)
     except _ARCHIVE_ERRORS as error:
@@ -111,6 +113,8 @@ def _read_images(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], choos
         found = f"{strangers[0]!r}" if strangers else "nothing"
         raise MediaError(f"the zip archive holds {found}; it must hold the frames of one stream as JPEG or PNG files")
     _check_frames(len(members), limits)
+    for member in members:
+        _check_packing(member)
     ordered = sorted(members, key=lambda member: _natural_order(member.filename))
     wanted = choose(len(ordered), None)
     frames = {index: _read_image(archive, ordered[index], limits) for index in set(wanted)}
@@ -169,11 +173,17 @@ def _array_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[np.generic
     return shape, dtype
 
 
+def _check_packing(member: zipfile.ZipInfo) -> None:
+    """Raise where a few bytes would unpack to very many: what deflate shrinks so far is no recording."""
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise MediaError(f"{member.filename} is packed in a way that is not read here; pack it with deflate, or not")
+    if member.file_size > _BOMB_BYTES and member.file_size > _BOMB_RATIO * member.compress_size:
+        raise TooLargeError(f"{member.filename} unpacks to {member.file_size >> 20} MiB, far more than a recording")
+
+
 def _check_frames(num_frames: int, limits: Limits) -> None:
     if num_frames > limits.max_frames:
-        raise TooLargeError(
-            f"has more than {limits.max_frames} frames; cut out the motion, or set RGBD_MOTION_MAX_FRAMES"
-        )
+        raise TooLargeError(f"has more than {limits.max_frames} frames; cut out the motion, or set max_frames")
 
 
 def _check_pixels(width: int, height: int, limits: Limits) -> None:

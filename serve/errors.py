@@ -1,5 +1,6 @@
 """Everything that can go wrong with a request, answered as RFC 9457 problem+json."""
 
+import errno
 import logging
 from http import HTTPStatus
 
@@ -11,14 +12,19 @@ from starlette.exceptions import HTTPException
 _log = logging.getLogger("serve")
 
 RETRY_AFTER_S = 1
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # on the disk, in the quota, under the limit to files
 
 
 class ServiceError(HTTPException):
     """A request that is refused: `status_code`, a stable `error` word for programs, a `detail` for people."""
 
     def __init__(self, status: HTTPStatus, error: str, detail: str, *, retry_after_s: int = RETRY_AFTER_S) -> None:
-        retry = status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-        super().__init__(status, detail, {"Retry-After": str(retry_after_s)} if retry else None)
+        headers = {}
+        if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+            headers["Retry-After"] = str(retry_after_s)
+        if status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = "Bearer"
+        super().__init__(status, detail, headers)
         self.error = error
 
 
@@ -26,11 +32,27 @@ def install_error_handlers(app: FastAPI) -> None:
     """Make every answer of `app` that is not a success a problem."""
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(OSError, _no_space)
     app.add_exception_handler(Exception, _broken)
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_SPACE:  # the framework takes it for theirs
+        return await _no_space(request, error.__cause__)
+    return refusal(request, error)
+
+
+async def _no_space(request: Request, error: Exception) -> JSONResponse:
+    if not (isinstance(error, OSError) and error.errno in _NO_SPACE):
+        raise error
+    _log.error("request %s: no space for the upload (%s)", request.state.request_id, error.strerror)
+    detail = "there is no space for the upload at the moment; tell the service's owner, and come back later"
+    return refusal(request, ServiceError(HTTPStatus.INSUFFICIENT_STORAGE, "no_space", detail))
+
+
+def refusal(request: Request, error: HTTPException) -> JSONResponse:
+    """Return the problem that a request is answered with."""
     status = HTTPStatus(error.status_code)
     # What the framework itself refuses, such as an unknown path, is named after its status.
     word = error.error if isinstance(error, ServiceError) else status.phrase.lower().replace(" ", "_")

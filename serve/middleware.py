@@ -1,5 +1,6 @@
-"""What every request gets before anything else looks at it: an id, a clock and a limit to its size."""
+"""What every request gets before anything else looks at it: an id, a clock, limits to its body; and safe headers."""
 
+import asyncio
 import re
 import time
 import uuid
@@ -9,18 +10,49 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve.errors import ServiceError
+from serve.settings import Settings
 
 _ID = re.compile(r"[\w.:-]{1,128}")
 
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+_POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data: blob:",
+        "media-src 'self' blob:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+# The viewer of the API's reference is FastAPI's, with a script in the page and the rest from a public address.
+_DOCS = "https://cdn.jsdelivr.net"
+_DOCS_POLICY = (
+    f"default-src 'none'; script-src {_DOCS} 'unsafe-inline'; style-src {_DOCS}; connect-src 'self'; "
+    "img-src data: https://fastapi.tiangolo.com; frame-ancestors 'none'"
+)
+
 
 class RequestEnvelope:
-    """Sets `request.state.request_id` and `.received_at`, answers with X-Request-ID, and counts the body's bytes.
+    """Sets `request.state.request_id` and `.received_at`, answers with X-Request-ID and safe headers.
 
-    The limit holds while the body arrives: a larger one is refused before it has filled the disk.
+    A body that is too large, or too slow, is refused while it arrives, and so is one too many at a time.
     """
 
-    def __init__(self, app: ASGIApp, max_upload_mb: int) -> None:
-        self._app, self._max_upload_mb = app, max_upload_mb
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app, self._settings = app, settings
+        self._arriving: set[_Body] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on."""
@@ -31,26 +63,56 @@ class RequestEnvelope:
         given = headers.get("x-request-id", "")
         request_id = given if _ID.fullmatch(given) else uuid.uuid4().hex
         scope.setdefault("state", {}).update(request_id=request_id, received_at=time.perf_counter())
-        announced = int(headers.get("content-length", "0"))
-        received = 0
+        policy = _DOCS_POLICY if scope["path"] == "/docs" else _POLICY
+        added = _HEADERS | {"Content-Security-Policy": policy, "X-Request-ID": request_id}
 
-        async def receive_limited() -> Message:
-            nonlocal received
-            if announced <= self._max_upload_mb << 20:
-                message = await receive()
-                received += len(message.get("body", b""))
-                if received <= self._max_upload_mb << 20:
-                    return message
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(added)
+            await send(message)
+
+        body = _Body(receive, int(headers.get("content-length", "0")), self._settings, self._arriving)
+        try:
+            await self._app(scope, body.receive, send_safely)
+        finally:
+            self._arriving.discard(body)
+
+
+class _Body:
+    """A request's body on its way in; `arriving` are all of them."""
+
+    def __init__(self, receive: Receive, announced: int, settings: Settings, arriving: "set[_Body]") -> None:
+        self._receive, self._settings, self._arriving = receive, settings, arriving
+        self._num_bytes, self._announced, self._is_complete = 0, announced, False
+        self._late_at = asyncio.get_running_loop().time() + settings.upload_s
+
+    async def receive(self) -> Message:
+        """Return the next message; raises 413, 408 or 429."""
+        if self._is_complete:
+            return await self._receive()
+        self._check_size(self._announced)
+        if self not in self._arriving and len(self._arriving) >= self._settings.max_uploads:
+            detail = f"{len(self._arriving)} uploads are arriving; come back in a moment"
+            raise ServiceError(HTTPStatus.TOO_MANY_REQUESTS, "too_many_uploads", detail)
+        self._arriving.add(self)
+        try:
+            async with asyncio.timeout_at(self._late_at):
+                message = await self._receive()
+        except TimeoutError as error:
+            detail = f"the upload did not arrive within {self._settings.upload_s:g} s"
+            raise ServiceError(HTTPStatus.REQUEST_TIMEOUT, "upload_timeout", detail) from error
+        self._num_bytes += len(message.get("body", b""))
+        self._check_size(self._num_bytes)
+        if not message.get("more_body", False):
+            self._is_complete = True
+            self._arriving.discard(self)
+        return message
+
+    def _check_size(self, num_bytes: int) -> None:
+        if num_bytes > self._settings.max_upload_mb << 20:
             raise ServiceError(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 "too_large",
-                f"the upload is larger than {self._max_upload_mb} MiB; cut out the motion, scale its frames down, or "
-                "set RGBD_MOTION_MAX_UPLOAD_MB",
+                f"the upload is larger than {self._settings.max_upload_mb} MiB; cut out the motion, scale its frames "
+                "down, or set max_upload_mb",
             )
-
-        async def send_named(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
-            await send(message)
-
-        await self._app(scope, receive_limited, send_named)

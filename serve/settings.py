@@ -2,13 +2,15 @@
 
 import argparse
 import difflib
+import ipaddress
 import os
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -17,6 +19,10 @@ from pydantic_settings import (
 from preprocess.errors import ConfigError
 
 _PREFIX = "RGBD_MOTION_"
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -29,10 +35,18 @@ class Settings(BaseSettings):
     models: Path | None = Field(None, description="several models: a folder of bundles, <name>/<version>/")
     artifact: str | None = Field(None, description="such as openvino-fp32 (default: the fastest that runs here)")
     require_signature: Path | None = Field(None, description="a public key; bundles not signed with it are refused")
-    device: Literal["cpu", "cuda", "tensorrt"] = Field("cpu", description="where to compute: cpu, cuda or tensorrt (default: cpu)")
+    device: Literal["cpu", "cuda", "tensorrt"] = Field(
+        "cpu", description="where to compute: cpu, cuda or tensorrt (default: cpu)"
+    )
     max_model_memory_mb: int | None = Field(None, ge=1, description="MiB beyond which no further model is loaded")
     host: str = Field("127.0.0.1", description="the address to listen on; the default is for this machine alone")
     port: int = Field(8000, ge=0, le=65535, description="the port to listen on; 0 takes a free one")
+
+    api_keys: Path | None = Field(None, description="a file of keys that python -m serve.keys made; without: no keys")
+    allow_anonymous: bool = Field(False, description="listen beyond this machine without keys: behind a proxy only")
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+        (), description="web origins whose pages may use the service, separated by commas"
+    )
 
     max_upload_mb: int = Field(200, ge=1, description="MiB of one request")
     max_frames: int = Field(3000, ge=1, description="frames of one stream: 100 s at 30 frames/s")
@@ -40,10 +54,27 @@ class Settings(BaseSettings):
     max_requests: int = Field(16, ge=1, description="requests at work or waiting; more are told to come back")
     max_batch: int = Field(4, ge=1, description="clips in one run of the network")
     max_delay_ms: float = Field(0.0, ge=0, description="that a clip waits for company; worth it on GPUs")
+    max_uploads: int = Field(64, ge=1, description="requests whose body arrives at the same time")
+    upload_s: float = Field(120.0, gt=0, description="seconds that a request may take to arrive")
     deadline_s: float = Field(60.0, gt=0, description="seconds for one request, from its last byte to its answer")
     drain_s: float = Field(30.0, gt=0, description="seconds for the requests at work when told to stop")
     num_decoders: int = Field(2, ge=1, description="processes that decode uploads")
     decoder_memory_mb: int = Field(4096, ge=512, description="MiB of one such process")
+    decoder_cpu_s: int = Field(120, ge=1, description="seconds of computing for one upload in such a process")
+
+    @property
+    def is_private(self) -> bool:
+        """Whether the service is for whoever works on this machine."""
+        return self.api_keys is None and not self.allow_anonymous
+
+    @model_validator(mode="after")
+    def _strangers_need_keys(self) -> Self:
+        if self.is_private and not is_loopback(self.host):
+            raise ValueError(
+                f"whoever reaches {self.host} could use the service; give keys (python -m serve.keys NAME, then "
+                "--api-keys keys.json), or --allow-anonymous where something in front of it keeps strangers out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_source_of_models(self) -> Self:
@@ -69,16 +100,27 @@ class Settings(BaseSettings):
         return ", ".join(f"{name}={value}" for name, value in self.model_dump(exclude_none=True).items())
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether an address or a name is this machine's alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Give the parser a flag for each setting."""
     for name, field in Settings.model_fields.items():
-        default = "" if field.default in (None, False) or "default" in str(field.description) else f" ({field.default})"
-        parser.add_argument(
-            f"--{name.replace('_', '-')}",
-            metavar="X",
-            default=argparse.SUPPRESS,
-            help=str(field.description).replace("%", "%%") + default,
+        default = (
+            "" if field.default in (None, False, ()) or "default" in str(field.description) else f" ({field.default})"
         )
+        flag, text = f"--{name.replace('_', '-')}", f"{field.description}{default}"
+        if field.annotation is bool:
+            parser.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=text)
+        else:
+            parser.add_argument(flag, metavar="X", default=argparse.SUPPRESS, help=text)
 
 
 def read_settings(flags: dict[str, Any]) -> Settings:

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import math
 import multiprocessing
 import os
 import resource
 import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
@@ -20,6 +22,8 @@ from serve.errors import ServiceError
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
+_CALLS = 500  # of one process: what decoders leak, and what a file may have done to one, ends with it
+
 # A spawned process inherits no lock and no socket of the service.
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -27,8 +31,8 @@ _SPAWN = multiprocessing.get_context("spawn")
 class Decoders:
     """A fixed number of processes, each at work on one request at a time."""
 
-    def __init__(self, num_processes: int, memory_mb: int) -> None:
-        self._all = [_Decoder(memory_mb) for _ in range(num_processes)]
+    def __init__(self, num_processes: int, memory_mb: int, cpu_s: int) -> None:
+        self._all = [_Decoder(memory_mb, cpu_s) for _ in range(num_processes)]
         self._idle: asyncio.Queue[_Decoder] = asyncio.Queue()
         self._threads = ThreadPoolExecutor(num_processes, "decoder")  # each waits for one process
 
@@ -46,12 +50,19 @@ class Decoders:
         decoder = await self._idle.get()
         work = asyncio.get_running_loop().run_in_executor(self._threads, decoder.call, function, argument)
         # Shielded: a decoder is idle when it has answered or died, whether or not anybody still waits for it.
-        work.add_done_callback(lambda _: self._idle.put_nowait(decoder))
+        work.add_done_callback(lambda _: self._release(decoder))
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
             decoder.kill()
             raise
+
+    def _release(self, decoder: "_Decoder") -> None:
+        if decoder.is_worn:
+            renewal = asyncio.get_running_loop().run_in_executor(self._threads, decoder.renew)
+            renewal.add_done_callback(lambda _: self._idle.put_nowait(decoder))
+        else:
+            self._idle.put_nowait(decoder)
 
     def close(self) -> None:
         """End all processes."""
@@ -61,31 +72,31 @@ class Decoders:
 
 
 class _Decoder:
-    """One process; it is started again when it was lost."""
+    """One process; it is started again when it was lost, or has done its share."""
 
-    def __init__(self, memory_mb: int) -> None:
-        self._memory_mb = memory_mb
+    def __init__(self, memory_mb: int, cpu_s: int) -> None:
+        self._memory_mb, self._cpu_s = memory_mb, cpu_s
 
     def start(self) -> None:
+        self._num_calls = 0
         # NumPy's and OpenCV's algebra reserve 90 MB of addresses for each core as they are imported. That counts
         # against the limit, and on a machine with many cores a decoder would begin its life beyond it.
         os.environ["OPENBLAS_NUM_THREADS"] = "1"
         self._pipe, theirs = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(target=_serve_calls, args=(theirs, self._memory_mb), daemon=True)
+        self._process = _SPAWN.Process(target=_serve_calls, args=(theirs, self._memory_mb, self._cpu_s), daemon=True)
         self._process.start()
         theirs.close()
 
     def call(self, function: Callable[[Argument], Result], argument: Argument) -> Result:
         """Return `function(argument)`; raises as `Decoders.run` does."""
         if not self._process.is_alive():  # the system may have killed it while it was idle: nobody's upload is to blame
-            self.start()
+            self.renew()
+        self._num_calls += 1
         try:
             self._pipe.send((function, argument))
             succeeded, result = self._pipe.recv()
         except (EOFError, OSError) as error:
-            self.kill()
-            self._process.join()
-            self._pipe.close()
+            self._end()  # the next call starts another
             raise ServiceError(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
                 "decoder_crashed",
@@ -96,11 +107,26 @@ class _Decoder:
         value: Result = result
         return value
 
+    @property
+    def is_worn(self) -> bool:
+        """Whether the process has done its share."""
+        return self._num_calls >= _CALLS
+
+    def renew(self) -> None:
+        """Put a new process in the place of this one."""
+        self._end()
+        self.start()
+
     def kill(self) -> None:
         self._process.kill()
 
+    def _end(self) -> None:
+        self.kill()
+        self._process.join()
+        self._pipe.close()
 
-def _serve_calls(pipe: Connection, memory_mb: int) -> None:
+
+def _serve_calls(pipe: Connection, memory_mb: int, cpu_s: int) -> None:
     """Answer calls until the other end is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the service ends its decoders
     memory = memory_mb << 20
@@ -109,6 +135,9 @@ def _serve_calls(pipe: Connection, memory_mb: int) -> None:
     with contextlib.suppress(EOFError):
         while True:
             function, argument = pipe.recv()
+            # The system counts over the process's life, and ends it at the limit.
+            limit_s = math.ceil(time.process_time()) + cpu_s
+            resource.setrlimit(resource.RLIMIT_CPU, (limit_s, resource.RLIM_INFINITY))
             pipe.send(_outcome(function, argument))
 
 

@@ -40,12 +40,12 @@ def composed(profile: str, **environment: str) -> dict[str, Any]:
 def test_each_profile_is_one_careful_service(profile: str, device: str) -> None:
     service = composed(profile)
     assert service["build"]["args"] == {"RUNTIME": profile}
-    assert service["command"] == ["--device", device]
+    assert service["command"] == ["--device", device, "--allow-anonymous"]
     assert service["read_only"] is True
     assert service["tmpfs"]
     assert service["deploy"]["resources"]["limits"]["memory"]
     (published,) = service["ports"]
-    assert str(published).startswith("127.0.0.1:")  # there is no authentication yet
+    assert str(published).startswith("127.0.0.1:")  # as it asks for no keys
     devices = service["deploy"]["resources"].get("reservations", {}).get("devices", [])
     assert [device["driver"] for device in devices] == (["nvidia"] if profile == "gpu" else [])
 

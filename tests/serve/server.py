@@ -5,18 +5,21 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 
 @dataclass(frozen=True)
 class RunningServer:
-    """A server that listens."""
+    """A server that listens, and what it says meanwhile."""
 
     url: str
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
+    log: Path
 
 
 @contextmanager
@@ -25,23 +28,21 @@ def running_server(bundle: Path | None = None, **settings: object) -> Iterator[R
     settings |= {"port": 0} | ({"bundle": bundle} if bundle else {})
     variables = {f"RGBD_MOTION_{name.upper()}": str(value) for name, value in settings.items()}
     command = [sys.executable, "-u", "-m", "serve"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | variables)
-    try:
-        yield RunningServer(_address(process), process)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
-    finally:
-        process.kill()
-        process.wait()
-        assert process.stderr is not None
-        process.stderr.close()
+    with NamedTemporaryFile(suffix=".log") as log:
+        process = subprocess.Popen(command, stderr=log, env=os.environ | variables)
+        path = Path(log.name)
+        try:
+            yield RunningServer(_address(process, path), process, path)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+            process.wait()
 
 
-def _address(process: subprocess.Popen[str]) -> str:
-    assert process.stderr is not None
-    seen = ""
-    for line in process.stderr:
-        seen += line
-        if match := re.search(r"open (http://\S+?),", line):
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    while process.poll() is None:
+        if match := re.search(r"open (http://\S+?),", log.read_text()):
             return match[1]
-    raise AssertionError(f"the server ended before it listened:\n{seen}")
+        time.sleep(0.02)
+    raise AssertionError(f"the server ended before it listened:\n{log.read_text()}")

@@ -98,7 +98,7 @@ def test_a_decoder_that_hangs_is_replaced_at_the_deadline(tmp_path: Path) -> Non
 
 
 def test_a_client_says_how_long_it_waits(tmp_path: Path) -> None:
-    with running_server(make_bundle(tmp_path), num_decoders=1) as server:
+    with running_server(make_bundle(tmp_path), num_decoders=1, deadline_s=4) as server:
         for text in ("soon", "-1", "nan", "inf"):
             answer = httpx.post(server.url + "/predict", files=FILES, headers={"X-Request-Timeout": text})
             assert "X-Request-Timeout" in refused(answer, 400, "malformed_timeout")
@@ -121,7 +121,9 @@ def test_a_client_that_goes_away_makes_room(tmp_path: Path) -> None:
 
 
 def test_a_decoder_has_little_memory(tmp_path: Path) -> None:
-    large = npz([np.zeros((2000, 2000, 3), np.uint8)] * 55)
+    image = np.zeros((2000, 2000, 3), np.uint8)
+    image[:, :40] = np.random.default_rng(0).integers(0, 256, (2000, 40, 3))  # or it would be taken for a bomb
+    large = npz([image] * 55)
     with running_server(make_bundle(tmp_path), decoder_memory_mb=1024) as server:
         detail = refused(post(server, rgb=large, depth=npz(depth_frames())), 413, "too_large")
         assert "more memory" in detail

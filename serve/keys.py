@@ -1,0 +1,95 @@
+"""API keys: `python -m serve.keys NAME --file keys.json` makes one; the file holds their hashes, never the keys."""
+
+import argparse
+import hmac
+import secrets
+from hashlib import sha256
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from rich.console import Console
+
+from preprocess.atomic import atomic_file
+from preprocess.errors import ConfigError, run_command
+
+_PREFIX = "rgbdm_"  # by which a key is known where it was left by mistake
+_BYTES = 32  # drawn at random, so that one round of SHA-256 is hash enough
+
+
+class ApiKey(BaseModel):
+    """What is known of one key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1, description="whose it is; logs carry it")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    per_minute: int | None = Field(None, ge=1, description="requests; None: no limit")
+    admin: bool = Field(False, description="may load and unload models and see /admin")
+
+
+class _KeyFile(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    keys: tuple[ApiKey, ...] = Field(min_length=1)
+
+
+def read_keys(path: Path) -> tuple[ApiKey, ...]:
+    """Return the keys of a file; raises `ConfigError`, naming what is wrong with it."""
+    try:
+        keys = _KeyFile.model_validate_json(path.read_bytes()).keys
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); make a key with python -m serve.keys") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"{path}: {where}: {first['msg']}; make keys with python -m serve.keys") from error
+    names = [key.name for key in keys]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"{path}: two keys are called {name!r}; their limits and logs could not be told apart")
+    return keys
+
+
+def find_key(keys: tuple[ApiKey, ...], token: str) -> ApiKey | None:
+    """Return the key that a client sent; how long it takes tells nothing about the others."""
+    given = sha256(token.encode()).hexdigest()
+    found = None
+    for key in keys:
+        if hmac.compare_digest(key.sha256, given):
+            found = key
+    return found
+
+
+def add_key(path: Path, name: str, per_minute: int | None, *, admin: bool) -> str:
+    """Add a new key to a file, which only its owner may read, and return the key: nobody can later."""
+    keys = read_keys(path) if path.exists() else ()
+    if name in [key.name for key in keys]:
+        raise ConfigError(f"{path}: has a key {name!r} already; choose another name, or delete its entry first")
+    token = _PREFIX + secrets.token_urlsafe(_BYTES)
+    key = ApiKey(name=name, sha256=sha256(token.encode()).hexdigest(), per_minute=per_minute, admin=admin)
+    with atomic_file(path) as temporary:
+        temporary.touch(mode=0o600)
+        temporary.write_text(_KeyFile(keys=(*keys, key)).model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return token
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Make a key; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m serve.keys", description="Make an API key of the service.")
+    parser.add_argument("name", help="whose key it is; the service's log carries it")
+    parser.add_argument("--file", type=Path, default=Path("keys.json"), help="where its hash goes (keys.json)")
+    parser.add_argument("--per-minute", type=int, metavar="N", help="requests in a minute (default: no limit)")
+    parser.add_argument("--admin", action="store_true", help="it may also load and unload models, and see /admin")
+    options = parser.parse_args(arguments)
+    if options.per_minute is not None and options.per_minute < 1:
+        parser.error("--per-minute must be 1 or more")
+    token = add_key(options.file, options.name, options.per_minute, admin=options.admin)
+    print(token)
+    Console(stderr=True, soft_wrap=True, highlight=False).print(
+        f"{options.file} knows it by its hash alone, so keep it; programs send it as: Authorization: Bearer KEY"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,80 @@
+"""The HTTP server: how it listens, how long it waits for a request, and how it stops."""
+
+import asyncio
+import resource
+import socket
+import time
+from types import FrameType
+
+import h11
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+from preprocess.errors import UserError
+from serve.service import Service
+
+_CLOSE_S = 3  # after the last answer connections are closed: what still arrives on them would be sent away
+_LINGER_S = 3  # for who still sends what was refused, to read why
+
+
+class DrainingServer(uvicorn.Server):
+    """Told to stop, it answers the requests at work and sends new ones away; told again, it stops."""
+
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(
+            uvicorn.Config(app, http=PatientProtocol, log_level="warning", timeout_graceful_shutdown=_CLOSE_S)
+        )
+        self._service: Service = app.state.service
+        self._drained_by = float("inf")
+
+    def handle_exit(self, _signal: int, _frame: FrameType | None) -> None:
+        """Take Ctrl-C or SIGTERM."""
+        self.should_exit = self._service.is_draining
+        self._drained_by = time.monotonic() + self._service.settings.drain_s
+        self._service.drain()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether it is time to close; asked ten times a second."""
+        is_drained = self._service.is_draining and self._service.is_idle
+        return await super().on_tick(counter) or is_drained or time.monotonic() > self._drained_by
+
+
+class PatientProtocol(H11Protocol):
+    """A connection that is closed when it asks for nothing, or goes on sending what was refused."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a new connection."""
+        super().connection_made(transport)
+        assert isinstance(self.config.app, FastAPI)
+        service: Service = self.config.app.state.service
+        self.loop.call_later(service.settings.upload_s, self._close_if_silent)
+
+    def on_response_complete(self) -> None:
+        """Go on after an answer; when it came before the end of the upload, the client gets a moment to read it."""
+        super().on_response_complete()
+        if self.conn.their_state is h11.SEND_BODY:
+            self.loop.call_later(_LINGER_S, self._close_if_still_sending, self.cycle)
+
+    def _close_if_still_sending(self, cycle: RequestResponseCycle) -> None:
+        if self.cycle is cycle and self.conn.their_state is h11.SEND_BODY:
+            self.transport.close()
+
+    def _close_if_silent(self) -> None:
+        if self.cycle is None:  # of request and answer: none has begun
+            self.transport.close()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens, for as many connections as the system allows; raises `UserError`."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen()  # from here on whoever connects waits for the answer instead of being turned away
+    except OSError as error:
+        raise UserError(f"{host}:{port}: cannot be listened on ({error.strerror}); choose another --port") from error
+    return listener

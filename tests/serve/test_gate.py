@@ -1,0 +1,155 @@
+"""Keys, their limits, foreign pages, and what the service refuses to be started as."""
+
+import json
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.commands import assert_refused, run_module
+from tests.serve.conftest import depth_frames, npz, rgb_frames
+from tests.serve.server import RunningServer, running_server
+from tests.serve.test_errors import refused
+from tests.serve.tiny_bundle import make_bundle
+
+FILES = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
+
+
+def new_key(file: Path, name: str, *options: object) -> str:
+    result = run_module("serve.keys", name, "--file", file, *options)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    file = tmp_path_factory.mktemp("keys") / "keys.json"
+    return {
+        "file": str(file),
+        "plain": new_key(file, "camera"),
+        "slow": new_key(file, "visitor", "--per-minute", 3),
+        "admin": new_key(file, "operator", "--admin"),
+    }
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, str]) -> Iterator[RunningServer]:
+    bundle = make_bundle(tmp_path_factory.mktemp("bundle"))
+    with running_server(bundle, api_keys=keys["file"], host="0.0.0.0", cors_origins="https://a.example") as server:
+        yield replace(server, url=server.url.replace("0.0.0.0", "127.0.0.1"))
+
+
+def ask(server: RunningServer, key: str | None, path: str = "/predict", **headers: str) -> httpx.Response:
+    headers |= {"Authorization": f"Bearer {key}"} if key else {}
+    if path == "/predict":
+        return httpx.post(server.url + path, files=FILES, headers=headers, timeout=60)
+    method = "POST" if "repository" in path else "GET"
+    return httpx.request(method, server.url + path, headers=headers)
+
+
+def test_a_file_of_keys_holds_no_key(keys: dict[str, str]) -> None:
+    file = Path(keys["file"])
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert not any(keys[name] in file.read_text() for name in ("plain", "slow", "admin"))
+    assert_refused(run_module("serve.keys", "camera", "--file", file), "has a key 'camera' already")
+
+
+def test_only_who_has_a_key_is_answered(guarded: RunningServer, keys: dict[str, str]) -> None:
+    assert ask(guarded, keys["plain"]).status_code == 200
+    for wrong in (None, "", "rgbdm_guessed", keys["plain"][:-1]):
+        response = ask(guarded, wrong)
+        refused(response, 401, "unknown_key")
+        assert response.headers["WWW-Authenticate"] == "Bearer"
+    refused(httpx.get(guarded.url + "/metrics", headers={"Authorization": keys["plain"]}), 401, "unknown_key")
+    for path in ("/v2/models", "/metrics", "/v2/models/tiny"):
+        assert ask(guarded, None, path).status_code == 401
+        assert ask(guarded, keys["plain"], path).status_code == 200
+    for path in ("/", "/static/app.js", "/v2/health/live", "/v2/health/ready", "/openapi.json"):
+        assert ask(guarded, None, path).status_code == 200
+
+
+def test_models_are_the_operators(guarded: RunningServer, keys: dict[str, str]) -> None:
+    path = "/v2/repository/models/tiny/load"
+    assert "of camera may not" in ask(guarded, keys["plain"], path).json()["detail"]
+    assert ask(guarded, keys["plain"], path).status_code == 403
+    assert ask(guarded, keys["admin"], path).status_code == 200
+
+
+def test_a_key_may_ask_so_often(guarded: RunningServer, keys: dict[str, str]) -> None:
+    for _ in range(3):
+        assert ask(guarded, keys["slow"], "/v2/models").status_code == 200
+    response = ask(guarded, keys["slow"])
+    assert "visitor may ask 3 times a minute" in refused(response, 429, "rate_limit")
+    assert 1 <= int(response.headers["Retry-After"]) <= 60
+    assert ask(guarded, keys["plain"]).status_code == 200
+
+
+def test_a_refused_body_is_not_awaited(guarded: RunningServer) -> None:
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield bytes(1 << 16)
+
+    with pytest.raises(httpx.HTTPError):  # the connection is closed while the client still sends
+        raise_for_status(httpx.post(guarded.url + "/predict", content=endless(), timeout=20))
+
+
+def raise_for_status(response: httpx.Response) -> None:
+    assert response.status_code == 401
+    response.raise_for_status()
+
+
+def test_pages_of_others_are_kept_out(server: RunningServer, guarded: RunningServer, keys: dict[str, str]) -> None:
+    assert "https://evil.example" in refused(
+        ask(server, None, "/v2/models", Origin="https://evil.example"), 403, "foreign_origin"
+    )
+    assert ask(server, None, "/v2/models", Origin=server.url).status_code == 200
+    refused(ask(server, None, "/v2/models", Host="evil.example"), 403, "foreign_host")  # a name that leads to 127.0.0.1
+    refused(ask(server, None, "/v2/models", Host="evil.example", Origin="http://evil.example"), 403, "foreign_host")
+    assert ask(server, None, "/v2/models", Host="localhost:8000").status_code == 200
+    refused(ask(guarded, keys["plain"], "/v2/models", Origin="https://evil.example"), 403, "foreign_origin")
+    allowed = ask(guarded, keys["plain"], "/v2/models", Origin="https://a.example")
+    assert allowed.headers["Access-Control-Allow-Origin"] == "https://a.example"
+    assert "Access-Control-Allow-Origin" not in ask(server, None, "/v2/models", Origin=server.url).headers
+
+
+def test_every_answer_carries_safe_headers(server: RunningServer) -> None:
+    for path in ("/", "/static/app.js", "/v2/models", "/nowhere"):
+        headers = httpx.get(server.url + path).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        policy = headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self';") and "unsafe" not in policy
+
+
+def test_beyond_this_machine_it_needs_keys(tmp_path: Path, keys: dict[str, str]) -> None:
+    bundle = make_bundle(tmp_path / "bundle")
+
+    def check(*options: object) -> None:
+        result = run_module("serve", "check", "--bundle", bundle, "--port", 0, *options)
+        assert result.returncode == 0, result.stderr
+        assert all(keys[name] not in result.stderr for name in ("plain", "slow", "admin"))
+
+    for host in ("0.0.0.0", "::", "192.0.2.1"):
+        result = run_module("serve", "check", "--bundle", bundle, "--host", host)
+        assert_refused(result, f"whoever reaches {host} could use the service; give keys")
+    check("--host", "0.0.0.0", "--allow-anonymous")
+    check("--host", "0.0.0.0", "--api-keys", keys["file"])
+    check("--host", "localhost")
+    check("--host", "::1")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("keys", "Invalid JSON"),
+        ('{"keys": []}', "at least 1 item"),
+        ('{"keys": [{"name": "a", "sha256": "short"}]}', "keys.0.sha256"),
+        (json.dumps({"keys": [{"name": "a", "sha256": "0" * 64}] * 2}), "two keys are called 'a'"),
+    ],
+)
+def test_a_wrong_file_of_keys_is_refused(tmp_path: Path, content: str, reason: str) -> None:
+    bundle, file = make_bundle(tmp_path / "bundle"), tmp_path / "keys.json"
+    file.write_text(content)
+    assert_refused(run_module("serve", "check", "--bundle", bundle, "--api-keys", file, "--port", 0), reason)
