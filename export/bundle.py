@@ -112,6 +112,9 @@ class BundleManifest(_Record):
     check: dict[str, tuple[float, ...]] = Field(
         description="PyTorch's outputs for the seeded clip that every artifact is tried with when it loads"
     )
+    alone: dict[Stream, float] = Field(
+        {}, description="streams that may come without the other, and the share of clips that they named rightly so"
+    )
     files: tuple[BundleFile, ...]
     artifacts: tuple[Artifact, ...]
     source: Source

@@ -1,6 +1,5 @@
 """Read and write videos, JPEG and 16-bit PNG; nothing else in the project touches a codec."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -106,22 +105,33 @@ _PNG_OPTIONS += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
 
 @dataclass(frozen=True)
 class VideoTrack:
-    """What a container says of one video track; `num_packets` is counted, and is the number of frames as a rule."""
+    """What a container says of one video track; `num_packets` is counted, and is the number of frames as a rule.
+
+    `width` and `height` are those of the frames as they are shown: `rotation_deg`, 0 to 270 counter-clockwise, is how
+    far they are turned for that, as phones ask for. `times_s` holds the frames' times, ascending, where each is known.
+    """
 
     is_depth: bool  # 16-bit grey
     width: int
     height: int
+    rotation_deg: int
     fps: float | None
     num_packets: int
+    times_s: tuple[float, ...] | None
 
 
 def video_tracks(path: Path) -> list[VideoTrack]:
-    """Return the video tracks of a file without decoding them; raises `MediaError` when the file is not a video."""
+    """Return the video tracks of a file, hardly decoding; raises `MediaError` when the file is not a video."""
     try:
         with _open(path) as container:
             tracks = _decodable_tracks(container, path)
-            num_packets = Counter(packet.stream.index for packet in container.demux(*tracks) if packet.size)
-            return [_describe(track, num_packets[track.index]) for track in tracks]
+            times: dict[int, list[int | None]] = {track.index: [] for track in tracks}
+            for packet in container.demux(*tracks):
+                if packet.size:
+                    times[packet.stream.index].append(packet.pts)
+            knows_rotation = "mp4" in container.format.name  # alone among those that are read here
+            turns = {track.index: _rotation_deg(path, track) for track in tracks if knows_rotation}
+            return [_describe(track, times[track.index], turns.get(track.index, 0)) for track in tracks]
     except (av.FFmpegError, OSError) as error:
         reason = f"cannot be opened as a video ({error.strerror})"
         raise MediaError(f"{path}: {reason}; check that the file is complete") from error
@@ -140,9 +150,33 @@ def _decodable_tracks(container: av.container.InputContainer, path: Path) -> tup
     return tracks
 
 
-def _describe(track: av.VideoStream, num_packets: int) -> VideoTrack:
-    fps = float(track.average_rate) if track.average_rate else None
-    return VideoTrack(_is_depth(track), track.width, track.height, fps, num_packets)
+def _describe(track: av.VideoStream, times: list[int | None], rotation_deg: int) -> VideoTrack:
+    known = [time for time in times if time is not None]
+    return VideoTrack(
+        is_depth=_is_depth(track),
+        width=track.height if rotation_deg % 180 else track.width,
+        height=track.width if rotation_deg % 180 else track.height,
+        rotation_deg=rotation_deg,
+        fps=float(track.average_rate) if track.average_rate else None,
+        num_packets=len(times),
+        times_s=_in_seconds(known, track) if len(known) == len(times) else None,
+    )
+
+
+def _in_seconds(times: list[int], track: av.VideoStream) -> tuple[float, ...]:
+    # Packets come in the order of decoding, frames in that of showing.
+    return tuple(float(time * (track.time_base or 1)) for time in sorted(times))
+
+
+def _rotation_deg(path: Path, track: av.VideoStream) -> int:
+    """Return how far a track is turned; only its frames say so, so the first is decoded."""
+    with _open(path) as container:
+        first = next(container.decode(container.streams[track.index]), None)
+    return _turn_deg(first) if isinstance(first, av.VideoFrame) else 0
+
+
+def _turn_deg(picture: av.VideoFrame) -> int:
+    return round(picture.rotation / 90) % 4 * 90
 
 
 def _is_depth(track: av.VideoStream) -> bool:
@@ -154,15 +188,19 @@ def read_video(path: Path, stream: int = 0) -> Iterator[Frame]:
 
     Raises `MediaError` when the file is not a video, lacks the track, or breaks off in the middle.
     """
-    for picture in decode_video(path, stream):
-        if picture.format.name.startswith("gray16"):
-            yield picture.to_ndarray(format="gray16le").astype(np.uint16, copy=False)
-        else:
-            yield picture.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+    return map(to_frame, decode_video(path, stream))
+
+
+def to_frame(picture: av.VideoFrame) -> Frame:
+    """Return a frame of a video as `read_video` does, turned as it is shown."""
+    num_turns = _turn_deg(picture) // 90
+    if picture.format.name.startswith("gray16"):
+        return np.rot90(picture.to_ndarray(format="gray16le"), num_turns).astype(np.uint16, copy=False)
+    return np.rot90(picture.to_ndarray(format="rgb24"), num_turns).astype(np.uint8, copy=False)
 
 
 def decode_video(path: Path, stream: int = 0, *, num_threads: int = 0) -> Iterator[av.VideoFrame]:
-    """Yield the frames of video track `stream` as they are stored, as `read_video` does; 0 threads: one a core."""
+    """Yield the frames of video track `stream` as they are stored, for `to_frame`; 0 threads: one a core."""
     try:
         with _open(path) as container:
             tracks = _decodable_tracks(container, path)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preprocess.errors import DatasetError
-from preprocess.frames import Frame, decode_video, read_image, read_video, video_tracks
+from preprocess.frames import Frame, decode_video, read_image, read_video, to_frame, video_tracks
 
 Depth = NDArray[np.uint16]
 """uint16 millimetres [H, W]; 0 where nothing was measured."""
@@ -48,13 +48,19 @@ class ColorVideo:
         self.name, self.size = str(path), (tracks[0].width, tracks[0].height)
         self._path, self._start, self._stop = path, start, stop
         self._length = min(length, stop or length) - start
+        self._is_turned = tracks[0].rotation_deg != 0
 
     def __len__(self) -> int:
         return self._length
 
     def __iter__(self) -> Iterator[Picture]:
         # One thread: the worker processes already fill the processor.
-        return islice(decode_video(self._path, num_threads=1), self._start, self._stop)
+        pictures = islice(decode_video(self._path, num_threads=1), self._start, self._stop)
+        return map(_turned, pictures) if self._is_turned else pictures
+
+
+def _turned(picture: av.VideoFrame) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(to_frame(picture), np.uint8)
 
 
 class ColorFolder:

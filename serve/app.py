@@ -14,8 +14,9 @@ from serve.errors import install_error_handlers
 from serve.gate import Gate
 from serve.keys import read_keys
 from serve.middleware import RequestEnvelope
+from serve.reference import DescribedApp
 from serve.repository import Repository
-from serve.routes import control, health, infer, predict, preview
+from serve.routes import control, explain, health, infer, predict, preview
 from serve.routes import models as descriptions
 from serve.service import Service
 from serve.settings import Settings
@@ -32,7 +33,7 @@ def create_app(models: Repository, settings: Settings) -> FastAPI:
         async with service.running():
             yield
 
-    app = FastAPI(
+    app = DescribedApp(
         title="rgbd-motion",
         version=version("rgbd-motion"),
         description="Names the motion that an RGB-D clip shows.",
@@ -44,7 +45,7 @@ def create_app(models: Repository, settings: Settings) -> FastAPI:
     app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(RequestEnvelope, settings=settings)
     install_error_handlers(app)
-    for routes in (predict, preview, health, descriptions, infer, control):
+    for routes in (predict, explain, preview, health, descriptions, infer, control):
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
 

@@ -1,13 +1,12 @@
-"""Uploaded streams -> the clips that the network takes, or the small pictures that the page shows.
+"""Uploaded streams -> the clips that the network takes.
 
 Runs in decoder processes; what goes in and out of them is plain data.
 """
 
 import time
-from base64 import b64encode
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,19 +16,19 @@ from numpy.typing import NDArray
 
 from export.bundle import Stream
 from preprocess.clip import ClipSpec, build_clip, centred_geometry
-from preprocess.depth import DepthEncoding, encode_depth
 from preprocess.errors import MediaError
-from preprocess.frames import Frame, encode_image
-from preprocess.sampling import bin_centres
-from serve.decode import Decoded, Limits, TooLargeError, read_stream
-from serve.schemas import ClipMeta, StreamPreview
+from preprocess.frames import Frame
+from serve.decode import MiscountedError, StreamReader, count_tracks, open_stream
+from serve.limits import Limits, TooLargeError
+from serve.schemas import ClipMeta
+from serve.timeline import AlignedBy, Alignment, Indices, Part, make_timeline
 
 Result = TypeVar("Result")
+Streams = Mapping[Stream, "tuple[Upload, StreamReader]"]
 
-_PREVIEW_FRAMES = 40
-_PREVIEW_WIDTH = 320
-_PREVIEW_QUALITY = 80
-_PREVIEW_PERCENTILES = (2, 98)  # of the depths in a clip: a few wild pixels must not flatten the colours
+
+class MissingStreamError(MediaError):
+    """The model needs a stream that was not sent."""
 
 
 @dataclass(frozen=True)
@@ -44,24 +43,31 @@ class Upload:
 
 @dataclass(frozen=True)
 class ClipRequest:
-    """What a decoder process needs to know."""
+    """What a decoder process needs to know: the files, what is said of them, and what the model takes.
+
+    Of the `streams` one may be missing if the other is `enough`. The clip is cut into `num_windows` equal parts.
+    """
 
     uploads: tuple[Upload, ...]
     meta: ClipMeta
     limits: Limits
     spec: ClipSpec
+    streams: tuple[Stream, ...]
+    enough: tuple[Stream, ...] = ()
+    num_windows: int = 1
 
 
-@dataclass(frozen=True)
+@dataclass
 class DecodedClip:
-    """Per stream: uint8 [T, size, size, 3] and how many frames there were to choose from; and the time it took."""
+    """Clips, uint8 [T, H, W, 3] by stream, one of each window; what was found in the files; and the time it took."""
 
-    clips: dict[Stream, NDArray[np.uint8]]
-    num_frames: dict[Stream, int]
-    duration_s: float | None
-    warnings: tuple[str, ...]
-    decode_ms: float
-    preprocess_ms: float
+    whole: Part
+    windows: list[Part]
+    aligned_by: AlignedBy
+    clips: list[dict[Stream, NDArray[np.uint8]]]
+    warnings: list[str] = field(default_factory=list)
+    decode_ms: float = 0.0
+    transform_ms: float = 0.0
 
 
 def decode_clip(request: ClipRequest) -> DecodedClip:
@@ -69,64 +75,103 @@ def decode_clip(request: ClipRequest) -> DecodedClip:
 
     Raises `MediaError` (or one of its kinds), naming the stream, when one of them cannot be used.
     """
-    clips: dict[Stream, NDArray[np.uint8]] = {}
-    num_frames: dict[Stream, int] = {}
-    seconds: list[float] = []
-    decode_s = preprocess_s = 0.0
-    for upload in request.uploads:
-        start = time.perf_counter()
-        decoded, (first, last) = _read(upload, request, lambda count: bin_centres(count, request.spec.num_frames))
-        middle = time.perf_counter()
-        clips[upload.stream] = _named(upload, partial(_build, decoded.frames, upload.stream, request))
-        decode_s, preprocess_s = decode_s + middle - start, preprocess_s + time.perf_counter() - middle
-        num_frames[upload.stream] = last - first
-        fps = request.meta.fps or decoded.fps
-        seconds += [(last - first) / fps] if fps else []
-    warnings = _warnings(num_frames, request.spec)
-    return DecodedClip(clips, num_frames, max(seconds, default=None), warnings, decode_s * 1000, preprocess_s * 1000)
+    start = time.perf_counter()
+    uploads = find_uploads(request)
+    _check_complete(uploads, request)
+    decoded = read_together(uploads, request, _decode)
+    decoded.decode_ms = (time.perf_counter() - start) * 1000 - decoded.transform_ms
+    for stream in set(request.streams) - set(uploads):
+        for clips in decoded.clips:
+            clips[stream] = np.zeros(request.spec.shape, np.uint8)
+    return decoded
 
 
-def _read(
-    upload: Upload, request: ClipRequest, sample: Callable[[int], NDArray[np.int64]]
-) -> tuple[Decoded, tuple[int, int]]:
-    """Return the frames that `sample` draws from so many, and the half-open range of frames that they stand for."""
+def find_uploads(request: ClipRequest) -> dict[Stream, Upload]:
+    """Return what was sent of the streams that the model takes, in their order.
 
-    def cut(num_frames: int, fps: float | None) -> tuple[int, int]:
-        return _cut(num_frames, request.meta.fps or fps, request.meta)
-
-    def choose(num_frames: int, fps: float | None) -> list[int]:
-        first, last = cut(num_frames, fps)
-        return [first + int(index) for index in sample(last - first)]
-
-    def read() -> Decoded:
-        decoded = read_stream(upload.path, track=upload.track, choose=choose, limits=request.limits)
-        if len({frame.ndim for frame in decoded.frames}) > 1:
-            raise MediaError("mixes frames of 16-bit depth with 8-bit images; send each stream as its own file")
-        return decoded
-
-    decoded = _named(upload, read)
-    return decoded, cut(decoded.num_frames, decoded.fps)
+    A video sent as `rgb` without `depth` stands for both: its first track is colour, its second depth.
+    """
+    uploads = {upload.stream: upload for upload in request.uploads}
+    both = uploads.get("rgb")
+    if "depth" in request.streams and "depth" not in uploads and both and count_tracks(both.path) > 1:
+        uploads["depth"] = Upload("depth", both.path, both.filename, track=1)
+    return {stream: uploads[stream] for stream in request.streams if stream in uploads}
 
 
-def _cut(num_frames: int, fps: float | None, meta: ClipMeta) -> tuple[int, int]:
-    if num_frames == 0:
-        raise MediaError("holds no frames; record it again")
-    if meta.start_s == 0 and meta.end_s is None:
-        return 0, num_frames
-    if fps is None:
-        raise MediaError("does not know its frame rate, so start_s and end_s mean nothing; send fps in meta too")
-    first = round(meta.start_s * fps)
-    last = num_frames if meta.end_s is None else min(num_frames, max(first + 1, round(meta.end_s * fps)))
-    if first >= last:
-        raise MediaError(f"lasts {num_frames / fps:.2f} s, so that nothing begins at start_s {meta.start_s:g}")
-    return first, last
+def _check_complete(uploads: Mapping[Stream, Upload], request: ClipRequest) -> None:
+    missing = [stream for stream in request.streams if stream not in uploads]
+    if missing and not any(stream in uploads for stream in request.enough):
+        raise MissingStreamError(
+            f"this model needs {' and '.join(request.streams)}; send {' and '.join(missing)} as a file of that name in "
+            "the form"
+        )
 
 
-def _named(upload: Upload, work: Callable[[], Result]) -> Result:
-    """Return what `work` returns; an error of it says which upload it is about, and nothing of our folders."""
+def read_together(
+    uploads: Mapping[Stream, Upload], request: ClipRequest, work: Callable[[Streams, ClipRequest], Result]
+) -> Result:
+    """Return what `work` makes of the opened streams; it is called again when a video had been counted wrongly."""
+    streams = {}
+    for stream, upload in uploads.items():
+        with named(upload):
+            streams[stream] = (upload, open_stream(upload.path, upload.track, request.limits))
+    while True:
+        try:
+            return work(streams, request)
+        except MiscountedError:
+            continue
+
+
+def align(streams: Streams, meta: ClipMeta) -> Alignment:
+    """Return the streams beside each other: tracks of one file by the file's times, files from their first frames."""
+    lines = {}
+    for stream, (upload, reader) in streams.items():
+        said = (meta.depth_fps if stream == "depth" else None) or meta.fps
+        with named(upload):
+            lines[stream] = make_timeline(reader.num_frames, said or reader.fps, None if said else reader.times_s)
+    if len({upload.path for upload, _ in streams.values()}) > 1:
+        lines = {stream: line.from_start() for stream, line in lines.items()}
+    return Alignment(lines)
+
+
+def _decode(streams: Streams, request: ClipRequest) -> DecodedClip:
+    alignment = align(streams, request.meta)
+    whole = alignment.whole(request.meta)
+    windows = alignment.split(whole, request.num_windows)
+    chosen = [alignment.sample(window, request.spec.num_frames) for window in windows]
+    decoded = DecodedClip(whole, windows, alignment.by, [{} for _ in windows])
+    for stream, (upload, reader) in streams.items():
+        with named(upload):
+            groups = read_groups(reader, [indices[stream] for indices in chosen])
+            for clips, frames in zip(decoded.clips, groups, strict=True):
+                start = time.perf_counter()
+                clips[stream] = _build(frames, stream, request)
+                decoded.transform_ms += (time.perf_counter() - start) * 1000
+    decoded.warnings = [*_shortages(whole, request.spec), *_remainders(alignment)]
+    return decoded
+
+
+def read_groups(reader: StreamReader, groups: Sequence[Indices]) -> Iterator[list[Frame]]:
+    """Yield the frames of each group; groups ascend, so that the frames of one are forgotten before the next."""
+    wanted = sorted({int(index) for group in groups for index in group})
+    frames = reader.read(wanted)
+    numbered = zip(wanted, frames, strict=False)
+    kept: dict[int, Frame] = {}
+    for group in groups:
+        kept = {index: frame for index, frame in kept.items() if index >= group[0]}
+        while group[-1] not in kept:
+            kept.update([next(numbered)])
+        yield [kept[int(index)] for index in group]
+    for _ in frames:  # to the end: only then a video is known to be counted rightly
+        pass
+
+
+@contextmanager
+def named(upload: Upload) -> Iterator[None]:
+    """Make errors of the block say which upload they are about, and nothing of our folders."""
     name = f"{upload.stream} ({upload.filename})"
     try:
-        return work()
+        yield
     except MediaError as error:
         reason = str(error).removeprefix(f"{upload.path}: ")
         raise type(error)(f"{name}: {reason}") from error
@@ -136,11 +181,13 @@ def _named(upload: Upload, work: Callable[[], Result]) -> Result:
 
 def _build(frames: list[Frame], stream: Stream, request: ClipRequest) -> NDArray[np.uint8]:
     _check_kind(frames, stream, request.spec)
-    return build_clip(_in_millimetres(frames, request.meta), request.spec, centred_geometry(request.spec))
+    return build_clip(in_millimetres(frames, request.meta), request.spec, centred_geometry(request.spec))
 
 
 def _check_kind(frames: list[Frame], stream: Stream, spec: ClipSpec) -> None:
     """Raise `MediaError` when the frames are not of the kind that the model was trained on."""
+    if len({frame.ndim for frame in frames}) > 1:
+        raise MediaError("mixes frames of 16-bit depth with 8-bit images; send each stream as its own file")
     measured, wants_images = frames[0].ndim == 2, spec.depth.mode == "image"
     if stream == "rgb" and measured:
         raise MediaError("holds 16-bit depth; send it as depth, and the colour frames as rgb")
@@ -153,7 +200,7 @@ def _check_kind(frames: list[Frame], stream: Stream, spec: ClipSpec) -> None:
         )
 
 
-def _in_millimetres(frames: list[Frame], meta: ClipMeta) -> list[Frame]:
+def in_millimetres(frames: list[Frame], meta: ClipMeta) -> list[Frame]:
     """Return the frames of one stream; those that measure depth are scaled."""
     if frames[0].ndim == 3 or meta.depth_scale_mm == 1:
         return frames
@@ -161,51 +208,21 @@ def _in_millimetres(frames: list[Frame], meta: ClipMeta) -> list[Frame]:
     return [np.clip(frame, 0, 65535).astype(np.uint16) for frame in scaled]
 
 
-def _warnings(num_frames: dict[Stream, int], spec: ClipSpec) -> tuple[str, ...]:
-    warnings = [
+def _shortages(whole: Part, spec: ClipSpec) -> list[str]:
+    return [
         f"{stream} has {count} frames, fewer than the {spec.num_frames} that the model looks at; some were repeated"
-        for stream, count in num_frames.items()
+        for stream, count in whole.num_frames.items()
         if count < spec.num_frames
     ]
-    if len(set(num_frames.values())) > 1:
-        counts = " and ".join(f"{stream} {count}" for stream, count in num_frames.items())
-        warnings.append(f"frames: {counts}; both were taken to begin and to end together")
-    return tuple(warnings)
 
 
-def make_previews(request: ClipRequest) -> dict[Stream, StreamPreview]:
-    """Return a few small pictures of every stream; raises as `decode_clip` does."""
-    return {upload.stream: _preview(upload, request) for upload in request.uploads}
-
-
-def _preview(upload: Upload, request: ClipRequest) -> StreamPreview:
-    decoded, (first, last) = _read(upload, request, lambda count: bin_centres(count, min(count, _PREVIEW_FRAMES)))
-    frames = decoded.frames
-    preview = StreamPreview(num_frames=last - first, fps=request.meta.fps or decoded.fps, frames=[])
-    if frames[0].ndim == 3:
-        pictures = [_shrink(frame, cv2.INTER_AREA).astype(np.uint8, copy=False) for frame in frames]
-    else:
-        # A mean of near and far lies where nothing is, so depth is picked, not averaged.
-        depth = [_shrink(frame, cv2.INTER_NEAREST) for frame in _in_millimetres(frames, request.meta)]
-        preview.near_mm, preview.far_mm = near, far = _depth_range(depth)
-        encoding = DepthEncoding(near_mm=near, far_mm=far)
-        pictures = encode_depth([frame.astype(np.uint16, copy=False) for frame in depth], encoding)
-    files = (encode_image(".jpg", picture, jpeg_quality=_PREVIEW_QUALITY) for picture in pictures)
-    preview.frames = ["data:image/jpeg;base64," + b64encode(file).decode() for file in files]
-    return preview
-
-
-def _shrink(frame: Frame, interpolation: int) -> Frame:
-    height, width = frame.shape[:2]
-    if width <= _PREVIEW_WIDTH:
-        return frame
-    size = (_PREVIEW_WIDTH, max(1, round(height * _PREVIEW_WIDTH / width)))
-    small = cv2.resize(frame, size, interpolation=interpolation)
-    return small.astype(np.uint8, copy=False) if frame.ndim == 3 else small.astype(np.uint16, copy=False)
-
-
-def _depth_range(frames: list[Frame]) -> tuple[int, int]:
-    """Return (near, far) millimetres between which nearly all lies that was measured."""
-    measured = np.concatenate([frame[frame > 0] for frame in frames])
-    near, far = np.percentile(measured, _PREVIEW_PERCENTILES) if measured.size else (1, 1)
-    return int(near), int(far) + 1
+def _remainders(alignment: Alignment) -> list[str]:
+    outside = " and ".join(f"{count} of {stream}" for stream, count in alignment.outside().items() if count)
+    if not outside:
+        return []
+    if alignment.by == "time":
+        return [f"{outside} frames were left out: the other stream shows nothing of that time"]
+    return [
+        f"{outside} frames were left out: no times are known, so frames of the same number were taken together; where "
+        "the rates differ, send fps and depth_fps in meta"
+    ]

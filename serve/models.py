@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from export.bundle import Bundle, Stream, TensorInfo
 from export.runtimes import Runtime
 from serve.pace import Pace
-from serve.schemas import ModelDetails, ModelReply, Prediction, StreamPredictions, TensorMetadata
+from serve.schemas import ModelDetails, ModelReply, Prediction, TensorMetadata
 from serve.statistics import ModelStatistics
 
 
@@ -61,23 +61,17 @@ class ServedModel:
             outputs=[_metadata(tensor) for tensor in manifest.outputs],
         )
 
-    def rank(self, logits: NDArray[np.float32], top_k: int) -> list[Prediction]:
-        """Return the `top_k` best classes for logits [N], best first; scores come from a softmax over all classes."""
+    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the softmax over all classes of logits [..., N], after the bundle's temperature."""
         scaled = logits.astype(np.float64) / self.bundle.manifest.temperature
-        exponentials = np.exp(scaled - scaled.max())
-        scores = exponentials / exponentials.sum()
+        exponentials = np.exp(scaled - scaled.max(-1, keepdims=True))
+        return np.asarray(exponentials / exponentials.sum(-1, keepdims=True))
+
+    def rank(self, scores: NDArray[np.float64], top_k: int) -> list[Prediction]:
+        """Return the `top_k` best classes for probabilities [N], best first."""
         labels = self.bundle.manifest.labels
         best = np.argsort(-scores, kind="stable")[:top_k]
         return [Prediction(label=labels[i], index=int(i), score=float(scores[i])) for i in best]
-
-    def rank_streams(self, outputs: dict[str, NDArray[np.float32]], top_k: int) -> StreamPredictions:
-        """Return what the heads of a fused model's two streams say."""
-        ranked = {
-            stream: self.rank(outputs[f"logits_{stream}"], top_k)
-            for stream in self.streams
-            if f"logits_{stream}" in outputs
-        }
-        return StreamPredictions(**ranked)
 
 
 def _metadata(tensor: TensorInfo) -> TensorMetadata:

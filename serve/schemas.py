@@ -16,6 +16,7 @@ class ClipMeta(BaseModel):
 
     depth_scale_mm: float = Field(1.0, gt=0, allow_inf_nan=False, description="millimetres of one step of 16-bit depth")
     fps: float | None = Field(None, ge=0.01, le=1000, description="frames a second, where the files do not say")
+    depth_fps: float | None = Field(None, ge=0.01, le=1000, description="depth's, where it differs from fps")
     start_s: float = Field(0.0, ge=0, le=_DAY_S, description="where the motion begins")
     end_s: float | None = Field(None, gt=0, le=_DAY_S, description="where the motion ends; default: the end")
 
@@ -97,12 +98,24 @@ class StreamPredictions(BaseModel):
 
 
 class ClipReply(BaseModel):
-    """What was understood of the clip. Frame counts are those between `start_s` and `end_s`."""
+    """What was understood of the clip. Frame counts are those between `start_s` and `end_s`.
+
+    The frames of two streams belong together by their times, or, where a stream knows none, by their numbers.
+    """
 
     rgb_frames: int | None
     depth_frames: int | None
     sampled: int
     duration_s: float | None
+    aligned_by: Literal["time", "index"]
+
+
+class WindowReply(BaseModel):
+    """What one part of the clip shows, from `start` to `end`: in seconds, or frame numbers where no times are known."""
+
+    start: float
+    end: float
+    predictions: list[Prediction]
 
 
 class Timing(BaseModel):
@@ -116,23 +129,48 @@ class Timing(BaseModel):
 
 
 class PredictReply(BaseModel):
-    """The answer, best class first."""
+    """The answer, best class first; `windows` has the parts of a clip that was asked for in several."""
 
     request_id: str
     model: ModelReply
     predictions: list[Prediction]
     streams: StreamPredictions
+    windows: list[WindowReply]
     clip: ClipReply
     timing_ms: Timing
     warnings: list[str]
 
 
+class ExplainReply(BaseModel):
+    """What an answer rests on: by how many logits the class's `lead` over all others falls when a part is hidden.
+
+    `regions` divides the `box` that the network sees, (x0, y0, x1, y1) as shares of the frame, into rows and columns;
+    `moments` the time from first to last. Where the lead grows without a part, the number is negative.
+    """
+
+    request_id: str
+    model: ModelReply
+    label: str
+    index: int
+    score: float
+    lead: float
+    box: tuple[float, float, float, float]
+    regions: list[list[float]]
+    moments: list[float]
+    timing_ms: Timing
+    warnings: list[str]
+
+
 class StreamPreview(BaseModel):
-    """A few small frames of one stream as data URIs (JPEG). Depth is coloured from `near_mm` to `far_mm`."""
+    """A few small frames of one stream as data URIs (JPEG), evenly spread; `sampled` are those that the network sees.
+
+    Depth is coloured from `near_mm` to `far_mm`.
+    """
 
     num_frames: int
     fps: float | None
-    frames: list[str]
+    sampled: list[int]
+    frames: list[str] = []
     near_mm: int | None = None
     far_mm: int | None = None
 

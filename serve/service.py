@@ -12,10 +12,10 @@ from fastapi import Request
 
 from preprocess.errors import MediaError
 from serve.batcher import Batcher, Clips, Inferred, TooLateError
-from serve.clips import ClipRequest
+from serve.clips import ClipRequest, MissingStreamError
 from serve.connection import requested_timeout_s, while_connected
-from serve.decode import Limits, TooLargeError, UnknownContainerError
 from serve.errors import ServiceError
+from serve.limits import Limits, TooLargeError, UnknownContainerError
 from serve.metrics import Metrics
 from serve.models import ServedModel
 from serve.repository import Repository
@@ -35,6 +35,7 @@ class Service:
         self.metrics = Metrics(lambda: models.ready, settings.max_batch)
         self._batcher = Batcher(settings.max_batch, settings.max_delay_ms / 1000, self.metrics.count_batch)
         self._num_requests = 0
+        self.one_explanation = asyncio.Lock()  # each takes as much as dozens of clips
         self.metrics.watch("requests_in_flight", "Requests at work or waiting.", lambda: self._num_requests)
         self.metrics.watch("queue_clips", "Clips that wait for the network.", lambda: self._batcher.num_waiting)
         self.is_draining = False
@@ -112,6 +113,8 @@ class Service:
         """Return `function(request)` from a decoder process; what is wrong with the upload becomes a `ServiceError`."""
         try:
             return await self._decoders.run(function, request)
+        except MissingStreamError as error:
+            raise ServiceError(HTTPStatus.BAD_REQUEST, "missing_stream", str(error)) from error
         except UnknownContainerError as error:
             raise ServiceError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unknown_container", str(error)) from error
         except TooLargeError as error:

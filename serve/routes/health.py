@@ -7,10 +7,11 @@ from fastapi import APIRouter, Depends, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from serve.routes.problems import SERVICE_PROBLEMS
 from serve.schemas import ServerMetadata
 from serve.service import Service, get_service
 
-router = APIRouter(tags=["about the service"])
+router = APIRouter(tags=["about the service"], responses=SERVICE_PROBLEMS)
 
 
 @router.get("/v2")

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from serve.errors import ServiceError
 from serve.protocol import MalformedTensorsError, check_outputs, read_clips, read_request, write_reply
+from serve.routes.problems import INFER_PROBLEMS
 from serve.service import Service, get_service
 
-router = APIRouter(tags=["models"])
+router = APIRouter(tags=["models"], responses=INFER_PROBLEMS)
 
 _HEADER = "Inference-Header-Content-Length"
 

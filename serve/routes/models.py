@@ -4,10 +4,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
+from serve.routes.problems import MODEL_PROBLEMS
 from serve.schemas import ModelDetails, ModelList
 from serve.service import Service, get_service
 
-router = APIRouter(tags=["models"])
+router = APIRouter(tags=["models"], responses=MODEL_PROBLEMS)
 
 Answering = Annotated[Service, Depends(get_service)]
 

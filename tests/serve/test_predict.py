@@ -89,10 +89,12 @@ def test_the_answer_is_complete(server: RunningServer) -> None:
     best, second = answer["predictions"]
     assert best["score"] >= second["score"] > 0
     assert best["label"] == LABELS[best["index"]]
-    assert answer["clip"] == {"rgb_frames": 12, "depth_frames": 20, "sampled": 4, "duration_s": 2.0}
+    clip = {"rgb_frames": 12, "depth_frames": 12, "sampled": 4, "duration_s": 1.2, "aligned_by": "time"}
+    assert answer["clip"] == clip
     assert answer["timing_ms"].keys() == {"decode", "preprocess", "queue", "inference", "total"}
     assert answer["timing_ms"]["total"] > answer["timing_ms"]["decode"] > 0
-    assert answer["warnings"] == ["frames: rgb 12 and depth 20; both were taken to begin and to end together"]
+    assert answer["windows"] == []
+    assert answer["warnings"] == ["8 of depth frames were left out: the other stream shows nothing of that time"]
 
 
 def test_one_matroska_file_carries_both_streams(server: RunningServer, tmp_path: Path) -> None:
@@ -122,7 +124,8 @@ def test_a_part_of_the_clip_is_cut_out(server: RunningServer, tmp_path: Path) ->
     response = post(server, meta={"fps": 10, "start_s": 0.2, "end_s": 0.9}, **files)
     wanted = expected_scores(make_bundle(tmp_path / "bundle"), rgb_frames()[2:9], depth_frames()[2:9])
     assert scores(response) == pytest.approx(wanted, abs=1e-6)
-    assert response.json()["clip"] == {"rgb_frames": 7, "depth_frames": 7, "sampled": 4, "duration_s": 0.7}
+    clip = {"rgb_frames": 7, "depth_frames": 7, "sampled": 4, "duration_s": 0.7, "aligned_by": "time"}
+    assert response.json()["clip"] == clip
     short = post(server, meta={"fps": 10, "start_s": 1.0}, **files).json()
     assert short["warnings"] == [
         f"{stream} has 2 frames, fewer than the 4 that the model looks at; some were repeated"
@@ -143,13 +146,18 @@ def test_depth_as_images_needs_a_model_of_such_depth(server: RunningServer, tmp_
 
 def test_previews_show_both_streams(server: RunningServer, tmp_path: Path) -> None:
     write_video(tmp_path / "wide.mkv", [np.full((90, 640), 2000 + i, np.uint16) for i in range(50)])
-    response = post(server, "/preview", rgb=npz(rgb_frames()), depth=(tmp_path / "wide.mkv").read_bytes())
+    wide = (tmp_path / "wide.mkv").read_bytes()
+    both = post(server, "/preview", rgb=npz(rgb_frames()), depth=wide).json()
+    assert (both["rgb"]["num_frames"], len(both["rgb"]["frames"])) == (NUM_FRAMES, NUM_FRAMES)
+    assert both["rgb"]["sampled"] == both["depth"]["sampled"] == [1, 4, 7, 10]
+    response = post(server, "/preview", depth=wide)
     answer = response.json()
     assert response.status_code == 200
-    assert (answer["rgb"]["num_frames"], len(answer["rgb"]["frames"])) == (NUM_FRAMES, NUM_FRAMES)
+    assert answer["rgb"] is None
     assert (answer["depth"]["num_frames"], len(answer["depth"]["frames"])) == (50, 40)
+    assert answer["depth"]["sampled"] == bin_centres(50, 4).tolist()
     assert 2000 <= answer["depth"]["near_mm"] < answer["depth"]["far_mm"] <= 2050
-    assert answer["depth"]["fps"] == 30
+    assert answer["depth"]["fps"] == pytest.approx(30, abs=0.1)
     assert all(frame.startswith("data:image/jpeg;base64,") for frame in answer["depth"]["frames"])
 
 

@@ -27,7 +27,9 @@ SPEC = ClipSpec(num_frames=4, resize=(64, 48), crop=32, size=32)
 _STREAMS: dict[Modality, tuple[Stream, ...]] = {"rgb": ("rgb",), "depth": ("depth",), "rgbd": ("rgb", "depth")}
 
 
-def make_bundle(folder: Path, modality: Modality = "rgbd", *, spec: ClipSpec = SPEC) -> Path:
+def make_bundle(
+    folder: Path, modality: Modality = "rgbd", *, spec: ClipSpec = SPEC, alone: dict[Stream, float] | None = None
+) -> Path:
     """Write a bundle whose scores are each stream's mean red, green and blue, over 16, and the sum of both."""
     folder.mkdir(parents=True, exist_ok=True)
     streams = _STREAMS[modality]
@@ -45,6 +47,7 @@ def make_bundle(folder: Path, modality: Modality = "rgbd", *, spec: ClipSpec = S
         ),
         outputs=tuple(TensorInfo(name=head, dtype="float32", shape=("batch", 3), meaning=head) for head in heads),
         check=_answers(seeded_inputs(streams, spec, batch=1)),
+        alone=alone or {},
         files=describe_files(folder),
         artifacts=(Artifact(runtime="onnxruntime", precision="fp32", path="model.onnx"),),
         source=Source(checkpoint="best.pt", checkpoint_sha256="0" * 64, config={}, metrics={}, git_commit=None),

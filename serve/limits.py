@@ -1,0 +1,33 @@
+"""What one uploaded stream may hold."""
+
+from dataclasses import dataclass
+
+from preprocess.errors import MediaError
+
+
+class UnknownContainerError(MediaError):
+    """An upload is none of the containers that the service reads."""
+
+
+class TooLargeError(MediaError):
+    """An upload has more frames, or larger ones, than the service takes."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most frames of one stream, and pixels of one frame."""
+
+    max_frames: int
+    max_pixels: int
+
+    def check_frames(self, num_frames: int) -> None:
+        """Raise `TooLargeError` for too many frames."""
+        if num_frames > self.max_frames:
+            raise TooLargeError(f"has more than {self.max_frames} frames; cut out the motion, or set max_frames")
+
+    def check_pixels(self, width: int, height: int) -> None:
+        """Raise `TooLargeError` for frames that are too large."""
+        if width * height > self.max_pixels:
+            raise TooLargeError(
+                f"has frames of {width}x{height}; the service takes {self.max_pixels} pixels; scale them down"
+            )

@@ -1,0 +1,100 @@
+"""The form that `/predict`, `/preview` and `/explain` take -> files on disk and what they mean."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+from fastapi import Depends, File, Form, Query, Request, UploadFile
+from pydantic import ValidationError
+
+from export.bundle import Stream
+from serve.clips import ClipRequest, Upload
+from serve.errors import ServiceError
+from serve.models import ServedModel
+from serve.schemas import ClipMeta
+from serve.service import Service, get_service
+
+_STREAM_HELP = (
+    "A video (mp4, mkv, webm, avi; depth as lossless 16-bit FFV1, gray16le), a zip of frames (JPEG or PNG in the order "
+    "of their names; depth as 16-bit PNG), or an .npz (uint8 [frames, height, width, 3] or uint16 "
+    "[frames, height, width])."
+)
+_META_HELP = (
+    "JSON: depth_scale_mm (millimetres of one step of 16-bit depth, default 1), fps, depth_fps (where it differs), "
+    "start_s, end_s."
+)
+
+
+@dataclass
+class ClipForm:
+    """What a request about a clip brings."""
+
+    rgb: Annotated[UploadFile | None, File(description="The colour stream. " + _STREAM_HELP)] = None
+    depth: Annotated[UploadFile | None, File(description="The depth stream. " + _STREAM_HELP)] = None
+    meta: Annotated[str | None, Form(description=_META_HELP)] = None
+    model: Annotated[str | None, Query(description="which model, where several are served")] = None
+    version: Annotated[str | None, Query(description="which version of it (default: the newest)")] = None
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A request that was let in: which model it asks, by when it wants its answer, and what is to be decoded."""
+
+    model: ServedModel
+    deadline: float
+    clip: ClipRequest
+
+
+class Desk:
+    """Takes a request about a clip: reads its form, lets it in and puts its files down, for the length of a block."""
+
+    def __init__(
+        self,
+        request: Request,
+        service: Annotated[Service, Depends(get_service)],
+        form: Annotated[ClipForm, Depends()],
+    ) -> None:
+        self.request, self.service, self._form = request, service, form
+
+    @asynccontextmanager
+    async def admit(self, num_windows: int = 1) -> AsyncIterator[Admitted]:
+        """Yield the request; raises as `Service.admission` does, and 400 for a form or a model that is wrong."""
+        form, service = self._form, self.service
+        meta, model = _parse_meta(form.meta), service.models.get(form.model, form.version)
+        files: dict[Stream, UploadFile | None] = {"rgb": form.rgb, "depth": form.depth}
+        async with service.admission(self.request, model) as deadline, _saved(files) as uploads:
+            manifest = model.bundle.manifest
+            clip = ClipRequest(
+                uploads, meta, service.limits, manifest.clip_spec, model.streams, tuple(manifest.alone), num_windows
+            )
+            yield Admitted(model, deadline, clip)
+
+
+def _parse_meta(meta: str | None) -> ClipMeta:
+    """Return the form's `meta`; raises 400 when it is not what `ClipMeta` says."""
+    try:
+        return ClipMeta.model_validate_json(meta or "{}")
+    except ValidationError as error:
+        reasons = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'meta'}: {e['msg']}" for e in error.errors())
+        raise ServiceError(HTTPStatus.BAD_REQUEST, "malformed_meta", f"meta: {reasons}") from error
+
+
+@asynccontextmanager
+async def _saved(files: dict[Stream, UploadFile | None]) -> AsyncIterator[tuple[Upload, ...]]:
+    """Put the files that were sent where decoder processes can read them, for the length of the block."""
+    given = [(stream, file) for stream, file in files.items() if file is not None]
+    with TemporaryDirectory(prefix="rgbd-motion-") as folder:
+        # In a thread: hundreds of megabytes must not keep all other requests waiting.
+        yield tuple([await asyncio.to_thread(_save, Path(folder) / stream, stream, file) for stream, file in given])
+
+
+def _save(path: Path, stream: Stream, file: UploadFile) -> Upload:
+    with path.open("wb") as target:
+        shutil.copyfileobj(file.file, target)
+    return Upload(stream, path, file.filename or "upload")
