@@ -31,22 +31,39 @@ class Model:
 
 @dataclass(frozen=True)
 class Clip:
-    """What was seen: frames that arrived in each stream (None for a stream not sent) and frames that were sampled."""
+    """What was seen: frames that arrived in each stream (None for a stream not sent) and frames that were sampled.
+
+    `aligned_by` says how two streams were brought together: by "time", or by "index" where no times are known.
+    """
 
     rgb_frames: int | None
     depth_frames: int | None
     sampled: int
     duration_s: float | None
+    aligned_by: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """One part of a long clip, from `start` to `end`: in seconds, or frame numbers where no times are known."""
+
+    start: float
+    end: float
+    predictions: tuple[Score, ...]
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer to one clip; `predictions` and each of `streams` hold the most probable label first."""
+    """The answer to one clip; `predictions` and each of `streams` hold the most probable label first.
+
+    `windows` has the parts of a clip that was asked for in several.
+    """
 
     request_id: str
     model: Model
     predictions: tuple[Score, ...]
     streams: dict[str, tuple[Score, ...]]
+    windows: tuple[Window, ...]
     clip: Clip
     timing_ms: dict[str, float]
     warnings: tuple[str, ...]
@@ -63,6 +80,9 @@ def parse_prediction(body: Any) -> Prediction:
             model=_pick(Model, body["model"]),
             predictions=_scores(body["predictions"]),
             streams={name: _scores(scores) for name, scores in body["streams"].items()},
+            windows=tuple(
+                Window(window["start"], window["end"], _scores(window["predictions"])) for window in body["windows"]
+            ),
             clip=_pick(Clip, body["clip"]),
             timing_ms=dict(body["timing_ms"]),
             warnings=tuple(body["warnings"]),

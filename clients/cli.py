@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,6 +18,7 @@ from clients.client import Client
 from clients.errors import ClientError, InputError, RefusedError
 
 _WIDTH = 80
+_KEY_VARIABLE = "RGBD_MOTION_KEY"  # no flag: other users of the machine can read those
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     errors = Console(stderr=True, soft_wrap=True)
     try:
-        with Client(options.url, timeout_s=options.timeout_s) as client:
+        with Client(options.url, api_key=os.environ.get(_KEY_VARIABLE), timeout_s=options.timeout_s) as client:
             if options.command == "predict":
                 _predict(client, options)
             else:
@@ -50,12 +52,19 @@ def _parser() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--url", default="http://127.0.0.1:8000", help="address of the service (%(default)s)")
     shared.add_argument("--timeout-s", type=float, default=60.0, help="seconds to wait for an answer (%(default)g)")
-    parser = argparse.ArgumentParser(prog="python -m clients", description="Ask the service what motion a clip shows.")
+    parser = argparse.ArgumentParser(
+        prog="python -m clients",
+        description="Ask the service what motion a clip shows.",
+        epilog=f"A service that asks for a key gets that of the environment variable {_KEY_VARIABLE}.",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     predict = commands.add_parser("predict", parents=[shared], help="send a clip and print the ranked answer")
     predict.add_argument("--rgb", type=Path, metavar="FILE", help="video, zip, .npz, or a folder of frames")
     predict.add_argument("--depth", type=Path, metavar="FILE", help="the same for depth, 16 bits, lossless")
     predict.add_argument("--top-k", type=int, default=5, help="how many labels (%(default)s)")
+    predict.add_argument(
+        "--windows", type=int, default=1, help="parts of a long clip, answered one by one (%(default)s)"
+    )
     predict.add_argument("--depth-scale-mm", type=float, help="millimetres of one unit of depth, where it is not 1")
     predict.add_argument("--json", action="store_true", help="print the answer as JSON")
     commands.add_parser("health", parents=[shared], help="say whether the service is ready")
@@ -63,7 +72,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _predict(client: Client, options: argparse.Namespace) -> None:
-    answer = client.predict(options.rgb, options.depth, depth_scale_mm=options.depth_scale_mm, top_k=options.top_k)
+    answer = client.predict(
+        options.rgb,
+        options.depth,
+        depth_scale_mm=options.depth_scale_mm,
+        top_k=options.top_k,
+        windows=options.windows,
+    )
     if options.json:
         sys.stdout.write(json.dumps(asdict(answer), indent=2) + "\n")
     else:
@@ -76,6 +91,10 @@ def _print_answer(console: Console, answer: Prediction) -> None:
         if scores:
             best = scores[0]
             console.print(f"[dim]{escape(name)} stream:[/] {escape(best.label)} {best.score:.1%}")
+    for window in answer.windows:
+        best, unit = window.predictions[0], "s" if answer.clip.duration_s else "frames"
+        stretch = f"{window.start:g} to {window.end:g} {unit}:"
+        console.print(f"[dim]{stretch}[/] {escape(best.label)} {best.score:.1%}")
     model, total_ms = answer.model, answer.timing_ms.get("total", 0.0)
     console.print(
         f"[dim]{escape(model.name)} {escape(model.version)}, {escape(model.runtime)} {model.device} {model.precision}, "

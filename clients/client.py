@@ -21,15 +21,23 @@ _LONGEST_WAIT_S = 30.0  # a service that asks for more is not coming back soon: 
 class Client:
     """A connection to one service; use it as a context manager, or call `close`.
 
-    `timeout_s` bounds each silence of the service, `num_retries` how often a request is repeated when the service
-    says that it is busy (429, 503), after the time its Retry-After header asks for.
+    `api_key` is for services that ask for one. `timeout_s` bounds each silence of the service, `num_retries` how often
+    a request is repeated when the service says that it is busy (429, 503), after the time its Retry-After header asks
+    for.
     """
 
-    def __init__(self, url: str = "http://127.0.0.1:8000", *, timeout_s: float = 60.0, num_retries: int = 3) -> None:
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8000",
+        *,
+        api_key: str | None = None,
+        timeout_s: float = 60.0,
+        num_retries: int = 3,
+    ) -> None:
         self._url = url
         self._num_retries = num_retries
         try:
-            self._http = httpx.Client(base_url=url, timeout=timeout_s)
+            self._http = httpx.Client(base_url=url, timeout=timeout_s, headers=_authorization(api_key))
         except httpx.InvalidURL as error:
             raise InputError(f"{url}: is not an address ({error}); give one like http://127.0.0.1:8000") from error
 
@@ -50,11 +58,13 @@ class Client:
         *,
         depth_scale_mm: float | None = None,
         top_k: int = 5,
+        windows: int = 1,
     ) -> Prediction:
         """Return the service's answer for one clip.
 
         `rgb` and `depth` are each a video, a zip of frames, an .npz, or a folder of JPEG or PNG frames; the model's
         modality says which are needed. `depth_scale_mm` is the millimetres of one unit of 16-bit depth (service: 1).
+        A long clip is looked at in `windows` equal parts; the answer is their mean, and has each part's own.
         Raises `InputError`, `UnreachableError`, `RefusedError` or `UnexpectedAnswerError`.
         """
         paths = {name: path for name, path in (("rgb", rgb), ("depth", depth)) if path is not None}
@@ -66,7 +76,8 @@ class Client:
             for name, path in paths.items():
                 file_name, file = open_upload(path)
                 files[name] = (file_name, stack.enter_context(file))
-            return parse_prediction(self._ask("POST", "/predict", files=files, data=meta, params={"top_k": top_k}))
+            params = {"top_k": top_k, "windows": windows}
+            return parse_prediction(self._ask("POST", "/predict", files=files, data=meta, params=params))
 
     def check_ready(self) -> None:
         """Return when the service is ready to predict; raises like `predict` when it is not."""
@@ -98,6 +109,10 @@ class Client:
         if not response.is_success:
             raise _refusal(response)
         return response
+
+
+def _authorization(api_key: str | None) -> dict[str, str]:
+    return {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
 
 
 def _retry_after_s(response: httpx.Response) -> float:

@@ -21,6 +21,7 @@ from clients.errors import BusyError, InputError, RefusedError, UnexpectedAnswer
 from clients.uploads import open_upload
 from preprocess.frames import write_video
 from tests.clients.recording import color_frames, depth_frames, write_frames, write_recording
+from tests.commands import run_module
 from tests.serve.server import running_server
 from tests.serve.tiny_bundle import make_bundle
 
@@ -45,6 +46,31 @@ def test_the_answer_is_the_services_own(url: str, tmp_path: Path) -> None:
     assert answer.streams["rgb"][0].label == "red"
     assert answer.clip.rgb_frames == 12
     assert answer.timing_ms["total"] > 0
+
+
+def test_a_long_clip_is_answered_part_by_part(url: str, tmp_path: Path) -> None:
+    rgb, depth = write_recording(tmp_path)
+    with Client(url) as client:
+        answer = client.predict(rgb, depth, windows=2)
+    assert [window.start for window in answer.windows] == [0, answer.windows[0].end]
+    best = answer.predictions[0]
+    scores = [score.score for window in answer.windows for score in window.predictions if score.index == best.index]
+    assert best.score == pytest.approx(sum(scores) / 2)
+    result = run_module("clients", "predict", "--rgb", rgb, "--depth", depth, "--url", url, "--windows", "2")
+    assert [line.split()[3] for line in result.stdout.splitlines() if " to " in line] == ["s:", "s:"]
+
+
+def test_a_service_with_keys_gets_the_clients(tmp_path: Path) -> None:
+    rgb, depth = write_recording(tmp_path)
+    key = run_module("serve.keys", "camera", "--file", tmp_path / "keys.json").stdout.strip()
+    with running_server(make_bundle(tmp_path / "bundle"), api_keys=tmp_path / "keys.json") as server:
+        with Client(server.url, api_key=key) as client:
+            assert len(client.predict(rgb, depth).predictions) == 3
+        with Client(server.url) as client, pytest.raises(RefusedError, match="send a key"):
+            client.predict(rgb, depth)
+        command = ("clients", "predict", "--rgb", rgb, "--depth", depth, "--url", server.url)
+        assert run_module(*command, RGBD_MOTION_KEY=key).returncode == 0
+        assert "401 unknown_key" in run_module(*command).stderr
 
 
 def test_a_folder_of_frames_answers_as_its_array_does(url: str, tmp_path: Path) -> None:
@@ -155,7 +181,8 @@ ANSWER = {
     "model": {"name": "m", "version": "1", "modality": "rgb", "runtime": "r", "device": "cpu", "precision": "fp32"},
     "predictions": [{"label": "wave", "index": 0, "score": 1.0, "new_in_2030": True}],
     "streams": {},
-    "clip": {"rgb_frames": 3, "depth_frames": None, "sampled": 4, "duration_s": None},
+    "windows": [],
+    "clip": {"rgb_frames": 3, "depth_frames": None, "sampled": 4, "duration_s": None, "aligned_by": "index"},
     "timing_ms": {"total": 1.0},
     "warnings": [],
 }
