@@ -24,7 +24,7 @@ COPY --from=build /venv /venv
 # ONNX Runtime finds CUDA where the system's linker does.
 RUN find /venv -path '*/nvidia/*' -name lib -type d > /etc/ld.so.conf.d/nvidia.conf && ldconfig \
     && useradd --system --uid 10001 --home-dir /tmp service
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 RGBD_MOTION_LOG_FORMAT=json
 USER service
 WORKDIR /tmp
 EXPOSE 8000

@@ -1,15 +1,18 @@
 """`python -m serve --bundle FOLDER`: the HTTP service."""
 
 import argparse
+import logging
+from contextlib import AbstractContextManager, nullcontext
 
-from rich.console import Console
-
-from preprocess.errors import run_command
+from preprocess.errors import UserError, run_command
 from serve.app import create_app
 from serve.loading import load_models
-from serve.repository import Repository
+from serve.logs import set_up_logging
+from serve.models import ServedModel
 from serve.server import DrainingServer, listen
 from serve.settings import add_flags, read_settings
+
+_log = logging.getLogger("serve")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -17,30 +20,41 @@ def main(arguments: list[str] | None = None) -> int:
     options = vars(_parser().parse_args(arguments))
     command = options.pop("command")
     settings = read_settings(options)
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    console.print(f"settings: {settings.described()}", markup=False)
+    set_up_logging(settings.log_format)
+    _log.info("settings: %s", settings.described())
     models = load_models(settings)
     app = create_app(models, settings)
+    traces = _exported_traces(settings.otlp_endpoint)
     listener = listen(settings.host, settings.port)
-    _announce(console, models)
+    for model in models.ready:
+        _log.info("serving %s", _described(model))
     host, port = listener.getsockname()[:2]
     if command == "check":
         listener.close()
-        console.print(f"all is well; the service would listen on http://{host}:{port}")
+        _log.info("all is well; the service would listen on http://%s:%d", host, port)
         return 0
-    console.print(f"open [bold]http://{host}:{port}[/], or http://{host}:{port}/docs; Ctrl-C stops")
-    DrainingServer(app).run(sockets=[listener])
+    _log.info("open http://%s:%d, or http://%s:%d/docs; Ctrl-C stops", host, port, host, port)
+    with traces:
+        DrainingServer(app).run(sockets=[listener])
     return 0
 
 
-def _announce(console: Console, models: Repository) -> None:
-    for model in models.ready:
-        described = model.reply
-        console.print(
-            f"serving [bold]{described.name}[/] {described.version} ({described.modality}, "
-            f"{len(model.bundle.manifest.labels)} classes) with {described.runtime} in {described.precision} "
-            f"on {described.device}"
-        )
+def _described(model: ServedModel) -> str:
+    facts, num_classes = model.reply, len(model.bundle.manifest.labels)
+    return (
+        f"{facts.name} {facts.version} ({facts.modality}, {num_classes} classes) with {facts.runtime} in "
+        f"{facts.precision} on {facts.device}"
+    )
+
+
+def _exported_traces(endpoint: str | None) -> AbstractContextManager[None]:
+    if endpoint is None:
+        return nullcontext()
+    try:
+        from serve.otlp import exported_traces  # noqa: PLC0415  needs an extra
+    except ImportError as error:
+        raise UserError("otlp_endpoint needs OpenTelemetry's exporter; install the 'otel' extra") from error
+    return exported_traces(endpoint)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,7 +16,8 @@ from serve.keys import read_keys
 from serve.middleware import RequestEnvelope
 from serve.reference import DescribedApp
 from serve.repository import Repository
-from serve.routes import control, explain, health, infer, predict, preview
+from serve.request_log import RequestLog
+from serve.routes import admin, control, explain, health, infer, predict, preview
 from serve.routes import models as descriptions
 from serve.service import Service
 from serve.settings import Settings
@@ -43,9 +44,10 @@ def create_app(models: Repository, settings: Settings) -> FastAPI:
     keys = read_keys(settings.api_keys) if settings.api_keys else None
     app.add_middleware(Gate, keys=keys, origins=settings.cors_origins, is_private=settings.is_private)
     app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"])
+    app.add_middleware(RequestLog)
     app.add_middleware(RequestEnvelope, settings=settings)
     install_error_handlers(app)
-    for routes in (predict, explain, preview, health, descriptions, infer, control):
+    for routes in (predict, explain, preview, health, descriptions, infer, control, admin):
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
 

@@ -46,7 +46,7 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
 async def _no_space(request: Request, error: Exception) -> JSONResponse:
     if not (isinstance(error, OSError) and error.errno in _NO_SPACE):
         raise error
-    _log.error("request %s: no space for the upload (%s)", request.state.request_id, error.strerror)
+    _log.error("no space for the upload of request %s: %s", request.state.request_id, error.strerror)
     detail = "there is no space for the upload at the moment; tell the service's owner, and come back later"
     return refusal(request, ServiceError(HTTPStatus.INSUFFICIENT_STORAGE, "no_space", detail))
 
@@ -72,6 +72,7 @@ async def _broken(request: Request, error: Exception) -> JSONResponse:
 
 
 def _problem(request: Request, status: HTTPStatus, error: str, detail: str, headers: dict[str, str]) -> JSONResponse:
+    request.state.error = error
     request.app.state.service.metrics.count_refusal(error)
     content = {
         "type": "about:blank",

@@ -3,7 +3,7 @@
 import math
 import time
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
@@ -16,7 +16,7 @@ from serve.keys import ApiKey, find_key
 from serve.settings import is_loopback
 
 _PUBLIC = ("/static/", "/v2/health/")  # what a browser needs before it has a key, and what supervisors ask
-_PUBLIC_PATHS = ("/", "/docs", "/openapi.json")
+_PUBLIC_PATHS = ("/", "/admin/status", "/docs", "/openapi.json")
 _ADMIN = ("/admin", "/v2/repository/")
 
 
@@ -47,14 +47,14 @@ class Gate:
 
     def _check_sender(self, request: Request) -> None:
         host, origin = request.headers.get("host", ""), request.headers.get("origin")
-        if self._is_private and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+        if self._is_private and not is_loopback(_split(f"//{host}").hostname or ""):
             raise ServiceError(
                 HTTPStatus.FORBIDDEN,
                 "foreign_host",
                 f"this service is for this machine alone, and was asked for as {host!r}; behind a proxy, give it keys "
                 "or start it with --allow-anonymous",
             )
-        if origin is not None and urlsplit(origin).netloc != host and origin not in self._origins:
+        if origin is not None and _split(origin).netloc != host and origin not in self._origins:
             raise ServiceError(
                 HTTPStatus.FORBIDDEN,
                 "foreign_origin",
@@ -64,7 +64,11 @@ class Gate:
 
     def _check_key(self, request: Request) -> None:
         path = request.url.path
-        if self._keys is None or path.startswith(_PUBLIC) or path in _PUBLIC_PATHS:
+        if path.startswith(_PUBLIC) or path in _PUBLIC_PATHS:
+            return
+        if self._keys is None:
+            if path.startswith(_ADMIN) and not self._is_private:
+                raise ServiceError(HTTPStatus.FORBIDDEN, "not_admin", "start the service with keys to allow this")
             return
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         key = find_key(self._keys, token.strip()) if scheme.lower() == "bearer" else None
@@ -87,3 +91,10 @@ class Gate:
                 f"{name} may ask {rate.amount} times a minute; come back later",
                 retry_after_s=max(1, math.ceil(wait_s)),
             )
+
+
+def _split(address: str) -> SplitResult:
+    try:
+        return urlsplit(address)
+    except ValueError:  # nobody's address
+        return urlsplit("")

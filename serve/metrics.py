@@ -68,6 +68,12 @@ class Metrics:
         """Count a request that was not answered, by the word of its problem."""
         self._refusals.labels(error).inc()
 
+    @property
+    def refusals(self) -> dict[str, int]:
+        """How many requests were refused, by the word of their problem."""
+        samples = (sample for family in self._refusals.collect() for sample in family.samples)
+        return {s.labels["error"]: int(s.value) for s in samples if s.name.endswith("_total")}
+
     def text(self) -> bytes:
         """Return everything in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -82,6 +82,33 @@ class IndexEntry(BaseModel):
     reason: str
 
 
+class AdminModel(IndexEntry):
+    """A version of a model, and, where it is loaded, what runs it and what it did since; times are means of a clip."""
+
+    modality: str | None = None
+    runtime: str | None = None
+    device: str | None = None
+    precision: str | None = None
+    clips: int | None = None
+    batches: int | None = None
+    mean_ms: float | None = None
+    queue_mean_ms: float | None = None
+
+
+class AdminState(BaseModel):
+    """What a service process does, did so far, and how it was set up."""
+
+    version: str
+    uptime_s: float
+    draining: bool
+    in_flight: int
+    queue_clips: int
+    memory_mb: int
+    settings: dict[str, str]
+    refusals: dict[str, int]
+    models: list[AdminModel]
+
+
 class Prediction(BaseModel):
     """One class; `score` is its probability, and those of all classes add up to 1."""
 

@@ -23,7 +23,9 @@ class DrainingServer(uvicorn.Server):
 
     def __init__(self, app: FastAPI) -> None:
         super().__init__(
-            uvicorn.Config(app, http=PatientProtocol, log_level="warning", timeout_graceful_shutdown=_CLOSE_S)
+            uvicorn.Config(
+                app, http=PatientProtocol, log_config=None, access_log=False, timeout_graceful_shutdown=_CLOSE_S
+            )
         )
         self._service: Service = app.state.service
         self._drained_by = float("inf")

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import TypeVar
 
+import psutil
 from fastapi import Request
 
 from preprocess.errors import MediaError
@@ -20,6 +21,7 @@ from serve.metrics import Metrics
 from serve.models import ServedModel
 from serve.repository import Repository
 from serve.settings import Settings
+from serve.tracing import tracer
 from serve.workers import Decoders
 
 Result = TypeVar("Result")
@@ -34,10 +36,11 @@ class Service:
         self._decoders = Decoders(settings.num_decoders, settings.decoder_memory_mb, settings.decoder_cpu_s)
         self.metrics = Metrics(lambda: models.ready, settings.max_batch)
         self._batcher = Batcher(settings.max_batch, settings.max_delay_ms / 1000, self.metrics.count_batch)
-        self._num_requests = 0
+        self.num_requests = 0
+        self._started_at = time.monotonic()
         self.one_explanation = asyncio.Lock()  # each takes as much as dozens of clips
-        self.metrics.watch("requests_in_flight", "Requests at work or waiting.", lambda: self._num_requests)
-        self.metrics.watch("queue_clips", "Clips that wait for the network.", lambda: self._batcher.num_waiting)
+        self.metrics.watch("requests_in_flight", "Requests at work or waiting.", lambda: self.num_requests)
+        self.metrics.watch("queue_clips", "Clips that wait for the network.", lambda: self.num_waiting)
         self.is_draining = False
 
     @asynccontextmanager
@@ -53,6 +56,21 @@ class Service:
                 await worker
             self._decoders.close()
 
+    @property
+    def uptime_s(self) -> float:
+        """For how long there has been this service."""
+        return time.monotonic() - self._started_at
+
+    @property
+    def num_waiting(self) -> int:
+        """Clips that wait for the network."""
+        return self._batcher.num_waiting
+
+    @property
+    def memory_mb(self) -> int:
+        """MiB of the process, without its decoders."""
+        return psutil.Process().memory_info().rss >> 20
+
     def drain(self) -> None:
         """From now on send new requests away."""
         self.is_draining = True
@@ -60,7 +78,7 @@ class Service:
     @property
     def is_idle(self) -> bool:
         """Whether no request is at work or waiting."""
-        return self._num_requests == 0
+        return self.num_requests == 0
 
     def check_ready(self) -> None:
         """Raise 503 when no new request is taken."""
@@ -71,11 +89,11 @@ class Service:
     def check_room(self) -> None:
         """Raise 503 when the service is being stopped, 429 when there are too many requests."""
         self.check_ready()
-        if self._num_requests >= self.settings.max_requests:
+        if self.num_requests >= self.settings.max_requests:
             raise ServiceError(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 "queue_full",
-                f"{self._num_requests} requests are at work or waiting; come back in a moment",
+                f"{self.num_requests} requests are at work or waiting; come back in a moment",
             )
 
     @asynccontextmanager
@@ -87,15 +105,15 @@ class Service:
         """
         self.check_room()
         timeout_s = requested_timeout_s(request, self.settings.deadline_s)
-        if (expected_s := self._batcher.expected_s(model, self._num_requests)) > timeout_s:
+        if (expected_s := self._batcher.expected_s(model, self.num_requests)) > timeout_s:
             raise ServiceError(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "overloaded",
-                f"{self._num_requests} requests come first, an answer would take {expected_s:.1f} s, and only "
+                f"{self.num_requests} requests come first, an answer would take {expected_s:.1f} s, and only "
                 f"{timeout_s:g} s are allowed; come back later, or allow more time",
                 retry_after_s=math.ceil(expected_s - timeout_s),
             )
-        self._num_requests += 1
+        self.num_requests += 1
         try:
             async with asyncio.timeout(timeout_s), while_connected(request):
                 yield time.perf_counter() + timeout_s
@@ -107,12 +125,13 @@ class Service:
                 "again when the service is less busy",
             ) from error
         finally:
-            self._num_requests -= 1
+            self.num_requests -= 1
 
     async def decode(self, function: Callable[[ClipRequest], Result], request: ClipRequest) -> Result:
         """Return `function(request)` from a decoder process; what is wrong with the upload becomes a `ServiceError`."""
         try:
-            return await self._decoders.run(function, request)
+            with tracer.start_as_current_span("decode"):
+                return await self._decoders.run(function, request)
         except MissingStreamError as error:
             raise ServiceError(HTTPStatus.BAD_REQUEST, "missing_stream", str(error)) from error
         except UnknownContainerError as error:
@@ -124,7 +143,10 @@ class Service:
 
     async def infer(self, model: ServedModel, clips: Clips, deadline: float) -> Inferred:
         """Return a model's answer to one clip; raises `TooLateError` when it cannot come by the deadline."""
-        return await self._batcher.infer(model, clips, deadline)
+        with tracer.start_as_current_span("infer", attributes={"model": model.name, "version": model.version}) as span:
+            inferred = await self._batcher.infer(model, clips, deadline)
+            span.set_attributes({"queue_ms": inferred.queue_ms, "inference_ms": inferred.inference_ms})
+        return inferred
 
 
 def get_service(request: Request) -> Service:

@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from preprocess.errors import ConfigError
+from serve.logs import LogFormat
 
 _PREFIX = "RGBD_MOTION_"
 
@@ -58,6 +59,8 @@ class Settings(BaseSettings):
     upload_s: float = Field(120.0, gt=0, description="seconds that a request may take to arrive")
     deadline_s: float = Field(60.0, gt=0, description="seconds for one request, from its last byte to its answer")
     drain_s: float = Field(30.0, gt=0, description="seconds for the requests at work when told to stop")
+    log_format: LogFormat = Field("text", description="text: lines for people; json: for programs")
+    otlp_endpoint: str | None = Field(None, description="an OpenTelemetry collector, such as http://127.0.0.1:4318")
     num_decoders: int = Field(2, ge=1, description="processes that decode uploads")
     decoder_memory_mb: int = Field(4096, ge=512, description="MiB of one such process")
     decoder_cpu_s: int = Field(120, ge=1, description="seconds of computing for one upload in such a process")
@@ -97,7 +100,11 @@ class Settings(BaseSettings):
 
     def described(self) -> str:
         """Return all settings as one line for people; none of them is a secret: keys lie in a file of their own."""
-        return ", ".join(f"{name}={value}" for name, value in self.model_dump(exclude_none=True).items())
+        return ", ".join(f"{name}={value}" for name, value in self.shown().items())
+
+    def shown(self) -> dict[str, str]:
+        """Return the settings that are set, by name. None is a secret: of keys, only the file's name is known."""
+        return {name: str(value) for name, value in self.model_dump(exclude_none=True).items()}
 
 
 def is_loopback(host: str) -> bool:

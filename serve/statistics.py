@@ -17,6 +17,10 @@ class _Span:
         self.count += count
         self.ns += int(seconds * 1e9)
 
+    @property
+    def mean_ms(self) -> float | None:
+        return self.ns / self.count / 1e6 if self.count else None
+
     def report(self) -> dict[str, int]:
         return {"count": self.count, "ns": self.ns}
 
@@ -44,6 +48,15 @@ class ModelStatistics:
     def note_failure(self, num_clips: int, seconds: float) -> None:
         """Count clips whose batch the runtime could not compute."""
         self._fail.add(seconds * num_clips, num_clips)
+
+    def summary(self) -> dict[str, float | None]:
+        """Return the numbers that a person asks for first: clips, batches, and what a clip took and waited."""
+        return {
+            "clips": self._success.count,
+            "batches": sum(span.count for span in self._batches.values()),
+            "mean_ms": self._infer.mean_ms,
+            "queue_mean_ms": self._queue.mean_ms,
+        }
 
     def report(self, name: str, version: str) -> dict[str, Any]:
         """Return the entry of one model in `model_stats`; durations are sums, in nanoseconds."""

@@ -107,6 +107,8 @@ def test_pages_of_others_are_kept_out(server: RunningServer, guarded: RunningSer
     )
     assert ask(server, None, "/v2/models", Origin=server.url).status_code == 200
     refused(ask(server, None, "/v2/models", Host="evil.example"), 403, "foreign_host")  # a name that leads to 127.0.0.1
+    refused(ask(server, None, "/v2/models", Host="[::"), 403, "foreign_host")
+    refused(ask(server, None, "/v2/models", Origin="http://[::"), 403, "foreign_origin")
     refused(ask(server, None, "/v2/models", Host="evil.example", Origin="http://evil.example"), 403, "foreign_host")
     assert ask(server, None, "/v2/models", Host="localhost:8000").status_code == 200
     refused(ask(guarded, keys["plain"], "/v2/models", Origin="https://evil.example"), 403, "foreign_origin")
