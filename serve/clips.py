@@ -122,20 +122,23 @@ def read_together(
             continue
 
 
-def align(streams: Streams, meta: ClipMeta) -> Alignment:
+def align(streams: Streams, meta: ClipMeta, limits: Limits) -> Alignment:
     """Return the streams beside each other: tracks of one file by the file's times, files from their first frames."""
     lines = {}
     for stream, (upload, reader) in streams.items():
         said = (meta.depth_fps if stream == "depth" else None) or meta.fps
         with named(upload):
-            lines[stream] = make_timeline(reader.num_frames, said or reader.fps, None if said else reader.times_s)
+            line = make_timeline(reader.num_frames, said or reader.fps, None if said else reader.times_s)
+            if line.is_timed:
+                limits.check_duration(line.end - float(line.clock[0]))
+            lines[stream] = line
     if len({upload.path for upload, _ in streams.values()}) > 1:
         lines = {stream: line.from_start() for stream, line in lines.items()}
     return Alignment(lines)
 
 
 def _decode(streams: Streams, request: ClipRequest) -> DecodedClip:
-    alignment = align(streams, request.meta)
+    alignment = align(streams, request.meta, request.limits)
     whole = alignment.whole(request.meta)
     windows = alignment.split(whole, request.num_windows)
     chosen = [alignment.sample(window, request.spec.num_frames) for window in windows]

@@ -36,7 +36,7 @@ def make_previews(request: ClipRequest) -> dict[Stream, StreamPreview]:
 
 
 def _preview(streams: Streams, request: ClipRequest) -> dict[Stream, StreamPreview]:
-    alignment = align(streams, request.meta)
+    alignment = align(streams, request.meta, request.limits)
     whole = alignment.whole(request.meta)
     counts = whole.num_frames
     shown = alignment.sample(whole, min(_FRAMES, *counts.values()))

@@ -32,7 +32,7 @@ class Service:
 
     def __init__(self, models: Repository, settings: Settings) -> None:
         self.models, self.settings = models, settings
-        self.limits = Limits(settings.max_frames, settings.max_pixels)
+        self.limits = Limits(settings.max_frames, settings.max_pixels, settings.max_duration_s)
         self._decoders = Decoders(settings.num_decoders, settings.decoder_memory_mb, settings.decoder_cpu_s)
         self.metrics = Metrics(lambda: models.ready, settings.max_batch)
         self._batcher = Batcher(settings.max_batch, settings.max_delay_ms / 1000, self.metrics.count_batch)

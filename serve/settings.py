@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(200, ge=1, description="MiB of one request")
     max_frames: int = Field(3000, ge=1, description="frames of one stream: 100 s at 30 frames/s")
     max_pixels: int = Field(3840 * 2160, ge=1, description="pixels of one frame")
+    max_duration_s: float = Field(600.0, gt=0, description="seconds of one stream")
     max_requests: int = Field(16, ge=1, description="requests at work or waiting; more are told to come back")
     max_batch: int = Field(4, ge=1, description="clips in one run of the network")
     max_delay_ms: float = Field(0.0, ge=0, description="that a clip waits for company; worth it on GPUs")

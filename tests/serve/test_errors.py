@@ -123,6 +123,11 @@ def test_uploads_that_are_too_large(server: RunningServer) -> None:
     assert "70 MiB" in refused(post(server, rgb=bomb, depth=depth), 413, "too_large")
 
 
+def test_recordings_that_go_on_for_too_long(server: RunningServer) -> None:
+    answer = post(server, rgb=npz(rgb_frames()), depth=npz(depth_frames()), meta={"fps": 0.01})
+    assert "rgb (upload): lasts 1200 s; the service takes 600 s" in refused(answer, 413, "too_large")
+
+
 def test_a_body_without_a_length_is_counted(server: RunningServer) -> None:
     def chunks() -> Iterator[bytes]:
         yield b'--x\r\nContent-Disposition: form-data; name="rgb"; filename="endless"\r\n\r\n'
