@@ -24,7 +24,6 @@ from serve.schemas import ClipMeta
 from serve.timeline import AlignedBy, Alignment, Indices, Part, make_timeline
 
 Result = TypeVar("Result")
-Streams = Mapping[Stream, "tuple[Upload, StreamReader]"]
 
 
 class MissingStreamError(MediaError):
@@ -39,6 +38,9 @@ class Upload:
     path: Path
     filename: str
     track: int = 0
+
+
+Streams = Mapping[Stream, tuple[Upload, StreamReader]]
 
 
 @dataclass(frozen=True)

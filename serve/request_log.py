@@ -44,11 +44,12 @@ class RequestLog:
 def _write(scope: Scope, status: int, trace_id: str | None) -> None:
     state: dict[str, Any] = scope["state"]
     took_ms = round((time.perf_counter() - state["received_at"]) * 1000, 1)
+    path = scope["raw_path"].decode("latin-1")  # as it was sent: unquoted, it could hold the end of the line
     facts = {
         "request_id": state["request_id"],
         "trace_id": trace_id,
         "method": scope["method"],
-        "path": scope["path"],
+        "path": path,
         "status": status,
         "error": state.get("error"),
         "key": state.get("key_name"),
@@ -56,5 +57,5 @@ def _write(scope: Scope, status: int, trace_id: str | None) -> None:
     }
     level = logging.DEBUG if status < 400 and scope["path"].startswith(_QUIET) else logging.INFO
     reason = f" {facts['error']}" if facts["error"] else ""
-    message = f"{scope['method']} {scope['path']} {status}{reason}, {took_ms:.0f} ms, request {facts['request_id']}"
+    message = f"{scope['method']} {path} {status}{reason}, {took_ms:.0f} ms, request {facts['request_id']}"
     _log.log(level, "%s", message, extra={name: fact for name, fact in facts.items() if fact is not None})

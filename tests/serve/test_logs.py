@@ -61,8 +61,10 @@ def test_each_request_is_a_line_of_json_without_media_or_keys(tmp_path: Path) ->
 def test_a_failure_is_logged_under_its_request(tmp_path: Path) -> None:
     bundle = make_bundle(tmp_path)
     with running_server(bundle, log_format="json", max_requests=1) as server:
-        refused(httpx.get(server.url + "/nowhere", headers={"X-Request-ID": "mine-2"}), 404, "not_found")
+        missing = httpx.get(server.url + "/no%0Awhere", headers={"X-Request-ID": "mine-2"})
+        refused(missing, 404, "not_found")
         wait_until(lambda: len(requests_in(server)) == 1)
+        assert requests_in(server)[0]["path"] == "/no%0Awhere"
         assert requests_in(server)[0].items() >= {"request_id": "mine-2", "status": 404, "error": "not_found"}.items()
 
 
