@@ -1,5 +1,6 @@
 """Read and write videos, JPEG and 16-bit PNG; nothing else in the project touches a codec."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -125,8 +126,8 @@ def video_tracks(path: Path) -> list[VideoTrack]:
     try:
         with _open(path) as container:
             tracks = _decodable_tracks(container, path)
-            times: dict[int, list[int | None]] = {track.index: [] for track in tracks}
-            for packet in container.demux(*tracks):
+            times = defaultdict[int, list[int | None]](list)
+            for packet in container.demux(*tracks):  # of all streams, where none is a video
                 if packet.size:
                     times[packet.stream.index].append(packet.pts)
             knows_rotation = "mp4" in container.format.name  # alone among those that are read here
@@ -196,7 +197,8 @@ def to_frame(picture: av.VideoFrame) -> Frame:
     num_turns = _turn_deg(picture) // 90
     if picture.format.name.startswith("gray16"):
         return np.rot90(picture.to_ndarray(format="gray16le"), num_turns).astype(np.uint16, copy=False)
-    return np.rot90(picture.to_ndarray(format="rgb24"), num_turns).astype(np.uint8, copy=False)
+    # Each frame has a converter of its own, which would start a thread for each core: at 320x240 most of the time.
+    return np.rot90(picture.to_ndarray(format="rgb24", threads=1), num_turns).astype(np.uint8, copy=False)
 
 
 def decode_video(path: Path, stream: int = 0, *, num_threads: int = 0) -> Iterator[av.VideoFrame]:

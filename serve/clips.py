@@ -222,12 +222,12 @@ def _shortages(whole: Part, spec: ClipSpec) -> list[str]:
 
 
 def _remainders(alignment: Alignment) -> list[str]:
-    outside = " and ".join(f"{count} of {stream}" for stream, count in alignment.outside().items() if count)
+    outside = " and ".join(f"{count} {stream} frames" for stream, count in alignment.outside().items() if count)
     if not outside:
         return []
     if alignment.by == "time":
-        return [f"{outside} frames were left out: the other stream shows nothing of that time"]
+        return [f"{outside} were left out: the other stream shows nothing of that time"]
     return [
-        f"{outside} frames were left out: no times are known, so frames of the same number were taken together; where "
+        f"{outside} were left out: no times are known, so frames of the same number were taken together; where "
         "the rates differ, send fps and depth_fps in meta"
     ]

@@ -90,7 +90,12 @@ def _calibration_error(scores: Tensor, labels: Tensor) -> float:
 
 
 def fit_temperature(evaluation: Evaluation) -> float:
-    """Return what to divide scores by, so that their softmax is the probability of being right (Guo et al., 2017)."""
+    """Return what to divide scores by, so that their softmax is the probability of being right (Guo et al., 2017).
+
+    1 where every answer is right: how certain to be cannot be learnt without a mistake, and the fit would run to 0.
+    """
+    if accuracy(evaluation.scores["logits"], evaluation.labels) == 1:
+        return 1.0
     scores = torch.from_numpy(evaluation.scores["logits"]).double()
     labels = torch.from_numpy(evaluation.labels)
     log_temperature = torch.zeros((), dtype=torch.float64, requires_grad=True)
@@ -103,7 +108,6 @@ def fit_temperature(evaluation: Evaluation) -> float:
         return value
 
     optimizer.step(loss)
-    # Where every answer is right, the best temperature is 0: no more certain than a thousandfold.
     return float(log_temperature.detach().exp().clamp(1e-3, 1e3))
 
 

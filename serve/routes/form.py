@@ -97,4 +97,5 @@ async def _saved(files: dict[Stream, UploadFile | None]) -> AsyncIterator[tuple[
 def _save(path: Path, stream: Stream, file: UploadFile) -> Upload:
     with path.open("wb") as target:
         shutil.copyfileobj(file.file, target)
-    return Upload(stream, path, file.filename or "upload")
+    name = file.filename or "upload"
+    return Upload(stream, path, name.encode(errors="replace").decode())  # half a character cannot be answered with

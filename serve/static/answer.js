@@ -1,17 +1,16 @@
 // Shows the answer: the motion, its rivals as bars, what each stream's head says, and where the time went.
 
-import { create, showProblem } from "./problem.js";
+import { create, partsOf } from "./dom.js";
+import { showProblem } from "./problem.js";
+import { timingBar } from "./timing.js";
 
 const NUM_ROWS = 5;
 const STREAM_NAMES = { rgb: "Colour stream", depth: "Depth stream" };
-const TIMING_NAMES = { decode: "Decode", preprocess: "Prepare", queue: "Wait", inference: "Network", total: "Total" };
 
 export class AnswerView {
   constructor(element) {
     this.element = element;
-    this.parts = Object.fromEntries(
-      [...element.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part]),
-    );
+    this.parts = partsOf(element);
     this.setEmpty("Drop a recording to begin.");
   }
 
@@ -26,19 +25,18 @@ export class AnswerView {
   setProblem(problem, retry) {
     this.#setState("problem", "", "");
     // Where the same files would fail again, the remedy is in the words, and "Replace" is beside each recording.
-    showProblem(this.parts.problem, problem, problem.isPassing ? { label: "Try again", run: retry } : null);
+    showProblem(this.parts.problem, problem, problem.retry ? { label: problem.retry, run: retry } : null);
   }
 
   setAnswer(answer) {
     const [best] = answer.predictions;
     const { clip, streams, warnings, timing_ms: timing } = answer;
     this.#setState("answer", best.label, `${percent(best.score)}${describe(clip)}`);
-    this.parts.ranking.replaceChildren(...answer.predictions.map((score) => row(score, score.label)));
+    this.parts.ranking.replaceChildren(...answer.predictions.map((score) => row(score)));
     const heads = Object.keys(STREAM_NAMES).filter((name) => streams[name]?.length);
     this.parts.streams.replaceChildren(...heads.map((name) => streamCard(name, streams[name][0], best)));
     this.parts.warnings.replaceChildren(...warnings.map((text) => create("li", text)));
-    const times = Object.entries(TIMING_NAMES).filter(([name]) => name in timing);
-    this.parts.timings.replaceChildren(...times.map(([name, title]) => time(title, timing[name])));
+    this.parts.timings.replaceChildren(...timingBar(timing));
   }
 
   #setState(state, verdict, note) {
@@ -58,13 +56,11 @@ function describe(clip) {
   return frames ? `, from ${frames} frames${seconds}` : "";
 }
 
-function row(score, title, tag = "li") {
+function row(score, tag = "li") {
   const element = create(tag, "", "row");
-  const label = create("span", title, "label");
-  label.title = title; // a long one is cut off
   const bar = create("span", "", "bar");
   bar.style.setProperty("--share", score.score);
-  element.append(label, create("span", percent(score.score), "share"), bar);
+  element.append(create("span", score.label, "label"), create("span", percent(score.score), "share"), bar);
   return element;
 }
 
@@ -74,14 +70,8 @@ function streamCard(name, score, best) {
   const agrees = score.index === best.index ? "agrees" : "differs";
   const heading = create("h3", STREAM_NAMES[name]);
   heading.append(create("span", agrees, "agreement"));
-  card.append(heading, row(score, score.label, "p"));
+  card.append(heading, row(score, "p"));
   return card;
-}
-
-function time(title, ms) {
-  const group = create("div");
-  group.append(create("dt", title), create("dd", `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`));
-  return group;
 }
 
 function percent(share) {

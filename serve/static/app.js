@@ -1,10 +1,16 @@
-// The page: brings files, previews and answers together.
+// The page: brings the model, recordings and answers together.
 
 import { AnswerView } from "./answer.js";
+import { Camera } from "./camera.js";
+import { paintHeat } from "./heat.js";
+import { Masthead } from "./masthead.js";
 import { Player } from "./player.js";
-import { Problem } from "./problem.js";
-import { describeModel, predict, preview } from "./service.js";
+import { Recordings } from "./recordings.js";
+import { Requests } from "./requests.js";
+import { describeModel, explain, fetchExample, listModels, predict } from "./service.js";
 import { Stage } from "./stage.js";
+import { Timeline } from "./timeline.js";
+import { Why } from "./why.js";
 
 const POLL_MS = 3000;
 const NAMES = { rgb: "colour", depth: "depth" };
@@ -13,146 +19,143 @@ const LEADS = {
   depth: "Drop a depth recording of somebody moving.",
   rgbd: "Drop a colour recording of somebody moving, and the depth recorded with it.",
 };
+const MEASURED_HINT = "or choose a 16-bit video, a zip of PNGs, an .npz";
 
 const find = (id) => document.getElementById(id);
+const requests = new Requests();
 const answerView = new AnswerView(find("answer"));
+const masthead = new Masthead(find("model"), (model) => ask(model));
 const player = new Player({ play: find("play"), seek: find("seek"), clock: find("clock") });
+const timeline = new Timeline(find("timeline"));
 const stages = {};
 for (const element of document.querySelectorAll(".stage")) {
   const stream = element.dataset.stream;
-  stages[stream] = new Stage(element, (dropped, hasFolder) => takeFiles(stream, dropped, hasFolder));
+  stages[stream] = new Stage(element, (dropped, hasFolder) => {
+    if (stream === "rgb") camera.close();
+    recordings.take(stream, dropped, hasFolder);
+  });
 }
-
-let needed = ["rgb", "depth"]; // the streams that the model takes
-const files = {}; // stream -> the File chosen for it
-const onShow = new Set(); // the streams whose file the service could read
-let depthScale = 1; // millimetres of one unit
-let nextMeeting; // the timer that asks for the model again after the service was lost
-const requests = {}; // "rgb", "depth" or "predict" -> the AbortController of the request that is under way
+const camera = new Camera(stages.rgb, {
+  clear: () => recordings.release("rgb"),
+  take: (file) => recordings.take("rgb", [file]),
+});
+const recordings = new Recordings(stages, player, { changed: showProgress, lost: reportTrouble });
+let answer = null; // to what is on the stages
+const why = new Why(find("why"), find("reasons"), {
+  ask: (signal) => explain(recordings.clip, answer.predictions[0].index, signal),
+  show: showReasons,
+  durationS: () => player.durationS,
+});
 
 /* ---- the model ---- */
 
-async function meetModel() {
+let models = [];
+let nextMeeting; // the timer that asks for the models again after the service was lost
+
+async function meetModels() {
   try {
-    const model = await describeModel();
-    const runtime = `${model.runtime} ${model.device} ${model.precision}`;
-    setStatus("ready", `${model.name} ${model.version}`, runtime);
-    setInputs(model.modality, model.clip_spec.depth.mode === "image");
+    models = await listModels();
+    await ask(models.find((model) => isSame(model, recordings.model)) ?? models[0]);
   } catch (problem) {
-    reportDown(problem);
+    reportTrouble(problem);
   }
 }
 
-function setStatus(state, text, detail = "") {
-  find("model").dataset.state = state;
-  find("model-name").textContent = text;
-  find("model-detail").textContent = detail;
+const isSame = (a, b) => a.name === b?.name && a.version === b?.version;
+
+async function ask(model) {
+  try {
+    const details = await describeModel(model);
+    masthead.showModels(models, model);
+    if (isSame(model, recordings.model)) return; // the service is back, and what is on the stages still holds
+    camera.close();
+    recordings.use(model);
+    setInputs(model.modality, details.clip_spec.depth.mode === "image");
+  } catch (problem) {
+    reportTrouble(problem);
+  }
 }
 
 function setInputs(modality, takesDepthImages) {
-  needed = modality === "rgbd" ? ["rgb", "depth"] : [modality];
-  for (const stream of Object.keys(stages)) stages[stream].show(needed.includes(stream));
   find("stages").dataset.modality = modality;
   find("lead").textContent = LEADS[modality];
-  find("options").hidden = !needed.includes("depth") || takesDepthImages; // images have no unit
-  if (takesDepthImages) find("depth-hint").textContent = find("rgb-hint").textContent;
+  const needsDepth = recordings.needed.includes("depth");
+  find("options").hidden = !needsDepth || takesDepthImages; // images have no unit
+  find("example").hidden = needsDepth && takesDepthImages; // its depth is measured
+  find("depth-hint").textContent = takesDepthImages ? find("rgb-hint").textContent : MEASURED_HINT;
 }
 
-function reportDown(problem) {
-  setStatus("down", problem.title, "Trying again…");
+function reportTrouble(problem) {
   clearTimeout(nextMeeting);
-  nextMeeting = setTimeout(meetModel, POLL_MS);
+  masthead.showProblem(problem, problem.isDown ? null : meetModels);
+  if (problem.isDown) nextMeeting = setTimeout(meetModels, POLL_MS);
 }
 
 /* ---- recordings ---- */
 
-function takeFiles(stream, dropped, hasFolder) {
-  if (hasFolder || dropped.length > needed.length) {
-    release(stream);
-    const remedy = "Drop one file for each recording; pack the frames of a folder into a zip first.";
-    stages[stream].setProblem("", new Problem("These are not one file", remedy));
-    return;
-  }
-  const assigned = { [stream]: dropped[0] };
-  if (dropped.length === 2) {
-    // Two at once: their names say which is which, else the first is for where it was dropped.
-    const depth = dropped.findIndex((file) => /depth/i.test(file.name));
-    const first = depth === -1 ? (stream === "depth" ? 1 : 0) : 1 - depth;
-    [assigned.rgb, assigned.depth] = [dropped[first], dropped[1 - first]];
-  }
-  for (const [name, file] of Object.entries(assigned)) load(name, file);
+function showProgress() {
+  requests.abort("predict");
+  answer = null;
+  why.withdraw();
+  timeline.mark(recordings.previews);
+  const { missing, needed } = recordings;
+  find("recognise").disabled = missing.length === needed.length; // some models answer from one stream of two
+  if (missing.length === 0) recognise();
+  else if (missing.length < needed.length) answerView.setEmpty(`Now the ${NAMES[missing[0]]} recording.`);
+  else answerView.setEmpty("Drop a recording to begin.");
 }
 
-function release(stream) {
-  delete files[stream];
-  onShow.delete(stream);
-  player.unload(stream);
-  requests[stream]?.abort();
-  requests.predict?.abort();
-  askForMore();
-}
-
-async function load(stream, file) {
-  release(stream);
-  files[stream] = file;
-  stages[stream].setLoading(file.name);
+async function takeExample() {
+  find("example").disabled = true;
   try {
-    const { [stream]: pictures } = await preview(stream, file, depthScale, newSignal(stream));
-    await player.load(stream, pictures, stages[stream].canvas);
-    stages[stream].setReady(file.name, pictures);
-    onShow.add(stream);
-    if (isComplete()) recognise();
-    else askForMore();
+    const files = await Promise.all(recordings.needed.map(fetchExample));
+    camera.close();
+    recordings.needed.forEach((stream, index) => recordings.load(stream, files[index]));
   } catch (problem) {
-    if (problem.name === "AbortError") return;
-    stages[stream].setProblem(file.name, problem, () => load(stream, file));
-    if (problem.isDown) reportDown(problem);
+    reportTrouble(problem);
+  } finally {
+    find("example").disabled = false;
   }
-}
-
-function isComplete() {
-  return needed.every((stream) => onShow.has(stream));
-}
-
-function askForMore() {
-  find("recognise").disabled = !isComplete();
-  const missing = needed.filter((stream) => !onShow.has(stream));
-  const isOneLeft = missing.length === 1 && needed.length === 2;
-  answerView.setEmpty(isOneLeft ? `Now the ${NAMES[missing[0]]} recording.` : "Drop a recording to begin.");
 }
 
 function readDepthScale(field) {
   const isPositive = field.valueAsNumber > 0;
   field.setCustomValidity(isPositive ? "" : "A number above 0 is needed.");
-  if (isPositive) depthScale = field.valueAsNumber;
-}
-
-function newSignal(name) {
-  requests[name]?.abort();
-  requests[name] = new AbortController();
-  return requests[name].signal;
+  if (isPositive) recordings.depthScale = field.valueAsNumber;
 }
 
 /* ---- the answer ---- */
 
 async function recognise() {
-  find("recognise").disabled = false;
+  why.withdraw();
   answerView.setLoading();
-  const sent = Object.fromEntries(needed.map((stream) => [stream, files[stream]]));
   try {
-    answerView.setAnswer(await predict(sent, depthScale, newSignal("predict")));
+    answer = await predict(recordings.clip, requests.begin("predict"));
+    answerView.setAnswer(answer);
+    why.offer();
   } catch (problem) {
     if (problem.name === "AbortError") return;
     answerView.setProblem(problem, recognise);
-    if (problem.isDown) reportDown(problem);
+    if (problem.isDown) reportTrouble(problem);
+  }
+}
+
+function showReasons(explanation) {
+  timeline.showMoments(explanation?.moments);
+  find("stages").toggleAttribute("data-explained", explanation !== null);
+  for (const stage of Object.values(stages)) {
+    const { canvas, heat } = stage.parts;
+    [heat.width, heat.height] = [canvas.width, canvas.height]; // which also clears it
+    if (explanation) paintHeat(heat, explanation.regions, explanation.box);
   }
 }
 
 find("recognise").addEventListener("click", recognise);
+find("example").addEventListener("click", takeExample);
 find("depth-scale").addEventListener("input", (event) => readDepthScale(event.target));
 find("depth-scale").addEventListener("change", (event) => {
-  if (event.target.reportValidity() && files.depth) load("depth", files.depth);
+  if (event.target.reportValidity()) recordings.readDepthAgain();
 });
 // A file that misses the stages must not replace the page.
 for (const type of ["dragover", "drop"]) window.addEventListener(type, (event) => event.preventDefault());
-meetModel();
+meetModels();

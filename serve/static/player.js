@@ -32,13 +32,13 @@ export class Player {
   }
 
   #measure() {
-    const tracks = [...this.tracks.values()];
-    const timed = tracks.find(({ preview }) => preview.fps) ?? tracks[0];
-    this.durationS = timed ? timed.preview.num_frames / (timed.preview.fps ?? FALLBACK_FPS) : 0;
-    this.numFrames = Math.max(1, ...tracks.map(({ images }) => images.length));
+    const previews = [...this.tracks.values()].map(({ preview }) => preview);
+    const timed = previews.find(({ fps }) => fps) ?? previews[0];
+    this.durationS = timed ? timed.num_frames / (timed.fps ?? FALLBACK_FPS) : 0;
+    this.numFrames = Math.max(1, ...previews.map(({ num_frames }) => num_frames));
     this.controls.seek.max = this.numFrames - 1;
-    this.controls.play.disabled = this.controls.seek.disabled = tracks.length === 0;
-    if (tracks.length === 0) this.controls.clock.textContent = "–";
+    this.controls.play.disabled = this.controls.seek.disabled = previews.length === 0;
+    if (previews.length === 0) this.controls.clock.textContent = "–";
   }
 
   #setPlaying(playing) {
@@ -71,10 +71,12 @@ export class Player {
       if (index !== track.shown) track.context.drawImage(track.images[index], 0, 0);
       track.shown = index;
     }
+    const { seek, clock } = this.controls;
     const [now, all] = [this.position * this.durationS, this.durationS].map((seconds) => seconds.toFixed(1));
-    this.controls.clock.textContent = `${now} / ${all} s`;
-    this.controls.seek.value = Math.floor(this.position * this.numFrames);
-    this.controls.seek.setAttribute("aria-valuetext", `${now} of ${all} seconds`);
+    clock.textContent = `${now} / ${all} s`;
+    seek.value = Math.floor(this.position * this.numFrames);
+    seek.style.setProperty("--done", this.numFrames > 1 ? seek.value / seek.max : 0);
+    seek.setAttribute("aria-valuetext", `${now} of ${all} seconds`);
   }
 }
 

@@ -1,66 +1,115 @@
 // Talks to the service: every request of the page, and every failure of one as words for a person.
 
+import { askForKey, storedKey } from "./key.js";
 import { Problem } from "./problem.js";
 
+const ROOT = new URL("..", import.meta.url); // wherever a proxy has put the service
 const TITLES = {
   400: "The request is incomplete",
+  401: "A key is needed",
+  403: "This is not allowed",
+  408: "The upload took too long",
   413: "The recording is too large",
   415: "This kind of file is not known",
   422: "The recording cannot be used",
   429: "The service is busy",
   503: "The service is not ready",
   504: "It took too long",
+  507: "The service has no space left",
+  not_admin: "This key does not open this",
+  overloaded: "The service is busy",
+  rate_limit: "This key was used too often",
+  unknown_model: "This model is not served any more",
 };
-const PASSING = [429, 500, 502, 503, 504];
+const EXAMPLE = { rgb: "rgb.mp4", depth: "depth.mkv" };
+const PASSING = [408, 429, 500, 502, 503, 504, 507];
+const NO_KEY = "This service answers those who have a key; its owner hands them out.";
 
-/** The model that is served, with all there is to know about it. */
-export async function describeModel() {
+/** The models that are ready, the newest version of each first. */
+export async function listModels() {
   const { models } = await request("v2/models");
-  return request(`v2/models/${encodeURIComponent(models[0].name)}`);
+  if (models.length > 0) return models;
+  throw new Problem("No model is loaded", "The service's owner has to load one.", { retry: "Try again", isDown: true });
 }
 
-export function preview(stream, file, depthScale, signal) {
-  return request("preview", { method: "POST", body: form({ [stream]: file }, depthScale), signal });
+/** All there is to know about one of them. */
+export function describeModel({ name, version }) {
+  return request(`v2/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}`);
 }
 
-export function predict(files, depthScale, signal) {
-  return request("predict?top_k=5", { method: "POST", body: form(files, depthScale), signal });
+export const preview = (clip, signal) => post("preview", clip, signal);
+export const predict = (clip, signal) => post("predict", clip, signal, { top_k: 5 });
+export const explain = (clip, index, signal) => post("explain", clip, signal, { index });
+
+/** What the service does at the moment, for its owner. */
+export const readState = () => request("admin/state");
+
+/** `clip`: the `model` that is asked, the `files` by stream, and the `depthScale` in millimetres. */
+function post(path, { model, files, depthScale }, signal, query = {}) {
+  const parameters = new URLSearchParams({ model: model.name, version: model.version, ...query });
+  const body = new FormData();
+  for (const [stream, file] of Object.entries(files)) body.append(stream, file, file.name);
+  if (depthScale !== 1) body.append("meta", JSON.stringify({ depth_scale_mm: depthScale }));
+  return request(`${path}?${parameters}`, { method: "POST", body, signal });
 }
 
-function form(files, depthScale) {
-  const data = new FormData();
-  for (const [stream, file] of Object.entries(files)) data.append(stream, file, file.name);
-  if (depthScale !== 1) data.append("meta", JSON.stringify({ depth_scale_mm: depthScale }));
-  return data;
+/** The built-in recording's file for a stream, like those that a person drops. */
+export async function fetchExample(stream) {
+  const response = await send(`static/example/${EXAMPLE[stream]}`);
+  if (!response.ok) throw refusal(response, null);
+  return new File([await response.blob()], `example_${EXAMPLE[stream]}`);
 }
 
 async function request(path, options = {}) {
-  let response, body;
+  const key = storedKey();
+  const response = await send(path, { ...options, headers: key === null ? {} : { Authorization: `Bearer ${key}` } });
+  const body = await readJson(response);
+  if (response.ok && body) return body;
+  if (response.status === 401 && (await askForKey(key))) return request(path, options);
+  throw refusal(response, body);
+}
+
+async function send(path, options) {
   try {
-    response = await fetch(path, options);
-    body = await response.json();
+    return await fetch(new URL(path, ROOT), options);
+  } catch (error) {
+    throw error.name === "AbortError" ? error : unreachable();
+  }
+}
+
+async function readJson(response) {
+  try {
+    return await response.json();
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    if (!response) throw unreachable(); // else a proxy answered with a page of its own
+    return null; // a proxy answered with a page of its own
   }
-  if (response.ok && body) return body;
-  throw new Problem(
-    TITLES[response.status] ?? "The service failed",
-    sentence(body?.detail ?? `It answered with status ${response.status}`),
+}
+
+function refusal({ status, headers }, body) {
+  const word = body?.error?.split(":")[0] ?? ""; // the Open Inference Protocol has the detail behind it
+  if (status === 401) return new Problem(TITLES[401], NO_KEY, { word, retry: "Enter a key" });
+  const wait = status === 429 && headers.has("Retry-After") ? ` Try again in ${headers.get("Retry-After")} s.` : "";
+  return new Problem(
+    TITLES[word] ?? TITLES[status] ?? "The service failed",
+    sentence(body?.detail ?? `It answered with status ${status}`) + wait,
     {
-      note: body?.request_id ? `${body.error}, request ${body.request_id}` : "",
-      isPassing: PASSING.includes(response.status),
-      isDown: response.status === 503,
+      word,
+      note: body?.request_id ? `${word}, request ${body.request_id}` : "",
+      retry: PASSING.includes(status) ? "Try again" : "",
+      isDown: status === 503 && word !== "overloaded",
     },
   );
 }
 
-function sentence(text) {
+/** The service's words as a sentence of this page, which calls rgb the colour stream. */
+function sentence(detail) {
+  const text = detail.replace(/^rgb\b/, "colour");
   const capital = text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?]$/.test(capital) ? capital : `${capital}.`;
 }
 
 function unreachable() {
   const remedy = "Check that it is running and that the file was not moved, then try again.";
-  return new Problem("The service cannot be reached", remedy, { isPassing: true, isDown: true });
+  return new Problem("The service cannot be reached", remedy, { retry: "Try again", isDown: true });
 }

@@ -1,5 +1,6 @@
 // One stream's place on the page: takes a file by drop, click or keyboard, and shows it, or what is wrong with it.
 
+import { partsOf } from "./dom.js";
 import { showProblem } from "./problem.js";
 
 export class Stage {
@@ -7,16 +8,13 @@ export class Stage {
   constructor(element, takeFiles) {
     this.element = element;
     this.input = element.querySelector("input[type=file]");
-    this.canvas = this.#part("canvas");
+    this.parts = partsOf(element);
+    this.canvas = this.parts.canvas;
     this.input.addEventListener("change", () => {
       takeFiles([...this.input.files], false);
       this.input.value = ""; // so that choosing the same file again is a change too
     });
     this.#listenForDrops(takeFiles);
-  }
-
-  #part(name) {
-    return this.element.querySelector(`[data-part=${name}]`);
   }
 
   #listenForDrops(takeFiles) {
@@ -40,6 +38,10 @@ export class Stage {
     this.element.hidden = !isNeeded;
   }
 
+  setEmpty() {
+    this.#setState("empty", "");
+  }
+
   setLoading(fileName) {
     this.#setState("loading", fileName);
   }
@@ -47,24 +49,24 @@ export class Stage {
   /** The player draws the pictures; here is said what they are. */
   setReady(fileName, preview) {
     this.#setState("ready", fileName);
-    const legend = this.#part("legend");
+    const { legend, near, far } = this.parts;
     legend.classList.toggle("shown", preview.near_mm != null);
     if (preview.near_mm == null) return;
-    this.#part("near").textContent = metres(preview.near_mm);
-    this.#part("far").textContent = metres(preview.far_mm);
+    near.textContent = metres(preview.near_mm);
+    far.textContent = metres(preview.far_mm);
   }
 
   setProblem(fileName, problem, retry) {
     this.#setState("problem", fileName);
     const choose = { label: "Choose another file", run: () => this.input.click() };
-    showProblem(this.#part("problem"), problem, problem.isPassing ? { label: "Try again", run: retry } : choose);
+    showProblem(this.parts.problem, problem, problem.retry ? { label: problem.retry, run: retry } : choose);
   }
 
   #setState(state, fileName) {
     this.element.dataset.state = state;
-    this.#part("file").textContent = fileName;
-    this.#part("problem").replaceChildren();
-    this.#part("legend").classList.remove("shown");
+    this.parts.file.textContent = fileName;
+    this.parts.problem.replaceChildren();
+    this.parts.legend.classList.remove("shown");
   }
 }
 

@@ -86,7 +86,7 @@ def test_without_times_frames_of_the_same_number_belong_together(server: Running
     assert answer["clip"]["aligned_by"] == "index"
     assert answer["clip"]["duration_s"] is None
     assert answer["warnings"] == [
-        "3 of rgb frames were left out: no times are known, so frames of the same number were taken together; where "
+        "3 rgb frames were left out: no times are known, so frames of the same number were taken together; where "
         "the rates differ, send fps and depth_fps in meta"
     ]
 
@@ -97,7 +97,7 @@ def test_tracks_of_one_file_share_its_clock(server: RunningServer, tmp_path: Pat
     response = post(server, rgb=late)
     wanted = expected_scores(make_bundle(tmp_path / "bundle"), rgb_frames(12)[3:], depth_frames(9))
     assert scores(response) == pytest.approx(wanted, abs=1e-6)
-    assert "3 of rgb frames were left out" in response.json()["warnings"][0]
+    assert "3 rgb frames were left out" in response.json()["warnings"][0]
     previews = post(server, "/preview", rgb=late).json()
     assert previews["rgb"]["num_frames"] == previews["depth"]["num_frames"] == 9
     apart = timed_video(tmp_path / "apart.mkv", at_rate(rgb_frames(6), 30), at_rate(depth_frames(6), 30, start_s=9))

@@ -94,7 +94,7 @@ def test_the_answer_is_complete(server: RunningServer) -> None:
     assert answer["timing_ms"].keys() == {"decode", "preprocess", "queue", "inference", "total"}
     assert answer["timing_ms"]["total"] > answer["timing_ms"]["decode"] > 0
     assert answer["windows"] == []
-    assert answer["warnings"] == ["8 of depth frames were left out: the other stream shows nothing of that time"]
+    assert answer["warnings"] == ["8 depth frames were left out: the other stream shows nothing of that time"]
 
 
 def test_one_matroska_file_carries_both_streams(server: RunningServer, tmp_path: Path) -> None:

@@ -49,6 +49,10 @@ def test_calibration_finds_the_temperature_that_scores_were_multiplied_by() -> N
     assert sharp.metrics(temperature)["ece"] < 0.03 < sharp.metrics()["ece"]
 
 
+def test_without_a_mistake_there_is_nothing_to_calibrate_by() -> None:
+    assert fit_temperature(evaluation([[2.0, 0], [0, 2.0]], [0, 1])) == 1.0
+
+
 def test_score_fusion_averages_probabilities_of_the_same_clips() -> None:
     sure, unsure = evaluation([[5.0, 0]], [0]), evaluation([[0.0, 1]], [0])
     assert fuse_scores([sure, unsure]).metrics()["top1"] == 1.0

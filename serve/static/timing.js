@@ -1,0 +1,33 @@
+// Where the time went: one bar, divided in proportion, with its legend.
+
+import { create } from "./dom.js";
+
+const STAGES = { decode: "Decode", preprocess: "Prepare", queue: "Wait", inference: "Network" };
+
+/** The elements that show `timing`, the `timing_ms` of an answer. */
+export function timingBar(timing) {
+  const spent = Object.entries(STAGES).map(([stage, title]) => [stage, title, timing[stage]]);
+  // What no stage accounts for: the way in, and the answer's way out.
+  const other = timing.total - spent.reduce((sum, [, , ms]) => sum + ms, 0);
+  spent.push(["other", "Rest", Math.max(0, other)]);
+  const bar = create("div", "", "timing-bar");
+  bar.setAttribute("aria-hidden", "true"); // the legend has the numbers
+  bar.append(...spent.map(([stage, , ms]) => segment(stage, ms)));
+  const legend = create("dl", "", "timing-legend");
+  legend.append(entry("", "Total", timing.total), ...spent.map(([stage, title, ms]) => entry(stage, title, ms)));
+  return [bar, legend];
+}
+
+function segment(stage, ms) {
+  const element = create("i");
+  element.dataset.stage = stage;
+  element.style.setProperty("flex-grow", ms);
+  return element;
+}
+
+function entry(stage, title, ms) {
+  const group = create("div");
+  group.dataset.stage = stage;
+  group.append(create("dt", title), create("dd", `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`));
+  return group;
+}

@@ -1,0 +1,110 @@
+// Why the answer is what it is: asks once for each answer, shows it on the pictures, and says it in words.
+
+import { partsOf } from "./dom.js";
+import { showProblem } from "./problem.js";
+
+const WAITING = "Hiding one part after another, and asking again each time…";
+
+export class Why {
+  #explanation = null; // of the present answer, once it was asked for
+  #request = null; // the AbortController while it is under way
+
+  /**
+   * `ask(signal)` returns what POST /explain answers, `show(explanation)` marks it on the pictures and the time line
+   * (null: takes the marks away), `durationS()` is how long the recording lasts.
+   */
+  constructor(button, element, { ask, show, durationS }) {
+    Object.assign(this, { button, element, ask, show, durationS });
+    this.parts = partsOf(element);
+    button.addEventListener("click", () => (this.state === "hidden" ? this.#open() : this.#close()));
+    this.parts.cancel.addEventListener("click", () => this.#close());
+    this.withdraw();
+  }
+
+  get state() {
+    return this.element.dataset.state;
+  }
+
+  /** There is an answer to explain. */
+  offer() {
+    this.button.disabled = false;
+  }
+
+  /** There is none any more. */
+  withdraw() {
+    this.#close();
+    this.#explanation = null;
+    this.button.disabled = true;
+  }
+
+  async #open() {
+    if (this.#explanation) return this.#reveal();
+    this.#setState("loading");
+    this.#request = new AbortController();
+    try {
+      this.#explanation = await this.ask(this.#request.signal);
+      this.#reveal();
+    } catch (problem) {
+      if (problem.name === "AbortError") return;
+      this.#setState("problem");
+      const again = { label: problem.retry, run: () => this.#open() };
+      showProblem(this.parts.problem, problem, problem.retry ? again : null);
+    }
+  }
+
+  #reveal() {
+    this.#setState("shown");
+    this.parts.words.textContent = describe(this.#explanation, this.durationS());
+    this.parts.scale.hidden = strongest(this.#explanation.regions.flat()) < 0;
+    this.show(this.#explanation);
+  }
+
+  #close() {
+    if (this.element.contains(document.activeElement)) this.button.focus(); // what had the focus goes away
+    this.#request?.abort();
+    this.#setState("hidden");
+    this.show(null);
+  }
+
+  #setState(state) {
+    this.element.dataset.state = state;
+    this.button.setAttribute("aria-pressed", state !== "hidden");
+    this.parts.problem.replaceChildren();
+    this.parts.words.textContent = state === "loading" ? WAITING : "";
+  }
+}
+
+/** The index of the largest value, or -1 where none is above 0. */
+function strongest(losses) {
+  const most = Math.max(...losses);
+  return most > 0 ? losses.indexOf(most) : -1;
+}
+
+function describe({ label, regions, moments }, durationS) {
+  const numColumns = regions[0].length;
+  const cell = strongest(regions.flat());
+  const moment = strongest(moments);
+  if (cell < 0 && moment < 0) {
+    return `Nothing stands out: “${label}” loses none of its lead, whichever part or moment is hidden.`;
+  }
+  const place = placeName(Math.floor(cell / numColumns) / regions.length, (cell % numColumns) / numColumns);
+  const where =
+    cell < 0
+      ? "no single part of the picture decides."
+      : `where it is bright, hiding that part costs the answer most, above all ${place}.`;
+  const when =
+    moment < 0
+      ? "No single moment decides."
+      : `The strip above the time line says the same of moments: most around ${time(moment, moments, durationS)}.`;
+  return `What mattered for “${label}”: ${where} ${when}`;
+}
+
+const time = (moment, moments, durationS) => `${(((moment + 0.5) / moments.length) * durationS).toFixed(1)} s`;
+
+/** Words for a cell whose upper left corner lies at these shares of the height and the width. */
+function placeName(y, x) {
+  const height = ["upper ", "", "lower "][Math.floor(y * 3)];
+  const side = ["left", "", "right"][Math.floor(x * 3)];
+  if (!height && !side) return "in the middle";
+  return side ? `at the ${height}${side}` : `in the ${height}middle`;
+}

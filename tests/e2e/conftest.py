@@ -1,0 +1,127 @@
+"""A real browser, a real service, and a recording; what the tests of the pages share."""
+
+import shutil
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from preprocess.frames import Frame, write_video
+from tests.serve.server import running_server
+from tests.serve.tiny_bundle import image_spec, make_bundle
+
+CHROMIUM = shutil.which("chromium")
+ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--use-fake-device-for-media-stream"]
+ANSWER_MS = 15_000
+HEIGHT, WIDTH, NUM_FRAMES = 120, 160, 30
+NEAR_MM, WALL_MM = 1500, 4000
+
+
+def disc(index: int) -> np.ndarray:
+    """Return where, bool [120, 160], a hand-sized disc is that swings once from left to right and back."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    centre = WIDTH / 2 - 50 * np.cos(2 * np.pi * index / NUM_FRAMES)
+    return np.asarray((x - centre) ** 2 + (y - 60) ** 2 < 22**2)
+
+
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """An orange disc that swings before a dim wall, and its depth."""
+    folder = tmp_path_factory.mktemp("recording")
+    colors: list[Frame] = []
+    depths: list[Frame] = []
+    for index in range(NUM_FRAMES):
+        where = disc(index)
+        shade = np.linspace(70, 30, HEIGHT, dtype=np.uint8)[:, None, None] * np.ones((1, WIDTH, 3), np.uint8)
+        colors.append(np.where(where[:, :, None], np.array([250, 120, 20], np.uint8), shade))
+        floor = np.linspace(WALL_MM, WALL_MM - 1200, HEIGHT, dtype=np.uint16)[:, None] * np.ones((1, WIDTH), np.uint16)
+        depths.append(np.where(where, np.uint16(NEAR_MM), floor))
+    write_video(folder / "swing_rgb.avi", colors)
+    write_video(folder / "swing_depth.mkv", depths)
+    return folder / "swing_rgb.avi", folder / "swing_depth.mkv"
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_server(make_bundle(tmp_path_factory.mktemp("bundle"))) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a service with models of both streams, of colour, and of depth as 8-bit images."""
+    models = tmp_path_factory.mktemp("models")
+    make_bundle(models / "both" / "1", alone={"rgb": 0.7})
+    make_bundle(models / "colour" / "2", "rgb")
+    make_bundle(models / "pictures" / "1", "depth", spec=image_spec())
+    with running_server(models=models) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("the pages are not tested: no chromium on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 860}, reduced_motion="no-preference")
+    page = context.new_page()
+    errors: list[str] = []
+    hosts: set[str | None] = set()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
+    # Switches the real file dialog off from the start: done at the key press, it would come too late now and then.
+    page.on("filechooser", lambda _: None)
+    yield page
+    context.close()
+    assert errors == []
+    assert hosts <= {"127.0.0.1", None}  # nothing from elsewhere; None: the previews, which are data URIs
+
+
+def drop(page: Page, selector: str, *files: Path) -> None:
+    """Drop files as a mouse does: the browser gets a DataTransfer with their bytes."""
+    contents = [(path.name, b64encode(path.read_bytes()).decode()) for path in files]
+    transfer = page.evaluate_handle(
+        """files => {
+          const transfer = new DataTransfer();
+          for (const [name, base64] of files) {
+            const bytes = Uint8Array.from(atob(base64), character => character.charCodeAt(0));
+            transfer.items.add(new File([bytes], name));
+          }
+          return transfer;
+        }""",
+        contents,
+    )
+    for event in ("dragenter", "dragover", "drop"):
+        page.dispatch_event(selector, event, {"dataTransfer": transfer})
+
+
+def pixel(page: Page, stream: str, x: int, y: int) -> list[int]:
+    """Return the colour that the stream's canvas shows at x, y."""
+    canvas = page.locator(f"[data-stream={stream}] [data-part=canvas]")
+    colour: list[int] = canvas.evaluate(
+        "(canvas, [x, y]) => [...canvas.getContext('2d').getImageData(x, y, 1, 1).data]", [x, y]
+    )
+    return colour[:3]
+
+
+def open_page(page: Page, url: str, model: str = "") -> None:
+    """Open the page, wait until it knows its model, and choose another one where it is named."""
+    page.goto(url)
+    expect(page.locator("#model")).to_have_attribute("data-state", "ready")
+    if model:
+        page.get_by_label("Model").select_option(model)
+
+
+def expect_answer(page: Page) -> None:
+    expect(page.locator("#answer")).to_have_attribute("data-state", "answer", timeout=ANSWER_MS)

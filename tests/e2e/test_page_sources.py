@@ -1,0 +1,108 @@
+"""Where recordings come from: the example, the camera, one file with two tracks; and which model is asked."""
+
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import ANSWER_MS, expect_answer, open_page, pixel
+from tests.serve.samples import samples
+
+pytestmark = pytest.mark.slow
+
+LIVE = "document.querySelector('video').srcObject?.active ?? false"
+
+
+def test_the_example_is_one_click_away(page: Page, url: str) -> None:
+    open_page(page, url)
+    page.get_by_role("button", name="Try an example").click()
+    expect_answer(page)
+    expect(page.locator("[data-stream=rgb] .file")).to_have_text("example_rgb.mp4")
+    expect(page.locator("[data-stream=depth] .file")).to_have_text("example_depth.mkv")
+    expect(page.locator("#answer [data-part=note]")).to_contain_text("44 frames, 2.9 s")
+    expect(page.locator("#answer .warnings li")).to_have_count(0)
+
+
+def test_the_camera_records_a_clip_that_is_answered(page: Page, several: str) -> None:
+    page.context.grant_permissions(["camera"], origin=several)
+    open_page(page, several, "colour 2")
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.get_by_label("What the camera sees")).to_be_visible()
+    assert page.evaluate(LIVE)
+    page.get_by_role("button", name="Record", exact=True).click()
+    stop = page.get_by_role("button", name="Stop")
+    expect(stop).to_be_focused()
+    expect(stop).to_have_text("Stop 4 s")
+    stop.click()
+    expect_answer(page)
+    expect(page.locator("[data-stream=rgb] .file")).to_have_text("camera.webm")
+    expect(page.locator("#answer .ranking .row").first).to_contain_text("green")  # as Chromium's false camera is
+    assert not page.evaluate(LIVE)
+
+
+def test_a_camera_that_is_closed_is_let_go(page: Page, url: str, recording: tuple[Path, Path]) -> None:
+    page.context.grant_permissions(["camera"], origin=url)
+    open_page(page, url)
+    camera = page.get_by_role("button", name="Use the camera")
+    camera.click()
+    expect(page.get_by_role("button", name="Record", exact=True)).to_be_focused()
+    page.get_by_role("button", name="Close").click()
+    expect(camera).to_be_focused()
+    assert not page.evaluate(LIVE)
+
+    camera.click()
+    expect(page.get_by_role("button", name="Record", exact=True)).to_be_visible()
+    page.locator("#rgb-file").set_input_files(recording[0])  # which says that the camera is not wanted any more
+    expect(page.locator("[data-stream=rgb]")).to_have_attribute("data-state", "ready")
+    assert not page.evaluate(LIVE)
+
+
+def test_a_camera_that_may_not_be_used_is_a_problem_that_can_be_mended(page: Page, url: str) -> None:
+    open_page(page, url)
+    page.get_by_role("button", name="Use the camera").click()
+    problem = page.locator("[data-stream=rgb] .problem")
+    expect(problem).to_contain_text("The camera may not be used")
+    page.context.grant_permissions(["camera"], origin=url)
+    problem.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("button", name="Record", exact=True)).to_be_visible()
+
+
+def test_one_file_with_two_tracks_stands_for_both(
+    page: Page, url: str, recording: tuple[Path, Path], tmp_path: Path
+) -> None:
+    both = tmp_path / "both.mkv"
+    both.write_bytes(samples(tmp_path)["both .mkv"]["rgb"])
+    open_page(page, url)
+    page.locator("#rgb-file").set_input_files(both)
+    expect_answer(page)
+    for stream in ("rgb", "depth"):
+        expect(page.locator(f"[data-stream={stream}] .file")).to_have_text("both.mkv")
+    expect(page.locator("[data-stream=depth] .legend")).to_contain_text("3.7 m")
+
+    page.locator("#rgb-file").set_input_files(recording[0])  # takes the depth of the other file with it
+    expect(page.locator("#answer")).to_contain_text("Now the depth recording.")
+    expect(page.locator("[data-stream=depth]")).to_have_attribute("data-state", "empty")
+
+
+def test_one_of_several_models_is_chosen_and_asked(page: Page, several: str, recording: tuple[Path, Path]) -> None:
+    open_page(page, several)
+    choice = page.get_by_label("Model")
+    expect(choice.get_by_role("option", include_hidden=True)).to_have_text(["both 1", "colour 2", "pictures 1"])
+    page.locator("#rgb-file").set_input_files(recording[0])
+    expect(page.locator("#answer")).to_contain_text("Now the depth recording.")
+
+    with page.expect_request("**/predict*") as request:
+        choice.select_option("colour 2")
+    asked = parse_qs(urlsplit(request.value.url).query)
+    assert (asked["model"], asked["version"]) == (["colour"], ["2"])
+    expect_answer(page)
+    expect(page.locator("[data-stream=depth]")).to_be_hidden()
+    assert pixel(page, "rgb", 80, 60) != [0, 0, 0]
+    with page.expect_response("**/explain*") as response:
+        page.get_by_role("button", name="Why?").click()
+    assert response.value.json()["model"]["name"] == "colour"
+
+    choice.select_option("both 1")
+    expect(page.locator("#answer")).to_contain_text("Now the depth recording.", timeout=ANSWER_MS)
+    expect(page.get_by_role("button", name="Why?")).to_be_disabled()
