@@ -24,24 +24,24 @@ from export.machine import machine
 from export.plan import Calibration, ExportOptions
 from export.runtimes.loading import load_artifact
 from training.checkpoint import Checkpoint, Position, build_network, save_checkpoint
-from training.config import TrainingConfig
+from training.config import DataConfig, TrainingConfig
+from training.data import class_names
 from training.models.guidance import normalise, rank_pool
 from training.models.unimodal import UnimodalNet
 
 ROUNDS = 7
-NUM_CLASSES = 60
+NAMES = tuple(f"class {number}" for number in range(60))
 
 
-def checkpoint(kind: str, path: Path) -> Checkpoint:
-    """Write and return a checkpoint of the published network with random weights, guided."""
+def checkpoint(kind: str, path: Path, names: tuple[str, ...] = NAMES) -> Checkpoint:
+    """Write and return a checkpoint of the published network with random weights, guided, for these classes."""
     torch.manual_seed(0)
     streams = {"streams": {"rgb": "rgb.pt", "depth": "depth.pt"}} if kind == "FusionNet" else {}
     config = TrainingConfig.model_validate({"type": kind, **streams})
-    state = build_network(config, NUM_CLASSES).state_dict()
+    state = build_network(config, len(names)).state_dict()
     for name, value in state.items():
         if name.endswith("guidance_weights"):
             value.copy_(torch.tensor([0.3, 0.4]))
-    names = tuple(f"class {number}" for number in range(NUM_CLASSES))
     made = Checkpoint(config=config, class_names=names, position=Position(), tau=0.07, metrics={}, model=state)
     save_checkpoint(path, made)
     return made
@@ -50,7 +50,7 @@ def checkpoint(kind: str, path: Path) -> Checkpoint:
 def eager(made: Checkpoint) -> Callable[[], object]:
     """Return one run of the eager Conv3d form of a stream, its guidance included."""
     config = made.config
-    network = Eager3D(UnimodalNet(config.network, NUM_CLASSES, config.clip.num_frames), compares=False).eval()
+    network = Eager3D(UnimodalNet(config.network, len(made.class_names), config.clip.num_frames), compares=False).eval()
     frames = torch.from_numpy(seeded_inputs(("rgb",), config.clip, 1)["rgb"])
 
     @torch.inference_mode()
@@ -63,7 +63,8 @@ def eager(made: Checkpoint) -> Callable[[], object]:
 
 def artifacts_of(kind: str, folder: Path, data: Path | None) -> dict[str, Callable[[], object]]:
     """Export the network of this kind, and return one run of each artifact."""
-    checkpoint(kind, folder / f"{kind}.pt")
+    names = class_names(DataConfig(root=data)) if data else NAMES
+    checkpoint(kind, folder / f"{kind}.pt", names)
     calibration = Calibration(data, num_clips=8, max_drop=1.0) if data else None
     options = ExportOptions(max_batch=1, calibration=calibration)
     bundle = create_bundle(folder / f"{kind}.pt", folder / kind, options)
@@ -85,11 +86,11 @@ def main() -> None:
         runs["M", baseline] = eager(checkpoint("M", Path(folder) / "M.pt"))
         seconds: dict[tuple[str, str], list[float]] = {name: [] for name in runs}
         for number in track(range(1 + ROUNDS), "measuring", console=Console(stderr=True)):
-            for name, run in runs.items():
+            for contender, run in runs.items():
                 start = time.perf_counter()
                 run()
                 if number:
-                    seconds[name].append(time.perf_counter() - start)
+                    seconds[contender].append(time.perf_counter() - start)
     medians = {name: statistics.median(spent) for name, spent in seconds.items()}
     eager_s = medians.pop(("M", baseline))
     title = f"{machine()}; {baseline}, one stream: {1000 * eager_s:.0f} ms"

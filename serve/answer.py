@@ -14,8 +14,7 @@ class Answer:
 
     def __init__(self, model: ServedModel, decoded: DecodedClip, inferred: list[Inferred]) -> None:
         self._model, self._decoded, self._inferred = model, decoded, inferred
-        self._sent = [stream for stream in model.streams if stream in decoded.whole.ranges]
-        self.head = "logits" if len(self._sent) == len(model.streams) else f"logits_{self._sent[0]}"
+        self.head = "logits" if len(decoded.sent) == len(model.streams) else f"logits_{decoded.sent[0]}"
         self._scores = self._windows(self.head)
         self.scores: NDArray[np.float64] = self._scores.mean(0)
 
@@ -26,7 +25,7 @@ class Answer:
         """Return what the heads of a fused model's streams say of what was sent."""
         ranked = {
             stream: self._model.rank(self._windows(f"logits_{stream}").mean(0), top_k)
-            for stream in self._sent
+            for stream in self._decoded.sent
             if f"logits_{stream}" in self._inferred[0].outputs
         }
         return StreamPredictions(**ranked)
@@ -56,10 +55,10 @@ class Answer:
     @property
     def warnings(self) -> list[str]:
         """What should be looked at."""
-        alone = self._model.bundle.manifest.alone
-        absent = [stream for stream in self._model.streams if stream not in self._sent]
+        sent, alone = self._decoded.sent, self._model.bundle.manifest.alone
         return self._decoded.warnings + [
-            f"{stream} was not sent: this is what the {self._sent[0]} stream says alone, which was right for "
-            f"{alone[self._sent[0]]:.1%} of the clips that the model was tried with"
-            for stream in absent
+            f"{stream} was not sent: this is what the {sent[0]} stream says alone, which was right for "
+            f"{alone[sent[0]]:.1%} of the clips that the model was tried with"
+            for stream in self._model.streams
+            if stream not in sent
         ]

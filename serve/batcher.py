@@ -122,11 +122,8 @@ class Batcher:
     async def _compute(self, batch: list[_Waiting]) -> None:
         model, size, start = batch[0].model, len(batch), time.perf_counter()
         self._busy_until = start + model.pace.seconds(size)
-        inputs: dict[str, NDArray[np.uint8]] = {
-            stream: np.stack([item.clips[stream] for item in batch]) for stream in batch[0].clips
-        }
         try:
-            outputs = await asyncio.to_thread(model.runtime.infer, inputs)
+            outputs = await asyncio.to_thread(_infer, model, [item.clips for item in batch])
         except Exception as error:  # a runtime's errors have no common type; each waiting request reports this one
             model.statistics.note_failure(size, time.perf_counter() - start)
             for item in batch:
@@ -143,3 +140,13 @@ class Batcher:
             if not item.answer.done():
                 own = {name: values[row] for name, values in outputs.items()}
                 item.answer.set_result(Inferred(own, (start - item.since) * 1000, seconds * 1000))
+
+
+def _infer(model: ServedModel, batch: list[Clips]) -> Outputs:
+    # In a thread, with the copying: tens of megabytes a clip must not keep the service from answering.
+    stacked: dict[str, NDArray[np.uint8]] = {stream: _stack([clips[stream] for clips in batch]) for stream in batch[0]}
+    return dict(model.runtime.infer(stacked))
+
+
+def _stack(clips: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    return clips[0][None] if len(clips) == 1 else np.stack(clips)

@@ -6,28 +6,26 @@ Runs in decoder processes; what goes in and out of them is plain data.
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from export.bundle import Stream
 from preprocess.clip import ClipSpec, build_clip, centred_geometry
 from preprocess.errors import MediaError
 from preprocess.frames import Frame
 from serve.decode import MiscountedError, StreamReader, count_tracks, open_stream
-from serve.limits import Limits, TooLargeError
+from serve.limits import Limits, MissingStreamError, TooLargeError
+from serve.parcel import Parcel
 from serve.schemas import ClipMeta
 from serve.timeline import AlignedBy, Alignment, Indices, Part, make_timeline
 
 Result = TypeVar("Result")
-
-
-class MissingStreamError(MediaError):
-    """The model needs a stream that was not sent."""
 
 
 @dataclass(frozen=True)
@@ -59,20 +57,30 @@ class ClipRequest:
     num_windows: int = 1
 
 
-@dataclass
-class DecodedClip:
-    """Clips, uint8 [T, H, W, 3] by stream, one of each window; what was found in the files; and the time it took."""
+class DecodedClip(BaseModel):
+    """What was found in the files, and the time it took. With it come clips, uint8 [T, H, W, 3]: `clips_of`."""
 
     whole: Part
     windows: list[Part]
     aligned_by: AlignedBy
-    clips: list[dict[Stream, NDArray[np.uint8]]]
-    warnings: list[str] = field(default_factory=list)
+    sent: list[Stream]
+    warnings: list[str]
     decode_ms: float = 0.0
     transform_ms: float = 0.0
 
 
-def decode_clip(request: ClipRequest) -> DecodedClip:
+def clips_of(decoded: Parcel[DecodedClip], streams: Sequence[Stream]) -> list[dict[Stream, NDArray[np.uint8]]]:
+    """Return the clips of each window by stream; black where a stream was not sent."""
+    sent, arrays = decoded.facts.sent, iter(decoded.arrays)
+    windows: list[dict[Stream, NDArray[np.uint8]]] = [{} for _ in decoded.facts.windows]
+    for stream in sent:
+        for clips in windows:
+            clips[stream] = next(arrays)
+    black = np.zeros_like(windows[0][sent[0]])
+    return [{stream: clips.get(stream, black) for stream in streams} for clips in windows]
+
+
+def decode_clip(request: ClipRequest) -> Parcel[DecodedClip]:
     """Return the request's clips, made as in training and evaluation.
 
     Raises `MediaError` (or one of its kinds), naming the stream, when one of them cannot be used.
@@ -81,10 +89,7 @@ def decode_clip(request: ClipRequest) -> DecodedClip:
     uploads = find_uploads(request)
     _check_complete(uploads, request)
     decoded = read_together(uploads, request, _decode)
-    decoded.decode_ms = (time.perf_counter() - start) * 1000 - decoded.transform_ms
-    for stream in set(request.streams) - set(uploads):
-        for clips in decoded.clips:
-            clips[stream] = np.zeros(request.spec.shape, np.uint8)
+    decoded.facts.decode_ms = (time.perf_counter() - start) * 1000 - decoded.facts.transform_ms
     return decoded
 
 
@@ -139,21 +144,21 @@ def align(streams: Streams, meta: ClipMeta, limits: Limits) -> Alignment:
     return Alignment(lines)
 
 
-def _decode(streams: Streams, request: ClipRequest) -> DecodedClip:
+def _decode(streams: Streams, request: ClipRequest) -> Parcel[DecodedClip]:
     alignment = align(streams, request.meta, request.limits)
     whole = alignment.whole(request.meta)
     windows = alignment.split(whole, request.num_windows)
     chosen = [alignment.sample(window, request.spec.num_frames) for window in windows]
-    decoded = DecodedClip(whole, windows, alignment.by, [{} for _ in windows])
+    warnings = [*_shortages(whole, request.spec), *_remainders(alignment)]
+    facts = DecodedClip(whole=whole, windows=windows, aligned_by=alignment.by, sent=list(streams), warnings=warnings)
+    clips = []
     for stream, (upload, reader) in streams.items():
         with named(upload):
-            groups = read_groups(reader, [indices[stream] for indices in chosen])
-            for clips, frames in zip(decoded.clips, groups, strict=True):
+            for frames in read_groups(reader, [indices[stream] for indices in chosen]):
                 start = time.perf_counter()
-                clips[stream] = _build(frames, stream, request)
-                decoded.transform_ms += (time.perf_counter() - start) * 1000
-    decoded.warnings = [*_shortages(whole, request.spec), *_remainders(alignment)]
-    return decoded
+                clips.append(_build(frames, stream, request))
+                facts.transform_ms += (time.perf_counter() - start) * 1000
+    return Parcel(facts, clips)
 
 
 def read_groups(reader: StreamReader, groups: Sequence[Indices]) -> Iterator[list[Frame]]:

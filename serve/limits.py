@@ -1,4 +1,4 @@
-"""What one uploaded stream may hold."""
+"""What one uploaded stream may hold, and what may be wrong with it."""
 
 from dataclasses import dataclass
 
@@ -11,6 +11,10 @@ class UnknownContainerError(MediaError):
 
 class TooLargeError(MediaError):
     """An upload has more frames, or larger ones, than the service takes."""
+
+
+class MissingStreamError(MediaError):
+    """The model needs a stream that was not sent."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from preprocess.depth import DepthEncoding, encode_depth
 from preprocess.frames import Frame, encode_image
 from serve.clips import (
     ClipRequest,
-    MissingStreamError,
     Streams,
     align,
     find_uploads,
@@ -19,7 +18,9 @@ from serve.clips import (
     read_groups,
     read_together,
 )
-from serve.schemas import StreamPreview
+from serve.limits import MissingStreamError
+from serve.parcel import Parcel
+from serve.schemas import PreviewReply, StreamPreview
 
 _FRAMES = 40
 _WIDTH = 320
@@ -27,12 +28,12 @@ _QUALITY = 80
 _PERCENTILES = (2, 98)  # of the depths in a clip: a few wild pixels must not flatten the colours
 
 
-def make_previews(request: ClipRequest) -> dict[Stream, StreamPreview]:
+def make_previews(request: ClipRequest) -> Parcel[PreviewReply]:
     """Return a few small pictures of every stream that was sent; raises as `decode_clip` does."""
     uploads = find_uploads(request)
     if not uploads:
         raise MissingStreamError(f"send {' or '.join(request.streams)}, or both, as files")
-    return read_together(uploads, request, _preview)
+    return Parcel(PreviewReply(**read_together(uploads, request, _preview)))
 
 
 def _preview(streams: Streams, request: ClipRequest) -> dict[Stream, StreamPreview]:

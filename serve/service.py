@@ -6,25 +6,23 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
-from typing import TypeVar
 
 import psutil
 from fastapi import Request
 
 from preprocess.errors import MediaError
 from serve.batcher import Batcher, Clips, Inferred, TooLateError
-from serve.clips import ClipRequest, MissingStreamError
+from serve.clips import ClipRequest
 from serve.connection import requested_timeout_s, while_connected
 from serve.errors import ServiceError
-from serve.limits import Limits, TooLargeError, UnknownContainerError
+from serve.limits import Limits, MissingStreamError, TooLargeError, UnknownContainerError
 from serve.metrics import Metrics
 from serve.models import ServedModel
+from serve.parcel import Facts, Parcel
 from serve.repository import Repository
 from serve.settings import Settings
 from serve.tracing import tracer
 from serve.workers import Decoders
-
-Result = TypeVar("Result")
 
 
 class Service:
@@ -127,11 +125,13 @@ class Service:
         finally:
             self.num_requests -= 1
 
-    async def decode(self, function: Callable[[ClipRequest], Result], request: ClipRequest) -> Result:
+    async def decode(
+        self, function: Callable[[ClipRequest], Parcel[Facts]], kind: type[Facts], request: ClipRequest
+    ) -> Parcel[Facts]:
         """Return `function(request)` from a decoder process; what is wrong with the upload becomes a `ServiceError`."""
         try:
             with tracer.start_as_current_span("decode"):
-                return await self._decoders.run(function, request)
+                return await self._decoders.run(function, kind, request)
         except MissingStreamError as error:
             raise ServiceError(HTTPStatus.BAD_REQUEST, "missing_stream", str(error)) from error
         except UnknownContainerError as error:

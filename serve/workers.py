@@ -11,16 +11,17 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
+from multiprocessing import BufferTooShort
 from multiprocessing.connection import Connection
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import cv2
 
 from preprocess.errors import MediaError
 from serve.errors import ServiceError
+from serve.parcel import Facts, Parcel, receive_parcel, send_error, send_parcel
 
 Argument = TypeVar("Argument")
-Result = TypeVar("Result")
 
 _CALLS = 500  # of one process: what decoders leak, and what a file may have done to one, ends with it
 
@@ -42,13 +43,16 @@ class Decoders:
             decoder.start()
             self._idle.put_nowait(decoder)
 
-    async def run(self, function: Callable[[Argument], Result], argument: Argument) -> Result:
+    async def run(
+        self, function: Callable[[Argument], Parcel[Facts]], kind: type[Facts], argument: Argument
+    ) -> Parcel[Facts]:
         """Return `function(argument)`, computed in a decoder process, which is killed when this call is cancelled.
 
-        Raises the `MediaError` that the function raises, and `ServiceError` when the process dies.
+        Its facts must be of this kind. Raises the `MediaError` that the function raises, and `ServiceError` when the
+        process dies, or answers nonsense.
         """
         decoder = await self._idle.get()
-        work = asyncio.get_running_loop().run_in_executor(self._threads, decoder.call, function, argument)
+        work = asyncio.get_running_loop().run_in_executor(self._threads, decoder.call, function, kind, argument)
         # Shielded: a decoder is idle when it has answered or died, whether or not anybody still waits for it.
         work.add_done_callback(lambda _: self._release(decoder))
         try:
@@ -87,25 +91,23 @@ class _Decoder:
         self._process.start()
         theirs.close()
 
-    def call(self, function: Callable[[Argument], Result], argument: Argument) -> Result:
+    def call(
+        self, function: Callable[[Argument], Parcel[Facts]], kind: type[Facts], argument: Argument
+    ) -> Parcel[Facts]:
         """Return `function(argument)`; raises as `Decoders.run` does."""
         if not self._process.is_alive():  # the system may have killed it while it was idle: nobody's upload is to blame
             self.renew()
         self._num_calls += 1
         try:
             self._pipe.send((function, argument))
-            succeeded, result = self._pipe.recv()
-        except (EOFError, OSError) as error:
+            return receive_parcel(self._pipe, kind)
+        except (EOFError, OSError, ValueError, BufferTooShort) as error:
             self._end()  # the next call starts another
             raise ServiceError(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
                 "decoder_crashed",
                 "the decoder crashed on these files; encode them again, or send them as zips of PNG or JPEG frames",
             ) from error
-        if not succeeded:
-            raise result
-        value: Result = result
-        return value
 
     @property
     def is_worn(self) -> bool:
@@ -138,11 +140,9 @@ def _serve_calls(pipe: Connection, memory_mb: int, cpu_s: int) -> None:
             # The system counts over the process's life, and ends it at the limit.
             limit_s = math.ceil(time.process_time()) + cpu_s
             resource.setrlimit(resource.RLIMIT_CPU, (limit_s, resource.RLIM_INFINITY))
-            pipe.send(_outcome(function, argument))
-
-
-def _outcome(function: Callable[[Any], Any], argument: object) -> tuple[bool, object]:
-    try:
-        return True, function(argument)
-    except MediaError as error:
-        return False, error
+            try:
+                parcel = function(argument)
+            except MediaError as error:
+                send_error(pipe, error)
+            else:
+                send_parcel(pipe, parcel)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from preprocess.clip import ClipSpec, centred_geometry
 from serve.answer import Answer
 from serve.batcher import Clips
-from serve.clips import decode_clip
+from serve.clips import DecodedClip, clips_of, decode_clip
 from serve.errors import ServiceError
 from serve.explanation import explain
 from serve.routes.form import Desk
@@ -36,10 +36,10 @@ async def explain_answer(
         if index is not None and index >= len(model.bundle.manifest.labels):
             detail = f"index {index}: the model has the classes 0 to {len(model.bundle.manifest.labels) - 1}"
             raise ServiceError(HTTPStatus.BAD_REQUEST, "unknown_class", detail)
-        decoded = await desk.service.decode(decode_clip, admitted.clip)
-        (clips,) = decoded.clips
+        decoded = await desk.service.decode(decode_clip, DecodedClip, admitted.clip)
+        (clips,) = clips_of(decoded, model.streams)
         inferred = await desk.service.infer(model, clips, deadline)
-        answer = Answer(model, decoded, [inferred])
+        answer = Answer(model, decoded.facts, [inferred])
 
         async def infer(hidden: Clips) -> NDArray[np.float32]:
             return (await desk.service.infer(model, hidden, deadline)).outputs[answer.head]
@@ -56,7 +56,7 @@ async def explain_answer(
         box=_seen(model.bundle.manifest.clip_spec),
         regions=found.regions.tolist(),
         moments=found.moments.tolist(),
-        timing_ms=make_timing(desk.request, decoded, [inferred]),
+        timing_ms=make_timing(desk.request, decoded.facts, [inferred]),
         warnings=answer.warnings,
     )
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from serve.answer import Answer
 from serve.batcher import Inferred
-from serve.clips import DecodedClip, decode_clip
+from serve.clips import DecodedClip, clips_of, decode_clip
 from serve.routes.form import Desk
 from serve.routes.problems import CLIP_PROBLEMS
 from serve.schemas import PredictReply, Timing
@@ -35,11 +35,12 @@ async def predict(
     answer is the mean over the parts, and each part's own answer is there, too.
     """
     async with desk.admit(windows) as admitted:
-        decoded = await desk.service.decode(decode_clip, admitted.clip)
+        decoded = await desk.service.decode(decode_clip, DecodedClip, admitted.clip)
         model, deadline = admitted.model, admitted.deadline
-        inferred = await asyncio.gather(*(desk.service.infer(model, clip, deadline) for clip in decoded.clips))
-    answer = Answer(model, decoded, inferred)
-    timing = make_timing(desk.request, decoded, inferred)
+        clips = clips_of(decoded, model.streams)
+        inferred = await asyncio.gather(*(desk.service.infer(model, clip, deadline) for clip in clips))
+    answer = Answer(model, decoded.facts, inferred)
+    timing = make_timing(desk.request, decoded.facts, inferred)
     desk.service.metrics.count_answer(model, timing)
     return PredictReply(
         request_id=desk.request.state.request_id,

@@ -16,5 +16,5 @@ router = APIRouter(tags=["clips"])
 async def preview(desk: Annotated[Desk, Depends()]) -> PreviewReply:
     """Show what was understood of the files: a few small frames of each, depth in colours, and which the model sees."""
     async with desk.admit() as admitted:
-        previews = await desk.service.decode(make_previews, admitted.clip)
-    return PreviewReply(**previews)
+        previews = await desk.service.decode(make_previews, PreviewReply, admitted.clip)
+    return previews.facts

@@ -14,9 +14,11 @@ from urllib.parse import urlsplit
 import httpx
 import numpy as np
 import pytest
+from pydantic import BaseModel
 
 from serve import workers
 from serve.errors import ServiceError
+from serve.parcel import Parcel
 from serve.workers import Decoders
 from tests.serve.conftest import depth_frames, npz, rgb_frames
 from tests.serve.server import RunningServer, running_server
@@ -78,17 +80,44 @@ def test_a_decoder_may_compute_so_long() -> None:
         decoders = Decoders(1, 2048, 1)
         decoders.start()
         with pytest.raises(ServiceError, match="the decoder crashed"):
-            await decoders.run(spin, None)
-        answer = await decoders.run(process_id, None)
+            await decoders.run(spin, Number, None)
+        answer = await decoders.run(process_id, Number, None)
         decoders.close()
-        return answer
+        return answer.facts.number
 
     assert asyncio.run(ask()) != os.getpid()
 
 
-def spin(_: None) -> None:
+class Number(BaseModel):
+    number: int
+
+
+def spin(_: None) -> Parcel[Number]:
     while True:
         pass
+
+
+class Evil(BaseModel):
+    number: str
+
+
+def lie(_: None) -> Parcel[Evil]:
+    return Parcel(Evil(number="import os"), [np.zeros(7, np.uint8)])
+
+
+def test_a_decoder_that_answers_nonsense_has_crashed() -> None:
+    async def ask() -> Parcel[Number]:
+        decoders = Decoders(1, 2048, 10)
+        decoders.start()
+        with pytest.raises(ServiceError, match="the decoder crashed"):
+            await decoders.run(lie, Number, None)  # type: ignore[arg-type]
+        answer = await decoders.run(process_id, Number, None)
+        decoders.close()
+        return answer
+
+    answer = asyncio.run(ask())
+    assert answer.facts.number != os.getpid()
+    assert answer.arrays[0].tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
 def test_decoders_are_replaced_after_so_many_uploads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,16 +126,16 @@ def test_decoders_are_replaced_after_so_many_uploads(monkeypatch: pytest.MonkeyP
     async def ask() -> list[int]:
         decoders = Decoders(1, 2048, 10)
         decoders.start()
-        answers = [await decoders.run(process_id, None) for _ in range(5)]
+        answers = [await decoders.run(process_id, Number, None) for _ in range(5)]
         decoders.close()
-        return answers
+        return [answer.facts.number for answer in answers]
 
     first, second, third, fourth, fifth = asyncio.run(ask())
     assert first == second != third == fourth != fifth
 
 
-def process_id(_: None) -> int:
-    return os.getpid()
+def process_id(_: None) -> Parcel[Number]:
+    return Parcel(Number(number=os.getpid()), [np.arange(6, dtype=np.uint8).reshape(2, 3)])
 
 
 def test_senders_who_dawdle_are_sent_away(tmp_path: Path) -> None:
