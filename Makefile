@@ -39,5 +39,5 @@ check: $(STAMP)  ## ruff, mypy strict, import contracts
 test: check  ## everything that CI runs
 	$(BIN)/pytest
 
-bench: $(STAMP)  ## measure the claims of the README
+bench: $(STAMP)  ## measure the claims of the README; benchmarks/endurance/ takes hours, and is run by name
 	for script in benchmarks/*.py; do $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done

@@ -17,7 +17,10 @@ from serve.limits import Limits, TooLargeError
 
 _IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 # Damage to an archive's tables, bytes, end and offsets; encryption or an unknown compression; an array's header.
-_ARCHIVE_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, TokenError)
+_ARCHIVE_ERRORS = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, TokenError),
+    *(LookupError, OverflowError, TypeError),
+)
 _BOMB_BYTES, _BOMB_RATIO = 256 << 20, 200
 _MAX_IMAGE_BYTES = 64 << 20  # a 16-bit PNG of 3840x2160 that does not compress has 16 MiB
 
@@ -84,7 +87,7 @@ class ImageReader:
 
 def _natural_order(name: str) -> list[tuple[int, str]]:
     """Return a key that puts frame10 behind frame9."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _read_image(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limits: Limits) -> Frame:

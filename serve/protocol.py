@@ -12,6 +12,7 @@ from pydantic_core import from_json
 from export.bundle import Stream
 from serve.models import ServedModel
 
+_MAX_DIGITS = 20  # Python refuses to read numbers of thousands
 _MAX_JSON_BYTES = 64 << 20  # numbers take ten times the memory of their digits
 
 Outputs = Mapping[str, NDArray[np.float32]]
@@ -117,7 +118,7 @@ def write_reply(
 
 
 def _number(text: str, largest: int) -> int:
-    if not text.isdecimal() or int(text) > largest:
+    if not text.isdecimal() or len(text) > _MAX_DIGITS or int(text) > largest:
         raise MalformedTensorsError(f"Inference-Header-Content-Length: {text!r} is no length within the request")
     return int(text)
 

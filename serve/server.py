@@ -43,14 +43,29 @@ class DrainingServer(uvicorn.Server):
 
 
 class PatientProtocol(H11Protocol):
-    """A connection that is closed when it asks for nothing, or goes on sending what was refused."""
+    """A connection that is closed when it does not come to the point, or goes on sending what was refused."""
+
+    _head_due: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a new connection."""
         super().connection_made(transport)
         assert isinstance(self.config.app, FastAPI)
-        service: Service = self.config.app.state.service
-        self.loop.call_later(service.settings.upload_s, self._close_if_silent)
+        self._service: Service = self.config.app.state.service
+        self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what arrived; a head that has begun must end in time, however many requests came before."""
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE:
+            self._expect_head()
+        elif self._head_due is not None:
+            self._head_due.cancel()
+            self._head_due = None
+
+    def _expect_head(self) -> None:
+        if self._head_due is None:
+            self._head_due = self.loop.call_later(self._service.settings.upload_s, self.transport.close)
 
     def on_response_complete(self) -> None:
         """Go on after an answer; when it came before the end of the upload, the client gets a moment to read it."""
@@ -60,10 +75,6 @@ class PatientProtocol(H11Protocol):
 
     def _close_if_still_sending(self, cycle: RequestResponseCycle) -> None:
         if self.cycle is cycle and self.conn.their_state is h11.SEND_BODY:
-            self.transport.close()
-
-    def _close_if_silent(self) -> None:
-        if self.cycle is None:  # of request and answer: none has begun
             self.transport.close()
 
 

@@ -1,0 +1,69 @@
+"""Damaged uploads, a few hundred of those that `benchmarks/endurance/mutations.py` sends by the thousand."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import httpx
+import psutil
+import pytest
+from hypothesis import given, note, settings
+from hypothesis import strategies as st
+
+from tests.serve.mutations import mutated
+from tests.serve.samples import Files, samples
+from tests.serve.server import RunningServer, running_server
+from tests.serve.test_lifecycle import wait_until
+from tests.serve.tiny_bundle import make_bundle
+from tests.serve.wire import Request, fault_of, valid_request
+
+_LIMIT_S = 30  # an answer that takes longer fails the test
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server with a temporary folder of its own, a client of it, and what is valid there."""
+
+    server: RunningServer
+    uploads: Path
+    client: httpx.Client
+    valid: dict[str, Files]
+
+    def send(self, request: Request) -> httpx.Response:
+        return self.client.post(request.path, content=request.body, headers=request.headers)
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    folder = tmp_path_factory.mktemp("mutations")
+    valid = samples(folder)
+    uploads = folder / "uploads"
+    uploads.mkdir()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("TMPDIR", str(uploads))
+        with (
+            running_server(make_bundle(folder / "bundle"), max_upload_mb=8, deadline_s=_LIMIT_S) as server,
+            httpx.Client(base_url=server.url, timeout=_LIMIT_S) as client,
+        ):
+            yield Target(server, uploads, client, valid)
+
+
+def test_damaged_uploads_are_refused_and_leave_nothing(target: Target) -> None:
+    process = psutil.Process(target.server.process.pid)
+
+    @settings(max_examples=200, derandomize=True, deadline=None)
+    @given(st.randoms(use_true_random=False))
+    def send(chance: Random) -> None:
+        request = mutated(chance, target.valid)
+        note(f"{request.mutation}: {request.content_type!r} {request.body[:200]!r}")
+        assert fault_of(target.send(request)) is None
+
+    for files in target.valid.values():
+        assert target.send(valid_request(files)).status_code == 200
+    before, num_files = set(target.uploads.iterdir()), process.num_fds()
+    send()
+    for files in target.valid.values():
+        assert target.send(valid_request(files)).status_code == 200
+    assert target.server.process.poll() is None
+    wait_until(lambda: set(target.uploads.iterdir()) == before and process.num_fds() <= num_files)
