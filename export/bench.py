@@ -29,6 +29,10 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     bundle = read_bundle(options.bundle)
     names = _names(bundle, options.runtimes)
+    if (largest := max(options.batch)) > bundle.manifest.max_batch:
+        raise UserError(
+            f"--batch {largest}: {options.bundle} was exported for batches of up to {bundle.manifest.max_batch} clips"
+        )
     rows = measure(bundle, names, options.batch, options.rounds)
     stages = {} if options.no_stages else measure_stages(bundle)
     console = Console(highlight=False)
@@ -97,7 +101,7 @@ def _table(rows: Sequence[Row], bundle: Bundle) -> Table:
         table.add_row(
             row.artifact,
             str(row.batch),
-            *(f"{value:.1f}" for value in figures),
+            *(f"{value:.1f}" if value < 1000 else f"{value:.0f}" for value in figures),  # 80 columns hold them
             f"{row.clips_per_s:.1f}",
             f"{times:.1f}",
             f"{row.load_s:.1f}",

@@ -1,11 +1,13 @@
 """Artifacts that are timed side by side: each in a process of its own, so that memory and loading are its own, too."""
 
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from export.bundle import Artifact, Bundle, read_bundle
@@ -61,12 +63,21 @@ def contenders(bundle: Bundle, names: Sequence[str]) -> Iterator[list[Contender]
         for name in names:
             ours, theirs = context.Pipe()
             process = context.Process(target=_serve, args=(theirs, bundle.folder, name), daemon=True)
-            process.start()
+            _start(process)
             theirs.close()
             stack.callback(process.join)
-            stack.callback(ours.close)  # the process ends when nobody asks any more
+            stack.callback(process.terminate)
             started.append(Contender(name, _receive(ours), ours))
         yield started
+
+
+def _start(process: BaseProcess) -> None:
+    """Start a process that is deaf to Ctrl-C, which the terminal sends to all: the one that asks ends the others."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which a new process takes over
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _receive(connection: Connection) -> float:
@@ -98,7 +109,7 @@ def _serve(connection: Connection, folder: Path, name: str) -> None:
     while True:
         try:
             batch = connection.recv()
-        except (EOFError, KeyboardInterrupt):
+        except EOFError:  # nobody asks any more
             return
         if batch is None:
             connection.send(peak_memory_mb())

@@ -9,7 +9,7 @@ from rich.console import Console
 from export.commands import COMMANDS
 from export.create import create_bundle
 from export.onnx import MAX_BATCH
-from export.plan import FORMATS, PRECISIONS, Calibration, ExportOptions
+from export.plan import FORMATS, NAME, PRECISIONS, Calibration, ExportOptions
 from export.tables import artifacts_table
 from preprocess.errors import UserError
 from preprocess.options import positive
@@ -20,6 +20,8 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     if options.out.exists() and not (options.out / "bundle.json").is_file():
         raise UserError(f"{options.out}: exists and is not a bundle; choose another --out")
+    if options.out.resolve() in options.checkpoint.resolve().parents:
+        raise UserError(f"--out {options.out}: is replaced, and the checkpoint lies in it; choose another --out")
     if options.max_batch > MAX_BATCH:
         raise UserError(f"--max-batch {options.max_batch}: graphs take up to {MAX_BATCH} clips at a time")
     calibration = None
@@ -49,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--checkpoint", type=Path, required=True, help="a file that training wrote, such as best.pt")
     parser.add_argument("--out", type=Path, required=True, help="the bundle's folder; an older bundle is replaced")
-    parser.add_argument("--name", default="motion", help="the model's name in the service (default: %(default)s)")
+    parser.add_argument("--name", type=_name, default="motion", help="the model's name in the service (motion)")
     parser.add_argument(
         "--formats",
         type=_list_of(FORMATS),
@@ -68,11 +70,26 @@ def _parser() -> argparse.ArgumentParser:
         "--calibration-clips", type=positive, default=128, metavar="N", help="training clips of it (128)"
     )
     parser.add_argument(
-        "--max-drop", type=float, default=0.5, metavar="POINTS", help="of top-1 on its validation clips, in int8 (0.5)"
+        "--max-drop", type=_points, default=0.5, metavar="POINTS", help="of top-1 on its validation clips (0.5)"
     )
     parser.add_argument("--max-batch", type=positive, default=8, metavar="N", help="clips at a time (8)")
     parser.add_argument("--answer-only", action="store_true", help="leave out the scores of branches and streams")
     return parser
+
+
+def _name(text: str) -> str:
+    """Return a name that can be part of an address and name a folder, or refuse the text as argparse wants it."""
+    if not NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"expected letters, digits, '.', '_' and '-', got {text!r}")
+    return text
+
+
+def _points(text: str) -> float:
+    """Return a number from 0 to 100, or refuse the text as argparse wants it."""
+    points = float(text)
+    if not 0 <= points <= 100:
+        raise argparse.ArgumentTypeError(f"expected points from 0 to 100, got {text!r}")
+    return points
 
 
 def _list_of(known: Collection[str]) -> Callable[[str], tuple[str, ...]]:

@@ -56,7 +56,8 @@ def _write_files(folder: Path, names: Collection[str], checkpoint: Checkpoint, o
         write_ir(volumes, folder / "model.xml")
     if "model-int8.onnx" in names:
         _quantize(volumes, folder / "model-int8.onnx", checkpoint, options)
-    volumes.unlink()
+    for file in folder.glob("volumes.onnx*"):  # weights lie beside a large graph
+        file.unlink()
 
 
 def _quantize(source: Path, target: Path, checkpoint: Checkpoint, options: ExportOptions) -> None:

@@ -21,6 +21,7 @@ from export.bundle import (
     read_manifest,
 )
 from preprocess.atomic import atomic_file
+from preprocess.errors import reason_of
 
 _MAX_MANIFEST_BYTES = 10_000_000
 _MAX_BYTES = 8_000_000_000  # of all files together
@@ -58,7 +59,7 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except (OSError, zipfile.BadZipFile, KeyError, RuntimeError, NotImplementedError) as error:
-        raise BundleError(f"{path}: cannot be unpacked ({error}); pack the bundle again") from error
+        raise BundleError(f"{path}: cannot be unpacked ({reason_of(error)}); pack the bundle again") from error
 
 
 def _unpack(archive: zipfile.ZipFile, folder: Path, public_key: Path | None) -> None:

@@ -1,5 +1,6 @@
 """What can be made of a checkpoint, and what of it is wanted."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -22,6 +23,7 @@ ARTIFACTS = (
     Artifact(runtime="tensorrt", precision="int8", path="model-int8.onnx"),
 )
 FORMATS: dict[str, RuntimeName] = {"onnx": "onnxruntime", "openvino": "openvino", "tensorrt": "tensorrt"}
+NAME = re.compile(r"\w[\w.-]*")  # a model's is part of an address, and names a folder
 PRECISIONS = tuple(dict.fromkeys(artifact.precision for artifact in ARTIFACTS))
 
 
@@ -52,7 +54,7 @@ class ExportOptions:
 
 
 def wanted(options: ExportOptions) -> tuple[Artifact, ...]:
-    """Return what to make; raises `UserError` where something is missing for it, or nothing is left."""
+    """Return what to make; raises `UserError` where a format or precision that is named can not be."""
     precisions = options.precisions or [name for name in PRECISIONS if name != "int8" or options.calibration]
     if "int8" in precisions:
         _check_int8(options)
@@ -61,9 +63,12 @@ def wanted(options: ExportOptions) -> tuple[Artifact, ...]:
     reasons = {artifact.name: why_not(artifact, home_of(artifact)) for artifact in asked}
     later = "tensorrt" in (options.formats or ())
     artifacts = tuple(a for a in asked if not reasons[a.name] or (later and a.runtime == "tensorrt"))
-    if not artifacts:
-        listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items()) or "no such combination"
-        raise UserError(f"of these formats and precisions nothing can be made here ({listed})")
+    made = {artifact.runtime for artifact in artifacts} | {artifact.precision for artifact in artifacts}
+    left_out = [name for name in options.formats or () if FORMATS[name] not in made]
+    left_out += [name for name in options.precisions or () if name not in made]
+    if left_out or not artifacts:
+        listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items() if reason) or "no such combination"
+        raise UserError(f"{', '.join(left_out) or 'nothing'}: cannot be made here ({listed}); leave it out")
     return artifacts
 
 

@@ -87,7 +87,10 @@ def _where_it_begins(bundle: Bundle, artifact: Artifact, device: str) -> str:
     if artifact.runtime == "onnxruntime" or path.suffix != ".onnx":
         return ""
     clip = seeded_inputs(bundle.manifest.streams, bundle.manifest.clip_spec, batch=1)
-    module = first_difference(path, lambda exposed: load_file(exposed, artifact, device, max_batch=1), clip)
+    try:
+        module = first_difference(path, lambda exposed: load_file(exposed, artifact, device, max_batch=1), clip)
+    except UserError as error:  # on the processor, ONNX Runtime has no convolutions in bfloat16
+        return f"; where it begins cannot be told: {error}"
     return f"; against ONNX Runtime it first differs in {module}" if module else ""
 
 

@@ -7,7 +7,8 @@ from export.bundle import Bundle
 
 def artifacts_table(bundle: Bundle) -> Table:
     """Return a row for each artifact: how far from PyTorch, how fast, how large."""
-    table = Table(title=f"{bundle.folder} against PyTorch", box=None, title_justify="left", caption_justify="left")
+    title = f"{bundle.manifest.name} {bundle.manifest.version} against PyTorch"
+    table = Table(title=title, box=None, title_justify="left", caption_justify="left")
     table.add_column("artifact")
     for column in ("ms a clip", "MB", "logits differ", "probabilities", "same answer"):
         table.add_column(column, justify="right")

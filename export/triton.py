@@ -9,6 +9,7 @@ from rich.console import Console
 
 from export.bundle import Artifact, Bundle, BundleError, TensorInfo
 from export.pack import open_bundle
+from export.plan import NAME
 from preprocess.atomic import atomic_folder
 from preprocess.errors import UserError
 from preprocess.options import positive
@@ -67,6 +68,9 @@ def write_model(bundle: Bundle, artifact: Artifact, repository: Path, max_batch:
     if artifact.runtime not in _BACKENDS:
         raise BundleError(f"{bundle.folder}: {artifact.name} has no backend in Triton that reads it; choose another")
     folder = repository / bundle.manifest.name
+    for name in (bundle.manifest.name, bundle.manifest.version):
+        if not NAME.fullmatch(name):  # a stranger's may lead out of the repository
+            raise BundleError(f"{bundle.folder}: {name!r} cannot name a folder; export it with another --name")
     if folder.exists() and not (folder / "config.pbtxt").is_file():
         raise UserError(f"{folder}: exists and is no model of Triton's; choose another --out")
     with atomic_folder(folder) as temporary:

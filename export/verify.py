@@ -5,11 +5,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from export.bundle import read_bundle
+from export.bundle import SIGNATURE_NAME, read_bundle
 from export.prove import prove_bundle
 from export.reference import source_checkpoint
-from export.runtimes.loading import DEVICES
+from export.runtimes.loading import DEVICES, home_of, why_not
 from export.tables import artifacts_table
+from preprocess.errors import UserError
 
 
 def main(arguments: list[str]) -> int:
@@ -22,7 +23,16 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     console = Console(highlight=False)
     bundle = read_bundle(options.bundle)
+    reasons = {item.name: why_not(item, options.device or home_of(item)) for item in bundle.manifest.artifacts}
+    if all(reasons.values()):
+        listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        raise UserError(f"{options.bundle}: nothing in it can be compared here ({listed})")
     with console.status("comparing with PyTorch, measuring"):
         bundle = prove_bundle(bundle, source_checkpoint(bundle, options.checkpoint), options.data, options.device)
     console.print(artifacts_table(bundle))
+    for name, reason in reasons.items():
+        if reason:
+            console.print(f"{name}: was not compared now: {reason}")
+    if (options.bundle / SIGNATURE_NAME).exists():
+        console.print(f"{options.bundle}: bundle.json holds new figures; sign it again")
     return 0

@@ -42,8 +42,11 @@ def load_runtime(bundle: Bundle, device: str = "cpu", name: str | None = None) -
     reasons = {artifact.name: why_not(artifact, device) for artifact in bundle.manifest.artifacts}
     usable = [artifact for artifact in bundle.manifest.artifacts if not reasons[artifact.name]]
     for artifact in sorted(usable, key=lambda artifact: _latency_ms(artifact, device)):
-        runtime = load_artifact(bundle, artifact, device)
-        reasons[artifact.name] = warm_up(bundle, runtime)
+        try:
+            runtime = load_artifact(bundle, artifact, device)
+            reasons[artifact.name] = warm_up(bundle, runtime)
+        except UserError as error:
+            reasons[artifact.name] = str(error)
         if not reasons[artifact.name]:
             return runtime
         _logger.warning("%s: %s is left out: %s", bundle.folder, artifact.name, reasons[artifact.name])

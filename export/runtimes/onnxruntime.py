@@ -24,7 +24,10 @@ class OnnxRuntime:
             raise UserError(
                 f"this ONNX Runtime has no {provider}, only {', '.join(available)}; install the 'gpu' extra"
             )
-        self._session = onnxruntime.InferenceSession(str(path), providers=[*providers])
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), providers=[*providers])
+        except Exception as error:  # each reason has a class of its own, without a common one
+            raise UserError(f"{path}: ONNX Runtime {onnxruntime.__version__} cannot load it ({error})") from error
         # A provider that cannot start is dropped silently by ONNX Runtime: what is active is asked, never assumed.
         if provider not in self._session.get_providers():
             raise UserError(f"{provider} could not start on this machine; check its driver, or choose --device cpu")

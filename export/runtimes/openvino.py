@@ -28,10 +28,15 @@ class OpenVinoRuntime:
     """An OpenVINO IR, or an ONNX file, compiled for this processor."""
 
     def __init__(self, path: Path, precision: str) -> None:
+        settings = settings_of(precision)
         try:
-            model = openvino.Core().compile_model(str(path), "CPU", settings_of(precision))
+            model = openvino.Core().compile_model(str(path), "CPU", settings)
         except RuntimeError as error:
             raise UserError(f"{path}: OpenVINO {openvino.__version__} cannot load it ({error})") from error
+        # OpenVINO takes another type where it has to: what is active is asked, never assumed.
+        active = model.get_property("INFERENCE_PRECISION_HINT").to_string()
+        if active != settings["INFERENCE_PRECISION_HINT"]:
+            raise UserError(f"{path}: OpenVINO computes it in {active} here; choose another artifact than {precision}")
         self._request = model.create_infer_request()
         self.info = RuntimeInfo("openvino", "cpu", precision)
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ class TensorRtRuntime:
         self._max_batch = max_batch
         error, self._stream = cudart.cudaStreamCreate()
         _check(error)
+        weakref.finalize(self, cudart.cudaStreamDestroy, self._stream)
         names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
         self._buffers = {name: _Buffer(engine, name, max_batch) for name in names}
         self._outputs = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.OUTPUT]
@@ -65,7 +67,7 @@ class TensorRtRuntime:
 
 
 class _Buffer:
-    """A tensor of the engine at its largest batch, on the GPU and in pinned memory; it lives as long as the process."""
+    """A tensor of the engine at its largest batch, on the GPU and in pinned memory, which are freed with it."""
 
     def __init__(self, engine: trt.ICudaEngine, name: str, max_batch: int) -> None:
         shape = (max_batch, *tuple(engine.get_tensor_shape(name))[1:])
@@ -73,8 +75,10 @@ class _Buffer:
         num_bytes = math.prod(shape) * dtype.itemsize
         error, self.device = cudart.cudaMalloc(num_bytes)
         _check(error)
+        weakref.finalize(self, cudart.cudaFree, self.device)
         error, address = cudart.cudaMallocHost(num_bytes)
         _check(error)
+        weakref.finalize(self, cudart.cudaFreeHost, address)
         memory = (ctypes.c_ubyte * num_bytes).from_address(address)
         self.host: NDArray[Any] = np.frombuffer(memoryview(memory), dtype).reshape(shape)
 

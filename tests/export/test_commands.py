@@ -1,18 +1,27 @@
 """`python -m export verify` and `inspect`: what they say of a bundle, and what they refuse."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
-from export.bundle import BundleError, read_bundle
+from export import convert
+from export.bundle import BundleError, read_bundle, write_manifest
 from export.create import create_bundle
-from export.plan import ExportOptions
+from export.plan import Calibration, ExportOptions, wanted
 from export.prove import prove_bundle
 from export.reference import source_checkpoint
+from export.runtimes.loading import why_not
 from export.runtimes.openvino import can_compute
+from export.signature import make_keys, sign_bundle
 from preprocess.errors import UserError
 from tests.commands import assert_refused, run_module
 from tests.export.test_export import untrained
@@ -85,6 +94,7 @@ def test_the_benchmark_times_every_artifact_side_by_side(folder: Path, tmp_path:
         "openvino-fp32: not in",
         "choose of onnxruntime-fp32, torch-fp32",
     )
+    assert_refused(run_module("export", "bench", folder / "bundle", "--batch", "1,9"), "for batches of up to 8 clips")
 
 
 def test_inspecting_tells_what_is_in_a_bundle(folder: Path) -> None:
@@ -101,7 +111,7 @@ def test_inspecting_tells_what_is_in_a_bundle(folder: Path) -> None:
 def test_what_cannot_be_made_is_refused_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
     words = ("--checkpoint", folder / "best.pt", "--out", tmp_path / "bundle")
     result = run_module("export", *words, "--formats", "onnx", "--precision", "bf16")
-    assert_refused(result, "nothing can be made here (no such combination)")
+    assert_refused(result, "bf16: cannot be made here (no such combination)")
     assert "choose of onnx, openvino" in run_module("export", *words, "--formats", "pickle").stderr
     result = run_module("export", *words, "--data", tmp_path)
     assert_refused(result, str(tmp_path))
@@ -109,6 +119,63 @@ def test_what_cannot_be_made_is_refused_and_leaves_nothing(folder: Path, tmp_pat
     (tmp_path / "bundle").mkdir()
     (tmp_path / "bundle" / "thesis.tex").write_text("years of work")
     assert_refused(run_module("export", *words), "exists and is not a bundle")
+    below_a_file = folder / "best.pt" / "bundle"
+    result = run_module("export", "--checkpoint", folder / "best.pt", "--out", below_a_file, "--formats", "onnx")
+    assert_refused(result, "Not a directory; choose another place, or mend that")
+    assert_refused(run_module("export", "verfiy", folder / "bundle"), "verfiy: is no command; choose of bench,")
+
+
+def test_what_is_named_is_made_or_refused(folder: Path, tmp_path: Path) -> None:
+    lacking = {
+        "int8": ExportOptions(formats=("onnx",), precisions=("fp32", "int8"), calibration=Calibration(folder, 2, 0.5)),
+        "fp16": ExportOptions(formats=("onnx", "openvino"), precisions=("fp32", "fp16")),
+        "openvino": ExportOptions(formats=("onnx", "openvino"), precisions=("fp16",)),
+    }
+    for name, options in lacking.items():
+        with pytest.raises(UserError, match=f"{name}.*: cannot be made here"):
+            wanted(options)
+    words = ["--checkpoint", str(folder / "best.pt"), "--out", str(tmp_path / "bundle")]
+    for wrong in (("--name", "../evil"), ("--name", ""), ("--max-drop", "-1"), ("--max-drop", "nan")):
+        with pytest.raises(SystemExit, match="2"):
+            convert.main([*words, *wrong])
+    shutil.copytree(folder / "bundle", tmp_path / "bundle")
+    shutil.copy(folder / "best.pt", tmp_path / "bundle")
+    with pytest.raises(UserError, match="the checkpoint lies in it"):
+        convert.main(["--checkpoint", str(tmp_path / "bundle" / "best.pt"), *words[2:]])
+    assert (tmp_path / "bundle" / "best.pt").exists()
+
+
+def test_verifying_says_what_it_leaves_as_it_was(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "bundle", tmp_path / "bundle")
+    manifest = read_bundle(tmp_path / "bundle").manifest
+    engine = manifest.artifacts[0].model_copy(update={"runtime": "tensorrt", "parity": None, "speed": None})
+    if why_not(engine, "cuda") is None:
+        pytest.skip("there is a GPU")
+    write_manifest(tmp_path / "bundle", manifest.model_copy(update={"artifacts": (*manifest.artifacts, engine)}))
+    make_keys(tmp_path / "key.pem")
+    sign_bundle(tmp_path / "bundle", tmp_path / "key.pem")
+    result = run_module("export", "verify", tmp_path / "bundle")
+    assert result.returncode == 0, result.stderr
+    assert "bundle.json holds new figures; sign it again" in result.stdout
+    assert "tensorrt-fp32: was not compared now: " in result.stdout
+    write_manifest(tmp_path / "bundle", manifest.model_copy(update={"artifacts": (engine,)}))
+    assert_refused(run_module("export", "verify", tmp_path / "bundle"), "nothing in it can be compared here")
+
+
+def test_ctrl_c_ends_the_benchmark_without_a_word_of_its_processes(folder: Path) -> None:
+    command = [sys.executable, "-m", "export", "bench", str(folder / "bundle"), "--rounds", "100000", "--no-stages"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True) as process:
+        assert process.stdout is not None
+        while not has_contenders(process.pid):
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        said = process.stdout.read().decode()
+    assert process.returncode == 130 and "interrupted" in said and "Traceback" not in said
+
+
+def has_contenders(pid: int) -> bool:
+    """Whether a benchmark has started processes for its artifacts."""
+    return any("spawn_main" in " ".join(child.cmdline()) for child in psutil.Process(pid).children())
 
 
 def test_int8_is_calibrated_on_real_clips_and_bounded(folder: Path, tmp_path: Path) -> None:

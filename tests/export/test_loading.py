@@ -42,6 +42,15 @@ def test_what_answers_otherwise_here_is_left_out_aloud(bundle: Bundle, caplog: p
         load_runtime(bundle, name="openvino-fp32")
 
 
+def test_what_its_runtime_refuses_is_left_out_aloud(bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:
+    (bundle.folder / "wrong.onnx").write_bytes(b"of a version to come")
+    assert load_runtime(bundle).info.name == "onnxruntime"
+    assert "openvino-fp32 is left out: " in caplog.text and "cannot load it" in caplog.text
+    (bundle.folder / "model.onnx").write_bytes(b"of a version to come")
+    with pytest.raises(UserError, match=r"nothing in it runs on 'cpu' here \(.*ONNX Runtime [\d.]+ cannot load it"):
+        load_runtime(bundle)
+
+
 def test_the_fastest_on_such_a_device_is_taken(bundle: Bundle) -> None:
     (bundle.folder / "wrong.onnx").write_bytes((bundle.folder / "model.onnx").read_bytes())
     assert load_runtime(bundle).info.name == "openvino"

@@ -21,11 +21,12 @@ from onnx import TensorProto, helper
 from export.bundle import Bundle, read_bundle
 from export.clips import seeded_inputs
 from export.create import create_bundle
+from export.layers import first_difference
 from export.parity import LIMITS, measure_parity
 from export.plan import Calibration, ExportOptions
 from export.reference import load_reference
 from export.runtimes.loading import load_runtime, why_not
-from export.runtimes.openvino import can_compute
+from export.runtimes.openvino import OpenVinoRuntime, can_compute
 from preprocess.errors import UserError
 from tests.commands import assert_refused, run_module
 from tests.export.test_export import untrained
@@ -94,6 +95,13 @@ def test_the_graphs_for_tensorrt_answer_as_pytorch_does(precision: str, bundle: 
     weights = {constant.data_type for constant in onnx.load(path).graph.initializer}
     assert {"fp16": TensorProto.FLOAT16, "int8": TensorProto.INT8}[precision] in weights
     assert TensorProto.UINT8 not in weights  # TensorRT takes signed quantizers only
+
+
+@pytest.mark.slow
+def test_where_onnx_runtime_has_no_bfloat16_the_comparison_says_so(bundle: Bundle) -> None:
+    clip = seeded_inputs(("rgb",), bundle.manifest.clip_spec, batch=1)
+    with pytest.raises(UserError, match=r"model-bf16\.onnx: ONNX Runtime [\d.]+ cannot load it"):
+        first_difference(bundle.folder / "model-bf16.onnx", lambda exposed: OpenVinoRuntime(exposed, "fp32"), clip)
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from export.bundle import read_bundle
+from export.bundle import Bundle, read_bundle
 from export.triton import write_model
 from preprocess.errors import UserError
 from tests.commands import assert_refused, run_module
@@ -34,5 +34,8 @@ def test_what_triton_does_not_own_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "repository" / "tiny").mkdir(parents=True)
     with pytest.raises(UserError, match="is no model of Triton's"):
         write_model(bundle, bundle.artifact("onnxruntime-fp32"), tmp_path / "repository", 8)
+    stranger = bundle.manifest.model_copy(update={"name": "../evil"})
+    with pytest.raises(UserError, match=r"'\.\./evil' cannot name a folder"):
+        write_model(Bundle(bundle.folder, stranger), stranger.artifacts[0], tmp_path / "repository", 8)
     words = (tmp_path / "bundle", "--out", tmp_path / "other", "--artifact", "tensorrt-fp16")
     assert_refused(run_module("export", "triton", *words), "holds no artifact 'tensorrt-fp16'")
