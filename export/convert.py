@@ -3,9 +3,11 @@
 import argparse
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import get_args
 
 from rich.console import Console
 
+from export.bundle import Stream
 from export.commands import COMMANDS
 from export.create import create_bundle
 from export.onnx import MAX_BATCH
@@ -22,6 +24,10 @@ def main(arguments: list[str]) -> int:
         raise UserError(f"{options.out}: exists and is not a bundle; choose another --out")
     if options.out.resolve() in options.checkpoint.resolve().parents:
         raise UserError(f"--out {options.out}: is replaced, and the checkpoint lies in it; choose another --out")
+    if options.alone and (options.data is None or options.answer_only):
+        raise UserError(
+            "--alone needs the streams' heads and clips to try them with; give --data, and no --answer-only"
+        )
     if options.max_batch > MAX_BATCH:
         raise UserError(f"--max-batch {options.max_batch}: graphs take up to {MAX_BATCH} clips at a time")
     calibration = None
@@ -33,6 +39,7 @@ def main(arguments: list[str]) -> int:
         precisions=options.precision,
         data=options.data,
         answer_only=options.answer_only,
+        alone=options.alone or (),
         max_batch=options.max_batch,
         calibration=calibration,
     )
@@ -74,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--max-batch", type=positive, default=8, metavar="N", help="clips at a time (8)")
     parser.add_argument("--answer-only", action="store_true", help="leave out the scores of branches and streams")
+    parser.add_argument(
+        "--alone",
+        type=_list_of(get_args(Stream)),
+        metavar="A,B",
+        help="streams that a fusion network may be asked with alone; how well it does is counted on --data",
+    )
     return parser
 
 

@@ -5,7 +5,9 @@ from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
+from export.alone import accuracy_alone
 from export.bundle import Bundle, Precision
+from export.dataset import check_classes
 from export.describe import describe
 from export.graph import InferenceGraph
 from export.onnx import export_onnx
@@ -33,9 +35,13 @@ def create_bundle(source: Path, out: Path, options: ExportOptions) -> Bundle:
     """
     checkpoint = load_checkpoint(source)
     artifacts = wanted(options)
+    for data in (options.data, options.calibration.data if options.calibration else None):
+        if data is not None:
+            check_classes(checkpoint, data)
+    alone = accuracy_alone(checkpoint, options.data, options.alone) if options.alone and options.data else {}
     with atomic_folder(out) as folder, out_of_memory("a smaller --max-batch, or fewer --formats, need less"):
         _write_files(folder, {artifact.path for artifact in artifacts}, checkpoint, options)
-        manifest = describe(folder, artifacts, source, checkpoint, options)
+        manifest = describe(folder, artifacts, source, checkpoint, options).model_copy(update={"alone": alone})
         bundle = prove_bundle(Bundle(folder, manifest), checkpoint, options.data)
     return Bundle(out, bundle.manifest)
 
@@ -65,7 +71,7 @@ def _quantize(source: Path, target: Path, checkpoint: Checkpoint, options: Expor
     from export.quantize import quantize_onnx  # noqa: PLC0415  an optional dependency
 
     assert options.calibration is not None  # checked before anything was written
-    report = quantize_onnx(source, target, checkpoint.config, options.calibration)
+    report = quantize_onnx(source, target, checkpoint, options.calibration)
     path = target.with_name("quantization.json")
     path.write_text(json.dumps(asdict(report), indent=2) + "\n", encoding="utf-8")
 

@@ -6,24 +6,43 @@ from pathlib import Path
 
 from export.runtimes import Inputs
 from preprocess.datasets import Split
-from training.config import TrainingConfig
-from training.data import ClipDataset, Draw, View
+from preprocess.errors import DatasetError
+from training.checkpoint import Checkpoint
+from training.data import ClipDataset, Draw, View, class_names, numbered_classes
 
 
-def real_inputs(config: TrainingConfig, data: Path, num_clips: int) -> list[Inputs]:
+def real_inputs(checkpoint: Checkpoint, data: Path, num_clips: int) -> list[Inputs]:
     """Return clips, one at a time, spread over the validation clips of the processed data set in `data`."""
-    return [inputs for inputs, _ in labelled_inputs(config, data, "valid", num_clips)]
+    return [inputs for inputs, _ in labelled_inputs(checkpoint, data, "valid", num_clips)]
 
 
 def labelled_inputs(
-    config: TrainingConfig, data: Path, split: Split, num_clips: int | None = None
+    checkpoint: Checkpoint, data: Path, split: Split, num_clips: int | None = None
 ) -> Iterator[tuple[Inputs, int]]:
     """Yield clips, one at a time, and their labels: so many, spread over the split, or all.
 
-    Raises `UserError` where `data` is not of the data set of the network's configuration.
+    Raises `UserError` where `data` is not of the data set, or has not the classes, that the network was trained on.
     """
-    dataset = ClipDataset(config.with_data_root(data), split)
+    check_classes(checkpoint, data)
+    config = checkpoint.config.with_data_root(data)
+    dataset = ClipDataset(config, split)
     step = max(1, len(dataset) // num_clips) if num_clips else 1
     for index in islice(range(0, len(dataset), step), num_clips):
         streams, label, _ = dataset[Draw(index, View())]
         yield {name: clip[None].numpy() for name, clip in zip(config.modalities, streams, strict=True)}, label
+
+
+def check_classes(checkpoint: Checkpoint, data: Path) -> None:
+    """Raise `DatasetError` where labels of `data` mean something else to the network; imported ones may be nameless."""
+    trained, found = checkpoint.class_names, class_names(checkpoint.config.with_data_root(data).data)
+    is_nameless = trained == numbered_classes(len(trained))
+    if len(found) == len(trained) and (found == trained or is_nameless):
+        return
+    raise DatasetError(
+        f"{data}: has {len(found)} classes ({_listed(found)}), the network was trained on {len(trained)} "
+        f"({_listed(trained)}); give the data set that it was trained on"
+    )
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from export.bundle import Artifact, Precision, RuntimeName
+from export.bundle import Artifact, Precision, RuntimeName, Stream
 from export.runtimes.loading import home_of, why_not
 from preprocess.errors import UserError
 
@@ -40,7 +40,8 @@ class Calibration:
 class ExportOptions:
     """What a bundle is to hold; `data` is a processed data set with real clips to compare on.
 
-    Without formats it holds what this machine can run. TensorRT is made where it is named, too: its engines are built
+    Without formats it holds what this machine can run. Of a fusion network, the streams in `alone` may come without the
+    other. TensorRT is made where it is named, too: its engines are built
     on the machine that runs them.
     """
 
@@ -49,6 +50,7 @@ class ExportOptions:
     precisions: Sequence[Precision] | None = None
     data: Path | None = None
     answer_only: bool = False
+    alone: Sequence[Stream] = ()
     max_batch: int = 8
     calibration: Calibration | None = None
 

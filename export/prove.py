@@ -50,7 +50,7 @@ def _clips(checkpoint: Checkpoint, data: Path | None, max_batch: int) -> tuple[l
     batches: list[Inputs] = [seeded_inputs(streams, spec, batch, seed) for seed, batch in enumerate(sizes)]
     if data is None:
         return batches, "made from a seed"
-    return [*batches, *real_inputs(checkpoint.config, data, _NUM_REAL_CLIPS)], f"made from a seed, and {data}"
+    return [*batches, *real_inputs(checkpoint, data, _NUM_REAL_CLIPS)], f"made from a seed, and {data}"
 
 
 def _one_by_one(reference: Runtime, inputs: Inputs) -> Outputs:

@@ -20,7 +20,7 @@ from export.plan import Calibration
 from export.runtimes import Inputs
 from export.runtimes.openvino import settings_of
 from preprocess.errors import UserError
-from training.config import TrainingConfig
+from training.checkpoint import Checkpoint
 
 _LAYERS = {"Conv", "Einsum", "Gemm", "MatMul"}
 
@@ -54,15 +54,15 @@ class Quantization:
     layers: tuple[Layer, ...]
 
 
-def quantize_onnx(source: Path, target: Path, config: TrainingConfig, how: Calibration) -> Quantization:
+def quantize_onnx(source: Path, target: Path, checkpoint: Checkpoint, how: Calibration) -> Quantization:
     """Write `source` in int8 to `target`; layers stay in float until at most `how.max_drop` of top-1 is lost.
 
     It is calibrated on training clips of the processed data set in `how.data`, and tried on all its validation clips.
     Raises `UserError` where the loss stays larger.
     """
     model = onnx.load(source)
-    calibration = [inputs for inputs, _ in labelled_inputs(config, how.data, "train", how.num_clips)]
-    validation = list(labelled_inputs(config, how.data, "valid"))
+    calibration = [inputs for inputs, _ in labelled_inputs(checkpoint, how.data, "train", how.num_clips)]
+    validation = list(labelled_inputs(checkpoint, how.data, "valid"))
     accuracies: list[float] = []
 
     def validate(graph: onnx.ModelProto, samples: Iterable[tuple[Inputs, int]]) -> tuple[float, list[float]]:

@@ -57,7 +57,8 @@ class _VideoReader:
     def read(self, indices: Sequence[int]) -> Iterator[Frame]:
         wanted = set(indices)
         times_s: list[float | None] = []
-        for index, picture in enumerate(decode_video(self._path, self._track)):
+        # One thread: the processes are the parallelism, and the network wants the other cores.
+        for index, picture in enumerate(decode_video(self._path, self._track, num_threads=1)):
             times_s.append(picture.time)
             self._limits.check_frames(len(times_s))
             if index in wanted:

@@ -22,7 +22,9 @@ class MalformedTensorsError(ValueError):
     """A request does not follow the protocol, or its tensors do not fit the model."""
 
 
-class _Input(BaseModel):
+class InferInput(BaseModel):
+    """A tensor; its values are `data`, or bytes behind the JSON (`parameters.binary_data_size` of them)."""
+
     name: str
     shape: list[int]
     datatype: str
@@ -30,7 +32,9 @@ class _Input(BaseModel):
     data: Any = None
 
 
-class _WantedOutput(BaseModel):
+class InferOutput(BaseModel):
+    """Which output is wanted; `parameters.binary_data` asks for bytes behind the JSON."""
+
     name: str
     parameters: dict[str, Any] = {}
 
@@ -39,14 +43,23 @@ class InferRequest(BaseModel):
     """The JSON of a request; with the binary extension, the tensors' bytes follow it in the order of `inputs`."""
 
     id: str | None = None
-    inputs: list[_Input] = Field(min_length=1)
-    outputs: list[_WantedOutput] = []
+    inputs: list[InferInput] = Field(min_length=1)
+    outputs: list[InferOutput] = []
     parameters: dict[str, Any] = {}
 
     def is_binary(self, name: str) -> bool:
         """Return whether the client wants this output as bytes."""
         wanted = {output.name: output.parameters for output in self.outputs}
         return bool(wanted.get(name, {}).get("binary_data", self.parameters.get("binary_data_output", False)))
+
+
+class InferReply(BaseModel):
+    """The JSON of a reply; tensors without `data` follow it as bytes, in their order."""
+
+    id: str | None = None
+    model_name: str
+    model_version: str
+    outputs: list[InferInput]
 
 
 def read_request(body: bytes, json_bytes: str | None) -> tuple[InferRequest, memoryview]:
@@ -123,7 +136,7 @@ def _number(text: str, largest: int) -> int:
     return int(text)
 
 
-def _values(tensor: _Input, binary: memoryview) -> tuple[NDArray[np.uint8], memoryview]:
+def _values(tensor: InferInput, binary: memoryview) -> tuple[NDArray[np.uint8], memoryview]:
     """Return the tensor's values, flat, and the bytes behind them."""
     count = int(np.prod(tensor.shape))
     size = tensor.parameters.get("binary_data_size")

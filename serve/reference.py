@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from serve.protocol import InferRequest
 from serve.schemas import Problem
 
 _THEIRS = ("HTTPValidationError", "ValidationError")
@@ -23,5 +24,8 @@ class DescribedApp(FastAPI):
             schemas = document["components"]["schemas"]
             for name in _THEIRS:
                 schemas.pop(name, None)
-            schemas[Problem.__name__] = Problem.model_json_schema()
+            for model in (Problem, InferRequest):  # no signature has them
+                described = model.model_json_schema(ref_template="#/components/schemas/{model}")
+                schemas |= described.pop("$defs", {}) | {model.__name__: described}
+            document["components"]["schemas"] = schemas
         return self.openapi_schema or {}

@@ -4,6 +4,7 @@ import argparse
 import difflib
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -20,6 +21,7 @@ from preprocess.errors import ConfigError
 from serve.logs import LogFormat
 
 _PREFIX = "RGBD_MOTION_"
+_PASSWORD = re.compile(r"//[^/@]+@")
 
 
 def _split(value: object) -> object:
@@ -104,8 +106,8 @@ class Settings(BaseSettings):
         return ", ".join(f"{name}={value}" for name, value in self.shown().items())
 
     def shown(self) -> dict[str, str]:
-        """Return the settings that are set, by name. None is a secret: of keys, only the file's name is known."""
-        return {name: str(value) for name, value in self.model_dump(exclude_none=True).items()}
+        """Return the settings that are set, by name, without what an address may hold of a password."""
+        return {name: _PASSWORD.sub("//***@", str(value)) for name, value in self.model_dump(exclude_none=True).items()}
 
 
 def is_loopback(host: str) -> bool:

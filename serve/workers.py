@@ -23,6 +23,7 @@ from serve.parcel import Facts, Parcel, receive_parcel, send_error, send_parcel
 
 Argument = TypeVar("Argument")
 
+_NICE = 5  # below the network, which all wait for: its threads wait for each other, and one that is held up holds all
 _CALLS = 500  # of one process: what decoders leak, and what a file may have done to one, ends with it
 
 # A spawned process inherits no lock and no socket of the service.
@@ -130,6 +131,7 @@ class _Decoder:
 
 def _serve_calls(pipe: Connection, memory_mb: int, cpu_s: int) -> None:
     """Answer calls until the other end is gone."""
+    os.nice(_NICE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the service ends its decoders
     memory = memory_mb << 20
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))

@@ -106,6 +106,11 @@ def class_names(data: DataConfig) -> tuple[str, ...]:
     return (read_class_names(data.root) or spec.class_names)[: spec.num_classes.get(data.protocol)]
 
 
+def numbered_classes(num_classes: int) -> tuple[str, ...]:
+    """Return names for classes whose own nobody knows."""
+    return tuple(f"class {number}" for number in range(1, num_classes + 1))
+
+
 class _ShardSampler(Sampler[list[Draw]]):
     """Batches of one process's share of the clips; shuffled anew in every epoch when training."""
 

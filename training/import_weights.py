@@ -24,7 +24,7 @@ from training.checkpoint import (
 )
 from training.config import TrainingConfig
 from training.config_file import load_config
-from training.data import class_names
+from training.data import class_names, numbered_classes
 from training.models.weights import from_reference, to_reference
 from training.schedule import tau
 
@@ -112,7 +112,7 @@ def _recoupling_hidden(state: Mapping[str, Tensor]) -> int | None:
 
 def _names(config: TrainingConfig, num_classes: int) -> tuple[str, ...]:
     names = class_names(config.data)
-    return names if len(names) == num_classes else tuple(f"class {number}" for number in range(1, num_classes + 1))
+    return names if len(names) == num_classes else numbered_classes(num_classes)
 
 
 def main() -> int:

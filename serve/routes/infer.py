@@ -8,17 +8,26 @@ import numpy as np
 from fastapi import APIRouter, Depends, Request, Response
 
 from serve.errors import ServiceError
-from serve.protocol import MalformedTensorsError, check_outputs, read_clips, read_request, write_reply
+from serve.protocol import InferReply, MalformedTensorsError, check_outputs, read_clips, read_request, write_reply
 from serve.routes.problems import INFER_PROBLEMS
 from serve.service import Service, get_service
 
 router = APIRouter(tags=["models"], responses=INFER_PROBLEMS)
 
 _HEADER = "Inference-Header-Content-Length"
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}},
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
 
 
-@router.post("/v2/models/{name}/infer")
-@router.post("/v2/models/{name}/versions/{version}/infer")
+@router.post("/v2/models/{name}/infer", openapi_extra=_BODY, response_model=InferReply)
+@router.post("/v2/models/{name}/versions/{version}/infer", openapi_extra=_BODY, response_model=InferReply)
 async def infer(
     request: Request, name: str, service: Annotated[Service, Depends(get_service)], version: str | None = None
 ) -> Response:

@@ -24,8 +24,7 @@ from export.runtimes.openvino import can_compute
 from export.signature import make_keys, sign_bundle
 from preprocess.errors import UserError
 from tests.commands import assert_refused, run_module
-from tests.export.test_export import untrained
-from tests.training.processed import write_clips
+from tests.export.test_export import untrained, write_data
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +33,7 @@ pytestmark = pytest.mark.slow
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint, its bundle in ONNX only, and clips."""
     folder = tmp_path_factory.mktemp("commands")
-    write_clips(folder / "data", clips={"train": 2, "valid": 5})
+    write_data(folder / "data")
     options = ExportOptions("tiny", ("onnx",), ("fp32",), answer_only=True)
     create_bundle(untrained("M", folder / "best.pt"), folder / "bundle", options)
     return folder

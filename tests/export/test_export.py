@@ -14,6 +14,7 @@ from torch import nn
 
 from export.bundle import BundleError, read_bundle
 from export.create import create_bundle
+from export.dataset import labelled_inputs
 from export.graph import InferenceGraph
 from export.onnx import export_onnx
 from export.plan import ExportOptions
@@ -21,8 +22,10 @@ from export.runtimes.loading import load_runtime
 from export.runtimes.openvino import can_compute
 from preprocess.clip import ClipSpec
 from preprocess.errors import UserError, out_of_memory
+from preprocess.manifest import write_class_names
 from tests.commands import assert_refused, run_module
-from training.checkpoint import Checkpoint, Position, build_network, save_checkpoint
+from tests.training.processed import write_clips
+from training.checkpoint import Checkpoint, Position, build_network, load_checkpoint, save_checkpoint
 from training.config import TrainingConfig
 
 SMALL = {
@@ -33,6 +36,16 @@ SMALL = {
 }
 
 
+CLASSES = ("wave", "squat", "jump")
+
+
+def write_data(root: Path) -> Path:
+    """Write a processed data set of two training clips and five to validate on, with the classes of `untrained`."""
+    write_clips(root, clips={"train": 2, "valid": 5})
+    write_class_names(root, CLASSES)
+    return root
+
+
 def untrained(kind: str, path: Path, **changed: Any) -> Path:
     """Save a checkpoint of a small network with random weights."""
     torch.manual_seed(3)
@@ -41,7 +54,7 @@ def untrained(kind: str, path: Path, **changed: Any) -> Path:
     network = build_network(config, num_classes=3)
     checkpoint = Checkpoint(
         config=config,
-        class_names=("wave", "squat", "jump"),
+        class_names=CLASSES,
         position=Position(epoch=1),
         tau=0.5,
         temperature=1.5,
@@ -192,3 +205,29 @@ def test_clips_need_not_be_square(kind: str, tmp_path: Path) -> None:
     assert bundle.manifest.inputs[0].shape == ("batch", 8, 48, 96, 3)
     for artifact in bundle.manifest.artifacts:
         assert artifact.parity is not None and artifact.parity.num_clips == 6  # batches of 1, 2 and 3
+
+
+def test_a_stream_alone_is_tried_before_it_is_allowed(tmp_path: Path) -> None:
+    data, fusion = write_data(tmp_path / "data"), untrained("FusionNet", tmp_path / "fusion.pt")
+    words = ("--out", tmp_path / "bundle", "--formats", "onnx", "--precision", "fp32")
+    result = run_module("export", "--checkpoint", fusion, *words, "--data", data, "--alone", "rgb")
+    assert result.returncode == 0, result.stderr
+    alone = read_bundle(tmp_path / "bundle").manifest.alone
+    assert alone.keys() == {"rgb"}
+    runtime, right = load_runtime(read_bundle(tmp_path / "bundle")), 0
+    for inputs, label in labelled_inputs(load_checkpoint(fusion), data, "valid"):
+        outputs = runtime.infer({"rgb": inputs["rgb"], "depth": np.zeros_like(inputs["depth"])})
+        right += int(outputs["logits_rgb"].argmax() == label)
+    assert alone["rgb"] == right / 5
+    assert_refused(run_module("export", "--checkpoint", fusion, *words, "--alone", "rgb"), "give --data")
+    single = untrained("M", tmp_path / "m.pt")
+    refused = run_module("export", "--checkpoint", single, *words, "--data", data, "--alone", "rgb")
+    assert_refused(refused, "takes rgb only")
+
+
+def test_clips_of_other_classes_prove_nothing(tmp_path: Path) -> None:
+    write_clips(tmp_path / "data", clips={"train": 2, "valid": 2})
+    checkpoint = untrained("M", tmp_path / "best.pt")
+    result = run_module("export", "--checkpoint", checkpoint, "--out", tmp_path / "bundle", "--data", tmp_path / "data")
+    assert_refused(result, "has 2 classes (right, down), the network was trained on 3 (wave, squat, jump)")
+    assert not (tmp_path / "bundle").exists()

@@ -29,9 +29,8 @@ from export.runtimes.loading import load_runtime, why_not
 from export.runtimes.openvino import OpenVinoRuntime, can_compute
 from preprocess.errors import UserError
 from tests.commands import assert_refused, run_module
-from tests.export.test_export import untrained
+from tests.export.test_export import untrained, write_data
 from tests.serve.tiny_bundle import make_bundle
-from tests.training.processed import write_clips
 
 STUBS = Path(__file__).parents[2] / "stubs"
 FILES = {"fp32": "model.onnx", "fp16": "model-fp16.onnx", "bf16": "model-bf16.onnx", "int8": "model-int8.onnx"}
@@ -41,7 +40,7 @@ FILES = {"fp32": "model.onnx", "fp16": "model-fp16.onnx", "bf16": "model-bf16.on
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A small network in all that TensorRT takes."""
     folder = tmp_path_factory.mktemp("tensorrt")
-    write_clips(folder / "data", clips={"train": 2, "valid": 5})
+    write_data(folder / "data")
     precisions = ("fp32", "bf16", "fp16", "int8") if can_compute("int8") else ("fp32", "bf16", "fp16")
     calibration = Calibration(folder / "data", num_clips=2, max_drop=0.5)
     options = ExportOptions(formats=("tensorrt",), precisions=precisions, calibration=calibration, max_batch=3)

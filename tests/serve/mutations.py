@@ -52,7 +52,7 @@ def repeat(chance: Random, data: bytes, _: bytes) -> bytes:
 def exaggerate(chance: Random, data: bytes, _: bytes) -> bytes:
     """Write an extreme number over whatever is there."""
     size, order = chance.choice((1, 2, 4, 8)), chance.choice(("little", "big"))
-    number = (chance.choice(_EXTREMES) % 256**size).to_bytes(size, "little" if order == "little" else "big")
+    number = (chance.choice(_EXTREMES) % 256**size).to_bytes(size, order)
     start = _position(chance, data)
     return data[:start] + number + data[start + size :]
 

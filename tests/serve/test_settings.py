@@ -27,6 +27,14 @@ def test_flags_win_over_the_environment_and_that_over_the_file(bundle: Path, tmp
     assert run_module("serve", "check", RGBD_MOTION_CONFIG=str(config)).returncode == 0
 
 
+def test_passwords_are_not_printed(bundle: Path) -> None:
+    result = run_module(
+        "serve", "check", "--bundle", bundle, "--port", 0, "--otlp-endpoint", "http://me:secret@127.0.0.1:4318"
+    )
+    assert "otlp_endpoint=http://***@127.0.0.1:4318" in result.stderr
+    assert "secret" not in result.stderr
+
+
 def test_a_wrong_setting_is_named(bundle: Path, tmp_path: Path) -> None:
     config = tmp_path / "service.toml"
     config.write_text("max_bacth = 1\n")
