@@ -32,10 +32,9 @@ def out_of_memory(remedy: str) -> Iterator[None]:
     """Turn a library's lack of memory, which each reports in its own way, into a `UserError` with the remedy."""
     try:
         yield
-    except UserError:
-        raise
     except Exception as error:
-        if isinstance(error, MemoryError) or _SIGNS_OF_NO_MEMORY.search(str(error)):
+        cause = error.__cause__ if isinstance(error, UserError) else error  # it may have been told in our words
+        if isinstance(cause, MemoryError) or (cause and _SIGNS_OF_NO_MEMORY.search(str(cause))):
             raise UserError(f"there is too little memory for this: {remedy} ({reason_of(error)})") from error
         raise
 

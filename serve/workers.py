@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import math
 import multiprocessing
 import os
@@ -23,6 +24,7 @@ from serve.parcel import Facts, Parcel, receive_parcel, send_error, send_parcel
 
 Argument = TypeVar("Argument")
 
+_PIPE_BYTES = 1 << 20  # what Linux allows everybody
 _NICE = 5  # below the network, which all wait for: its threads wait for each other, and one that is held up holds all
 _CALLS = 500  # of one process: what decoders leak, and what a file may have done to one, ends with it
 
@@ -87,10 +89,15 @@ class _Decoder:
         # NumPy's and OpenCV's algebra reserve 90 MB of addresses for each core as they are imported. That counts
         # against the limit, and on a machine with many cores a decoder would begin its life beyond it.
         os.environ["OPENBLAS_NUM_THREADS"] = "1"
-        self._pipe, theirs = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(target=_serve_calls, args=(theirs, self._memory_mb, self._cpu_s), daemon=True)
+        their_calls, self._calls = _SPAWN.Pipe(duplex=False)
+        self._answers, their_answers = _SPAWN.Pipe(duplex=False)
+        with contextlib.suppress(OSError):  # a clip has ten megabytes, a pipe 64 kB unless it may have more
+            fcntl.fcntl(their_answers.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        theirs = (their_calls, their_answers)
+        self._process = _SPAWN.Process(target=_serve_calls, args=(*theirs, self._memory_mb, self._cpu_s), daemon=True)
         self._process.start()
-        theirs.close()
+        for end in theirs:
+            end.close()
 
     def call(
         self, function: Callable[[Argument], Parcel[Facts]], kind: type[Facts], argument: Argument
@@ -100,8 +107,8 @@ class _Decoder:
             self.renew()
         self._num_calls += 1
         try:
-            self._pipe.send((function, argument))
-            return receive_parcel(self._pipe, kind)
+            self._calls.send((function, argument))
+            return receive_parcel(self._answers, kind)
         except (EOFError, OSError, ValueError, BufferTooShort) as error:
             self._end()  # the next call starts another
             raise ServiceError(
@@ -126,10 +133,11 @@ class _Decoder:
     def _end(self) -> None:
         self.kill()
         self._process.join()
-        self._pipe.close()
+        self._calls.close()
+        self._answers.close()
 
 
-def _serve_calls(pipe: Connection, memory_mb: int, cpu_s: int) -> None:
+def _serve_calls(calls: Connection, answers: Connection, memory_mb: int, cpu_s: int) -> None:
     """Answer calls until the other end is gone."""
     os.nice(_NICE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the service ends its decoders
@@ -138,13 +146,13 @@ def _serve_calls(pipe: Connection, memory_mb: int, cpu_s: int) -> None:
     cv2.setNumThreads(1)  # the processes are the parallelism
     with contextlib.suppress(EOFError):
         while True:
-            function, argument = pipe.recv()
+            function, argument = calls.recv()
             # The system counts over the process's life, and ends it at the limit.
             limit_s = math.ceil(time.process_time()) + cpu_s
             resource.setrlimit(resource.RLIMIT_CPU, (limit_s, resource.RLIM_INFINITY))
             try:
                 parcel = function(argument)
             except MediaError as error:
-                send_error(pipe, error)
+                send_error(answers, error)
             else:
-                send_parcel(pipe, parcel)
+                send_parcel(answers, parcel)

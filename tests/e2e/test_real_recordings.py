@@ -88,8 +88,9 @@ def test_a_fall_gets_a_well_formed_answer(tmp_path: Path) -> None:
         answer = httpx.post(server.url + "/predict", files=files, data={"meta": json.dumps(meta)}, timeout=60).json()
         preview = httpx.post(server.url + "/preview", files=files, data={"meta": json.dumps(meta)}, timeout=60).json()
     assert sum(prediction["score"] for prediction in answer["predictions"]) == pytest.approx(1)
-    seconds = pytest.approx(160 / 30)
-    assert answer["clip"] == {"rgb_frames": 160, "depth_frames": 40, "sampled": 4, "duration_s": seconds}
-    assert answer["warnings"] == ["frames: rgb 160 and depth 40; both were taken to begin and to end together"]
+    assert answer["clip"]["rgb_frames"] == answer["clip"]["depth_frames"] == 40
+    assert answer["clip"]["aligned_by"] == "index"
+    (warning,) = answer["warnings"]
+    assert warning.startswith("120 rgb frames were left out: no times are known")
     # A room: everything between arm's length and the sensor's end.
     assert 300 < preview["depth"]["near_mm"] < preview["depth"]["far_mm"] < 6001
