@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -147,7 +148,10 @@ def _running_service(bundle: Path) -> Iterator[str]:
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         try:
-            yield next(match[1] for line in process.stderr if (match := re.search(r"open (http://[\d.:]+)", line)))
+            url = next(match[1] for line in process.stderr if (match := re.search(r"open (http://[\d.:]+)", line)))
+            # It says a line for each request: unread, they would fill the pipe and stop it.
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            yield url
         except StopIteration as error:
             raise UserError("the service ended before it listened; run `make serve` to see why") from error
         finally:

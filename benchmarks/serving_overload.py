@@ -9,16 +9,9 @@ at a fixed rate, whatever becomes of the ones before.
 import argparse
 import asyncio
 import io
-import os
-import re
-import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +25,7 @@ from export.clips import seeded_inputs
 from export.create import create_bundle
 from export.machine import machine
 from export.plan import ExportOptions
+from tests.serve.server import running_server
 
 DEADLINE_S = 10
 NUM_CLIENTS = 8
@@ -43,20 +37,6 @@ class Outcome:
 
     answer: str
     seconds: float
-
-
-@contextmanager
-def service(bundle: Path) -> Iterator[tuple[str, int]]:
-    """Yield the address and the process id of a service of the bundle."""
-    command = [sys.executable, "-u", "-m", "serve", "--bundle", str(bundle), "--port", "0"]
-    settings = {"RGBD_MOTION_DEADLINE_S": str(DEADLINE_S), "RGBD_MOTION_NUM_DECODERS": "1"}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | settings) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if match := re.search(r"open (http://\S+?),", line):
-                yield match[1], process.pid
-                break
-        process.send_signal(signal.SIGTERM)
 
 
 def upload(bundle: Path) -> bytes:
@@ -132,8 +112,8 @@ def main() -> None:
         checkpoint("M", Path(folder) / "random.pt")
         bundle = Path(folder) / "bundle"
         create_bundle(Path(folder) / "random.pt", bundle, ExportOptions(max_batch=2))
-        with service(bundle) as (url, pid):
-            asyncio.run(measure(url, pid, upload(bundle), options, Console(highlight=False)))
+        with running_server(bundle, deadline_s=DEADLINE_S, num_decoders=1) as server:
+            asyncio.run(measure(server.url, server.process.pid, upload(bundle), options, Console(highlight=False)))
 
 
 if __name__ == "__main__":
