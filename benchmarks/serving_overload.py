@@ -19,6 +19,7 @@ import httpx
 import numpy as np
 from rich.console import Console
 
+from benchmarks.endurance.process import usage
 from benchmarks.export_speed import checkpoint
 from export.bundle import read_bundle
 from export.clips import seeded_inputs
@@ -29,6 +30,7 @@ from tests.serve.server import running_server
 
 DEADLINE_S = 10
 NUM_CLIENTS = 8
+EVERY_S = 5
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,11 @@ async def flood(client: httpx.AsyncClient, clip: bytes, rate: float, seconds: fl
     return list(await asyncio.gather(*tasks))
 
 
-def memory_mb(pid: int) -> float:
-    return int(Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2].split()[0]) * 1024 / 1e6
+async def watch_memory(pid: int, measured_mb: list[float]) -> None:
+    """Append the service's memory every few seconds until cancelled."""
+    while True:
+        measured_mb.append(usage(pid).service_mb)
+        await asyncio.sleep(EVERY_S)
 
 
 async def measure(url: str, pid: int, clip: bytes, options: argparse.Namespace, console: Console) -> None:
@@ -91,15 +96,18 @@ async def measure(url: str, pid: int, clip: bytes, options: argparse.Namespace, 
     async with httpx.AsyncClient(base_url=url, timeout=2 * DEADLINE_S, limits=limits) as client:
         await capacity(client, clip, 5)  # the service learns how long it takes
         answered = await capacity(client, clip, 15)
-        before = memory_mb(pid)
-        console.print(f"{machine()}: {answered:.1f} clips/s with {NUM_CLIENTS} clients; {before:.0f} MB")
+        console.print(f"{machine()}: {answered:.1f} clips/s with {NUM_CLIENTS} clients; {usage(pid).service_mb:.0f} MB")
+        memory_mb: list[float] = []
+        watcher = asyncio.create_task(watch_memory(pid, memory_mb))
         outcomes = await flood(client, clip, options.times * answered, options.seconds)
+        watcher.cancel()
         console.print(f"{options.times * answered:.0f} requests/s for {options.seconds} s, {len(outcomes)} in all:")
         for answer, number in Counter(outcome.answer for outcome in outcomes).most_common():
             times = [outcome.seconds for outcome in outcomes if outcome.answer == answer]
             p50, p99 = np.percentile(times, (50, 99))
             console.print(f"  {answer}: {number}, p50 {1000 * p50:.0f} ms, p99 {1000 * p99:.0f} ms")
-        console.print(f"deadline {DEADLINE_S} s; {memory_mb(pid):.0f} MB")
+        shown = ", ".join(f"{megabytes:.0f}" for megabytes in memory_mb)
+        console.print(f"deadline {DEADLINE_S} s; memory every {EVERY_S} s, in MB: {shown}")
         console.print(f"afterwards: {await capacity(client, clip, 10):.1f} clips/s")
 
 

@@ -6,7 +6,7 @@ Runs in decoder processes; what goes in and out of them is plain data.
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +19,7 @@ from export.bundle import Stream
 from preprocess.clip import ClipSpec, build_clip, centred_geometry
 from preprocess.errors import MediaError
 from preprocess.frames import Frame
-from serve.decode import MiscountedError, StreamReader, count_tracks, open_stream
+from serve.decode import MiscountedError, StreamReader, open_streams
 from serve.limits import Limits, MissingStreamError, TooLargeError
 from serve.parcel import Parcel
 from serve.schemas import ClipMeta
@@ -30,12 +30,11 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Upload:
-    """One stream of a request: where it was put, what the sender calls it, and which video track of it is meant."""
+    """A file that was sent for a stream: where it was put, and what the sender calls it."""
 
     stream: Stream
     path: Path
     filename: str
-    track: int = 0
 
 
 Streams = Mapping[Stream, tuple[Upload, StreamReader]]
@@ -86,42 +85,41 @@ def decode_clip(request: ClipRequest) -> Parcel[DecodedClip]:
     Raises `MediaError` (or one of its kinds), naming the stream, when one of them cannot be used.
     """
     start = time.perf_counter()
-    uploads = find_uploads(request)
-    _check_complete(uploads, request)
-    decoded = read_together(uploads, request, _decode)
+    streams = open_uploads(request)
+    _check_complete(streams, request)
+    decoded = read_together(streams, request, _decode)
     decoded.facts.decode_ms = (time.perf_counter() - start) * 1000 - decoded.facts.transform_ms
     return decoded
 
 
-def find_uploads(request: ClipRequest) -> dict[Stream, Upload]:
-    """Return what was sent of the streams that the model takes, in their order.
+def open_uploads(request: ClipRequest) -> Streams:
+    """Return what was sent of the streams that the model takes, in their order, not decoded yet.
 
     A video sent as `rgb` without `depth` stands for both: its first track is colour, its second depth.
     """
-    uploads = {upload.stream: upload for upload in request.uploads}
-    both = uploads.get("rgb")
-    if "depth" in request.streams and "depth" not in uploads and both and count_tracks(both.path) > 1:
-        uploads["depth"] = Upload("depth", both.path, both.filename, track=1)
-    return {stream: uploads[stream] for stream in request.streams if stream in uploads}
+    sent = {upload.stream: upload for upload in request.uploads}
+    streams: dict[Stream, tuple[Upload, StreamReader]] = {}
+    for stream in (stream for stream in request.streams if stream in sent):
+        upload = sent[stream]
+        stands_for = [name for name in request.streams if name == stream or (stream == "rgb" and name not in sent)]
+        with named(upload):
+            readers = open_streams(upload.path, request.limits, len(stands_for))
+        for name, reader in zip(stands_for, readers, strict=False):
+            streams[name] = (replace(upload, stream=name), reader)
+    return streams
 
 
-def _check_complete(uploads: Mapping[Stream, Upload], request: ClipRequest) -> None:
-    missing = [stream for stream in request.streams if stream not in uploads]
-    if missing and not any(stream in uploads for stream in request.enough):
+def _check_complete(streams: Streams, request: ClipRequest) -> None:
+    missing = [stream for stream in request.streams if stream not in streams]
+    if missing and not any(stream in streams for stream in request.enough):
         raise MissingStreamError(
             f"this model needs {' and '.join(request.streams)}; send {' and '.join(missing)} as a file of that name in "
             "the form"
         )
 
 
-def read_together(
-    uploads: Mapping[Stream, Upload], request: ClipRequest, work: Callable[[Streams, ClipRequest], Result]
-) -> Result:
-    """Return what `work` makes of the opened streams; it is called again when a video had been counted wrongly."""
-    streams = {}
-    for stream, upload in uploads.items():
-        with named(upload):
-            streams[stream] = (upload, open_stream(upload.path, upload.track, request.limits))
+def read_together(streams: Streams, request: ClipRequest, work: Callable[[Streams, ClipRequest], Result]) -> Result:
+    """Return what `work` makes of the streams; it is called again when a video had been counted wrongly."""
     while True:
         try:
             return work(streams, request)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from preprocess.errors import MediaError
-from preprocess.frames import Frame, decode_video, to_frame, video_tracks
+from preprocess.frames import Frame, VideoTrack, decode_video, to_frame, video_tracks
 from serve.archives import open_archive
 from serve.limits import Limits, UnknownContainerError
 
@@ -26,39 +26,36 @@ class MiscountedError(Exception):
     """A video has another number of frames than it promises. It is counted now: choose, and read, again."""
 
 
-def open_stream(path: Path, track: int, limits: Limits) -> StreamReader:
-    """Return a video (its video track number `track`), a zip of images or an .npz array, not decoded yet.
+def open_streams(path: Path, limits: Limits, most: int) -> list[StreamReader]:
+    """Return what a file holds, not decoded yet: up to `most` tracks of a video, a zip of images or an .npz array.
 
     What the file is, is decided by its first bytes. Raises `UnknownContainerError`, `TooLargeError`, or `MediaError`.
     """
     with path.open("rb") as file:
         head = file.read(12)
     if head.startswith(b"PK\x03\x04"):
-        return open_archive(path, limits)
+        return [open_archive(path, limits)]
     is_video = head.startswith((b"\x1aE\xdf\xa3", b"RIFF")) or head[4:8] == b"ftyp"
     if not is_video:
         raise UnknownContainerError("is no mp4, mkv, webm or avi video, no zip of JPEG or PNG frames, and no .npz")
-    return _VideoReader(path, track, limits)
+    tracks = video_tracks(path)
+    if not tracks:
+        raise MediaError("has no video track; check that it is the recording")
+    return [_VideoReader(path, number, track, limits) for number, track in enumerate(tracks[:most])]
 
 
 class _VideoReader:
-    def __init__(self, path: Path, track: int, limits: Limits) -> None:
-        self._path, self._track, self._limits = path, track, limits
-        tracks = video_tracks(path)
-        if track >= len(tracks):
-            raise MediaError(
-                f"has {len(tracks)} video tracks; send the two streams as two files, or as two tracks of one"
-            )
-        video = tracks[track]
-        limits.check_pixels(video.width, video.height)
-        limits.check_frames(video.num_packets)
-        self.num_frames, self.fps, self.times_s = video.num_packets, video.fps, video.times_s
+    def __init__(self, path: Path, number: int, track: VideoTrack, limits: Limits) -> None:
+        self._path, self._number, self._limits = path, number, limits
+        limits.check_pixels(track.width, track.height)
+        limits.check_frames(track.num_packets)
+        self.num_frames, self.fps, self.times_s = track.num_packets, track.fps, track.times_s
 
     def read(self, indices: Sequence[int]) -> Iterator[Frame]:
         wanted = set(indices)
         times_s: list[float | None] = []
         # One thread: the processes are the parallelism, and the network wants the other cores.
-        for index, picture in enumerate(decode_video(self._path, self._track, num_threads=1)):
+        for index, picture in enumerate(decode_video(self._path, self._number, num_threads=1)):
             times_s.append(picture.time)
             self._limits.check_frames(len(times_s))
             if index in wanted:
@@ -68,11 +65,3 @@ class _VideoReader:
             known = tuple(time for time in times_s if time is not None)
             self.times_s = known if len(known) == len(times_s) else None
             raise MiscountedError
-
-
-def count_tracks(path: Path) -> int:
-    """Return how many video tracks a file has; 0 when it is no video."""
-    try:
-        return len(video_tracks(path))
-    except MediaError:
-        return 0

@@ -12,9 +12,9 @@ from serve.clips import (
     ClipRequest,
     Streams,
     align,
-    find_uploads,
     in_millimetres,
     named,
+    open_uploads,
     read_groups,
     read_together,
 )
@@ -30,10 +30,10 @@ _PERCENTILES = (2, 98)  # of the depths in a clip: a few wild pixels must not fl
 
 def make_previews(request: ClipRequest) -> Parcel[PreviewReply]:
     """Return a few small pictures of every stream that was sent; raises as `decode_clip` does."""
-    uploads = find_uploads(request)
-    if not uploads:
+    streams = open_uploads(request)
+    if not streams:
         raise MissingStreamError(f"send {' or '.join(request.streams)}, or both, as files")
-    return Parcel(PreviewReply(**read_together(uploads, request, _preview)))
+    return Parcel(PreviewReply(**read_together(streams, request, _preview)))
 
 
 def _preview(streams: Streams, request: ClipRequest) -> dict[Stream, StreamPreview]:
