@@ -1,6 +1,7 @@
 """The tree of mistakes that a user can mend, and how a command reports them."""
 
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,20 +45,29 @@ def reason_of(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came: what cleans up after Ctrl-C does so after this, too."""
+
+
+def _terminate(*_: object) -> None:
+    raise _Terminated
+
+
 def run_command(main: Callable[[], int]) -> None:
     """Run a command-line entry point and exit with its code.
 
     Exit codes: what `main` returns; 2 after a `UserError`, whose message goes to standard error without a
-    traceback; 130 after Ctrl-C, as shells expect.
+    traceback; 130 after Ctrl-C and 143 after SIGTERM, as shells expect.
     """
     console = Console(stderr=True, soft_wrap=True)
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         code = main()
     except UserError as error:
         console.print("[bold red]error:[/]", end=" ")
         console.print(str(error), markup=False, highlight=False)
         code = 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         console.print("interrupted")
-        code = 130
+        code = 128 + (signal.SIGTERM if isinstance(error, _Terminated) else signal.SIGINT)
     sys.exit(code)

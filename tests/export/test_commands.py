@@ -172,6 +172,20 @@ def test_ctrl_c_ends_the_benchmark_without_a_word_of_its_processes(folder: Path)
     assert process.returncode == 130 and "interrupted" in said and "Traceback" not in said
 
 
+def test_a_terminated_export_leaves_nothing_behind(folder: Path, tmp_path: Path) -> None:
+    words = ("--checkpoint", folder / "best.pt", "--out", tmp_path / "bundle")
+    command = [sys.executable, "-m", "export", *map(str, words)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        assert process.stdout is not None
+        while not list(tmp_path.glob(".bundle*/*")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.terminate()
+        said = process.stdout.read().decode()
+    assert process.returncode == 128 + signal.SIGTERM and "interrupted" in said and "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
 def has_contenders(pid: int) -> bool:
     """Whether a benchmark has started processes for its artifacts."""
     return any("spawn_main" in " ".join(child.cmdline()) for child in psutil.Process(pid).children())

@@ -59,13 +59,14 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return raw
 
 
-def test_ctrl_c_ends_cleanly_and_the_next_run_goes_on(many: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_ends_cleanly_and_the_next_run_goes_on(many: Path, tmp_path: Path, number: int) -> None:
     out = tmp_path / "data"
     process = start(many, out)
     wait_until(lambda: len(read_records(out / RECORDS_FILE)) >= 2, process)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
+    assert process.returncode == 128 + number, errors
     assert "Traceback" not in errors
     assert not list(out.rglob("*.tmp*"))
     before = times_of(out)
