@@ -3,7 +3,6 @@
 import platform
 from pathlib import Path
 
-
 # What computes a network's products on a processor, by /proc/cpuinfo's name of it; the fastest first.
 _UNITS = {"amx_tile": "AMX", "avx512_bf16": "AVX-512 BF16", "avx512_vnni": "AVX-512 VNNI", "avx512f": "AVX-512"}
 
