@@ -66,7 +66,8 @@ class Demo:
             "training.main",
             *self._training("fusion", "FusionNet", **{"schedule.epochs": _FUSION_EPOCHS}, **streams),
         )
-        self._command("export", "export", "--checkpoint", self._checkpoint("fusion"), "--out", self.bundle)
+        clips = ("--data", self.data, "--calibration", self.data)
+        self._command("export", "export", "--checkpoint", self._checkpoint("fusion"), "--out", self.bundle, *clips)
         accuracy = {stream: self._evaluated(stream) for stream in ("rgb", "depth")}
         accuracy["fusion"] = self._classify()
         self._print_table(accuracy)

@@ -40,4 +40,4 @@ def _zip_frames(folder: Path) -> IO[bytes]:
 
 def _natural_order(path: Path) -> list[tuple[int, str]]:
     # frame_2 comes before frame_10, as the service sorts them too.
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", path.name)]
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", path.name)]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from importlib import import_module
 
 from export.commands import COMMANDS
-from preprocess.errors import UserError, reason_of, run_command
+from preprocess.errors import UserError, out_of_memory, reason_of, run_command
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -23,7 +23,10 @@ def main() -> int:
         module = import_module(COMMANDS.get(command, "export.convert"))
     except ModuleNotFoundError as error:
         raise UserError(f"{command} needs {error.name}; see the extras in the README for what to install") from error
-    with _named_file_errors():
+    with (
+        _named_file_errors(),
+        out_of_memory("close other programs; a smaller --max-batch, or fewer --formats, need less"),
+    ):
         exit_code: int = module.main(arguments)
     return exit_code
 

@@ -26,10 +26,10 @@ def accuracy_alone(checkpoint: Checkpoint, data: Path, streams: Collection[Strea
     if len(modalities) == 1:
         raise UserError(f"--alone: this network takes {modalities[0]} only; it is for fusion networks")
     runtime = TorchRuntime(restore_network(checkpoint), modalities)
-    clips = list(labelled_inputs(checkpoint, data, "valid", _NUM_CLIPS))
-    right = dict.fromkeys(streams, 0)
+    right: dict[Stream, list[bool]] = {stream: [] for stream in streams}
+    clips = labelled_inputs(checkpoint, data, "valid", _NUM_CLIPS)
     for inputs, label in track(clips, "one stream alone", console=Console(stderr=True), transient=True):
         for stream in streams:
             only = {name: clip if name == stream else np.zeros_like(clip) for name, clip in inputs.items()}
-            right[stream] += int(runtime.infer(only)[f"logits_{stream}"].argmax() == label)
-    return {stream: count / len(clips) for stream, count in right.items()}
+            right[stream].append(runtime.infer(only)[f"logits_{stream}"].argmax() == label)
+    return {stream: float(np.mean(answers)) for stream, answers in right.items()}

@@ -79,8 +79,10 @@ def _row(contender: Contender, batch: int, seconds: list[float], peak_mb: float)
 
 
 def _names(bundle: Bundle, wanted: Sequence[str]) -> list[str]:
-    """Return the artifacts to time: those that are named, or all that run here and PyTorch."""
-    known = [item.name for item in bundle.manifest.artifacts if not why_not(item, home_of(item))] + [TORCH]
+    """Return the artifacts to time: those that are named, or all that run here, and PyTorch with the checkpoint."""
+    known = [item.name for item in bundle.manifest.artifacts if not why_not(item, home_of(item))]
+    if Path(bundle.manifest.source.checkpoint).exists():  # the bundle may have come here without it
+        known.append(TORCH)
     if wanted == ["all"]:
         return known
     if unknown := sorted(set(wanted) - set(known)):
@@ -137,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
         type=lambda text: text.split(","),
         default=["all"],
         metavar="A,B",
-        help=f"artifacts by their names, and {TORCH} (all)",
+        help=f"artifacts by their names, and {TORCH} where its checkpoint is (all)",
     )
     parser.add_argument(
         "--batch",

@@ -46,7 +46,7 @@ class BundleFile(_Record):
 
     path: str
     sha256: str
-    size_bytes: int
+    size_bytes: int = Field(ge=0)
 
 
 class Parity(_Record):
@@ -233,8 +233,8 @@ def _check_schema(path: Path, content: Any) -> None:
 def member(folder: Path, name: str) -> Path:
     """Return where a listed file lies in the bundle's folder; raises `BundleError` for a name that leads elsewhere."""
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise BundleError(f"{path}: lies outside the bundle; export the checkpoint again")
+    if "\0" in name or not path.resolve().is_relative_to(folder.resolve()):
+        raise BundleError(f"{str(path)!r}: lies outside the bundle; export the checkpoint again")
     return path
 
 

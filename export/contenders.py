@@ -5,15 +5,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from export.bundle import Artifact, Bundle, read_bundle
+from export.bundle import Bundle, read_bundle
 from export.clips import seeded_inputs
 from export.machine import peak_memory_mb
-from export.reference import load_reference
 from export.runtimes import Runtime
 from export.runtimes.loading import home_of, load_artifact
 from preprocess.errors import UserError
@@ -73,6 +72,7 @@ def contenders(bundle: Bundle, names: Sequence[str]) -> Iterator[list[Contender]
 
 def _start(process: BaseProcess) -> None:
     """Start a process that is deaf to Ctrl-C, which the terminal sends to all: the one that asks ends the others."""
+    resource_tracker.ensure_running()  # started with the first process, it would unblock what is blocked here
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which a new process takes over
     try:
         process.start()
@@ -90,8 +90,13 @@ def _receive(connection: Connection) -> float:
     return answer
 
 
-def _load(bundle: Bundle, artifact: Artifact) -> Runtime:
-    return load_artifact(bundle, artifact, home_of(artifact))
+def _load(bundle: Bundle, name: str) -> Runtime:
+    if name != TORCH:
+        artifact = bundle.artifact(name)
+        return load_artifact(bundle, artifact, home_of(artifact))
+    from export.reference import load_reference  # noqa: PLC0415  PyTorch's memory is not the other contenders'
+
+    return load_reference(bundle)
 
 
 def _serve(connection: Connection, folder: Path, name: str) -> None:
@@ -99,7 +104,7 @@ def _serve(connection: Connection, folder: Path, name: str) -> None:
     try:
         bundle = read_bundle(folder)
         start = time.perf_counter()
-        runtime = load_reference(bundle) if name == TORCH else _load(bundle, bundle.artifact(name))
+        runtime = _load(bundle, name)
         connection.send(time.perf_counter() - start)
     except UserError as error:
         connection.send(error)

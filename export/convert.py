@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
         max_batch=options.max_batch,
         calibration=calibration,
     )
-    console = Console()
+    console = Console(markup=False)
     with console.status("exporting, comparing with PyTorch, measuring"):
         bundle = create_bundle(options.checkpoint, options.out, wanted)
     console.print(artifacts_table(bundle))

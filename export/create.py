@@ -14,7 +14,6 @@ from export.onnx import export_onnx
 from export.plan import ExportOptions, wanted
 from export.prove import prove_bundle
 from preprocess.atomic import atomic_folder
-from preprocess.errors import out_of_memory
 from training.checkpoint import Checkpoint, load_checkpoint, restore_network
 from training.models.inference import Form
 
@@ -39,7 +38,7 @@ def create_bundle(source: Path, out: Path, options: ExportOptions) -> Bundle:
         if data is not None:
             check_classes(checkpoint, data)
     alone = accuracy_alone(checkpoint, options.data, options.alone) if options.alone and options.data else {}
-    with atomic_folder(out) as folder, out_of_memory("a smaller --max-batch, or fewer --formats, need less"):
+    with atomic_folder(out) as folder:
         _write_files(folder, {artifact.path for artifact in artifacts}, checkpoint, options)
         manifest = describe(folder, artifacts, source, checkpoint, options).model_copy(update={"alone": alone})
         bundle = prove_bundle(Bundle(folder, manifest), checkpoint, options.data)

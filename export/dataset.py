@@ -1,8 +1,9 @@
 """Real clips of a processed data set, as an exported graph takes them."""
 
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
+
+import numpy as np
 
 from export.runtimes import Inputs
 from preprocess.datasets import Split
@@ -26,9 +27,8 @@ def labelled_inputs(
     check_classes(checkpoint, data)
     config = checkpoint.config.with_data_root(data)
     dataset = ClipDataset(config, split)
-    step = max(1, len(dataset) // num_clips) if num_clips else 1
-    for index in islice(range(0, len(dataset), step), num_clips):
-        streams, label, _ = dataset[Draw(index, View())]
+    for index in np.linspace(0, len(dataset) - 1, min(num_clips or len(dataset), len(dataset))).astype(int):
+        streams, label, _ = dataset[Draw(int(index), View())]
         yield {name: clip[None].numpy() for name, clip in zip(config.modalities, streams, strict=True)}, label
 
 

@@ -66,8 +66,10 @@ def _check(checkpoint: Checkpoint, *, answer_only: bool) -> dict[str, tuple[floa
 
 
 def _git_commit() -> str | None:
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    """Return the commit that this code is of; None where it was installed from a package, or there is no git."""
+    git, here = ("git", "-C", str(Path(__file__).parent)), Path(__file__).name
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        subprocess.run((*git, "ls-files", "--error-unmatch", here), capture_output=True, check=True)
+        return subprocess.run((*git, "rev-parse", "HEAD"), capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return None  # installed from a package, or no git
+        return None

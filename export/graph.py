@@ -15,8 +15,7 @@ class InferenceGraph(nn.Module):
     """Clips in, a tuple of scores out; with `answer_only`, of the answer alone.
 
     In "fp16" and "bf16" the spatial part computes in that precision, which is nine tenths of the work. Guidance stays
-    in float32, because it decides by thresholds, and so does the temporal part, whose attention divides by a small
-    temperature.
+    in float32, because it decides by thresholds, and so do the temporal part and the heads, which take little time.
     """
 
     def __init__(

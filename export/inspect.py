@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     with open_bundle(options.bundle) as bundle:
         manifest, artifacts = bundle.manifest, artifacts_table(bundle)
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)  # labels may have brackets
     if options.json:
         console.print_json(manifest.model_dump_json())
         return 0

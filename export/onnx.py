@@ -4,6 +4,7 @@ import ast
 import json
 import logging
 import re
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -62,8 +63,8 @@ def export_onnx(
     assert program is not None  # with dynamo, the exporter returns its program
     _name_by_module(program.model.graph)
     # The exporter's own metadata would tell where on this machine the source code lies.
-    tidy = (ClearMetadataAndDocStringPass(), DeduplicateInitializersPass(), ShapeInferencePass(), CheckerPass())
-    passes.Sequential(*tidy)(program.model)
+    unique = DeduplicateInitializersPass(size_limit=sys.maxsize)  # the pass that hashes reads contiguous tensors only
+    passes.Sequential(ClearMetadataAndDocStringPass(), unique, ShapeInferencePass(), CheckerPass())(program.model)
     program.model.metadata_props.update({key: json.dumps(value) for key, value in metadata.items()})
     size = sum(tensor.const_value.nbytes for tensor in program.model.graph.initializers.values() if tensor.const_value)
     program.save(str(path), external_data=size > _LARGEST_FILE)

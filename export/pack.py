@@ -1,9 +1,11 @@
 """Bundles as one file: `python -m export pack BUNDLE --out FILE.zip`, and how a packed one is opened, safely."""
 
 import argparse
+import lzma
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,8 @@ from export.bundle import (
 from preprocess.atomic import atomic_file
 from preprocess.errors import reason_of
 
+# In tables, in what is packed, or in how; and names that no file can have.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, LookupError, RuntimeError, ValueError)
 _MAX_MANIFEST_BYTES = 10_000_000
 _MAX_BYTES = 8_000_000_000  # of all files together
 
@@ -58,7 +62,7 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except (OSError, zipfile.BadZipFile, KeyError, RuntimeError, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise BundleError(f"{path}: cannot be unpacked ({reason_of(error)}); pack the bundle again") from error
 
 
@@ -101,7 +105,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("bundle", type=Path, help="what `python -m export` wrote")
     parser.add_argument("--out", type=Path, help="the file (default: the folder's name and .zip)")
     options = parser.parse_args(arguments)
-    out = options.out or options.bundle.with_name(options.bundle.name + ".zip")
+    bundle = options.bundle.resolve()
+    out = options.out or bundle.with_name(bundle.name + ".zip")
     pack_bundle(read_bundle(options.bundle), out)
     Console(stderr=True, soft_wrap=True, highlight=False).print(f"{out} ({out.stat().st_size / 1e6:.1f} MB)")
     return 0

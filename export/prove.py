@@ -88,7 +88,7 @@ def _where_it_begins(bundle: Bundle, artifact: Artifact, device: str) -> str:
         return ""
     clip = seeded_inputs(bundle.manifest.streams, bundle.manifest.clip_spec, batch=1)
     try:
-        module = first_difference(path, lambda exposed: load_file(exposed, artifact, device, max_batch=1), clip)
+        module = first_difference(path, lambda exposed: load_file(exposed, artifact, device, 1, exposed.parent), clip)
     except UserError as error:  # on the processor, ONNX Runtime has no convolutions in bfloat16
         return f"; where it begins cannot be told: {error}"
     return f"; against ONNX Runtime it first differs in {module}" if module else ""

@@ -33,7 +33,11 @@ def source_checkpoint(bundle: Bundle, path: Path | None = None) -> Checkpoint:
     """
     source = bundle.manifest.source
     path = path or Path(source.checkpoint)
-    if path.exists() and sha256(path) != source.checkpoint_sha256:
+    if not path.exists():
+        raise BundleError(
+            f"{path}: is not there, and PyTorch computes the bundle's checkpoint; give it as --checkpoint"
+        )
+    if sha256(path) != source.checkpoint_sha256:
         raise BundleError(f"{path}: is not the checkpoint that {bundle.folder} was made of; give that as --checkpoint")
     return load_checkpoint(path)
 

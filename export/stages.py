@@ -8,7 +8,7 @@ import numpy as np
 
 from export.bundle import Bundle
 from export.profile import PROFILED, profile
-from export.runtimes.loading import why_not
+from export.runtimes.loading import latency_ms, why_not
 from preprocess.clip import build_clip, centred_geometry
 from preprocess.frames import Frame, decode_image, encode_image
 
@@ -60,7 +60,7 @@ def _within_the_network(bundle: Bundle) -> dict[str, float]:
     artifacts = [item for item in bundle.manifest.artifacts if item.runtime in PROFILED and not why_not(item, "cpu")]
     if not artifacts:
         return {}
-    fastest = min(artifacts, key=lambda item: item.speed.latency_ms if item.speed else float("inf"))
+    fastest = min(artifacts, key=lambda item: latency_ms(item, "cpu"))
     spent = profile(bundle, fastest)
     guidance = sum(ms for module, ms in spent.items() if "guidance" in module.split("."))
     return {f"guidance, {fastest.name}": guidance, f"network, {fastest.name}": sum(spent.values()) - guidance}

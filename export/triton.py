@@ -23,7 +23,7 @@ _CONFIG = """\
 # by the parameter `temperature` before the softmax.
 name: {name}
 backend: "{backend}"
-default_model_filename: "{file}"
+default_model_filename: {file}
 max_batch_size: {max_batch}
 {tensors}
 dynamic_batching {{
@@ -67,6 +67,8 @@ def write_model(bundle: Bundle, artifact: Artifact, repository: Path, max_batch:
     """
     if artifact.runtime not in _BACKENDS:
         raise BundleError(f"{bundle.folder}: {artifact.name} has no backend in Triton that reads it; choose another")
+    if artifact.name == "openvino-fp32":  # OpenVINO's own choice is bfloat16, and the backend cannot be told otherwise
+        raise BundleError("Triton computes OpenVINO's models in bfloat16 where it can; choose onnxruntime-fp32")
     folder = repository / bundle.manifest.name
     for name in (bundle.manifest.name, bundle.manifest.version):
         if not NAME.fullmatch(name):  # a stranger's may lead out of the repository
@@ -91,13 +93,13 @@ def config(bundle: Bundle, artifact: Artifact, max_batch: int) -> str:
     return _CONFIG.format(
         name=json.dumps(manifest.name),
         backend=artifact.runtime,
-        file=artifact.path,
+        file=json.dumps(artifact.path),
         max_batch=max_batch,
         tensors="\n".join(tensors),
         delay=_MAX_DELAY_US,
         warmup="\n".join(
-            f'    inputs {{ key: "{tensor.name}" value {{ data_type: {_TYPES[tensor.dtype]} dims: {_dims(tensor)} '
-            "zero_data: true } }"
+            f"    inputs {{ key: {json.dumps(tensor.name)} value {{ data_type: {_TYPES[tensor.dtype]} "
+            f"dims: {_dims(tensor)} zero_data: true }} }}"
             for tensor in manifest.inputs
         ),
         temperature=manifest.temperature,
@@ -107,7 +109,9 @@ def config(bundle: Bundle, artifact: Artifact, max_batch: int) -> str:
 
 def _tensor(kind: str, tensor: TensorInfo) -> str:
     labels = ' label_filename: "labels.txt"' if kind == "output" else ""
-    return f'{kind} {{ name: "{tensor.name}" data_type: {_TYPES[tensor.dtype]} dims: {_dims(tensor)}{labels} }}'
+    return (
+        f"{kind} {{ name: {json.dumps(tensor.name)} data_type: {_TYPES[tensor.dtype]} dims: {_dims(tensor)}{labels} }}"
+    )
 
 
 def _dims(tensor: TensorInfo) -> str:

@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--checkpoint", type=Path, help="the checkpoint it was made of, if not where it was")
     parser.add_argument("--device", choices=DEVICES, help="where to run all that can (each artifact's own)")
     options = parser.parse_args(arguments)
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     bundle = read_bundle(options.bundle)
     reasons = {item.name: why_not(item, options.device or home_of(item)) for item in bundle.manifest.artifacts}
     if all(reasons.values()):

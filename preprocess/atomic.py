@@ -36,13 +36,18 @@ def atomic_file(final: Path) -> Iterator[Path]:
 @contextmanager
 def atomic_folder(final: Path) -> Iterator[Path]:
     """Yield an empty folder to fill; it replaces `final` when the block ends, and vanishes when the block raises."""
+    final = final.resolve()
     temporary = _temporary(final)
+    replaced = temporary.with_name(temporary.name + ".old")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
         yield temporary
         if final.exists():
-            shutil.rmtree(final)
+            final.rename(replaced)
         temporary.rename(final)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if replaced.exists() and not final.exists():
+            replaced.rename(final)
+        for folder in (temporary, replaced):
+            shutil.rmtree(folder, ignore_errors=True)

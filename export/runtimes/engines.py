@@ -22,11 +22,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rgbd-motion" / "engines"
 
 
-def engine_file(path: Path, precision: str, max_batch: int, gpu: str) -> Path:
-    """Return the engine of an ONNX file for a GPU of this name, built now if there is none."""
+def engine_file(path: Path, precision: str, max_batch: int, gpu: str, folder: Path | None = None) -> Path:
+    """Return the engine of an ONNX file for a GPU of this name, built if there is none; `folder` replaces the cache."""
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     machine = re.sub(r"\W+", "-", gpu).strip("-").lower()
-    plan = cache_folder() / f"{machine}-{trt.__version__}-{precision}-{max_batch}-{digest}.plan"
+    plan = (folder or cache_folder()) / f"{machine}-{trt.__version__}-{precision}-{max_batch}-{digest}.plan"
     if not plan.exists():
         _logger.warning("building a TensorRT engine of %s for %s; this takes minutes, once", path, gpu)
         build_engine(path, plan, max_batch, timing_cache=cache_folder() / f"{machine}-{trt.__version__}.timing")

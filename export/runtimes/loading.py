@@ -41,7 +41,7 @@ def load_runtime(bundle: Bundle, device: str = "cpu", name: str | None = None) -
         return runtime
     reasons = {artifact.name: why_not(artifact, device) for artifact in bundle.manifest.artifacts}
     usable = [artifact for artifact in bundle.manifest.artifacts if not reasons[artifact.name]]
-    for artifact in sorted(usable, key=lambda artifact: _latency_ms(artifact, device)):
+    for artifact in sorted(usable, key=lambda artifact: latency_ms(artifact, device)):
         try:
             runtime = load_artifact(bundle, artifact, device)
             reasons[artifact.name] = warm_up(bundle, runtime)
@@ -83,8 +83,8 @@ def load_artifact(bundle: Bundle, artifact: Artifact, device: str) -> Runtime:
     return load_file(bundle.path(artifact), artifact, device, bundle.manifest.max_batch)
 
 
-def load_file(path: Path, artifact: Artifact, device: str, max_batch: int) -> Runtime:
-    """Load a file as the artifact's runtime does."""
+def load_file(path: Path, artifact: Artifact, device: str, max_batch: int, engines: Path | None = None) -> Runtime:
+    """Load a file as the artifact's runtime does; TensorRT's engine of it is kept in the cache, or in `engines`."""
     if artifact.runtime == "openvino":
         from export.runtimes.openvino import OpenVinoRuntime  # noqa: PLC0415
 
@@ -92,7 +92,7 @@ def load_file(path: Path, artifact: Artifact, device: str, max_batch: int) -> Ru
     if artifact.runtime == "tensorrt":
         from export.runtimes.tensorrt import TensorRtRuntime  # noqa: PLC0415
 
-        return TensorRtRuntime(path, artifact.precision, max_batch)
+        return TensorRtRuntime(path, artifact.precision, max_batch, engines)
     from export.runtimes.onnxruntime import OnnxRuntime  # noqa: PLC0415
 
     return OnnxRuntime(path, device)
@@ -101,7 +101,10 @@ def load_file(path: Path, artifact: Artifact, device: str, max_batch: int) -> Ru
 def warm_up(bundle: Bundle, runtime: Runtime) -> str | None:
     """Run one clip, so that the first request finds all allocated; return what is wrong with the answer, or None."""
     manifest = bundle.manifest
-    outputs = runtime.infer(seeded_inputs(manifest.streams, manifest.clip_spec, batch=1))
+    try:
+        outputs = runtime.infer(seeded_inputs(manifest.streams, manifest.clip_spec, batch=1))
+    except Exception as error:  # a runtime's errors have no common type; such as too little memory on the GPU
+        return f"it cannot run a known clip: {error}"
     expected = np.concatenate(list(manifest.check.values()))
     actual = np.concatenate([outputs[head][0] for head in manifest.check])
     difference = float(np.abs(actual - expected).mean() / max(float(expected.std()), 1e-6))
@@ -110,7 +113,7 @@ def warm_up(bundle: Bundle, runtime: Runtime) -> str | None:
     return f"its scores of a known clip differ from PyTorch's by {difference:.2g} standard deviations"
 
 
-def _latency_ms(artifact: Artifact, device: str) -> float:
+def latency_ms(artifact: Artifact, device: str) -> float:
     """Return what the artifact was measured with on such a device; what never was comes last."""
     speed = artifact.speed
     return speed.latency_ms if speed and speed.device == device else float("inf")

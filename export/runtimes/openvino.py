@@ -15,7 +15,7 @@ _CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "int8": "INT8"}
 
 def can_compute(precision: str) -> bool:
     """Whether this processor has instructions for the precision."""
-    return _CAPABILITIES[precision] in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return _CAPABILITIES.get(precision) in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def settings_of(precision: str) -> dict[str, str]:

@@ -32,11 +32,12 @@ def gpu_name() -> str:
 class TensorRtRuntime:
     """An ONNX file as an engine for this GPU, for up to `max_batch` clips at a time.
 
-    Memory for the largest batch is taken once: pinned, so that copies run beside the processor, and on the GPU.
+    The engine is kept in the user's cache, or in the folder `engines`. Memory for the largest batch is taken once:
+    pinned, so that copies run beside the processor, and on the GPU.
     """
 
-    def __init__(self, path: Path, precision: str, max_batch: int) -> None:
-        plan = engine_file(path, precision, max_batch, gpu_name())
+    def __init__(self, path: Path, precision: str, max_batch: int, engines: Path | None = None) -> None:
+        plan = engine_file(path, precision, max_batch, gpu_name(), engines)
         engine = deserialize(plan)
         self._context = engine.create_execution_context()
         self._max_batch = max_batch
@@ -44,8 +45,11 @@ class TensorRtRuntime:
         _check(error)
         weakref.finalize(self, cudart.cudaStreamDestroy, self._stream)
         names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
-        self._buffers = {name: _Buffer(engine, name, max_batch) for name in names}
         self._outputs = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.OUTPUT]
+        for name in names:
+            if name not in self._outputs:
+                self._context.set_input_shape(name, (max_batch, *tuple(engine.get_tensor_shape(name))[1:]))
+        self._buffers = {name: _Buffer(self._context, engine.get_tensor_dtype(name), name) for name in names}
         for name, buffer in self._buffers.items():
             self._context.set_tensor_address(name, buffer.device)
         self.info = RuntimeInfo("tensorrt", "cuda", precision)
@@ -61,17 +65,21 @@ class TensorRtRuntime:
         if not self._context.execute_async_v3(self._stream):
             raise RuntimeError("TensorRT could not run the engine; its log says why")
         for name in self._outputs:
-            self._buffers[name].download(batch, self._stream)
+            self._buffers[name].download(self._num_rows(name), self._stream)
         _check(*cudart.cudaStreamSynchronize(self._stream))
-        return {name: self._buffers[name].host[:batch].copy() for name in self._outputs}
+        return {name: self._buffers[name].host[: self._num_rows(name)].copy() for name in self._outputs}
+
+    def _num_rows(self, name: str) -> int:
+        # Of an answer the batch; of a tensor within the graph, which the layer comparison asks for, maybe all frames.
+        return self._context.get_tensor_shape(name)[0]
 
 
 class _Buffer:
     """A tensor of the engine at its largest batch, on the GPU and in pinned memory, which are freed with it."""
 
-    def __init__(self, engine: trt.ICudaEngine, name: str, max_batch: int) -> None:
-        shape = (max_batch, *tuple(engine.get_tensor_shape(name))[1:])
-        dtype = np.dtype(trt.nptype(engine.get_tensor_dtype(name)))
+    def __init__(self, context: trt.IExecutionContext, kind: trt.DataType, name: str) -> None:
+        shape = tuple(context.get_tensor_shape(name))
+        dtype = np.dtype(trt.nptype(kind))
         num_bytes = math.prod(shape) * dtype.itemsize
         error, self.device = cudart.cudaMalloc(num_bytes)
         _check(error)

@@ -107,6 +107,19 @@ def test_inspecting_tells_what_is_in_a_bundle(folder: Path) -> None:
     assert_refused(run_module("export", "inspect", folder), "bundle.json: cannot be read")
 
 
+def test_a_bundle_that_came_from_elsewhere_is_told_and_timed(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "bundle", tmp_path / "bundle")
+    manifest = read_bundle(tmp_path / "bundle").manifest
+    source = manifest.source.model_copy(update={"checkpoint": str(tmp_path / "not here.pt")})
+    labels = ("turn [left]", "stop [/x]", "jump")
+    write_manifest(tmp_path / "bundle", manifest.model_copy(update={"source": source, "labels": labels}))
+    assert "turn [left], stop [/x], jump" in run_module("export", "inspect", tmp_path / "bundle").stdout
+    result = run_module("export", "bench", tmp_path / "bundle", "--rounds", 1, "--no-stages")
+    assert result.returncode == 0, result.stderr
+    assert "onnxruntime-fp32" in result.stdout and "torch-fp32" not in result.stdout
+    assert_refused(run_module("export", "verify", tmp_path / "bundle"), "not here.pt: is not there", "--checkpoint")
+
+
 def test_what_cannot_be_made_is_refused_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
     words = ("--checkpoint", folder / "best.pt", "--out", tmp_path / "bundle")
     result = run_module("export", *words, "--formats", "onnx", "--precision", "bf16")
@@ -192,11 +205,15 @@ def has_contenders(pid: int) -> bool:
 
 
 def test_int8_is_calibrated_on_real_clips_and_bounded(folder: Path, tmp_path: Path) -> None:
-    words = ("--checkpoint", folder / "best.pt", "--out", tmp_path / "bundle", "--formats", "openvino")
+    network = torch.load(folder / "best.pt", weights_only=True)
+    for branch in ("small", "medium", "large"):
+        network["model"][f"heads.{branch}.1.bias"][0] += 9  # it says "wave" to all clips; of five, three are that
+    torch.save(network, tmp_path / "waves.pt")
+    words = ("--checkpoint", tmp_path / "waves.pt", "--out", tmp_path / "bundle", "--formats", "openvino")
     assert_refused(run_module("export", *words, "--precision", "int8"), "int8 needs clips to calibrate on")
     if not can_compute("int8"):
         pytest.skip("this processor has no int8 instructions")
-    calibration = ("--calibration", folder / "data", "--calibration-clips", 2, "--max-drop", 50)
+    calibration = ("--calibration", folder / "data", "--calibration-clips", 2)
     result = run_module("export", *words, "--precision", "int8", *calibration)
     assert result.returncode == 0, result.stderr
     bundle = read_bundle(tmp_path / "bundle")
@@ -204,7 +221,7 @@ def test_int8_is_calibrated_on_real_clips_and_bounded(folder: Path, tmp_path: Pa
     assert artifact.name == "openvino-int8" and artifact.parity is not None
     assert artifact.parity.relative_difference < 0.2
     report = json.loads((bundle.folder / "quantization.json").read_text())
-    assert report["validated_on"] == 5 and report["top1_before"] - report["top1_after"] <= 0.5
+    assert (report["validated_on"], report["top1_before"], report["top1_after"]) == (5, 0.6, 0.6)
     by_name = {layer["name"]: layer for layer in report["layers"]}
     convolutions = [layer for name, layer in by_name.items() if "spatial.mixed" in name]
     assert len(convolutions) == 36 and {layer["precision"] for layer in convolutions} == {"int8"}

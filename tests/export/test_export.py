@@ -225,6 +225,12 @@ def test_a_stream_alone_is_tried_before_it_is_allowed(tmp_path: Path) -> None:
     assert_refused(refused, "takes rgb only")
 
 
+def test_clips_are_spread_over_the_whole_split(tmp_path: Path) -> None:
+    checkpoint, data = load_checkpoint(untrained("M", tmp_path / "best.pt")), write_data(tmp_path / "data")
+    clips, chosen = ([clip["rgb"] for clip, _ in labelled_inputs(checkpoint, data, "valid", num)] for num in (None, 3))
+    np.testing.assert_array_equal(chosen, [clips[0], clips[2], clips[4]])
+
+
 def test_clips_of_other_classes_prove_nothing(tmp_path: Path) -> None:
     write_clips(tmp_path / "data", clips={"train": 2, "valid": 2})
     checkpoint = untrained("M", tmp_path / "best.pt")

@@ -1,5 +1,6 @@
 """Bundles in one file and signed bundles: what is accepted, and what a stranger's cannot do."""
 
+import contextlib
 import json
 import shutil
 import stat
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from export import pack
 from export.bundle import BundleError, read_bundle
 from export.pack import open_bundle, pack_bundle
 from export.runtimes import Runtime
@@ -74,9 +76,36 @@ def test_of_a_zip_only_what_is_listed_is_written(bundle: Path, tmp_path: Path) -
     huge = rewritten(packed, tmp_path / "huge.zip", bundle_json=json.dumps(manifest).encode())
     with pytest.raises(BundleError, match="larger than 8 GB"), open_bundle(huge):
         pass
+    manifest["files"][0]["size_bytes"] = -1  # which would mean: all that there is
+    negative = rewritten(packed, tmp_path / "negative.zip", bundle_json=json.dumps(manifest).encode())
+    with pytest.raises(BundleError, match="size_bytes"), open_bundle(negative):
+        pass
+    manifest["files"][0] |= {"size_bytes": 1, "path": "model\0.onnx"}
+    manifest["artifacts"][0]["path"] = "model\0.onnx"
+    nameless = rewritten(packed, tmp_path / "nameless.zip", bundle_json=json.dumps(manifest).encode())
+    with pytest.raises(BundleError, match="outside the bundle"), open_bundle(nameless):
+        pass
     (tmp_path / "torn.zip").write_bytes(packed.read_bytes()[:-100])
     with pytest.raises(BundleError, match="cannot be unpacked"), open_bundle(tmp_path / "torn.zip"):
         pass
+
+
+def test_a_damaged_zip_is_refused_wherever_the_damage_is(bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "deflated.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in bundle.iterdir():
+            archive.write(file, file.name)
+    whole = path.read_bytes()
+    for place in range(0, len(whole), len(whole) // 50):
+        path.write_bytes(whole[:place] + bytes(20) + whole[place + 20 :])
+        with contextlib.suppress(BundleError), open_bundle(path):
+            pass
+
+
+def test_a_folder_is_packed_from_within(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(bundle)
+    pack.main(["."])
+    assert loaded(bundle.with_name("bundle.zip"))
 
 
 def test_where_a_signature_is_required_no_other_bundle_is_served(bundle: Path, tmp_path: Path) -> None:

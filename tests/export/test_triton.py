@@ -6,8 +6,8 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from export.bundle import Bundle, read_bundle
-from export.triton import write_model
+from export.bundle import Artifact, Bundle, TensorInfo, read_bundle
+from export.triton import config, write_model
 from preprocess.errors import UserError
 from tests.commands import assert_refused, run_module
 from tests.serve.tiny_bundle import SPEC, make_bundle
@@ -29,6 +29,15 @@ def test_the_configuration_is_what_triton_reads(tmp_path: Path) -> None:
     assert (folder / "1" / "model.onnx").read_bytes() == (bundle.folder / "model.onnx").read_bytes()
 
 
+def test_names_of_strangers_stay_names(tmp_path: Path) -> None:
+    bundle = read_bundle(make_bundle(tmp_path / "bundle", "rgb"))
+    name = 'x" data_type: TYPE_FP32 } op_library_filename: "/lib/evil.so" #'
+    output = TensorInfo(name=name, dtype="float32", shape=("batch", 3), meaning="")
+    stranger = Bundle(bundle.folder, bundle.manifest.model_copy(update={"outputs": (output,)}))
+    text = config(stranger, bundle.artifact("onnxruntime-fp32"), 8)
+    assert [output.name for output in text_format.Parse(text, model_config_pb2.ModelConfig()).output] == [name]
+
+
 def test_what_triton_does_not_own_is_left_alone(tmp_path: Path) -> None:
     bundle = read_bundle(make_bundle(tmp_path / "bundle", "rgb"))
     (tmp_path / "repository" / "tiny").mkdir(parents=True)
@@ -37,5 +46,8 @@ def test_what_triton_does_not_own_is_left_alone(tmp_path: Path) -> None:
     stranger = bundle.manifest.model_copy(update={"name": "../evil"})
     with pytest.raises(UserError, match=r"'\.\./evil' cannot name a folder"):
         write_model(Bundle(bundle.folder, stranger), stranger.artifacts[0], tmp_path / "repository", 8)
+    artifact = Artifact(runtime="openvino", precision="fp32", path="model.onnx")
+    with pytest.raises(UserError, match="choose onnxruntime-fp32"):
+        write_model(bundle, artifact, tmp_path / "repository", 8)
     words = (tmp_path / "bundle", "--out", tmp_path / "other", "--artifact", "tensorrt-fp16")
     assert_refused(run_module("export", "triton", *words), "holds no artifact 'tensorrt-fp16'")

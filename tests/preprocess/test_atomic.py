@@ -1,0 +1,46 @@
+"""Folders are replaced whole, or stay as they were."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from preprocess.atomic import atomic_folder
+
+
+def write(folder: Path, text: str) -> None:
+    with atomic_folder(folder) as temporary:
+        (temporary / "file").write_text(text)
+
+
+def test_a_folder_is_replaced_also_through_a_link(tmp_path: Path) -> None:
+    write(tmp_path / "folder", "old")
+    (tmp_path / "link").symlink_to("folder")
+    write(tmp_path / "link", "new")
+    assert (tmp_path / "folder" / "file").read_text() == "new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "link"]
+
+
+def test_the_folder_that_one_is_in_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "folder", "old")
+    monkeypatch.chdir(tmp_path / "folder")
+    write(Path(), "new")
+    assert (tmp_path / "folder" / "file").read_text() == "new"
+
+
+def test_interrupted_while_it_replaces_it_keeps_a_whole_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "folder", "old")
+
+    def interrupted(*_: object, **__: object) -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), atomic_folder(tmp_path / "folder") as temporary:
+        (temporary / "file").write_text("new")
+        monkeypatch.setattr(Path, "rename", interrupted)
+    assert (tmp_path / "folder" / "file").read_text() == "old"
+    with pytest.raises(KeyboardInterrupt), atomic_folder(tmp_path / "folder") as temporary:
+        (temporary / "file").write_text("new")
+        monkeypatch.setattr(shutil, "rmtree", interrupted)
+    assert (tmp_path / "folder" / "file").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir() if "tmp" not in path.name] == ["folder"]
