@@ -91,11 +91,16 @@ def write_image(path: Path, image: Frame, *, jpeg_quality: int = 95) -> None:
 
 
 def encode_image(suffix: str, image: Frame, *, jpeg_quality: int = 95) -> bytes:
-    """Return an image as the content of a file with this suffix, .jpg or .png; see `write_image`."""
+    """Return an image as the content of a file with this suffix, .jpg or .png; see `write_image`.
+
+    Raises `MediaError` when it is too large for such a file: a JPEG may have 65,500 pixels in width and height.
+    """
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
     options = [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality] if suffix == ".jpg" else _PNG_OPTIONS
     encoded, data = cv2.imencode(suffix, bgr, options)
-    assert encoded  # it raises where it cannot
+    if not encoded:
+        height, width = image.shape[:2]
+        raise MediaError(f"a picture of {width}x{height} does not go into a {suffix} file; scale it down")
     return data.tobytes()
 
 

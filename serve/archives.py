@@ -1,6 +1,5 @@
 """A zip of images, or an .npz -> its frames. Nothing here trusts what it reads."""
 
-import re
 import struct
 import zipfile
 import zlib
@@ -14,6 +13,7 @@ import numpy as np
 from preprocess.errors import MediaError
 from preprocess.frames import Frame, decode_image
 from serve.limits import Limits, TooLargeError
+from serve.order import natural_order
 
 _IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 # Damage to an archive's tables, bytes, end and offsets; encryption or an unknown compression; an array's header.
@@ -75,7 +75,7 @@ class ImageReader:
                 f"the zip archive holds {found}; it must hold the frames of one stream as JPEG or PNG files"
             )
         self._path, self._limits = path, limits
-        self._members = sorted(members, key=lambda member: _natural_order(member.filename))
+        self._members = sorted(members, key=lambda member: natural_order(member.filename))
         self.num_frames = len(members)
 
     def read(self, indices: Sequence[int]) -> Iterator[Frame]:
@@ -83,11 +83,6 @@ class ImageReader:
         with _opened(self._path) as archive:
             for index in indices:
                 yield _read_image(archive, self._members[index], self._limits)
-
-
-def _natural_order(name: str) -> list[tuple[int, str]]:
-    """Return a key that puts frame10 behind frame9."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _read_image(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limits: Limits) -> Frame:

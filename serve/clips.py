@@ -133,12 +133,12 @@ def align(streams: Streams, meta: ClipMeta, limits: Limits) -> Alignment:
     for stream, (upload, reader) in streams.items():
         said = (meta.depth_fps if stream == "depth" else None) or meta.fps
         with named(upload):
-            line = make_timeline(reader.num_frames, said or reader.fps, None if said else reader.times_s)
+            line = make_timeline(reader.num_frames, reader.fps or said, reader.times_s)
             if line.is_timed:
-                limits.check_duration(line.end - float(line.clock[0]))
+                limits.check_duration(line.end - line.start)
             lines[stream] = line
     if len({upload.path for upload, _ in streams.values()}) > 1:
-        lines = {stream: line.from_start() for stream, line in lines.items()}
+        lines = {stream: line.counted_from(line.start) for stream, line in lines.items()}
     return Alignment(lines)
 
 
@@ -188,14 +188,13 @@ def named(upload: Upload) -> Iterator[None]:
 
 
 def _build(frames: list[Frame], stream: Stream, request: ClipRequest) -> NDArray[np.uint8]:
+    frames = in_millimetres(frames, request.meta)
     _check_kind(frames, stream, request.spec)
-    return build_clip(in_millimetres(frames, request.meta), request.spec, centred_geometry(request.spec))
+    return build_clip(frames, request.spec, centred_geometry(request.spec))
 
 
 def _check_kind(frames: list[Frame], stream: Stream, spec: ClipSpec) -> None:
     """Raise `MediaError` when the frames are not of the kind that the model was trained on."""
-    if len({frame.ndim for frame in frames}) > 1:
-        raise MediaError("mixes frames of 16-bit depth with 8-bit images; send each stream as its own file")
     measured, wants_images = frames[0].ndim == 2, spec.depth.mode == "image"
     if stream == "rgb" and measured:
         raise MediaError("holds 16-bit depth; send it as depth, and the colour frames as rgb")
@@ -209,7 +208,9 @@ def _check_kind(frames: list[Frame], stream: Stream, spec: ClipSpec) -> None:
 
 
 def in_millimetres(frames: list[Frame], meta: ClipMeta) -> list[Frame]:
-    """Return the frames of one stream; those that measure depth are scaled."""
+    """Return the frames of one stream, scaled if they measure depth; raises `MediaError` when only some of them do."""
+    if len({frame.ndim for frame in frames}) > 1:
+        raise MediaError("mixes frames of 16-bit depth with 8-bit images; send each stream as its own file")
     if frames[0].ndim == 3 or meta.depth_scale_mm == 1:
         return frames
     scaled = (np.rint(frame * np.float64(meta.depth_scale_mm)) for frame in frames)

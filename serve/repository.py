@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from export.pack import peek
 from preprocess.errors import UserError
 from serve.errors import ServiceError
 from serve.models import ServedModel
+from serve.order import natural_order
 from serve.schemas import IndexEntry
 
 _log = logging.getLogger("serve")
@@ -29,9 +29,8 @@ class Place:
     version: str
     path: Path
 
-    @property
-    def mark(self) -> str:
-        """What changes when another bundle lies there."""
+    def read_mark(self) -> str:
+        """Return what changes when another bundle lies there."""
         path = self.path / MANIFEST_NAME if self.path.is_dir() else self.path
         return sha256(path) if path.is_file() else ""
 
@@ -77,19 +76,20 @@ class Repository:
     def ready(self) -> list[ServedModel]:
         """The models that answer, by name, the newest version of each first."""
         models = [version.model for version in self._versions.values() if version.model is not None]
-        models.sort(key=lambda model: _natural_order(model.version), reverse=True)
+        models.sort(key=lambda model: natural_order(model.version), reverse=True)
         return sorted(models, key=lambda model: model.name)
 
     def get(self, name: str | None = None, version: str | None = None) -> ServedModel:
         """Return a model, of the newest version if none is named; no name is needed where only one is served.
 
-        Raises 404 when there is none of that name, 503 when it is just being loaded, 400 when it is not clear which.
+        Raises 404 when there is none of that name, 503 when it is just being loaded or when there is none to choose
+        from, 400 when it is not clear which.
         """
         names = sorted({model.name for model in self.ready})
         if name is None:
+            self.check_any()
             if len(names) != 1:
-                listed = ", ".join(names) or "none is loaded"
-                detail = f"say which model is asked, with ?model=; there are: {listed}"
+                detail = f"say which model is asked, with ?model=; there are: {', '.join(names)}"
                 raise ServiceError(HTTPStatus.BAD_REQUEST, "which_model", detail)
             name = names[0]
         for model in self.ready:
@@ -104,6 +104,12 @@ class Repository:
         listed = ", ".join(f"{model.name} {model.version}" for model in self.ready) or "none is loaded"
         raise ServiceError(HTTPStatus.NOT_FOUND, "unknown_model", f"there is no model {wanted!r}; there are: {listed}")
 
+    def check_any(self) -> None:
+        """Raise 503 when no model answers."""
+        if not self.ready:
+            detail = "no model is loaded; come back when the service's owner has loaded one"
+            raise ServiceError(HTTPStatus.SERVICE_UNAVAILABLE, "no_model", detail)
+
     def versions(self, name: str) -> list[str]:
         """Return the versions of a model that answer, the newest first."""
         return [model.version for model in self.ready if model.name == name]
@@ -115,9 +121,7 @@ class Repository:
         except UserError:  # the files are gone; what was loaded from them still answers
             found = []
         known = {(place.name, place.version): _Version(place) for place in found} | self._versions
-        ordered = sorted(
-            known.values(), key=lambda version: (version.place.name, _natural_order(version.place.version))
-        )
+        ordered = sorted(known.values(), key=lambda version: (version.place.name, natural_order(version.place.version)))
         return [IndexEntry(name=v.place.name, version=v.place.version, state=v.state, reason=v.reason) for v in ordered]
 
     async def load(self, name: str) -> None:
@@ -134,7 +138,8 @@ class Repository:
                 raise ServiceError(HTTPStatus.NOT_FOUND, "unknown_model", detail)
             for place in places:
                 version = self._versions.setdefault((name, place.version), _Version(place))
-                if version.model is None or version.mark != place.mark:
+                version.place = place  # a folder may have become a zip
+                if version.model is None or version.mark != await asyncio.to_thread(place.read_mark):
                     await self._replace(version)
             kept = {(name, place.version) for place in places}
             self._versions = {key: v for key, v in self._versions.items() if key[0] != name or key in kept}
@@ -161,7 +166,7 @@ class Repository:
             version.is_loading = False
 
     def _open(self, version: _Version) -> None:
-        mark = version.place.mark  # read first: what changes while it is loaded counts as changed
+        mark = version.place.read_mark()  # read first: what changes while it is loaded counts as changed
         self._check_memory(version.place, "there is no room for")
         model = self._load(version.place)
         self._check_memory(version.place, "there is too little memory for")
@@ -217,8 +222,3 @@ def _reported() -> Iterator[None]:
         yield
     except UserError as error:
         raise ServiceError(HTTPStatus.BAD_REQUEST, "unusable_bundle", str(error)) from error
-
-
-def _natural_order(version: str) -> list[tuple[int, str]]:
-    """Return a key that puts version 10 behind version 9."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", version)]

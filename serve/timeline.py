@@ -33,6 +33,11 @@ class Timeline:
         return float(np.median(np.diff(self.clock))) if len(self.clock) > 1 else 0.0 if self.is_timed else 1.0
 
     @property
+    def start(self) -> float:
+        """When the first frame comes."""
+        return float(self.clock[0])
+
+    @property
     def end(self) -> float:
         """When the last frame gives way."""
         return float(self.clock[-1]) + self.interval
@@ -48,9 +53,9 @@ class Timeline:
         middles = (self.clock[1:] + self.clock[:-1]) / 2
         return np.searchsorted(middles, times).astype(np.int64)
 
-    def from_start(self) -> "Timeline":
-        """Return the same frames on a clock that starts with the first."""
-        return Timeline(self.clock - self.clock[0], self.is_timed)
+    def counted_from(self, start: float) -> "Timeline":
+        """Return the same frames on a clock that starts at this time."""
+        return Timeline(self.clock - start, self.is_timed)
 
 
 def make_timeline(num_frames: int, fps: float | None, times_s: tuple[float, ...] | None = None) -> Timeline:
@@ -80,29 +85,30 @@ class Part:
 class Alignment:
     """Streams laid beside each other. Frames are chosen of the first; of the other, those that were taken with them.
 
-    Where a stream does not know its times, frames of the same number were taken together.
+    The clock starts with what all of them show. Where a stream does not know its times, frames of the same number were
+    taken together.
     """
 
     def __init__(self, timelines: Mapping[Stream, Timeline]) -> None:
         self.by: AlignedBy = "time" if all(line.is_timed for line in timelines.values()) else "index"
+        start = max(line.start for line in timelines.values())
         self._lines = {
-            stream: line if self.by == "time" else Timeline(np.arange(len(line.clock), dtype=np.float64), False)
+            stream: line.counted_from(start) if self.by == "time" else make_timeline(len(line.clock), None)
             for stream, line in timelines.items()
         }
 
     def whole(self, meta: ClipMeta) -> Part:
         """Return what all streams show, from `start_s` to `end_s`; raises `MediaError` when that is nothing."""
-        start = max(float(line.clock[0]) for line in self._lines.values())
         end = min(line.end for line in self._lines.values())
-        if end < start:
+        if end < 0:
             raise MediaError("rgb and depth share no time; send recordings that were made together")
         if meta.start_s == 0 and meta.end_s is None:
-            return self._part(start, end)
+            return self._part(0.0, end)
         if self.by == "index":
             raise MediaError("the frame rate is not known, so start_s and end_s mean nothing; send fps in meta, too")
-        if meta.start_s >= end - start:
-            raise MediaError(f"the clip lasts {end - start:.2f} s: nothing begins at start_s {meta.start_s:g}")
-        return self._part(start + meta.start_s, end if meta.end_s is None else min(end, start + meta.end_s))
+        if meta.start_s >= end:
+            raise MediaError(f"the clip lasts {end:.2f} s: nothing begins at start_s {meta.start_s:g}")
+        return self._part(meta.start_s, end if meta.end_s is None else min(end, meta.end_s))
 
     def split(self, part: Part, num_parts: int) -> list[Part]:
         """Return a stretch as so many equally long ones that follow each other."""

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +40,7 @@ class Decoders:
         self._all = [_Decoder(memory_mb, cpu_s) for _ in range(num_processes)]
         self._idle: asyncio.Queue[_Decoder] = asyncio.Queue()
         self._threads = ThreadPoolExecutor(num_processes, "decoder")  # each waits for one process
+        self._is_closed = False
 
     def start(self) -> None:
         """Start all processes."""
@@ -57,15 +59,17 @@ class Decoders:
         decoder = await self._idle.get()
         work = asyncio.get_running_loop().run_in_executor(self._threads, decoder.call, function, kind, argument)
         # Shielded: a decoder is idle when it has answered or died, whether or not anybody still waits for it.
-        work.add_done_callback(lambda _: self._release(decoder))
+        work.add_done_callback(lambda done: self._release(decoder, done))
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
-            decoder.kill()
+            if not work.done():  # else the decoder may be at work on another request already
+                decoder.kill()
             raise
 
-    def _release(self, decoder: "_Decoder") -> None:
-        if decoder.is_worn:
+    def _release(self, decoder: "_Decoder", work: asyncio.Future[Parcel[Facts]]) -> None:
+        work.exception()  # looked at: asyncio reports what nobody looks at, and who asked may be gone
+        if decoder.is_worn and not self._is_closed:
             renewal = asyncio.get_running_loop().run_in_executor(self._threads, decoder.renew)
             renewal.add_done_callback(lambda _: self._idle.put_nowait(decoder))
         else:
@@ -73,13 +77,14 @@ class Decoders:
 
     def close(self) -> None:
         """End all processes."""
+        self._is_closed = True
         for decoder in self._all:
             decoder.kill()
         self._threads.shutdown()
 
 
 class _Decoder:
-    """One process; it is started again when it was lost, or has done its share."""
+    """One process; another takes its place when it was lost or killed, or has done its share."""
 
     def __init__(self, memory_mb: int, cpu_s: int) -> None:
         self._memory_mb, self._cpu_s = memory_mb, cpu_s
@@ -94,8 +99,9 @@ class _Decoder:
         with contextlib.suppress(OSError):  # a clip has ten megabytes, a pipe 64 kB unless it may have more
             fcntl.fcntl(their_answers.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         theirs = (their_calls, their_answers)
-        self._process = _SPAWN.Process(target=_serve_calls, args=(*theirs, self._memory_mb, self._cpu_s), daemon=True)
-        self._process.start()
+        process = _SPAWN.Process(target=_serve_calls, args=(*theirs, self._memory_mb, self._cpu_s), daemon=True)
+        process.start()
+        self._process = process  # only now: `kill` may come at any time, from another thread
         for end in theirs:
             end.close()
 
@@ -110,7 +116,7 @@ class _Decoder:
             self._calls.send((function, argument))
             return receive_parcel(self._answers, kind)
         except (EOFError, OSError, ValueError, BufferTooShort) as error:
-            self._end()  # the next call starts another
+            self._end()
             raise ServiceError(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
                 "decoder_crashed",
@@ -119,7 +125,7 @@ class _Decoder:
 
     @property
     def is_worn(self) -> bool:
-        """Whether the process has done its share."""
+        """Whether the process has done its share, or was killed."""
         return self._num_calls >= _CALLS
 
     def renew(self) -> None:
@@ -128,6 +134,8 @@ class _Decoder:
         self.start()
 
     def kill(self) -> None:
+        """Kill the process, which may seem alive for a moment yet."""
+        self._num_calls = _CALLS
         self._process.kill()
 
     def _end(self) -> None:
@@ -144,15 +152,27 @@ def _serve_calls(calls: Connection, answers: Connection, memory_mb: int, cpu_s: 
     memory = memory_mb << 20
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     cv2.setNumThreads(1)  # the processes are the parallelism
+    _silence_libraries()
     with contextlib.suppress(EOFError):
         while True:
-            function, argument = calls.recv()
-            # The system counts over the process's life, and ends it at the limit.
-            limit_s = math.ceil(time.process_time()) + cpu_s
-            resource.setrlimit(resource.RLIMIT_CPU, (limit_s, resource.RLIM_INFINITY))
-            try:
-                parcel = function(argument)
-            except MediaError as error:
-                send_error(answers, error)
-            else:
-                send_parcel(answers, parcel)
+            _serve_call(calls, answers, cpu_s)
+
+
+def _silence_libraries() -> None:
+    """Leave standard error to Python: what C libraries find wrong with a file is in the answer, and is no log line."""
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def _serve_call(calls: Connection, answers: Connection, cpu_s: int) -> None:
+    """Answer one call; its clip is forgotten with it, not when the next one comes."""
+    function, argument = calls.recv()
+    # The system counts over the process's life, and ends it at the limit.
+    limit_s = math.ceil(time.process_time()) + cpu_s
+    resource.setrlimit(resource.RLIMIT_CPU, (limit_s, resource.RLIM_INFINITY))
+    try:
+        parcel = function(argument)
+    except MediaError as error:
+        send_error(answers, error)
+    else:
+        send_parcel(answers, parcel)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from preprocess.frames import Frame
-from tests.serve.conftest import depth_frames, npz, rgb_frames
+from tests.serve.conftest import depth_frames, npz, rgb_frames, zipped
 from tests.serve.server import RunningServer, running_server
 from tests.serve.test_errors import refused
 from tests.serve.test_predict import expected_scores, post, scores
@@ -65,7 +65,8 @@ def test_frames_are_sampled_evenly_in_time(color: RunningServer, tmp_path: Path)
 def test_two_rates_are_brought_together_by_time(server: RunningServer, tmp_path: Path) -> None:
     rgb, depth = rgb_frames(12), depth_frames(12)
     slow = timed_video(tmp_path / "depth.mkv", at_rate(depth[::2], 15))
-    response = post(server, rgb=timed_video(tmp_path / "rgb.mkv", at_rate(rgb, 30)), depth=slow)
+    fast = timed_video(tmp_path / "rgb.mkv", at_rate(rgb, 30))
+    response = post(server, rgb=fast, depth=slow)
     # The frames 1, 4, 7 and 10 of colour go with those of depth that were taken nearest to them.
     beside = [depth[index] for index in (0, 0, 0, 4, 4, 4, 6, 6, 6, 10, 10, 10)]
     wanted = expected_scores(make_bundle(tmp_path / "bundle"), rgb, beside)
@@ -76,6 +77,10 @@ def test_two_rates_are_brought_together_by_time(server: RunningServer, tmp_path:
     # Archives know no times, but whoever sends them may.
     told = post(server, rgb=npz(rgb), depth=npz(depth[::2]), meta={"fps": 30, "depth_fps": 15})
     assert scores(told) == pytest.approx(wanted, abs=1e-6)
+    # A file that knows its own is believed.
+    half_told = post(server, rgb=fast, depth=npz(depth[::2]), meta={"fps": 15})
+    assert scores(half_told) == pytest.approx(wanted, abs=1e-6)
+    assert half_told.json()["clip"] == clip
 
 
 def test_without_times_frames_of_the_same_number_belong_together(server: RunningServer, tmp_path: Path) -> None:
@@ -140,6 +145,25 @@ def test_a_long_clip_in_windows(color: RunningServer) -> None:
     assert ask(1).json()["windows"] == []
     refused(ask(17), 400, "malformed_request")
     assert len(ask(16, start_s=0, end_s=0.1, fps=10).json()["windows"]) == 16  # of one frame
+
+
+def test_a_window_is_where_its_times_say(color: RunningServer, tmp_path: Path) -> None:
+    # The clock of the file begins at 5 s.
+    late = timed_video(tmp_path / "late.mkv", at_rate([RED] * 6 + [GREEN] * 6, 30, start_s=5.0))
+    answer = httpx.post(f"{color.url}/predict?windows=2", files={"rgb": late}, timeout=60).json()
+    edges = [edge for window in answer["windows"] for edge in (window["start"], window["end"])]
+    assert edges == pytest.approx([0, 0.2, 0.2, 0.4], abs=0.001)
+    second = answer["windows"][1]
+    alone = post(color, rgb=late, meta={"start_s": second["start"], "end_s": second["end"]}).json()
+    assert alone["predictions"] == second["predictions"]
+    assert alone["predictions"][0]["label"] == "green"
+
+
+def test_a_mixture_of_depth_and_images_is_no_stream(server: RunningServer, tmp_path: Path) -> None:
+    for frames in ([*depth_frames(6), *rgb_frames(6)], [*rgb_frames(6), *depth_frames(6)]):
+        files = {"rgb": npz(rgb_frames()), "depth": zipped(tmp_path, frames)}
+        for path in ("/predict", "/preview"):
+            assert "mixes frames of 16-bit depth" in refused(post(server, path, **files), 422, "unusable_clip")
 
 
 def test_one_stream_alone_where_the_bundle_allows_it(server: RunningServer, tmp_path: Path) -> None:

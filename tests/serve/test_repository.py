@@ -1,5 +1,7 @@
 """Several models, and models that come, go and change while the service answers."""
 
+import asyncio
+import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +12,11 @@ import httpx
 import pytest
 import tritonclient.http as triton
 
-from export.bundle import read_bundle, write_manifest
+from export.bundle import read_bundle, sha256, write_manifest
 from export.pack import pack_bundle
+from serve import repository
+from serve.loading import load_models
+from serve.settings import Settings
 from tests.commands import assert_refused, run_module
 from tests.serve.conftest import npz, rgb_frames
 from tests.serve.server import RunningServer, running_server
@@ -137,6 +142,29 @@ def test_a_broken_successor_changes_nothing(tmp_path: Path) -> None:
         with pytest.raises(triton.InferenceServerException, match="holds no models"):
             client.load_model("colours")
         assert best(post(server, **FILES)) == "old red"
+
+
+def test_a_version_may_become_a_zip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = set()
+
+    def hash_file(path: Path) -> str:
+        threads.add(threading.current_thread())
+        return sha256(path)
+
+    folder = bundle(tmp_path / "colours" / "1", "old red", "g", "b")
+    models = load_models(Settings(models=tmp_path))
+    monkeypatch.setattr(repository, "sha256", hash_file)
+    pack_bundle(read_bundle(bundle(tmp_path / ".copied", "packed red", "g", "b")), tmp_path / "colours" / "1.zip")
+    shutil.rmtree(folder)
+    asyncio.run(models.load("colours"))
+    assert models.get("colours").bundle.manifest.labels[0] == "packed red"
+    assert threads and threading.current_thread() not in threads  # a large file would hold up all others
+
+
+def test_versions_may_have_any_names(tmp_path: Path) -> None:
+    for version in ("10", "²", "9"):
+        bundle(tmp_path / "colours" / version)
+    assert load_models(Settings(models=tmp_path)).versions("colours") == ["²", "10", "9"]
 
 
 def test_what_does_not_fit_is_not_loaded(tmp_path: Path) -> None:
