@@ -16,7 +16,7 @@ _log = logging.getLogger("serve")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until Ctrl-C or SIGTERM; returns 0 when all requests at work were answered."""
+    """Serve until Ctrl-C or SIGTERM, and then until the requests at work have ended; returns 0."""
     options = vars(_parser().parse_args(arguments))
     command = options.pop("command")
     settings = read_settings(options)
@@ -25,15 +25,14 @@ def main(arguments: list[str] | None = None) -> int:
     models = load_models(settings)
     app = create_app(models, settings)
     traces = _exported_traces(settings.otlp_endpoint)
-    listener = listen(settings.host, settings.port)
     for model in models.ready:
         _log.info("serving %s", _described(model))
-    host, port = listener.getsockname()[:2]
-    if command == "check":
-        listener.close()
-        _log.info("all is well; the service would listen on http://%s:%d", host, port)
+    if command == "check":  # without listening: where it would, the service may be at work
+        _log.info("all is well")
         return 0
-    _log.info("open http://%s:%d, or http://%s:%d/docs; Ctrl-C stops", host, port, host, port)
+    listener = listen(settings.host, settings.port)
+    address = _address(*listener.getsockname()[:2])
+    _log.info("open %s, or %s/docs; Ctrl-C stops", address, address)
     with traces:
         DrainingServer(app).run(sockets=[listener])
     return 0
@@ -45,6 +44,10 @@ def _described(model: ServedModel) -> str:
         f"{facts.name} {facts.version} ({facts.modality}, {num_classes} classes) with {facts.runtime} in "
         f"{facts.precision} on {facts.device}"
     )
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _exported_traces(endpoint: str | None) -> AbstractContextManager[None]:

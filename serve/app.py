@@ -39,6 +39,7 @@ def create_app(models: Repository, settings: Settings) -> FastAPI:
         version=version("rgbd-motion"),
         description="Names the motion that an RGB-D clip shows.",
         lifespan=lifespan,
+        form_limits={"max_files": 2, "max_fields": 1},  # as `ClipForm` has: each takes memory while it arrives
     )
     app.state.service = service
     keys = read_keys(settings.api_keys) if settings.api_keys else None

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -45,7 +46,7 @@ class Batcher:
     """Computes what waits on one device, first come first served, up to `max_batch` clips of a model at once.
 
     A batch that is not full waits up to `max_delay_s` for company. `observe` is told the model and the size of each
-    batch. Times are those of `time.perf_counter`.
+    batch. Deadlines are times of the event loop.
     """
 
     def __init__(self, max_batch: int, max_delay_s: float, observe: Callable[[ServedModel, int], None]) -> None:
@@ -59,12 +60,14 @@ class Batcher:
         """Clips in the queue."""
         return len(self._waiting)
 
-    def expected_s(self, model: ServedModel, num_ahead: int) -> float:
-        """Return in how many seconds a clip is expected to be answered that comes behind `num_ahead` like it."""
-        largest = self._largest(model)
-        full, rest = divmod(num_ahead, largest)
+    def expected_s(self, coming: Counter[ServedModel]) -> float:
+        """Return in how many seconds all is expected to be computed: what is at work, what waits, and what is coming.
+
+        `coming` counts the clips of each model that do not wait here yet.
+        """
         at_work = max(0.0, self._busy_until - time.perf_counter())
-        return at_work + full * model.pace.seconds(largest) + model.pace.seconds(rest + 1)
+        clips = coming + Counter(item.model for item in self._waiting)
+        return at_work + sum(self._seconds(model, num_clips) for model, num_clips in clips.items())
 
     async def infer(self, model: ServedModel, clips: Clips, deadline: float = math.inf) -> Inferred:
         """Return a model's answer to one clip, uint8 [T, H, W, 3] by stream.
@@ -82,13 +85,25 @@ class Batcher:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        while True:
-            await self._gather()
-            batch = self._next_batch()
-            for item in batch:
-                self._waiting.remove(item)
-            if batch := self._in_time(batch):
-                await self._compute(batch)
+        # A thread of its own: in the common pool the network would wait behind files that are put down.
+        with ThreadPoolExecutor(1, "network") as thread:
+            while True:
+                await self._gather()
+                await self._work(thread)
+
+    async def _work(self, thread: ThreadPoolExecutor) -> None:
+        """Compute the next batch; of its own, so that nothing keeps the clips, or their model, while none waits."""
+        batch = self._next_batch()
+        for item in batch:
+            self._waiting.remove(item)
+        if batch := self._in_time(batch):
+            await self._compute(batch, thread)
+
+    def _seconds(self, model: ServedModel, num_clips: int) -> float:
+        """Return how long so many clips are expected to take, in batches as large as may be."""
+        largest = self._largest(model)
+        full, rest = divmod(num_clips, largest)
+        return full * model.pace.seconds(largest) + model.pace.seconds(rest)
 
     def _largest(self, model: ServedModel) -> int:
         return min(self._max_batch, model.max_batch)
@@ -100,30 +115,34 @@ class Batcher:
 
     async def _gather(self) -> None:
         """Return when a batch is full, or its first clip has waited long enough."""
-        while True:
+        while (left_s := self._left_s()) is None or left_s > 0:
             self._arrived.clear()
-            left = None
-            if self._waiting:
-                first = self._waiting[0]
-                left = first.since + self._max_delay_s - time.perf_counter()
-                if left <= 0 or len(self._next_batch()) == self._largest(first.model):
-                    return
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._arrived.wait(), left)
+                await asyncio.wait_for(self._arrived.wait(), left_s)
+
+    def _left_s(self) -> float | None:
+        """Return for how many seconds the next batch waits for company: None while there is none."""
+        if not self._waiting:
+            return None
+        first = self._waiting[0]
+        if len(self._next_batch()) == self._largest(first.model):
+            return 0.0
+        return first.since + self._max_delay_s - time.perf_counter()
 
     def _in_time(self, batch: list[_Waiting]) -> list[_Waiting]:
         """Return the clips that can be answered in time; the others are told."""
-        done = time.perf_counter() + batch[0].model.pace.seconds(len(batch))
+        done = asyncio.get_running_loop().time() + batch[0].model.pace.seconds(len(batch))
         for item in batch:
             if item.deadline < done and not item.answer.done():
                 item.answer.set_exception(TooLateError())
         return [item for item in batch if not item.answer.done()]
 
-    async def _compute(self, batch: list[_Waiting]) -> None:
+    async def _compute(self, batch: list[_Waiting], thread: ThreadPoolExecutor) -> None:
         model, size, start = batch[0].model, len(batch), time.perf_counter()
         self._busy_until = start + model.pace.seconds(size)
         try:
-            outputs = await asyncio.to_thread(_infer, model, [item.clips for item in batch])
+            clips = [item.clips for item in batch]
+            outputs = await asyncio.get_running_loop().run_in_executor(thread, _infer, model, clips)
         except Exception as error:  # a runtime's errors have no common type; each waiting request reports this one
             model.statistics.note_failure(size, time.perf_counter() - start)
             for item in batch:

@@ -54,9 +54,15 @@ async def _no_space(request: Request, error: Exception) -> JSONResponse:
 def refusal(request: Request, error: HTTPException) -> JSONResponse:
     """Return the problem that a request is answered with."""
     status = HTTPStatus(error.status_code)
-    # What the framework itself refuses, such as an unknown path, is named after its status.
-    word = error.error if isinstance(error, ServiceError) else status.phrase.lower().replace(" ", "_")
-    return _problem(request, status, word, error.detail, dict(error.headers or {}))
+    return _problem(request, status, _word(error, status), error.detail, dict(error.headers or {}))
+
+
+def _word(error: HTTPException, status: HTTPStatus) -> str:
+    if isinstance(error, ServiceError):
+        return error.error
+    if status == HTTPStatus.BAD_REQUEST:  # a body in which the framework finds no form and no JSON
+        return "malformed_request"
+    return status.phrase.lower().replace(" ", "_")  # not_found, method_not_allowed: there is no such address
 
 
 async def _malformed(request: Request, error: Exception) -> JSONResponse:

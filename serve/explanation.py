@@ -4,18 +4,21 @@ It works for every network and every runtime, because it only asks: 25 places an
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serve.batcher import Clips
+from serve.together import together
 
 _GRID = 6  # cells across the clip, and down
 _PATCH = 2  # cells across what is hidden at once: patches overlap, so that no motion is cut by the border of one alone
 _MOMENTS = 8
+NUM_CLIPS = (_GRID - _PATCH + 1) ** 2 + _MOMENTS  # that the network is asked for
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ async def explain(
     clips: Clips,
     logits: NDArray[np.float32],
     index: int,
-    infer: Callable[[Clips], Awaitable[NDArray[np.float32]]],
+    infer: Callable[[Clips], Coroutine[Any, Any, NDArray[np.float32]]],
     at_once: int,
 ) -> Explanation:
     """Return why a clip's `logits` [N] speak for class `index`; at most `at_once` clips are made and wait at a time."""
@@ -48,7 +51,7 @@ async def explain(
     hiding = [partial(_without_place, row=row, column=column) for row, column in corners]
     hiding += [partial(_without_moment, moment=moment) for moment in range(_MOMENTS)]
     lead = _lead(logits, index)
-    falls = lead - np.array(await asyncio.gather(*map(lead_without, hiding)))
+    falls = lead - np.array(await together(map(lead_without, hiding)))
     return Explanation(lead, _spread(corners, falls[: len(corners)]), falls[len(corners) :])
 
 

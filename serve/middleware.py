@@ -47,12 +47,12 @@ _DOCS_POLICY = (
 class RequestEnvelope:
     """Sets `request.state.request_id` and `.received_at`, answers with X-Request-ID and safe headers.
 
-    A body that is too large, or too slow, is refused while it arrives, and so is one too many at a time.
+    A body that is too large, or too slow, is refused while it arrives, and so is what is too much beside others.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app, self._settings = app, settings
-        self._arriving: set[_Body] = set()
+        self._bodies: set[_Body] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on."""
@@ -71,18 +71,18 @@ class RequestEnvelope:
                 MutableHeaders(scope=message).update(added)
             await send(message)
 
-        body = _Body(receive, int(headers.get("content-length", "0")), self._settings, self._arriving)
+        body = _Body(receive, int(headers.get("content-length", "0")), self._settings, self._bodies)
         try:
             await self._app(scope, body.receive, send_safely)
         finally:
-            self._arriving.discard(body)
+            self._bodies.discard(body)
 
 
 class _Body:
-    """A request's body on its way in; `arriving` are all of them."""
+    """A request's body on its way in; `bodies` are those of all requests that have no answer yet."""
 
-    def __init__(self, receive: Receive, announced: int, settings: Settings, arriving: "set[_Body]") -> None:
-        self._receive, self._settings, self._arriving = receive, settings, arriving
+    def __init__(self, receive: Receive, announced: int, settings: Settings, bodies: "set[_Body]") -> None:
+        self._receive, self._settings, self._bodies = receive, settings, bodies
         self._num_bytes, self._announced, self._is_complete = 0, announced, False
         self._late_at = asyncio.get_running_loop().time() + settings.upload_s
 
@@ -91,10 +91,10 @@ class _Body:
         if self._is_complete:
             return await self._receive()
         self._check_size(self._announced)
-        if self not in self._arriving and len(self._arriving) >= self._settings.max_uploads:
-            detail = f"{len(self._arriving)} uploads are arriving; come back in a moment"
-            raise ServiceError(HTTPStatus.TOO_MANY_REQUESTS, "too_many_uploads", detail)
-        self._arriving.add(self)
+        num_others = sum(not body._is_complete for body in self._bodies - {self})
+        if num_others >= self._settings.max_uploads:
+            raise _too_many(f"{num_others} uploads are arriving")
+        self._bodies.add(self)
         try:
             async with asyncio.timeout_at(self._late_at):
                 message = await self._receive()
@@ -103,9 +103,8 @@ class _Body:
             raise ServiceError(HTTPStatus.REQUEST_TIMEOUT, "upload_timeout", detail) from error
         self._num_bytes += len(message.get("body", b""))
         self._check_size(self._num_bytes)
-        if not message.get("more_body", False):
-            self._is_complete = True
-            self._arriving.discard(self)
+        self._check_sum()
+        self._is_complete = not message.get("more_body", False)
         return message
 
     def _check_size(self, num_bytes: int) -> None:
@@ -116,3 +115,13 @@ class _Body:
                 f"the upload is larger than {self._settings.max_upload_mb} MiB; cut out the motion, scale its frames "
                 "down, or set max_upload_mb",
             )
+
+    def _check_sum(self) -> None:
+        # No more than `max_requests` are at work: what goes beyond their size would take memory and disk for nothing.
+        most_mb = self._settings.max_requests * self._settings.max_upload_mb
+        if sum(body._num_bytes for body in self._bodies) > most_mb << 20:
+            raise _too_many(f"the uploads that are here have {most_mb} MiB")
+
+
+def _too_many(trouble: str) -> ServiceError:
+    return ServiceError(HTTPStatus.TOO_MANY_REQUESTS, "too_many_uploads", f"{trouble}; come back in a moment")

@@ -1,6 +1,7 @@
 """The HTTP server: how it listens, how long it waits for a request, and how it stops."""
 
 import asyncio
+import math
 import resource
 import socket
 import time
@@ -19,7 +20,10 @@ _LINGER_S = 3  # for who still sends what was refused, to read why
 
 
 class DrainingServer(uvicorn.Server):
-    """Told to stop, it answers the requests at work and sends new ones away; told again, it stops."""
+    """Told to stop, it sends new requests away, and ends with those at work; told again, it stops.
+
+    They have `drain_s`: what is not ready by then is answered with 504.
+    """
 
     def __init__(self, app: FastAPI) -> None:
         super().__init__(
@@ -28,13 +32,14 @@ class DrainingServer(uvicorn.Server):
             )
         )
         self._service: Service = app.state.service
-        self._drained_by = float("inf")
+        self._drained_by = math.inf
 
     def handle_exit(self, _signal: int, _frame: FrameType | None) -> None:
         """Take Ctrl-C or SIGTERM."""
-        self.should_exit = self._service.is_draining
+        self.should_exit = self._drained_by < math.inf
         self._drained_by = time.monotonic() + self._service.settings.drain_s
-        self._service.drain()
+        # A signal comes in the middle of anything: what has to do with the event loop is done by the loop.
+        asyncio.get_running_loop().call_soon_threadsafe(self._service.drain)
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether it is time to close; asked ten times a second."""

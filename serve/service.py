@@ -3,12 +3,15 @@
 import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Annotated
 
 import psutil
-from fastapi import Request
+from fastapi import Depends, Request
 
 from preprocess.errors import MediaError
 from serve.batcher import Batcher, Clips, Inferred, TooLateError
@@ -25,6 +28,31 @@ from serve.tracing import tracer
 from serve.workers import Decoders
 
 
+@dataclass(eq=False)
+class Admission:
+    """A request that was let in: its model, its time, and how many clips it has yet to bring to the queue.
+
+    Of its clips `at_once` wait there at a time.
+    """
+
+    model: ServedModel
+    timer: asyncio.Timeout
+    at_once: int
+    num_clips: int = 0
+
+    @property
+    def deadline(self) -> float:
+        """When it ends, in the event loop's time."""
+        when = self.timer.when()
+        assert when is not None  # it is made with a time
+        return when
+
+    @property
+    def num_rounds(self) -> int:
+        """How often it has to queue."""
+        return math.ceil(self.num_clips / self.at_once)
+
+
 class Service:
     """Models, ready to answer."""
 
@@ -34,7 +62,7 @@ class Service:
         self._decoders = Decoders(settings.num_decoders, settings.decoder_memory_mb, settings.decoder_cpu_s)
         self.metrics = Metrics(lambda: models.ready, settings.max_batch)
         self._batcher = Batcher(settings.max_batch, settings.max_delay_ms / 1000, self.metrics.count_batch)
-        self.num_requests = 0
+        self._admitted: set[Admission] = set()
         self._started_at = time.monotonic()
         self.one_explanation = asyncio.Lock()  # each takes as much as dozens of clips
         self.metrics.watch("requests_in_flight", "Requests at work or waiting.", lambda: self.num_requests)
@@ -70,8 +98,17 @@ class Service:
         return psutil.Process().memory_info().rss >> 20
 
     def drain(self) -> None:
-        """From now on send new requests away."""
+        """From now on send new requests away; those at work end within `drain_s`."""
         self.is_draining = True
+        end = asyncio.get_running_loop().time() + self.settings.drain_s
+        for admission in self._admitted:
+            if not admission.timer.expired():
+                admission.timer.reschedule(min(admission.deadline, end))
+
+    @property
+    def num_requests(self) -> int:
+        """Requests at work or waiting."""
+        return len(self._admitted)
 
     @property
     def is_idle(self) -> bool:
@@ -95,35 +132,51 @@ class Service:
             )
 
     @asynccontextmanager
-    async def admission(self, request: Request, model: ServedModel) -> AsyncIterator[float]:
+    async def admission(
+        self, request: Request, model: ServedModel, num_clips: int, at_once: int
+    ) -> AsyncIterator[Admission]:
         """Let a request in for the length of the block, which ends with the deadline, or when the client goes away.
 
-        Yields the deadline. Raises 503 when the service is being stopped, or so much waits that the answer would come
-        too late; 429 when there are too many requests; 504 at the deadline.
+        It will bring `num_clips` to the network, `at_once` at a time. Raises 503 when the service is being stopped, or
+        as `expect` does; 429 when there are too many requests; 504 at the deadline.
         """
         self.check_room()
         timeout_s = requested_timeout_s(request, self.settings.deadline_s)
-        if (expected_s := self._batcher.expected_s(model, self.num_requests)) > timeout_s:
+        admission = Admission(model, asyncio.timeout(timeout_s), at_once)
+        self._admitted.add(admission)
+        try:
+            async with admission.timer, while_connected(request):
+                self.expect(admission, num_clips)
+                yield admission
+        except (TimeoutError, TooLateError) as error:
+            detail = (
+                "no answer before the service had to stop; ask again when it, or another one, has started"
+                if self.is_draining
+                else f"no answer within {timeout_s:g} s; cut out the motion, scale its frames down, or try "
+                "again when the service is less busy"
+            )
+            raise ServiceError(HTTPStatus.GATEWAY_TIMEOUT, "deadline", detail) from error
+        finally:
+            self._admitted.discard(admission)
+
+    def expect(self, admission: Admission, num_clips: int) -> None:
+        """Take note of how many clips a request will bring; raises 503 when their answers would come too late."""
+        admission.num_clips = num_clips
+        if num_clips == 0:
+            return
+        coming = Counter[ServedModel]()
+        for other in self._admitted:  # what others bring in more rounds than this request has comes after it
+            coming[other.model] += min(other.num_clips, other.at_once * admission.num_rounds)
+        expected_s = self._batcher.expected_s(coming)
+        left_s = admission.deadline - asyncio.get_running_loop().time()
+        if expected_s > left_s:
             raise ServiceError(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "overloaded",
-                f"{self.num_requests} requests come first, an answer would take {expected_s:.1f} s, and only "
-                f"{timeout_s:g} s are allowed; come back later, or allow more time",
-                retry_after_s=math.ceil(expected_s - timeout_s),
+                f"{self.num_requests - 1} requests come first, an answer would take {expected_s:.1f} s, and only "
+                f"{max(0, left_s):.1f} s are allowed; come back later, or allow more time",
+                retry_after_s=math.ceil(expected_s - left_s),
             )
-        self.num_requests += 1
-        try:
-            async with asyncio.timeout(timeout_s), while_connected(request):
-                yield time.perf_counter() + timeout_s
-        except (TimeoutError, TooLateError) as error:
-            raise ServiceError(
-                HTTPStatus.GATEWAY_TIMEOUT,
-                "deadline",
-                f"no answer within {timeout_s:g} s; cut out the motion, scale its frames down, or try "
-                "again when the service is less busy",
-            ) from error
-        finally:
-            self.num_requests -= 1
 
     async def decode(
         self, function: Callable[[ClipRequest], Parcel[Facts]], kind: type[Facts], request: ClipRequest
@@ -141,10 +194,12 @@ class Service:
         except MediaError as error:
             raise ServiceError(HTTPStatus.UNPROCESSABLE_ENTITY, "unusable_clip", str(error)) from error
 
-    async def infer(self, model: ServedModel, clips: Clips, deadline: float) -> Inferred:
-        """Return a model's answer to one clip; raises `TooLateError` when it cannot come by the deadline."""
+    async def infer(self, admission: Admission, clips: Clips) -> Inferred:
+        """Return the model's answer to one clip of a request; raises `TooLateError` when it cannot come in time."""
+        model = admission.model
+        admission.num_clips -= 1  # from here on the queue knows of it
         with tracer.start_as_current_span("infer", attributes={"model": model.name, "version": model.version}) as span:
-            inferred = await self._batcher.infer(model, clips, deadline)
+            inferred = await self._batcher.infer(model, clips, admission.deadline)
             span.set_attributes({"queue_ms": inferred.queue_ms, "inference_ms": inferred.inference_ms})
         return inferred
 
@@ -153,3 +208,7 @@ def get_service(request: Request) -> Service:
     """Return the service that answers `request`."""
     service: Service = request.app.state.service
     return service
+
+
+Answering = Annotated[Service, Depends(get_service)]
+"""The service, as an argument of a route."""

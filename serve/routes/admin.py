@@ -2,14 +2,13 @@
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
 from serve.routes.problems import ADMIN_PROBLEMS
 from serve.schemas import AdminModel, AdminState
-from serve.service import Service, get_service
+from serve.service import Answering
 
 router = APIRouter(tags=["about the service"])
 
@@ -23,7 +22,7 @@ def status_page() -> FileResponse:
 
 
 @router.get("/admin/state", responses=ADMIN_PROBLEMS)
-def state(service: Annotated[Service, Depends(get_service)]) -> AdminState:
+def state(service: Answering) -> AdminState:
     """Say what the service does, what it did so far, and how it was set up."""
     ready = {(model.name, model.version): model for model in service.models.ready}
     models = []

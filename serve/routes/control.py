@@ -2,17 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends
+from fastapi import APIRouter, Body
 from pydantic import BaseModel, ConfigDict
 
 from serve.routes.problems import LOAD_PROBLEMS
 from serve.schemas import IndexEntry
-from serve.service import Service, get_service
+from serve.service import Answering
 
 # The protocol's clients do not say that what they send is JSON.
 router = APIRouter(prefix="/v2/repository", tags=["models"], responses=LOAD_PROBLEMS, strict_content_type=False)
-
-Answering = Annotated[Service, Depends(get_service)]
 
 
 class IndexQuery(BaseModel):

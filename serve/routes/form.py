@@ -2,23 +2,23 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import Depends, File, Form, Query, Request, UploadFile
+from fastapi import Depends, File, Form, Query, Request, Response, UploadFile
+from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
 from export.bundle import Stream
 from serve.clips import ClipRequest, Upload
 from serve.errors import ServiceError
-from serve.models import ServedModel
 from serve.schemas import ClipMeta
-from serve.service import Service, get_service
+from serve.service import Admission, Answering, get_service
 
 _STREAM_HELP = (
     "A video (mp4, mkv, webm, avi; depth as lossless 16-bit FFV1, gray16le), a zip of frames (JPEG or PNG in the order "
@@ -42,13 +42,20 @@ class ClipForm:
     version: Annotated[str | None, Query(description="which version of it (default: the newest)")] = None
 
 
-@dataclass(frozen=True)
-class Admitted:
-    """A request that was let in: which model it asks, by when it wants its answer, and what is to be decoded."""
+class RefusedEarly(APIRoute):
+    """A route that is refused before its body is read where that can be told: FastAPI reads forms before all else."""
 
-    model: ServedModel
-    deadline: float
-    clip: ClipRequest
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request; raises as `Service.check_room` and `Repository.get` do."""
+        answer = super().get_route_handler()
+
+        async def check_first(request: Request) -> Response:
+            service, query = get_service(request), request.query_params
+            service.check_room()
+            service.models.get(query.get("model"), query.get("version"))
+            return await answer(request)
+
+        return check_first
 
 
 class Desk:
@@ -57,23 +64,28 @@ class Desk:
     def __init__(
         self,
         request: Request,
-        service: Annotated[Service, Depends(get_service)],
+        service: Answering,
         form: Annotated[ClipForm, Depends()],
     ) -> None:
         self.request, self.service, self._form = request, service, form
 
     @asynccontextmanager
-    async def admit(self, num_windows: int = 1) -> AsyncIterator[Admitted]:
-        """Yield the request; raises as `Service.admission` does, and 400 for a form or a model that is wrong."""
+    async def admit(self, num_clips: int, num_windows: int = 1) -> AsyncIterator[tuple[Admission, ClipRequest]]:
+        """Yield the request, which asks the network for `num_clips`, and what is to be decoded.
+
+        Its windows, or as much as fits in a batch, wait for the network at a time. Raises as `Service.admission` does,
+        and 400 for a form or a model that is wrong.
+        """
         form, service = self._form, self.service
         meta, model = _parse_meta(form.meta), service.models.get(form.model, form.version)
         files: dict[Stream, UploadFile | None] = {"rgb": form.rgb, "depth": form.depth}
-        async with service.admission(self.request, model) as deadline, _saved(files) as uploads:
+        at_once = max(num_windows, model.max_batch)
+        async with service.admission(self.request, model, num_clips, at_once) as admission, _saved(files) as uploads:
             manifest = model.bundle.manifest
             clip = ClipRequest(
                 uploads, meta, service.limits, manifest.clip_spec, model.streams, tuple(manifest.alone), num_windows
             )
-            yield Admitted(model, deadline, clip)
+            yield admission, clip
 
 
 def _parse_meta(meta: str | None) -> ClipMeta:

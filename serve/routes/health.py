@@ -1,15 +1,14 @@
 """Is it alive, is it ready, what is it (Open Inference Protocol), and how does it do."""
 
 from importlib.metadata import version
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from serve.routes.problems import SERVICE_PROBLEMS
 from serve.schemas import ServerMetadata
-from serve.service import Service, get_service
+from serve.service import Answering
 
 router = APIRouter(tags=["about the service"], responses=SERVICE_PROBLEMS)
 
@@ -28,13 +27,14 @@ def live() -> dict[str, bool]:
 
 
 @router.get("/v2/health/ready")
-def ready(service: Annotated[Service, Depends(get_service)]) -> dict[str, bool]:
-    """Answer 200 while clips are taken: not any more when the service is being stopped."""
+def ready(service: Answering) -> dict[str, bool]:
+    """Answer 200 while clips are taken: not without a model, and not any more when the service is being stopped."""
     service.check_ready()
+    service.models.check_any()
     return {"ready": True}
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
-def metrics(service: Annotated[Service, Depends(get_service)]) -> Response:
+def metrics(service: Answering) -> Response:
     """Tell Prometheus what happened so far."""
     return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -2,15 +2,16 @@
 
 import asyncio
 from http import HTTPStatus
-from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from serve.errors import ServiceError
 from serve.protocol import InferReply, MalformedTensorsError, check_outputs, read_clips, read_request, write_reply
+from serve.routes.predict import network_timing
 from serve.routes.problems import INFER_PROBLEMS
-from serve.service import Service, get_service
+from serve.service import Answering
+from serve.together import together
 
 router = APIRouter(tags=["models"], responses=INFER_PROBLEMS)
 
@@ -28,9 +29,7 @@ _BODY = {
 
 @router.post("/v2/models/{name}/infer", openapi_extra=_BODY, response_model=InferReply)
 @router.post("/v2/models/{name}/versions/{version}/infer", openapi_extra=_BODY, response_model=InferReply)
-async def infer(
-    request: Request, name: str, service: Annotated[Service, Depends(get_service)], version: str | None = None
-) -> Response:
+async def infer(request: Request, name: str, service: Answering, version: str | None = None) -> Response:
     """Return a model's outputs for clips, uint8 [clips, T, H, W, 3] by stream, as `/v2/models` describes them.
 
     Follows the Open Inference Protocol v2, JSON or binary tensors. The clips of a request are computed together with
@@ -39,16 +38,18 @@ async def infer(
     model = service.models.get(name, version)
     service.check_room()
     body = await request.body()
-    async with service.admission(request, model) as deadline:
+    async with service.admission(request, model, num_clips=1, at_once=model.max_batch) as admission:
         try:
             wanted, binary = await asyncio.to_thread(read_request, body, request.headers.get(_HEADER))
             clips = await asyncio.to_thread(read_clips, wanted, binary, model)
             names = check_outputs(wanted, model)
         except MalformedTensorsError as error:
             raise ServiceError(HTTPStatus.BAD_REQUEST, "malformed_tensors", str(error)) from error
-        inferred = await asyncio.gather(*(service.infer(model, clip, deadline) for clip in clips))
+        service.expect(admission, len(clips))  # until they were read, one was expected
+        inferred = await together(service.infer(admission, clip) for clip in clips)
     outputs = {name: np.stack([one.outputs[name] for one in inferred]) for name in names}
     content, json_bytes = write_reply(wanted, model, names, outputs)
+    service.metrics.count_answer(model, network_timing(request, inferred))
     if json_bytes is None:
         return Response(content, media_type="application/json")
     return Response(content, media_type="application/octet-stream", headers={_HEADER: str(json_bytes)})

@@ -1,16 +1,14 @@
 """Which models are served, and all about each: the paths of the Open Inference Protocol."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from serve.routes.problems import MODEL_PROBLEMS
 from serve.schemas import ModelDetails, ModelList
-from serve.service import Service, get_service
+from serve.service import Answering
 
 router = APIRouter(tags=["models"], responses=MODEL_PROBLEMS)
-
-Answering = Annotated[Service, Depends(get_service)]
 
 
 @router.get("/v2/models")

@@ -1,6 +1,5 @@
 """`POST /predict`: which motion a clip shows."""
 
-import asyncio
 import time
 from typing import Annotated
 
@@ -9,11 +8,12 @@ from fastapi import APIRouter, Depends, Query, Request
 from serve.answer import Answer
 from serve.batcher import Inferred
 from serve.clips import DecodedClip, clips_of, decode_clip
-from serve.routes.form import Desk
+from serve.routes.form import Desk, RefusedEarly
 from serve.routes.problems import CLIP_PROBLEMS
 from serve.schemas import PredictReply, Timing
+from serve.together import together
 
-router = APIRouter(tags=["clips"])
+router = APIRouter(tags=["clips"], route_class=RefusedEarly)
 
 TopK = Annotated[int, Query(ge=1, description="how many classes to name")]
 _MAX_WINDOWS = 16
@@ -34,14 +34,14 @@ async def predict(
     `start_s` to `end_s`. One video with a colour and a depth track, sent as `rgb`, stands for both. With `windows`, the
     answer is the mean over the parts, and each part's own answer is there, too.
     """
-    async with desk.admit(windows) as admitted:
-        decoded = await desk.service.decode(decode_clip, DecodedClip, admitted.clip)
-        model, deadline = admitted.model, admitted.deadline
+    async with desk.admit(windows, windows) as (admission, clip):
+        model = admission.model
+        decoded = await desk.service.decode(decode_clip, DecodedClip, clip)
         clips = clips_of(decoded, model.streams)
-        inferred = await asyncio.gather(*(desk.service.infer(model, clip, deadline) for clip in clips))
+        inferred = await together(desk.service.infer(admission, clip) for clip in clips)
     answer = Answer(model, decoded.facts, inferred)
     timing = make_timing(desk.request, decoded.facts, inferred)
-    desk.service.metrics.count_answer(model, timing)
+    desk.service.metrics.count_answer(model, timing.model_dump())
     return PredictReply(
         request_id=desk.request.state.request_id,
         model=model.reply,
@@ -55,11 +55,15 @@ async def predict(
 
 
 def make_timing(request: Request, decoded: DecodedClip, inferred: list[Inferred]) -> Timing:
-    """Return where the time of a request went; of several runs of the network, the last one's waiting counts."""
-    return Timing(
-        decode=round(decoded.decode_ms, 2),
-        preprocess=round(decoded.transform_ms, 2),
-        queue=round(max(one.queue_ms for one in inferred), 2),
-        inference=round(max(one.inference_ms for one in inferred), 2),
-        total=round((time.perf_counter() - request.state.received_at) * 1000, 2),
-    )
+    """Return where the time of a request went."""
+    decode, transform = round(decoded.decode_ms, 2), round(decoded.transform_ms, 2)
+    return Timing(decode=decode, preprocess=transform, **network_timing(request, inferred))
+
+
+def network_timing(request: Request, inferred: list[Inferred]) -> dict[str, float]:
+    """Return the stages that all answers have; of several runs of the network, the last one's waiting counts."""
+    return {
+        "queue": round(max(one.queue_ms for one in inferred), 2),
+        "inference": round(max(one.inference_ms for one in inferred), 2),
+        "total": round((time.perf_counter() - request.state.received_at) * 1000, 2),
+    }

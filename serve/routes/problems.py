@@ -33,6 +33,7 @@ _EXAMPLES = {
     "rate_limit": (429, "camera may ask 60 times a minute; come back later"),
     "internal": (500, "the service failed on this request; its log has the reason under this request_id"),
     "draining": (503, "the service is being stopped; ask again when it, or another one, has started"),
+    "no_model": (503, "no model is loaded; come back when the service's owner has loaded one"),
     "loading": (503, "ntu60 is being loaded; come back soon"),
     "overloaded": (503, "12 requests come first, an answer would take 31.0 s, and only 20 s are allowed"),
     "deadline": (504, "no answer within 60 s; cut out the motion, or try again when the service is less busy"),
@@ -45,6 +46,7 @@ _CLIP_ONLY = (
     "missing_stream",
     "malformed_meta",
     "which_model",
+    "no_model",
     "unknown_container",
     "unusable_clip",
     "decoder_crashed",
@@ -87,4 +89,4 @@ INFER_PROBLEMS = problems("malformed_tensors", *_BODY, *_WORK, is_protocol=True)
 MODEL_PROBLEMS = problems("unknown_model", "loading", "draining", is_protocol=True)
 LOAD_PROBLEMS = problems("unknown_model", "unusable_bundle", "not_admin", *_BODY, is_protocol=True)
 ADMIN_PROBLEMS = problems("not_admin")
-SERVICE_PROBLEMS = problems("draining", is_protocol=True)
+SERVICE_PROBLEMS = problems("draining", "no_model", is_protocol=True)

@@ -45,6 +45,7 @@ const why = new Why(find("why"), find("reasons"), {
   ask: (signal) => explain(recordings.clip, answer.predictions[0].index, signal),
   show: showReasons,
   durationS: () => player.durationS,
+  lost: reportTrouble,
 });
 
 /* ---- the model ---- */
@@ -55,10 +56,16 @@ let nextMeeting; // the timer that asks for the models again after the service w
 async function meetModels() {
   try {
     models = await listModels();
-    await ask(models.find((model) => isSame(model, recordings.model)) ?? models[0]);
+    await ask(successorOf(recordings.model));
   } catch (problem) {
     reportTrouble(problem);
   }
+}
+
+/** The model itself where it is still there, else the newest of its name, else the first one. */
+function successorOf(model) {
+  const named = models.filter(({ name }) => name === model?.name);
+  return named.find((one) => isSame(one, model)) ?? named[0] ?? models[0];
 }
 
 const isSame = (a, b) => a.name === b?.name && a.version === b?.version;

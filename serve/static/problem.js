@@ -5,7 +5,8 @@ import { create, createButton } from "./dom.js";
 export class Problem extends Error {
   /**
    * `retry`: what the button says that does the same again, "" where that would be in vain; `word`: the service's own
-   * for this kind of problem; `note`: for a report to the service's owner; `isDown`: no other request would do better.
+   * for this kind of problem; `note`: for a report to the service's owner; `isDown`: no other request would do
+   * better until the models were met again.
    */
   constructor(title, message, { retry = "", word = "", note = "", isDown = false } = {}) {
     super(message);

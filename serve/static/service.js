@@ -16,6 +16,7 @@ const TITLES = {
   503: "The service is not ready",
   504: "It took too long",
   507: "The service has no space left",
+  no_model: "No model is loaded",
   not_admin: "This key does not open this",
   overloaded: "The service is busy",
   rate_limit: "This key was used too often",
@@ -89,6 +90,7 @@ async function readJson(response) {
 function refusal({ status, headers }, body) {
   const word = body?.error?.split(":")[0] ?? ""; // the Open Inference Protocol has the detail behind it
   if (status === 401) return new Problem(TITLES[401], NO_KEY, { word, retry: "Enter a key" });
+  const isDown = word === "unknown_model" || (status === 503 && word !== "overloaded");
   const wait = status === 429 && headers.has("Retry-After") ? ` Try again in ${headers.get("Retry-After")} s.` : "";
   return new Problem(
     TITLES[word] ?? TITLES[status] ?? "The service failed",
@@ -96,8 +98,8 @@ function refusal({ status, headers }, body) {
     {
       word,
       note: body?.request_id ? `${word}, request ${body.request_id}` : "",
-      retry: PASSING.includes(status) ? "Try again" : "",
-      isDown: status === 503 && word !== "overloaded",
+      retry: isDown || PASSING.includes(status) ? "Try again" : "",
+      isDown,
     },
   );
 }

@@ -67,7 +67,7 @@ function show(state) {
   parts.models.replaceChildren(...state.models.map(modelRow));
   const refusals = Object.entries(state.refusals).sort(([, a], [, b]) => b - a);
   const rows = refusals.map(([error, number]) => row([create("code", error), numeric(count(number))]));
-  parts.refusals.replaceChildren(...(rows.length ? rows : [row(["none so far"])]));
+  parts.refusals.replaceChildren(...(rows.length ? rows : [row(["none so far", ""])]));
   const settings = Object.entries(state.settings);
   parts.settings.replaceChildren(...settings.map(([name, value]) => pair(name, value === null ? "–" : `${value}`)));
 }

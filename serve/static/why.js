@@ -11,10 +11,11 @@ export class Why {
 
   /**
    * `ask(signal)` returns what POST /explain answers, `show(explanation)` marks it on the pictures and the time line
-   * (null: takes the marks away), `durationS()` is how long the recording lasts.
+   * (null: takes the marks away), `durationS()` is how long the recording lasts, `lost(problem)` is called when the
+   * service is gone, or the model.
    */
-  constructor(button, element, { ask, show, durationS }) {
-    Object.assign(this, { button, element, ask, show, durationS });
+  constructor(button, element, { ask, show, durationS, lost }) {
+    Object.assign(this, { button, element, ask, show, durationS, lost });
     this.parts = partsOf(element);
     button.addEventListener("click", () => (this.state === "hidden" ? this.#open() : this.#close()));
     this.parts.cancel.addEventListener("click", () => this.#close());
@@ -49,6 +50,7 @@ export class Why {
       this.#setState("problem");
       const again = { label: problem.retry, run: () => this.#open() };
       showProblem(this.parts.problem, problem, problem.retry ? again : null);
+      if (problem.isDown) this.lost(problem);
     }
   }
 

@@ -1,11 +1,15 @@
 """The page as a person uses it: a real browser, a real service, real files dropped, chosen and refused."""
 
+import shutil
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import ANSWER_MS, drop, expect_answer, open_page, pixel
+from tests.serve.server import running_server
+from tests.serve.tiny_bundle import make_bundle
 
 pytestmark = pytest.mark.slow
 
@@ -143,6 +147,25 @@ def test_a_service_that_went_away_is_said_and_comes_back(page: Page, url: str, r
     expect(page.locator("#model")).to_have_attribute("data-state", "ready", timeout=ANSWER_MS)
     page.get_by_role("button", name="Try again").click()
     expect(page.locator("[data-stream=rgb]")).to_have_attribute("data-state", "ready")
+
+
+@pytest.mark.parametrize("ask", ["Recognise", "Why?", "Try an example"])
+def test_a_model_that_was_replaced_is_followed_by_its_successor(page: Page, tmp_path: Path, ask: str) -> None:
+    versions = tmp_path / "swing"
+    make_bundle(tmp_path / "another" / "1", "rgb")  # the first by name, and not asked for
+    make_bundle(versions / "1", "rgb")
+    with running_server(models=tmp_path) as server:
+        open_page(page, server.url, "swing 1")
+        page.get_by_role("button", name="Try an example").click()
+        expect_answer(page)
+        make_bundle(versions / "2", "rgb")
+        shutil.rmtree(versions / "1")
+        assert httpx.post(server.url + "/v2/repository/models/swing/load").status_code == 200
+        page.get_by_role("button", name=ask).click()
+        expect(page.locator("#model")).to_contain_text("This model is not served any more")
+        expect(page.get_by_label("Model").locator("option:checked")).to_have_text("swing 2", timeout=ANSWER_MS)
+        expect_answer(page)
+        page.goto("about:blank")
 
 
 @pytest.mark.parametrize("width", [320, 768, 1600])

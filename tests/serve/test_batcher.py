@@ -1,22 +1,34 @@
 """The queue in front of the network: company, deadlines, and whoever went away. The runtime here only sleeps."""
 
 import asyncio
+import gc
 import math
 import time
+import weakref
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from fastapi import Request
+from starlette.types import Message
 
 from export.bundle import Bundle, read_bundle
 from export.runtimes import Inputs, Outputs, RuntimeInfo
 from serve.batcher import Batcher, Clips, Inferred, TooLateError
+from serve.errors import ServiceError
+from serve.explanation import explain
 from serve.models import ServedModel
 from serve.pace import Pace
+from serve.repository import Repository
+from serve.service import Admission, Service
+from serve.settings import Settings
+from serve.together import together
 from tests.serve.tiny_bundle import make_bundle
 
 CLIP: Clips = {"rgb": np.zeros((1, 2, 2, 3), np.uint8)}
@@ -105,10 +117,10 @@ def test_what_would_come_too_late_is_not_computed(bundle: Bundle) -> None:
     stage = scene_of(bundle, 0.1, max_batch=1)
 
     async def scene() -> None:
-        assert stage.batcher.expected_s(stage.model, 5) == 0  # nothing is known yet
+        assert stage.batcher.expected_s(Counter({stage.model: 6})) == 0  # nothing is known yet
         await stage.infer()
-        assert stage.batcher.expected_s(stage.model, 5) >= 0.6
-        soon = time.perf_counter() + 0.5
+        assert stage.batcher.expected_s(Counter({stage.model: 6})) >= 0.6
+        soon = asyncio.get_running_loop().time() + 0.5
         answers = await outcomes(*(stage.infer(CLIP, soon) for _ in range(6)))
         assert answers[0] == "Inferred" and answers[-1] == "TooLateError"
 
@@ -153,6 +165,21 @@ def test_pace_is_a_running_mean_and_scales_to_other_batches() -> None:
     assert pace.seconds(2) == pytest.approx(1.2)
 
 
+def test_pace_forgets_what_was_measured_long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    pace, now = Pace(), 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    pace.note(1, 5.0)
+    now += 20
+    pace.note(4, 2.0)
+    assert (pace.seconds(1), pace.seconds(4)) == (5.0, 2.0)
+    now += 20
+    assert (pace.seconds(1), pace.seconds(4)) == (0.5, 2.0)
+    pace.note(1, 1.0)  # what was forgotten has no part in the mean
+    assert pace.seconds(1) == 1.0
+    now += 40
+    assert pace.seconds(1) == 0
+
+
 def test_a_failure_is_everybodys_and_the_next_are_served(bundle: Bundle) -> None:
     stage = scene_of(bundle, 0, max_batch=4)
 
@@ -168,3 +195,170 @@ def test_a_failure_is_everybodys_and_the_next_are_served(bundle: Bundle) -> None
 
 def test_too_late_is_an_error_of_its_own() -> None:
     assert not issubclass(TooLateError, TimeoutError)
+
+
+def test_what_is_at_work_is_counted_once_and_each_model_at_its_own_pace(bundle: Bundle) -> None:
+    stage, other = scene_of(bundle, 0.3, max_batch=1), ServedModel("other", "1", bundle, Sleeper(0))
+    stage.model.pace.note(1, 0.3)
+    other.pace.note(1, 10.0)
+
+    async def scene() -> None:
+        tasks = [asyncio.create_task(stage.infer()) for _ in range(2)]
+        await asyncio.sleep(0.05)  # one is at work, one waits
+        assert 0.3 < stage.batcher.expected_s(Counter()) < 0.6
+        assert 20.3 < stage.batcher.expected_s(Counter({other: 2})) < 20.6
+        assert await outcomes(*tasks) == ["Inferred"] * 2
+        assert stage.batcher.expected_s(Counter()) == 0
+
+    working(stage.batcher, scene)
+
+
+def test_the_network_does_not_wait_behind_files_that_are_put_down(bundle: Bundle) -> None:
+    stage = scene_of(bundle, 0, max_batch=1)
+
+    async def scene() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        copying = asyncio.create_task(asyncio.to_thread(time.sleep, 0.4))
+        await asyncio.sleep(0)
+        assert (await stage.infer()).inference_ms < 200
+        assert not copying.done()
+        await copying
+
+    working(stage.batcher, scene)
+
+
+def test_nothing_of_a_clip_or_its_model_is_kept_after_the_answer(bundle: Bundle) -> None:
+    batcher = Batcher(4, 0.0, lambda *_: None)
+
+    async def ask() -> list[weakref.ref[Any]]:
+        clip, model = CLIP["rgb"].copy(), ServedModel("one", "1", bundle, Sleeper(0))
+        await batcher.infer(model, {"rgb": clip})
+        return [weakref.ref(clip), weakref.ref(model)]
+
+    async def scene() -> None:
+        left = await ask()
+        await asyncio.sleep(0.05)  # the batcher waits again
+        gc.collect()
+        assert [one() for one in left] == [None, None]
+
+    working(batcher, scene)
+
+
+def test_whoever_goes_away_while_waiting_for_company_is_forgotten(bundle: Bundle) -> None:
+    stage = scene_of(bundle, 0, max_batch=4, max_delay_s=0.05)
+
+    async def ask() -> weakref.ref[Any]:
+        clip = CLIP["rgb"].copy()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(stage.infer({"rgb": clip}), 0.01)
+        return weakref.ref(clip)
+
+    async def scene() -> None:
+        left = await ask()
+        await asyncio.sleep(0.2)  # longer than anybody waits for company
+        gc.collect()
+        assert left() is None
+
+    working(stage.batcher, scene)
+
+
+def test_nothing_of_a_request_is_computed_after_one_of_its_clips_failed(bundle: Bundle) -> None:
+    stage = scene_of(bundle, -1, max_batch=2)  # time.sleep refuses
+
+    async def logits(clips: Clips) -> Any:
+        return (await stage.infer(clips)).outputs["logits"]
+
+    async def scene() -> None:
+        for work in (
+            together(stage.infer() for _ in range(16)),
+            explain(CLIP, np.zeros(3, np.float32), 0, logits, at_once=2),
+        ):
+            stage.runtime.batches.clear()
+            assert await outcomes(work) == ["ValueError"]
+            await asyncio.sleep(0.1)
+            assert stage.batcher.num_waiting == 0
+            assert len(stage.runtime.batches) <= 2  # the next had begun
+
+    working(stage.batcher, scene)
+
+
+def service_of(bundle: Bundle, model: ServedModel, **settings: Any) -> Service:
+    models = Repository(lambda: [], lambda _: model, None)
+    return Service(models, Settings(bundle=bundle.folder, num_decoders=1, max_batch=1, **settings))
+
+
+def admitted(
+    service: Service, model: ServedModel, num_clips: int, at_once: int = 16, timeout_s: float = 60
+) -> AbstractAsyncContextManager[Admission]:
+    """Return the admission of a request whose client stays."""
+
+    async def receive() -> Message:
+        await asyncio.sleep(3600)
+        raise AssertionError
+
+    headers = [(b"x-request-timeout", str(timeout_s).encode())]
+    return service.admission(Request({"type": "http", "headers": headers}, receive), model, num_clips, at_once)
+
+
+async def word_of(admission: AbstractAsyncContextManager[Admission]) -> str:
+    try:
+        async with admission:
+            return "admitted"
+    except ServiceError as error:
+        return error.error
+
+
+def test_an_idle_service_recovers_from_a_slow_batch(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serve.pace._FRESH_S", 1.0)
+    stage = scene_of(bundle, 0.5, max_batch=1)
+    service = service_of(bundle, stage.model)
+
+    async def ask() -> str:
+        try:
+            async with admitted(service, stage.model, 1, timeout_s=0.3) as admission:
+                await service.infer(admission, CLIP)
+            return "answered"
+        except ServiceError as error:
+            return error.error
+
+    async def scene() -> None:
+        async with service.running():
+            assert await ask() == "deadline"
+            await asyncio.sleep(0.4)  # the batch ends
+            stage.runtime.seconds = 0
+            assert await ask() == "overloaded"
+            await asyncio.sleep(1)
+            assert [await ask(), await ask()] == ["answered", "answered"]
+
+    asyncio.run(scene())
+
+
+def test_a_request_is_let_in_by_what_comes_before_it_and_what_it_brings(bundle: Bundle) -> None:
+    slow, fast = (ServedModel(name, "1", bundle, Sleeper(0)) for name in ("slow", "fast"))
+    slow.pace.note(1, 1.0)
+    fast.pace.note(1, 0.01)
+    service = service_of(bundle, slow)
+
+    async def word(model: ServedModel, num_clips: int, timeout_s: float, at_once: int = 16) -> str:
+        return await word_of(admitted(service, model, num_clips, at_once, timeout_s))
+
+    async def scene() -> None:
+        assert await word(slow, 8, 7.5) == "overloaded"  # its own clips alone
+        async with AsyncExitStack() as stack:
+            for _ in range(8):  # previews
+                await stack.enter_async_context(admitted(service, slow, 0))
+            assert await word(slow, 1, 1.5) == "admitted"
+            await stack.enter_async_context(admitted(service, slow, 8))
+            assert await word(fast, 1, 7.5) == "overloaded"
+            assert await word(fast, 1, 8.5) == "admitted"
+            assert await word(fast, 0, 0.5) == "admitted"
+        async with admitted(service, fast, 8):
+            assert await word(slow, 1, 1.5) == "admitted"
+        async with admitted(service, slow, 34, at_once=4):  # an explanation lets others in between
+            assert await word(slow, 1, 4.5) == "overloaded"
+            assert await word(slow, 1, 5.5) == "admitted"
+            assert await word(slow, 22, 45.5, at_once=4) == "overloaded"
+            assert await word(slow, 22, 46.5, at_once=4) == "admitted"
+        assert service.is_idle
+
+    asyncio.run(scene())

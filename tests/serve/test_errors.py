@@ -53,9 +53,25 @@ def test_forms_that_are_not_complete(server: RunningServer) -> None:
         post(server, meta={"start_s": 2, "end_s": 1}, **files), 400, "malformed_meta"
     )
     assert "top_k" in refused(post(server, "/predict?top_k=none", **files), 400, "malformed_request")
+    assert "Too many files" in refused(post(server, other=b"", **files), 400, "malformed_request")
+    fields = {"meta": "{}", "model": "tiny"}  # the model belongs into the address
+    response = httpx.post(server.url + "/predict", data=fields, files=files)
+    assert "Too many fields" in refused(response, 400, "malformed_request")
     refused(httpx.get(server.url + "/predict"), 405, "method_not_allowed")
     refused(httpx.get(server.url + "/nowhere"), 404, "not_found")
     refused(post(server, "/predict?model=other", **files), 404, "unknown_model")
+
+
+def test_bodies_that_are_none(server: RunningServer) -> None:
+    def sent(path: str, content_type: str, content: bytes) -> str:
+        response = httpx.post(server.url + path, content=content, headers={"Content-Type": content_type})
+        return refused(response, 400, "malformed_request")
+
+    form = "multipart/form-data"
+    meta = b'--x\r\nContent-Disposition: form-data; name="meta"\r\n\r\n' + bytes(2 << 20) + b"\r\n--x--\r\n"
+    assert "Missing boundary" in sent("/predict", form, b"")
+    assert "maximum size of 1024KB" in sent("/predict", f"{form}; boundary=x", meta)
+    assert "parsing the body" in sent("/v2/repository/index", "application/json", b"[" * 100_000)
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a, which no camera writes", b"\x89PNG\r\n\x1a\nrest"])
@@ -147,5 +163,6 @@ def test_a_bundle_that_cannot_be_served_ends_the_command(tmp_path: Path, server:
     assert_refused(run_module("serve", "--bundle", bundle), "model.onnx: does not match the hash")
     assert_refused(run_module("serve", "--bundle", tmp_path / "nowhere"), "bundle.json: cannot be read")
     assert_refused(run_module("serve", "--bundle", good, "--port", port), "choose another --port")
+    assert run_module("serve", "check", "--bundle", good, "--port", port).returncode == 0  # beside the one at work
     assert_refused(run_module("serve", "--bundle", good, "--device", "cuda"), "CUDAExecutionProvider")
     assert_refused(run_module("serve", "--bundle", good, RGBD_MOTION_MAX_FRAMES="many"), "max_frames: Input should be")

@@ -1,9 +1,14 @@
 """Keys, their limits, foreign pages, and what the service refuses to be started as."""
 
 import json
+import os
+import select
+import signal
+import socket
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
+from http.client import HTTPResponse
 from pathlib import Path
 
 import httpx
@@ -13,6 +18,8 @@ from tests.commands import assert_refused, run_module
 from tests.serve.conftest import depth_frames, npz, rgb_frames
 from tests.serve.server import RunningServer, running_server
 from tests.serve.test_errors import refused
+from tests.serve.test_hostile import connect
+from tests.serve.test_lifecycle import request_at_work, wait_until
 from tests.serve.tiny_bundle import make_bundle
 
 FILES = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
@@ -94,6 +101,53 @@ def test_a_refused_body_is_not_awaited(guarded: RunningServer) -> None:
 
     with pytest.raises(httpx.HTTPError):  # the connection is closed while the client still sends
         raise_for_status(httpx.post(guarded.url + "/predict", content=endless(), timeout=20))
+
+
+def begin(server: RunningServer, path: str, body: bytes = b"") -> socket.socket:
+    """Begin an upload that announces a megabyte, and does not come to its end."""
+    connection = connect(server)
+    content_type = "application/octet-stream" if path.endswith("/infer") else "multipart/form-data; boundary=x"
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {content_type}\r\nContent-Length: 1000000\r\n\r\n"
+    connection.sendall(head.encode() + body)
+    return connection
+
+
+def error_on(connection: socket.socket) -> str:
+    """Return the word of the refusal that comes on a connection."""
+    response = HTTPResponse(connection)
+    response.begin()
+    return str(json.loads(response.read())["error"]).split(":")[0]
+
+
+@pytest.mark.parametrize("path", ["/predict", "/preview", "/explain", "/v2/models/tiny/infer"])
+def test_who_cannot_be_let_in_need_not_upload(server: RunningServer, path: str) -> None:
+    unknown = path.replace("tiny", "other") if "tiny" in path else f"{path}?model=other"
+    with begin(server, unknown) as connection:
+        assert error_on(connection) == "unknown_model"
+
+
+def test_nobody_uploads_to_a_full_or_a_stopping_service(tmp_path: Path) -> None:
+    with running_server(make_bundle(tmp_path), num_decoders=1, max_requests=1) as server:
+        with request_at_work(server) as (decoder, _):
+            for path in ("/predict", "/preview", "/explain", "/v2/models/tiny/infer"):
+                with begin(server, path) as connection:
+                    assert error_on(connection) == "queue_full"
+            server.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: httpx.get(server.url + "/v2/health/ready").status_code == 503)
+            with begin(server, "/predict") as connection:
+                assert error_on(connection) == "draining"
+            os.kill(decoder, signal.SIGCONT)
+        assert server.process.wait(10) == 0
+
+
+def test_uploads_have_so_much_room_together(tmp_path: Path) -> None:
+    with running_server(make_bundle(tmp_path), max_requests=2, max_upload_mb=1) as server:
+        uploads = [begin(server, "/v2/models/tiny/infer", bytes(900_000)) for _ in range(3)]
+        answered, _, _ = select.select(uploads, [], [], 10)
+        assert [error_on(upload) for upload in answered] == ["too_many_uploads"]
+        for upload in uploads:
+            upload.close()
+        wait_until(lambda: ask(server, None).status_code == 200)
 
 
 def raise_for_status(response: httpx.Response) -> None:

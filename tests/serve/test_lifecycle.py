@@ -20,7 +20,7 @@ from tests.serve.conftest import depth_frames, npz, rgb_frames
 from tests.serve.server import RunningServer, running_server
 from tests.serve.test_errors import refused
 from tests.serve.test_predict import post, scores
-from tests.serve.tiny_bundle import make_bundle
+from tests.serve.tiny_bundle import SPEC, make_bundle
 
 FILES = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
 
@@ -143,6 +143,17 @@ def test_told_to_stop_it_answers_what_is_at_work(tmp_path: Path) -> None:
         assert server.process.wait(10) == 0
 
 
+def test_told_to_stop_it_says_so_to_what_will_not_be_ready(tmp_path: Path) -> None:
+    with running_server(make_bundle(tmp_path), num_decoders=1, drain_s=1) as server:
+        with request_at_work(server) as (_, answer):
+            told = time.monotonic()
+            server.process.send_signal(signal.SIGTERM)
+            assert "had to stop" in refused(answer.result(), 504, "deadline")
+            assert 0.5 < time.monotonic() - told < 3
+        assert server.process.wait(10) == 0
+        assert "Traceback" not in server.log.read_text()
+
+
 def test_told_twice_it_drops_what_is_at_work(tmp_path: Path) -> None:
     with running_server(make_bundle(tmp_path), num_decoders=1) as server, request_at_work(server) as (_, answer):
         server.process.send_signal(signal.SIGINT)
@@ -159,6 +170,25 @@ def test_a_failure_of_the_network_is_answered_and_survived(tmp_path: Path) -> No
         detail = refused(post(server, rgb=bright), 500, "internal")
         assert "log" in detail
         assert post(server, rgb=dark).status_code == 200
+
+
+def test_of_a_request_that_failed_nothing_more_is_computed(tmp_path: Path) -> None:
+    bundle = bundle_that_fails_on_bright_clips(tmp_path)
+    bright, dark = (npz([np.full((48, 64, 3), value, np.uint8)] * 32) for value in (200, 0))
+    shape = [8, *SPEC.shape]
+    tensor = {"name": "rgb", "datatype": "UINT8", "shape": shape, "data": np.full(shape, 200).ravel().tolist()}
+    with running_server(bundle, max_batch=1) as server:
+        refused(post(server, "/predict?windows=16", rgb=bright), 500, "internal")
+        assert post(server, rgb=dark).status_code == 200  # behind whatever still waits
+        assert 1 <= failed_clips(server) <= 2  # the next had begun
+        refused(httpx.post(f"{server.url}/v2/models/tiny/infer", json={"inputs": [tensor]}), 500, "internal")
+        assert post(server, rgb=dark).status_code == 200
+        assert 2 <= failed_clips(server) <= 4
+
+
+def failed_clips(server: RunningServer) -> int:
+    (stats,) = httpx.get(server.url + "/v2/models/tiny/stats").json()["model_stats"]
+    return int(stats["inference_stats"]["fail"]["count"])
 
 
 def bundle_that_fails_on_bright_clips(folder: Path) -> Path:

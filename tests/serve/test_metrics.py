@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.serve.conftest import depth_frames, npz, rgb_frames
 from tests.serve.server import RunningServer, running_server
 from tests.serve.test_predict import post
-from tests.serve.tiny_bundle import make_bundle
+from tests.serve.tiny_bundle import SPEC, make_bundle
 
 
 def samples(server: RunningServer) -> dict[tuple[str, ...], float]:
@@ -20,6 +20,13 @@ def samples(server: RunningServer) -> dict[tuple[str, ...], float]:
     return {(item.name, *item.labels.values()): item.value for family in families for item in family.samples}
 
 
+def infer(server: RunningServer, num_clips: int) -> httpx.Response:
+    shape = [num_clips, *SPEC.shape]
+    data = [0] * math.prod(shape)
+    inputs = [{"name": name, "datatype": "UINT8", "shape": shape, "data": data} for name in ("rgb", "depth")]
+    return httpx.post(f"{server.url}/v2/models/tiny/infer", json={"inputs": inputs})
+
+
 def test_what_was_asked_and_answered_is_counted(tmp_path: Path) -> None:
     files = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
     with running_server(make_bundle(tmp_path)) as server:
@@ -27,13 +34,17 @@ def test_what_was_asked_and_answered_is_counted(tmp_path: Path) -> None:
         assert before["rgbd_motion_requests_in_flight",] == before["rgbd_motion_queue_clips",] == 0
         timing = post(server, **files).json()["timing_ms"]
         assert post(server, **files).status_code == 200
+        assert infer(server, num_clips=3).status_code == 200
         assert post(server, rgb=files["rgb"]).status_code == 400
         assert httpx.get(server.url + "/nowhere").status_code == 404
         after = samples(server)
-    for stage in ("decode", "transform", "queue", "inference", "total"):
+    for stage in ("decode", "transform"):
         assert after["rgbd_motion_stage_seconds_count", "tiny", stage] == 2
+    for stage in ("queue", "inference", "total"):
+        assert after["rgbd_motion_stage_seconds_count", "tiny", stage] == 3
     assert after["rgbd_motion_stage_seconds_sum", "tiny", "total"] > timing["total"] / 1000
-    assert after["rgbd_motion_batch_clips_count", "tiny"] == after["rgbd_motion_batch_clips_sum", "tiny"] == 2
+    assert after["rgbd_motion_batch_clips_count", "tiny"] == 3
+    assert after["rgbd_motion_batch_clips_sum", "tiny"] == 5
     assert after["rgbd_motion_refusals_total", "missing_stream"] == 1
     assert after["rgbd_motion_refusals_total", "not_found"] == 1
     (model,) = [name for name in after if name[0] == "rgbd_motion_model_info"]

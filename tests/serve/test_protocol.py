@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from export.bundle import read_bundle
 from export.runtimes.loading import load_runtime
-from tests.serve.server import RunningServer
+from tests.serve.server import RunningServer, running_server
+from tests.serve.test_errors import refused
 from tests.serve.tiny_bundle import LABELS, SPEC, make_bundle
 
 Clips = dict[str, NDArray[np.uint8]]
@@ -64,6 +65,18 @@ def test_service_and_models_describe_themselves(client: triton.InferenceServerCl
     assert shapes == {stream: ("UINT8", [-1, *SPEC.shape]) for stream in ("rgb", "depth")}
     heads = {tensor["name"]: tensor["shape"] for tensor in metadata["outputs"]}
     assert heads == {key: [-1, len(LABELS)] for key in ("logits", "logits_rgb", "logits_depth")}
+
+
+def test_without_a_model_it_is_not_ready(tmp_path: Path) -> None:
+    with running_server(make_bundle(tmp_path)) as server, httpx.Client(base_url=server.url) as client:
+        assert client.post("/v2/repository/models/tiny/unload").status_code == 200
+        for answer in (client.get("/v2/health/ready"), client.post("/predict")):
+            assert "no model is loaded" in refused(answer, 503, "no_model")
+            assert answer.headers["Retry-After"] == "1"
+        refused(client.get("/v2/models/tiny/ready"), 404, "unknown_model")
+        assert client.get("/v2/health/live").status_code == 200
+        assert client.post("/v2/repository/models/tiny/load").status_code == 200
+        assert client.get("/v2/health/ready").status_code == 200
 
 
 @pytest.mark.parametrize("is_binary", [True, False])

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.commands import assert_refused, run_module
+from tests.serve.server import running_server
 from tests.serve.tiny_bundle import make_bundle
 
 
@@ -25,6 +27,12 @@ def test_flags_win_over_the_environment_and_that_over_the_file(bundle: Path, tmp
     assert "serving tiny 1 (rgbd, 3 classes) with onnxruntime in fp32 on cpu" in result.stderr
     assert "all is well" in result.stderr
     assert run_module("serve", "check", RGBD_MOTION_CONFIG=str(config)).returncode == 0
+
+
+def test_the_address_that_is_printed_can_be_opened(bundle: Path) -> None:
+    with running_server(bundle, host="::1") as server:
+        assert server.url.startswith("http://[::1]:")
+        assert httpx.get(server.url + "/v2/health/ready").status_code == 200
 
 
 def test_passwords_are_not_printed(bundle: Path) -> None:
