@@ -17,19 +17,32 @@ def real_inputs(checkpoint: Checkpoint, data: Path, num_clips: int) -> list[Inpu
     return [inputs for inputs, _ in labelled_inputs(checkpoint, data, "valid", num_clips)]
 
 
-def labelled_inputs(
-    checkpoint: Checkpoint, data: Path, split: Split, num_clips: int | None = None
-) -> Iterator[tuple[Inputs, int]]:
-    """Yield clips, one at a time, and their labels: so many, spread over the split, or all.
+class LabelledClips:
+    """Clips of a split, one at a time, with their labels; each is read when it is asked for.
 
     Raises `UserError` where `data` is not of the data set, or has not the classes, that the network was trained on.
     """
-    check_classes(checkpoint, data)
-    config = checkpoint.config.with_data_root(data)
-    dataset = ClipDataset(config, split)
-    for index in np.linspace(0, len(dataset) - 1, min(num_clips or len(dataset), len(dataset))).astype(int):
-        streams, label, _ = dataset[Draw(int(index), View())]
-        yield {name: clip[None].numpy() for name, clip in zip(config.modalities, streams, strict=True)}, label
+
+    def __init__(self, checkpoint: Checkpoint, data: Path, split: Split) -> None:
+        check_classes(checkpoint, data)
+        config = checkpoint.config.with_data_root(data)
+        self._modalities, self._dataset = config.modalities, ClipDataset(config, split)
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, index: int) -> tuple[Inputs, int]:
+        streams, label, _ = self._dataset[Draw(index, View())]
+        return {name: clip[None].numpy() for name, clip in zip(self._modalities, streams, strict=True)}, label
+
+    def __iter__(self) -> Iterator[tuple[Inputs, int]]:
+        return map(self.__getitem__, range(len(self)))
+
+
+def labelled_inputs(checkpoint: Checkpoint, data: Path, split: Split, num_clips: int) -> Iterator[tuple[Inputs, int]]:
+    """Yield so many clips, one at a time, and their labels, spread over the split; raises as `LabelledClips`."""
+    clips = LabelledClips(checkpoint, data, split)
+    return map(clips.__getitem__, np.linspace(0, len(clips) - 1, min(num_clips, len(clips))).astype(int).tolist())
 
 
 def check_classes(checkpoint: Checkpoint, data: Path) -> None:

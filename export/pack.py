@@ -105,7 +105,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("bundle", type=Path, help="what `python -m export` wrote")
     parser.add_argument("--out", type=Path, help="the file (default: the folder's name and .zip)")
     options = parser.parse_args(arguments)
-    bundle = options.bundle.resolve()
+    bundle = options.bundle.absolute()  # "." has no name
     out = options.out or bundle.with_name(bundle.name + ".zip")
     pack_bundle(read_bundle(options.bundle), out)
     Console(stderr=True, soft_wrap=True, highlight=False).print(f"{out} ({out.stat().st_size / 1e6:.1f} MB)")

@@ -5,7 +5,7 @@ both. Only the spatial part, nine tenths of the work, is quantized.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import onnx
 import openvino
 from onnx import numpy_helper
 
-from export.dataset import labelled_inputs
+from export.dataset import LabelledClips, labelled_inputs
 from export.plan import Calibration
 from export.runtimes import Inputs
 from export.runtimes.openvino import settings_of
@@ -62,7 +62,7 @@ def quantize_onnx(source: Path, target: Path, checkpoint: Checkpoint, how: Calib
     """
     model = onnx.load(source)
     calibration = [inputs for inputs, _ in labelled_inputs(checkpoint, how.data, "train", how.num_clips)]
-    validation = _ValidationClips(checkpoint, how.data)
+    validation = LabelledClips(checkpoint, how.data, "valid")  # not in memory, where a large data set has no room
     before = _right_answers(model, validation)
     nncf.set_log_level(40)  # its progress bars say enough
     quantized = nncf.quantize_with_accuracy_control(
@@ -87,17 +87,6 @@ def quantize_onnx(source: Path, target: Path, checkpoint: Checkpoint, how: Calib
     onnx.save(quantized, target)
     onnx.checker.check_model(str(target), full_check=True)
     return Quantization(len(calibration), len(before), how.max_drop, top1_before, top1_after, _layers(quantized))
-
-
-@dataclass(frozen=True)
-class _ValidationClips:
-    """All of them, read again each time they are gone through: of a large data set they would not fit in memory."""
-
-    checkpoint: Checkpoint
-    data: Path
-
-    def __iter__(self) -> Iterator[tuple[Inputs, int]]:
-        return labelled_inputs(self.checkpoint, self.data, "valid")
 
 
 def _accuracy(model: onnx.ModelProto, samples: Iterable[tuple[Inputs, int]]) -> tuple[float, list[float]]:

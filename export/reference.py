@@ -1,5 +1,6 @@
 """PyTorch itself, behind the Protocol of the runtimes: what they are compared with."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,10 +34,8 @@ def source_checkpoint(bundle: Bundle, path: Path | None = None) -> Checkpoint:
     """
     source = bundle.manifest.source
     path = path or Path(source.checkpoint)
-    if not path.exists():
-        raise BundleError(
-            f"{path}: is not there, and PyTorch computes the bundle's checkpoint; give it as --checkpoint"
-        )
+    if not os.access(path, os.R_OK):
+        raise BundleError(f"{path}: cannot be read, and PyTorch computes the checkpoint; give it as --checkpoint")
     if sha256(path) != source.checkpoint_sha256:
         raise BundleError(f"{path}: is not the checkpoint that {bundle.folder} was made of; give that as --checkpoint")
     return load_checkpoint(path)

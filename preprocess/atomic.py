@@ -1,5 +1,6 @@
 """Write to a temporary name beside the final one, then rename: a reader never sees half a file."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -35,11 +36,16 @@ def atomic_file(final: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(final: Path) -> Iterator[Path]:
-    """Yield an empty folder to fill; it replaces `final` when the block ends, and vanishes when the block raises."""
+    """Yield an empty folder to fill; it replaces `final` when the block ends, and vanishes when the block raises.
+
+    Raises `NotADirectoryError` when `final` is something else than a folder.
+    """
     final = final.resolve()
+    if final.exists() and not final.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(final))
     temporary = _temporary(final)
     replaced = temporary.with_name(temporary.name + ".old")
-    shutil.rmtree(temporary, ignore_errors=True)
+    _tidy(final, temporary, replaced)  # a killed process may have had this one's number
     temporary.mkdir(parents=True)
     try:
         yield temporary
@@ -47,7 +53,12 @@ def atomic_folder(final: Path) -> Iterator[Path]:
             final.rename(replaced)
         temporary.rename(final)
     finally:
-        if replaced.exists() and not final.exists():
-            replaced.rename(final)
-        for folder in (temporary, replaced):
-            shutil.rmtree(folder, ignore_errors=True)
+        _tidy(final, temporary, replaced)
+
+
+def _tidy(final: Path, temporary: Path, replaced: Path) -> None:
+    """Leave only `final`, which is what was to be replaced where nothing has taken its place."""
+    if replaced.exists() and not final.exists():
+        replaced.rename(final)
+    for folder in (temporary, replaced):
+        shutil.rmtree(folder, ignore_errors=True)

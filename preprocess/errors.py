@@ -50,6 +50,7 @@ class _Terminated(KeyboardInterrupt):
 
 
 def _terminate(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not break off the cleaning up
     raise _Terminated
 
 

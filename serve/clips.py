@@ -97,16 +97,18 @@ def open_uploads(request: ClipRequest) -> Streams:
 
     A video sent as `rgb` without `depth` stands for both: its first track is colour, its second depth.
     """
-    sent = {upload.stream: upload for upload in request.uploads}
-    streams: dict[Stream, tuple[Upload, StreamReader]] = {}
-    for stream in (stream for stream in request.streams if stream in sent):
-        upload = sent[stream]
-        stands_for = [name for name in request.streams if name == stream or (stream == "rgb" and name not in sent)]
+    sent = {upload.stream for upload in request.uploads}
+    opened: dict[Stream, tuple[Upload, StreamReader]] = {}
+    for upload in request.uploads:
+        stands_for: list[Stream] = (
+            ["rgb", "depth"] if upload.stream == "rgb" and "depth" not in sent else [upload.stream]
+        )
+        if not set(stands_for) & set(request.streams):
+            continue
         with named(upload):
             readers = open_streams(upload.path, request.limits, len(stands_for))
-        for name, reader in zip(stands_for, readers, strict=False):
-            streams[name] = (replace(upload, stream=name), reader)
-    return streams
+        opened |= {s: (replace(upload, stream=s), reader) for s, reader in zip(stands_for, readers, strict=False)}
+    return {stream: opened[stream] for stream in request.streams if stream in opened}
 
 
 def _check_complete(streams: Streams, request: ClipRequest) -> None:

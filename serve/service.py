@@ -32,13 +32,14 @@ from serve.workers import Decoders
 class Admission:
     """A request that was let in: its model, its time, and how many clips it has yet to bring to the queue.
 
-    Of its clips `at_once` wait there at a time.
+    Of its clips `at_once` wait there at a time; none while it is held, because another explanation comes first.
     """
 
     model: ServedModel
     timer: asyncio.Timeout
     at_once: int
     num_clips: int = 0
+    is_held: bool = False
 
     @property
     def deadline(self) -> float:
@@ -64,7 +65,7 @@ class Service:
         self._batcher = Batcher(settings.max_batch, settings.max_delay_ms / 1000, self.metrics.count_batch)
         self._admitted: set[Admission] = set()
         self._started_at = time.monotonic()
-        self.one_explanation = asyncio.Lock()  # each takes as much as dozens of clips
+        self._one_explanation = asyncio.Lock()  # each takes as much as dozens of clips
         self.metrics.watch("requests_in_flight", "Requests at work or waiting.", lambda: self.num_requests)
         self.metrics.watch("queue_clips", "Clips that wait for the network.", lambda: self.num_waiting)
         self.is_draining = False
@@ -166,7 +167,7 @@ class Service:
             return
         coming = Counter[ServedModel]()
         for other in self._admitted:  # what others bring in more rounds than this request has comes after it
-            coming[other.model] += min(other.num_clips, other.at_once * admission.num_rounds)
+            coming[other.model] += min(other.num_clips, other.at_once * (admission.num_rounds - other.is_held))
         expected_s = self._batcher.expected_s(coming)
         left_s = admission.deadline - asyncio.get_running_loop().time()
         if expected_s > left_s:
@@ -177,6 +178,14 @@ class Service:
                 f"{max(0, left_s):.1f} s are allowed; come back later, or allow more time",
                 retry_after_s=math.ceil(expected_s - left_s),
             )
+
+    @asynccontextmanager
+    async def turn(self, admission: Admission) -> AsyncIterator[None]:
+        """Hold a request until no other one has its turn, for the length of the block."""
+        admission.is_held = True
+        async with self._one_explanation:
+            admission.is_held = False
+            yield
 
     async def decode(
         self, function: Callable[[ClipRequest], Parcel[Facts]], kind: type[Facts], request: ClipRequest

@@ -1,6 +1,7 @@
 """One process or many: who am I, where do I compute, and how do results come together."""
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,9 @@ def process_group() -> Iterator[Process]:
         yield Process(0, 1, device)
         return
     rank = int(os.environ["RANK"])
+    # Processes wait for each other in C++, where only the system's own answer to SIGTERM ends them: torchrun sends it
+    # to the others when one of them has failed.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     dist.init_process_group("nccl" if cuda else "gloo", store=_store(world_size), rank=rank, world_size=world_size)
     try:
         yield Process(rank, world_size, device)

@@ -117,7 +117,7 @@ def test_a_bundle_that_came_from_elsewhere_is_told_and_timed(folder: Path, tmp_p
     result = run_module("export", "bench", tmp_path / "bundle", "--rounds", 1, "--no-stages")
     assert result.returncode == 0, result.stderr
     assert "onnxruntime-fp32" in result.stdout and "torch-fp32" not in result.stdout
-    assert_refused(run_module("export", "verify", tmp_path / "bundle"), "not here.pt: is not there", "--checkpoint")
+    assert_refused(run_module("export", "verify", tmp_path / "bundle"), "not here.pt: cannot be read", "--checkpoint")
 
 
 def test_what_cannot_be_made_is_refused_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Folders are replaced whole, or stay as they were."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -26,6 +27,22 @@ def test_the_folder_that_one_is_in_is_replaced(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path / "folder")
     write(Path(), "new")
     assert (tmp_path / "folder" / "file").read_text() == "new"
+
+
+def test_a_file_is_not_replaced_and_leftovers_of_the_killed_are_no_hindrance(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("a file")
+    with pytest.raises(NotADirectoryError):
+        write(tmp_path / "file", "new")
+    write(tmp_path / "folder", "old")
+    left = tmp_path / f".folder.{os.getpid()}.tmp.old"  # by a process of the same number, killed as it tidied up
+    shutil.copytree(tmp_path / "folder", left)
+    write(tmp_path / "folder", "new")
+    assert (tmp_path / "folder" / "file").read_text() == "new"
+    (tmp_path / "folder").rename(left)  # or killed before the new one was in its place
+    with pytest.raises(KeyboardInterrupt), atomic_folder(tmp_path / "folder"):
+        raise KeyboardInterrupt
+    assert (tmp_path / "folder" / "file").read_text() == "new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
 def test_interrupted_while_it_replaces_it_keeps_a_whole_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -359,6 +359,12 @@ def test_a_request_is_let_in_by_what_comes_before_it_and_what_it_brings(bundle: 
             assert await word(slow, 1, 5.5) == "admitted"
             assert await word(slow, 22, 45.5, at_once=4) == "overloaded"
             assert await word(slow, 22, 46.5, at_once=4) == "admitted"
+        async with admitted(service, slow, 20, at_once=4) as first, service.turn(first), AsyncExitStack() as stack:
+            held = await stack.enter_async_context(admitted(service, slow, 20, at_once=4))
+            waiting = asyncio.create_task(stack.enter_async_context(service.turn(held)))
+            await asyncio.sleep(0)
+            assert held.is_held and await word(slow, 1, 5.5) == "admitted"  # not before its turn, in which it is then
+            waiting.cancel()
         assert service.is_idle
 
     asyncio.run(scene())

@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 
 from preprocess.frames import Frame
+from serve.clips import ClipRequest, Upload, decode_clip
+from serve.limits import Limits
+from serve.schemas import ClipMeta
 from tests.serve.conftest import depth_frames, npz, rgb_frames, zipped
 from tests.serve.server import RunningServer, running_server
 from tests.serve.test_errors import refused
 from tests.serve.test_predict import expected_scores, post, scores
-from tests.serve.tiny_bundle import make_bundle
+from tests.serve.tiny_bundle import SPEC, make_bundle
 
 _CODECS = {3: ("ffv1", "bgr0", "rgb24"), 2: ("ffv1", "gray16le", "gray16le")}
 RED = np.full((48, 64, 3), (250, 20, 20), np.uint8)
@@ -94,6 +97,13 @@ def test_without_times_frames_of_the_same_number_belong_together(server: Running
         "3 rgb frames were left out: no times are known, so frames of the same number were taken together; where "
         "the rates differ, send fps and depth_fps in meta"
     ]
+
+
+def test_of_a_file_with_both_tracks_a_model_of_depth_takes_its_own(tmp_path: Path) -> None:
+    timed_video(tmp_path / "both.mkv", at_rate(rgb_frames(8), 10), at_rate(depth_frames(8), 10))
+    upload = Upload("rgb", tmp_path / "both.mkv", "both.mkv")
+    decoded = decode_clip(ClipRequest((upload,), ClipMeta(), Limits(100, 10**6, 60), SPEC, ("depth",)))
+    assert decoded.facts.sent == ["depth"] and len(decoded.arrays) == 1
 
 
 def test_tracks_of_one_file_share_its_clock(server: RunningServer, tmp_path: Path) -> None:
