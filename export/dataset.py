@@ -1,6 +1,8 @@
 """Real clips of a processed data set, as an exported graph takes them."""
 
+import math
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -20,18 +22,24 @@ def real_inputs(checkpoint: Checkpoint, data: Path, num_clips: int) -> list[Inpu
 class LabelledClips:
     """Clips of a split, one at a time, with their labels; each is read when it is asked for.
 
-    Raises `UserError` where `data` is not of the data set, or has not the classes, that the network was trained on.
+    Of those that were read last `keep_bytes` stay in memory, for who asks again and again. Raises `UserError` where
+    `data` is not of the data set, or has not the classes, that the network was trained on.
     """
 
-    def __init__(self, checkpoint: Checkpoint, data: Path, split: Split) -> None:
+    def __init__(self, checkpoint: Checkpoint, data: Path, split: Split, keep_bytes: int = 0) -> None:
         check_classes(checkpoint, data)
         config = checkpoint.config.with_data_root(data)
         self._modalities, self._dataset = config.modalities, ClipDataset(config, split)
+        num_bytes = len(config.modalities) * math.prod(config.clip.shape)
+        self._recent = lru_cache(keep_bytes // num_bytes)(self._read)
 
     def __len__(self) -> int:
         return len(self._dataset)
 
     def __getitem__(self, index: int) -> tuple[Inputs, int]:
+        return self._recent(index)
+
+    def _read(self, index: int) -> tuple[Inputs, int]:
         streams, label, _ = self._dataset[Draw(index, View())]
         return {name: clip[None].numpy() for name, clip in zip(self._modalities, streams, strict=True)}, label
 

@@ -22,6 +22,7 @@ from export.runtimes.openvino import settings_of
 from preprocess.errors import UserError
 from training.checkpoint import Checkpoint
 
+_KEEP_BYTES = 2 << 30  # of validation clips: each layer is tried on all of them, or on a few hundred
 _LAYERS = {"Conv", "Einsum", "Gemm", "MatMul"}
 
 # What stays in float from the start, by the names of nodes, and why.
@@ -62,7 +63,7 @@ def quantize_onnx(source: Path, target: Path, checkpoint: Checkpoint, how: Calib
     """
     model = onnx.load(source)
     calibration = [inputs for inputs, _ in labelled_inputs(checkpoint, how.data, "train", how.num_clips)]
-    validation = LabelledClips(checkpoint, how.data, "valid")  # not in memory, where a large data set has no room
+    validation = LabelledClips(checkpoint, how.data, "valid", keep_bytes=_KEEP_BYTES)
     before = _right_answers(model, validation)
     nncf.set_log_level(40)  # its progress bars say enough
     quantized = nncf.quantize_with_accuracy_control(
