@@ -40,9 +40,8 @@ class Calibration:
 class ExportOptions:
     """What a bundle is to hold; `data` is a processed data set with real clips to compare on.
 
-    Without formats it holds what this machine can run. Of a fusion network, the streams in `alone` may come without the
-    other. TensorRT is made where it is named, too: its engines are built
-    on the machine that runs them.
+    Without formats it holds what this machine can run. TensorRT is made where it is named, too: its engines are built
+    on the machine that runs them. Of a fusion network, the streams in `alone` may come without the other.
     """
 
     name: str = "motion"

@@ -64,7 +64,7 @@ def quantize_onnx(source: Path, target: Path, checkpoint: Checkpoint, how: Calib
     model = onnx.load(source)
     calibration = [inputs for inputs, _ in labelled_inputs(checkpoint, how.data, "train", how.num_clips)]
     validation = LabelledClips(checkpoint, how.data, "valid", keep_bytes=_KEEP_BYTES)
-    before = _right_answers(model, validation)
+    top1_before, _ = _accuracy(model, validation)
     nncf.set_log_level(40)  # its progress bars say enough
     quantized = nncf.quantize_with_accuracy_control(
         model,
@@ -77,7 +77,7 @@ def quantize_onnx(source: Path, target: Path, checkpoint: Checkpoint, how: Calib
         subset_size=len(calibration),
         ignored_scope=nncf.IgnoredScope(patterns=list(_KEPT), validate=False),
     )
-    top1_before, (top1_after, _) = float(np.mean(before)), _accuracy(quantized, validation)
+    top1_after, _ = _accuracy(quantized, validation)
     if (loss := top1_before - top1_after) > how.max_drop:
         raise UserError(
             f"int8 loses {loss:.1%} of the validation clips, allowed is {how.max_drop:.1%}; calibrate on "
@@ -87,7 +87,7 @@ def quantize_onnx(source: Path, target: Path, checkpoint: Checkpoint, how: Calib
     quantized.metadata_props.extend(entry for entry in model.metadata_props if entry not in quantized.metadata_props)
     onnx.save(quantized, target)
     onnx.checker.check_model(str(target), full_check=True)
-    return Quantization(len(calibration), len(before), how.max_drop, top1_before, top1_after, _layers(quantized))
+    return Quantization(len(calibration), len(validation), how.max_drop, top1_before, top1_after, _layers(quantized))
 
 
 def _accuracy(model: onnx.ModelProto, samples: Iterable[tuple[Inputs, int]]) -> tuple[float, list[float]]:

@@ -98,8 +98,7 @@ def config(bundle: Bundle, artifact: Artifact, max_batch: int) -> str:
         tensors="\n".join(tensors),
         delay=_MAX_DELAY_US,
         warmup="\n".join(
-            f"    inputs {{ key: {json.dumps(tensor.name)} value {{ data_type: {_TYPES[tensor.dtype]} "
-            f"dims: {_dims(tensor)} zero_data: true }} }}"
+            f"    inputs {{ key: {json.dumps(tensor.name)} value {{ {_kind(tensor)} zero_data: true }} }}"
             for tensor in manifest.inputs
         ),
         temperature=manifest.temperature,
@@ -109,11 +108,9 @@ def config(bundle: Bundle, artifact: Artifact, max_batch: int) -> str:
 
 def _tensor(kind: str, tensor: TensorInfo) -> str:
     labels = ' label_filename: "labels.txt"' if kind == "output" else ""
-    return (
-        f"{kind} {{ name: {json.dumps(tensor.name)} data_type: {_TYPES[tensor.dtype]} dims: {_dims(tensor)}{labels} }}"
-    )
+    return f"{kind} {{ name: {json.dumps(tensor.name)} {_kind(tensor)}{labels} }}"
 
 
-def _dims(tensor: TensorInfo) -> str:
-    """Return the shape without the batch, which Triton adds itself."""
-    return str(list(tensor.shape[1:]))
+def _kind(tensor: TensorInfo) -> str:
+    """Return the type, and the shape without the batch, which Triton adds itself."""
+    return f"data_type: {_TYPES[tensor.dtype]} dims: {list(tensor.shape[1:])}"

@@ -91,10 +91,9 @@ class _Body:
         if self._is_complete:
             return await self._receive()
         self._check_size(self._announced)
-        num_others = sum(not body._is_complete for body in self._bodies - {self})
-        if num_others >= self._settings.max_uploads:
-            raise _too_many(f"{num_others} uploads are arriving")
-        self._bodies.add(self)
+        if self not in self._bodies:
+            self._check_number()
+            self._bodies.add(self)
         try:
             async with asyncio.timeout_at(self._late_at):
                 message = await self._receive()
@@ -115,6 +114,11 @@ class _Body:
                 f"the upload is larger than {self._settings.max_upload_mb} MiB; cut out the motion, scale its frames "
                 "down, or set max_upload_mb",
             )
+
+    def _check_number(self) -> None:
+        num_arriving = sum(not body._is_complete for body in self._bodies)
+        if num_arriving >= self._settings.max_uploads:
+            raise _too_many(f"{num_arriving} uploads are arriving")
 
     def _check_sum(self) -> None:
         # No more than `max_requests` are at work: what goes beyond their size would take memory and disk for nothing.

@@ -12,7 +12,10 @@ export class Recordings {
   #files = {}; // stream -> the File chosen for it
   #requests = new Requests();
 
-  /** `changed()` is called when there is more or less on the stages, `lost(problem)` when the service is gone, or the model. */
+  /**
+   * `changed()` is called when there is more or less on the stages, `lost(problem)` when the service is gone, or the
+   * model.
+   */
   constructor(stages, player, { changed, lost }) {
     Object.assign(this, { stages, player, changed, lost });
   }
