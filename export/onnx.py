@@ -24,6 +24,7 @@ from export.clips import seeded_inputs
 from export.graph import InferenceGraph
 from preprocess.clip import ClipSpec
 from preprocess.errors import UserError
+from preprocess.interrupt import interrupted_after
 
 # TensorRT's parser reads the operators of opset 20 and not all of the later ones (DESIGN.md, facts about the tools).
 _OPSET = 20
@@ -43,7 +44,8 @@ def export_onnx(
     clips = tuple(torch.from_numpy(clip) for clip in seeded_inputs(streams, spec, batch=2).values())
     batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # advice to its own developers
-    with warnings.catch_warnings(action="ignore"):
+    # Within its tracing, PyTorch drops exceptions that come from outside, or aborts.
+    with warnings.catch_warnings(action="ignore"), interrupted_after("tracing the network"):
         try:
             program = torch.onnx.export(
                 graph,

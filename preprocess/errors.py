@@ -1,14 +1,13 @@
 """The tree of mistakes that a user can mend, and how a command reports them."""
 
-import os
 import re
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+
+from preprocess.interrupt import number_of, raise_on_sigterm
 
 
 class UserError(Exception):
@@ -47,28 +46,6 @@ def reason_of(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM came: what cleans up after Ctrl-C does so after this, too."""
-
-
-def _number_of(interruption: KeyboardInterrupt) -> signal.Signals:
-    return signal.SIGTERM if isinstance(interruption, _Terminated) else signal.SIGINT
-
-
-def _terminate(*_: object) -> None:
-    if not isinstance(sys.exc_info()[1], _Terminated):  # a second one must not break off the cleaning up
-        raise _Terminated
-
-
-def _interrupt_again(unraisable: "sys.UnraisableHookArgs") -> None:
-    """Send a signal again that came where Python cannot raise, such as a weak reference's callback, and drops it."""
-    interruption = unraisable.exc_value
-    if isinstance(interruption, KeyboardInterrupt):
-        threading.Timer(0.01, os.kill, (os.getpid(), _number_of(interruption))).start()
-    else:
-        sys.__unraisablehook__(unraisable)
-
-
 def run_command(main: Callable[[], int]) -> None:
     """Run a command-line entry point and exit with its code.
 
@@ -76,8 +53,7 @@ def run_command(main: Callable[[], int]) -> None:
     traceback; 130 after Ctrl-C and 143 after SIGTERM, as shells expect.
     """
     console = Console(stderr=True, soft_wrap=True)
-    signal.signal(signal.SIGTERM, _terminate)
-    sys.unraisablehook = _interrupt_again
+    raise_on_sigterm()
     try:
         code = main()
     except UserError as error:
@@ -85,7 +61,6 @@ def run_command(main: Callable[[], int]) -> None:
         console.print(str(error), markup=False, highlight=False)
         code = 2
     except KeyboardInterrupt as error:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # nothing is left to end
         console.print("interrupted")
-        code = 128 + _number_of(error)
+        code = 128 + number_of(error)
     sys.exit(code)

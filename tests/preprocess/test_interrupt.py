@@ -3,8 +3,11 @@
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
+
+from preprocess.interrupt import interrupted_after
 
 IN_A_CALLBACK = """
 import signal, time, weakref
@@ -18,6 +21,21 @@ def main():
         time.sleep(30)
     finally:
         print("cleaned up")
+    return 0
+
+run_command(main)
+"""
+
+WHILE_IT_WAITS = """
+import signal
+from preprocess.errors import run_command
+from preprocess.interrupt import interrupted_after
+
+def main():
+    with interrupted_after("the work"):
+        signal.raise_signal(NUMBER)
+        print("work done")
+    print("never")
     return 0
 
 run_command(main)
@@ -61,6 +79,25 @@ def run_program(text: str) -> subprocess.CompletedProcess[str]:
 def test_a_signal_that_python_would_drop_comes_again(number: signal.Signals) -> None:
     result = run_program(IN_A_CALLBACK.replace("NUMBER", str(int(number))))
     assert (result.returncode, result.stdout, result.stderr) == (128 + number, "cleaned up\n", "interrupted\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_for_what_it_would_break(number: signal.Signals) -> None:
+    result = run_program(WHILE_IT_WAITS.replace("NUMBER", str(int(number))))
+    assert (result.returncode, result.stdout) == (128 + number, "work done\n")
+    assert result.stderr == "ends after the work\ninterrupted\n"
+
+
+def test_work_in_another_thread_does_not_wait_for_signals() -> None:
+    def work() -> None:
+        with interrupted_after("the work"):
+            done.append(1)
+
+    done: list[int] = []
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == [1]
 
 
 def test_a_second_sigterm_does_not_break_off_the_cleaning_up() -> None:
