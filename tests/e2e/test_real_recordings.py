@@ -66,7 +66,8 @@ def test_two_gestures_are_learnt_exported_served_and_named(tmp_path: Path) -> No
         assert result.returncode == 0, result.stderr
         assert json.loads((tmp_path / name / "last.json").read_text())["top1"] == 1.0
     bundle = tmp_path / "bundle"
-    exported = run_module("export", "--checkpoint", tmp_path / "fusion" / "last.pt", "--out", bundle)
+    words = ("--out", bundle, "--formats", "openvino")
+    exported = run_module("export", "--checkpoint", tmp_path / "fusion" / "last.pt", *words)
     assert exported.returncode == 0, exported.stderr
 
     with running_server(bundle) as server:

@@ -13,11 +13,9 @@ import torch
 from torch import nn
 
 from export.bundle import BundleError, read_bundle
-from export.create import create_bundle
 from export.dataset import LabelledClips, labelled_inputs
 from export.graph import InferenceGraph
 from export.onnx import export_onnx
-from export.plan import ExportOptions
 from export.runtimes.loading import load_runtime
 from export.runtimes.openvino import can_compute
 from preprocess.clip import ClipSpec
@@ -37,6 +35,7 @@ SMALL = {
 
 
 CLASSES = ("wave", "squat", "jump")
+WIDE = ClipSpec(num_frames=8, resize=(64, 48), crop=(64, 40), size=(96, 48))
 
 
 def write_data(root: Path) -> Path:
@@ -67,10 +66,11 @@ def untrained(kind: str, path: Path, **changed: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def fusion_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fusion network of clips that are not square, which may answer with colour alone; its checkpoint and data."""
     folder = tmp_path_factory.mktemp("fusion")
-    result = run_module(
-        "export", "--checkpoint", untrained("FusionNet", folder / "best.pt"), "--out", folder / "bundle"
-    )
+    checkpoint = untrained("FusionNet", folder / "best.pt", clip=WIDE.model_dump(mode="json"))
+    words = ("--data", write_data(folder / "data"), "--alone", "rgb")
+    result = run_module("export", "--checkpoint", checkpoint, "--out", folder / "bundle", *words)
     assert result.returncode == 0, result.stderr
     return folder / "bundle"
 
@@ -89,7 +89,8 @@ def test_fusion_bundle_describes_and_proves_itself(fusion_bundle: Path) -> None:
     for artifact in (onnx_file, exact):
         assert artifact.parity is not None and artifact.speed is not None
         assert artifact.parity.max_difference < 1e-3 and artifact.parity.top1_agreement == 1
-        assert artifact.parity.num_clips == 11
+        assert artifact.parity.num_clips == 11 + 5  # batches of 1, 2 and 8, and the validation clips
+    assert manifest.inputs[0].shape == ("batch", 8, 48, 96, 3)
     assert [artifact.name for artifact in low] == (["openvino-bf16"] if can_compute("bf16") else [])
     graph = onnx.load(bundle.path(onnx_file))
     onnx.checker.check_model(graph, full_check=True)
@@ -98,7 +99,7 @@ def test_fusion_bundle_describes_and_proves_itself(fusion_bundle: Path) -> None:
     assert metadata["labels"] == ["wave", "squat", "jump"] and metadata["clip_spec"]["num_frames"] == 8
     assert [i.name for i in graph.graph.input] == ["rgb", "depth"]
     assert {i.type.tensor_type.elem_type for i in graph.graph.input} == {onnx.TensorProto.UINT8}
-    assert sorted(path.name for path in fusion_bundle.parent.iterdir()) == ["best.pt", "bundle"]
+    assert sorted(path.name for path in fusion_bundle.parent.iterdir()) == ["best.pt", "bundle", "data"]
 
 
 @pytest.mark.slow
@@ -115,7 +116,7 @@ def test_unimodal_bundle(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["onnxruntime-fp32", "openvino-fp32", "openvino-bf16"])
 def test_any_batch_gives_each_clip_its_own_answer(fusion_bundle: Path, name: str) -> None:
     runtime = load_runtime(read_bundle(fusion_bundle), name=name)
-    clips = torch.randint(0, 256, (3, 8, 32, 32, 3), dtype=torch.uint8).numpy()
+    clips = torch.randint(0, 256, (3, *WIDE.shape), dtype=torch.uint8).numpy()
     together = runtime.infer({"rgb": clips, "depth": clips})
     for row in range(3):
         one = clips[row : row + 1]
@@ -197,31 +198,19 @@ def test_too_little_memory_is_said_with_the_remedy(allocate: Callable[[], object
 
 
 @pytest.mark.slow
-def test_clips_need_not_be_square(tmp_path: Path) -> None:
-    spec = ClipSpec(num_frames=8, resize=(64, 48), crop=(64, 40), size=(96, 48))
-    path = untrained("FusionNet", tmp_path / "best.pt", clip=spec.model_dump(mode="json"))
-    bundle = create_bundle(path, tmp_path / "bundle", ExportOptions(max_batch=3))
-    assert bundle.manifest.inputs[0].shape == ("batch", 8, 48, 96, 3)
-    for artifact in bundle.manifest.artifacts:
-        assert artifact.parity is not None and artifact.parity.num_clips == 6  # batches of 1, 2 and 3
-
-
-def test_a_stream_alone_is_tried_before_it_is_allowed(tmp_path: Path) -> None:
-    data, fusion = write_data(tmp_path / "data"), untrained("FusionNet", tmp_path / "fusion.pt")
-    words = ("--out", tmp_path / "bundle", "--formats", "onnx", "--precision", "fp32")
-    result = run_module("export", "--checkpoint", fusion, *words, "--data", data, "--alone", "rgb")
-    assert result.returncode == 0, result.stderr
-    alone = read_bundle(tmp_path / "bundle").manifest.alone
-    assert alone.keys() == {"rgb"}
-    runtime, right = load_runtime(read_bundle(tmp_path / "bundle")), 0
+def test_a_stream_alone_is_tried_before_it_is_allowed(fusion_bundle: Path, tmp_path: Path) -> None:
+    data, fusion = fusion_bundle.with_name("data"), fusion_bundle.with_name("best.pt")
+    bundle = read_bundle(fusion_bundle)
+    assert bundle.manifest.alone.keys() == {"rgb"}
+    runtime, right = load_runtime(bundle, name="onnxruntime-fp32"), 0
     for inputs, label in LabelledClips(load_checkpoint(fusion), data, "valid"):
         outputs = runtime.infer({"rgb": inputs["rgb"], "depth": np.zeros_like(inputs["depth"])})
         right += int(outputs["logits_rgb"].argmax() == label)
-    assert alone["rgb"] == right / 5
-    assert_refused(run_module("export", "--checkpoint", fusion, *words, "--alone", "rgb"), "give --data")
+    assert bundle.manifest.alone["rgb"] == right / 5
+    words = ("--out", tmp_path / "bundle", "--alone", "rgb")
+    assert_refused(run_module("export", "--checkpoint", fusion, *words), "give --data")
     single = untrained("M", tmp_path / "m.pt")
-    refused = run_module("export", "--checkpoint", single, *words, "--data", data, "--alone", "rgb")
-    assert_refused(refused, "takes rgb only")
+    assert_refused(run_module("export", "--checkpoint", single, *words, "--data", data), "takes rgb only")
 
 
 def test_clips_are_spread_over_the_whole_split(tmp_path: Path) -> None:

@@ -113,8 +113,7 @@ def test_without_a_gpu_a_bundle_for_one_says_what_was_not_seen(bundle: Bundle, t
     assert_refused(run_module("export", "build-engine", bundle.folder), "no engine can be built here")
     with pytest.raises(UserError, match="nothing in it runs on 'cuda' here"):
         load_runtime(bundle, "cuda")
-    create_bundle(Path(bundle.manifest.source.checkpoint), tmp_path / "cpu", ExportOptions(formats=("onnx",)))
-    assert_refused(run_module("export", "build-engine", tmp_path / "cpu"), "holds nothing for TensorRT")
+    assert_refused(run_module("export", "build-engine", make_bundle(tmp_path)), "holds nothing for TensorRT")
 
 
 @pytest.mark.slow
