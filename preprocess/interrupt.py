@@ -52,11 +52,12 @@ def interrupted_after(work: str) -> Iterator[None]:
         came.append(number)
         os.write(2, f"ends after {work}\n".encode())  # print itself may be at work
 
-    before = [(number, signal.signal(number, note)) for number in (signal.SIGINT, signal.SIGTERM)]
+    heeded = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, note) for number in heeded}
     try:
         yield
     finally:
-        for number, handler in before:
+        for number, handler in before.items():
             signal.signal(number, handler)
         if came:
             signal.raise_signal(came[0])
