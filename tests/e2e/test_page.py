@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import ANSWER_MS, drop, expect_answer, open_page, pixel
+from tests.e2e.conftest import drop, expect_answer, open_page, pixel
 from tests.serve.server import running_server
 from tests.serve.tiny_bundle import make_bundle
 
@@ -86,7 +86,7 @@ def test_everything_can_be_done_with_the_keyboard(page: Page, url: str, recordin
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Why?")).to_be_focused()
-    expect(page.locator("#reasons")).to_have_attribute("data-state", "shown", timeout=ANSWER_MS)
+    expect(page.locator("#reasons")).to_have_attribute("data-state", "shown")
 
 
 def test_the_depth_scale_is_sent(page: Page, url: str, recording: tuple[Path, Path]) -> None:
@@ -123,7 +123,7 @@ def test_what_cannot_be_read_is_said_in_its_place_and_can_be_mended(
     expect(page.locator("[data-stream=rgb]")).to_have_attribute("data-state", "ready")
 
     page.locator("#depth-file").set_input_files(rgb)  # a colour film is no depth for this model
-    expect(page.locator("#answer .problem")).to_contain_text("send 16-bit PNG", timeout=ANSWER_MS)
+    expect(page.locator("#answer .problem")).to_contain_text("send 16-bit PNG")
     page.locator("#depth-file").set_input_files(depth)
     expect_answer(page)
     expect(page.locator("#answer .problem")).to_be_empty()
@@ -144,7 +144,7 @@ def test_a_service_that_went_away_is_said_and_comes_back(page: Page, url: str, r
     page.locator("#rgb-file").set_input_files(recording[0])
     expect(page.locator("#model")).to_contain_text("The service cannot be reached")
     page.context.set_offline(False)
-    expect(page.locator("#model")).to_have_attribute("data-state", "ready", timeout=ANSWER_MS)
+    expect(page.locator("#model")).to_have_attribute("data-state", "ready")
     page.get_by_role("button", name="Try again").click()
     expect(page.locator("[data-stream=rgb]")).to_have_attribute("data-state", "ready")
 
@@ -163,7 +163,7 @@ def test_a_model_that_was_replaced_is_followed_by_its_successor(page: Page, tmp_
         assert httpx.post(server.url + "/v2/repository/models/swing/load").status_code == 200
         page.get_by_role("button", name=ask).click()
         expect(page.locator("#model")).to_contain_text("This model is not served any more")
-        expect(page.get_by_label("Model").locator("option:checked")).to_have_text("swing 2", timeout=ANSWER_MS)
+        expect(page.get_by_label("Model").locator("option:checked")).to_have_text("swing 2")
         expect_answer(page)
         page.goto("about:blank")
 
@@ -175,7 +175,7 @@ def test_nothing_is_wider_than_the_window(page: Page, url: str, width: int) -> N
     page.get_by_role("button", name="Try an example").click()
     expect_answer(page)
     page.get_by_role("button", name="Why?").click()
-    expect(page.locator("#reasons")).to_contain_text("What mattered", timeout=ANSWER_MS)
+    expect(page.locator("#reasons")).to_contain_text("What mattered")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
@@ -210,4 +210,4 @@ def test_one_stream_of_two_is_answered_where_the_model_can(
         if address == several:
             expect_answer(page)
             expect(page.locator("#answer .warnings")).to_contain_text("depth was not sent")
-    expect(page.locator("#answer .problem")).to_contain_text("This model needs rgb and depth", timeout=ANSWER_MS)
+    expect(page.locator("#answer .problem")).to_contain_text("This model needs rgb and depth")

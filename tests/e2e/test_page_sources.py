@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import ANSWER_MS, expect_answer, open_page, pixel
+from tests.e2e.conftest import expect_answer, open_page, pixel
 from tests.serve.samples import samples
 
 pytestmark = pytest.mark.slow
@@ -104,5 +104,5 @@ def test_one_of_several_models_is_chosen_and_asked(page: Page, several: str, rec
     assert response.value.json()["model"]["name"] == "colour"
 
     choice.select_option("both 1")
-    expect(page.locator("#answer")).to_contain_text("Now the depth recording.", timeout=ANSWER_MS)
+    expect(page.locator("#answer")).to_contain_text("Now the depth recording.")
     expect(page.get_by_role("button", name="Why?")).to_be_disabled()

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from preprocess.frames import write_video
 from preprocess.sampling import bin_centres
-from tests.e2e.conftest import ANSWER_MS, expect_answer, open_page
+from tests.e2e.conftest import expect_answer, open_page
 from tests.serve.conftest import npz
 
 pytestmark = pytest.mark.slow
@@ -89,7 +89,7 @@ def test_who_will_not_wait_cancels(page: Page, url: str, recording: tuple[Path, 
 
     network.send("Network.emulateNetworkConditions", {**line, "latency": 0})
     why.click()
-    expect(page.locator("#reasons")).to_have_attribute("data-state", "shown", timeout=ANSWER_MS)
+    expect(page.locator("#reasons")).to_have_attribute("data-state", "shown")
 
 
 def test_the_frames_that_the_network_sees_are_marked(page: Page, url: str, recording: tuple[Path, Path]) -> None:

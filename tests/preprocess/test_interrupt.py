@@ -72,7 +72,7 @@ run_command(main)
 
 
 def run_program(text: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False, timeout=20)
+    return subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False, timeout=25)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

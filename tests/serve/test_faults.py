@@ -43,6 +43,7 @@ def test_the_files_of_the_bundle_may_go(tmp_path: Path) -> None:
         shutil.rmtree(bundle)
         (decoder,) = decoders_of(server)
         decoder.kill()  # the next one starts without them
+        wait_until(lambda: decoder.status() == psutil.STATUS_ZOMBIE)
         assert post(server, **FILES).json()["predictions"] == before
         assert httpx.get(server.url + "/v2/models/tiny/ready").status_code == 200
         index = httpx.post(server.url + "/v2/repository/index").json()

@@ -137,7 +137,7 @@ def test_nobody_uploads_to_a_full_or_a_stopping_service(tmp_path: Path) -> None:
             with begin(server, "/predict") as connection:
                 assert error_on(connection) == "draining"
             os.kill(decoder, signal.SIGCONT)
-        assert server.process.wait(10) == 0
+        assert server.process.wait(30) == 0
 
 
 def test_uploads_have_so_much_room_together(tmp_path: Path) -> None:

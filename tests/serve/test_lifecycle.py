@@ -46,7 +46,7 @@ def request_at_work(server: RunningServer) -> Iterator[tuple[int, Future[httpx.R
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -91,14 +91,14 @@ def test_a_decoder_that_dies_costs_one_request(tmp_path: Path) -> None:
 
 
 def test_a_decoder_that_hangs_is_replaced_at_the_deadline(tmp_path: Path) -> None:
-    with running_server(make_bundle(tmp_path), num_decoders=1, deadline_s=3) as server:
+    with running_server(make_bundle(tmp_path), num_decoders=1, deadline_s=5) as server:
         with request_at_work(server) as (_, answer):
-            assert "no answer within 3 s" in refused(answer.result(), 504, "deadline")
+            assert "no answer within 5 s" in refused(answer.result(), 504, "deadline")
         assert post(server, **FILES).status_code == 200
 
 
 def test_a_client_says_how_long_it_waits(tmp_path: Path) -> None:
-    with running_server(make_bundle(tmp_path), num_decoders=1, deadline_s=4) as server:
+    with running_server(make_bundle(tmp_path), num_decoders=1, deadline_s=8) as server:
         for text in ("soon", "-1", "nan", "inf"):
             answer = httpx.post(server.url + "/predict", files=FILES, headers={"X-Request-Timeout": text})
             assert "X-Request-Timeout" in refused(answer, 400, "malformed_timeout")
@@ -140,7 +140,7 @@ def test_told_to_stop_it_answers_what_is_at_work(tmp_path: Path) -> None:
             assert httpx.get(server.url + "/v2/health/live").status_code == 200
             os.kill(decoder, signal.SIGCONT)
             assert len(scores(answer.result())) == 3
-        assert server.process.wait(10) == 0
+        assert server.process.wait(30) == 0
 
 
 def test_told_to_stop_it_says_so_to_what_will_not_be_ready(tmp_path: Path) -> None:
@@ -149,8 +149,8 @@ def test_told_to_stop_it_says_so_to_what_will_not_be_ready(tmp_path: Path) -> No
             told = time.monotonic()
             server.process.send_signal(signal.SIGTERM)
             assert "had to stop" in refused(answer.result(), 504, "deadline")
-            assert 0.5 < time.monotonic() - told < 3
-        assert server.process.wait(10) == 0
+            assert 0.5 < time.monotonic() - told < 8
+        assert server.process.wait(30) == 0
         assert "Traceback" not in server.log.read_text()
 
 
@@ -159,7 +159,7 @@ def test_told_twice_it_drops_what_is_at_work(tmp_path: Path) -> None:
         server.process.send_signal(signal.SIGINT)
         wait_until(lambda: httpx.get(server.url + "/v2/health/ready").status_code == 503)
         server.process.send_signal(signal.SIGINT)
-        assert server.process.wait(15) == 0
+        assert server.process.wait(30) == 0
         assert answer.exception() is not None or answer.result().status_code == 500
 
 
