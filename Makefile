@@ -37,7 +37,7 @@ check: $(STAMP)  ## ruff, mypy strict, import contracts
 	$(BIN)/lint-imports
 
 test: check  ## everything that CI runs
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 bench: $(STAMP)  ## measure the claims of the README; benchmarks/endurance/ takes hours, and is run by name
 	for script in benchmarks/*.py; do $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done

@@ -1,7 +1,7 @@
 """The networks against numbers that the reference implementation produced (tests/golden)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,15 @@ class Unit3D(Unit2D):
 
 
 ARITHMETIC = {"reference": (Unit3D, 0.005), "ours": (Unit2D, 0.08)}  # the unit, and the share of norms that may differ
+
+
+@pytest.fixture(scope="module", autouse=True)
+def threads_of_the_reference() -> Iterator[None]:
+    """Sum on two threads, as the reference did: the order of summation is theirs, whatever this machine has."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 def golden(name: str) -> Any:
