@@ -100,14 +100,14 @@ def test_what_arrives_meanwhile_is_computed_together(bundle: Bundle) -> None:
 
 
 def test_a_clip_waits_so_long_for_company_and_no_longer(bundle: Bundle) -> None:
-    stage = scene_of(bundle, 0, max_batch=2, max_delay_s=0.2)
+    stage = scene_of(bundle, 0, max_batch=2, max_delay_s=0.5)
 
     async def scene() -> None:
         first = asyncio.create_task(stage.infer())
         await asyncio.sleep(0.05)
         second = await stage.infer()
         assert second.queue_ms < (await first).queue_ms - 40
-        assert (await stage.infer()).queue_ms > 190  # nobody came
+        assert (await stage.infer()).queue_ms > 490  # nobody came
 
     working(stage.batcher, scene)
     assert stage.runtime.batches == [2, 1]
@@ -198,15 +198,15 @@ def test_too_late_is_an_error_of_its_own() -> None:
 
 
 def test_what_is_at_work_is_counted_once_and_each_model_at_its_own_pace(bundle: Bundle) -> None:
-    stage, other = scene_of(bundle, 0.3, max_batch=1), ServedModel("other", "1", bundle, Sleeper(0))
-    stage.model.pace.note(1, 0.3)
+    stage, other = scene_of(bundle, 0.8, max_batch=1), ServedModel("other", "1", bundle, Sleeper(0))
+    stage.model.pace.note(1, 0.8)
     other.pace.note(1, 10.0)
 
     async def scene() -> None:
         tasks = [asyncio.create_task(stage.infer()) for _ in range(2)]
         await asyncio.sleep(0.05)  # one is at work, one waits
-        assert 0.3 < stage.batcher.expected_s(Counter()) < 0.6
-        assert 20.3 < stage.batcher.expected_s(Counter({other: 2})) < 20.6
+        assert 0.8 < stage.batcher.expected_s(Counter()) < 1.6
+        assert 20.8 < stage.batcher.expected_s(Counter({other: 2})) < 21.6
         assert await outcomes(*tasks) == ["Inferred"] * 2
         assert stage.batcher.expected_s(Counter()) == 0
 
@@ -218,9 +218,9 @@ def test_the_network_does_not_wait_behind_files_that_are_put_down(bundle: Bundle
 
     async def scene() -> None:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
-        copying = asyncio.create_task(asyncio.to_thread(time.sleep, 0.4))
+        copying = asyncio.create_task(asyncio.to_thread(time.sleep, 1))
         await asyncio.sleep(0)
-        assert (await stage.infer()).inference_ms < 200
+        assert (await stage.infer()).inference_ms < 500
         assert not copying.done()
         await copying
 
@@ -277,7 +277,7 @@ def test_nothing_of_a_request_is_computed_after_one_of_its_clips_failed(bundle: 
             assert await outcomes(work) == ["ValueError"]
             await asyncio.sleep(0.1)
             assert stage.batcher.num_waiting == 0
-            assert len(stage.runtime.batches) <= 2  # the next had begun
+            assert len(stage.runtime.batches) <= 4  # of 8; some had begun before the first failure was heard of
 
     working(stage.batcher, scene)
 
@@ -309,13 +309,13 @@ async def word_of(admission: AbstractAsyncContextManager[Admission]) -> str:
 
 
 def test_an_idle_service_recovers_from_a_slow_batch(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve.pace._FRESH_S", 1.0)
-    stage = scene_of(bundle, 0.5, max_batch=1)
+    monkeypatch.setattr("serve.pace._FRESH_S", 2.0)
+    stage = scene_of(bundle, 1.0, max_batch=1)
     service = service_of(bundle, stage.model)
 
     async def ask() -> str:
         try:
-            async with admitted(service, stage.model, 1, timeout_s=0.3) as admission:
+            async with admitted(service, stage.model, 1, timeout_s=0.6) as admission:
                 await service.infer(admission, CLIP)
             return "answered"
         except ServiceError as error:
@@ -324,10 +324,10 @@ def test_an_idle_service_recovers_from_a_slow_batch(bundle: Bundle, monkeypatch:
     async def scene() -> None:
         async with service.running():
             assert await ask() == "deadline"
-            await asyncio.sleep(0.4)  # the batch ends
+            await asyncio.sleep(0.8)  # the batch ends
             stage.runtime.seconds = 0
             assert await ask() == "overloaded"
-            await asyncio.sleep(1)
+            await asyncio.sleep(2)
             assert [await ask(), await ask()] == ["answered", "answered"]
 
     asyncio.run(scene())

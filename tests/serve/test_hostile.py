@@ -167,7 +167,7 @@ def test_a_request_that_is_cancelled_before_its_answer_is_read_costs_no_other(mo
     def receive(pipe: Connection, kind: type[Number]) -> Parcel[Number]:
         parcel = receive_parcel(pipe, kind)
         received.set()
-        assert go_on.wait(10)
+        assert go_on.wait(30)
         return parcel
 
     monkeypatch.setattr(workers, "receive_parcel", receive)
@@ -202,7 +202,7 @@ def test_a_request_that_is_cancelled_with_its_answer_leaves_the_decoder_to_the_n
             gone = asyncio.create_task(decoders.run(process_id, Number, None))
             waiting = asyncio.create_task(decoders.run(process_id, Number, None))
             await asyncio.sleep(0)
-            time.sleep(0.5)  # the answer has come, and nobody has seen it yet
+            time.sleep(1.5)  # the answer has come, and nobody has seen it yet
             gone.cancel()
             return [first.facts.number, (await waiting).facts.number]
 
@@ -275,7 +275,7 @@ def test_decoders_write_what_is_wrong_with_them_and_not_with_files(capfd: pytest
 
 
 def test_senders_who_dawdle_are_sent_away(tmp_path: Path) -> None:
-    with running_server(make_bundle(tmp_path), upload_s=1, max_uploads=2) as server:
+    with running_server(make_bundle(tmp_path), upload_s=3, max_uploads=2) as server:
         slow = [upload(server, 1000) for _ in range(2)]
         silent = connect(server)
         time.sleep(0.3)

@@ -41,7 +41,7 @@ def request_at_work(server: RunningServer) -> Iterator[tuple[int, Future[httpx.R
     os.kill(decoder, signal.SIGSTOP)
     with ThreadPoolExecutor() as threads:
         answer = threads.submit(post, server, **FILES)
-        time.sleep(0.5)  # longer than a local upload takes
+        time.sleep(1)  # longer than a local upload takes
         yield decoder, answer
 
 
