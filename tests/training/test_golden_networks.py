@@ -45,8 +45,8 @@ ARITHMETIC = {"reference": (Unit3D, 0.005), "ours": (Unit2D, 0.08)}  # the unit,
 
 
 @pytest.fixture(scope="module", autouse=True)
-def threads_of_the_reference() -> Iterator[None]:
-    """Sum on two threads, as the reference did: the order of summation is theirs, whatever this machine has."""
+def two_threads() -> Iterator[None]:
+    """Sum on two threads, whatever this machine has: the order of summation follows, and two repeat the goldens."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
