@@ -91,8 +91,11 @@ def quantize_onnx(source: Path, target: Path, checkpoint: Checkpoint, how: Calib
 
 
 def _accuracy(model: onnx.ModelProto, samples: Iterable[tuple[Inputs, int]]) -> tuple[float, list[float]]:
-    """Return the share of clips that a graph knows, and what it did with each, as NNCF asks for it."""
-    right = _right_answers(model, samples)
+    """Return the share of clips that a graph knows, as OpenVINO will run it, and 1 or 0 for each, as NNCF asks for."""
+    compiled = openvino.Core().compile_model(
+        openvino.Core().read_model(signed(model).SerializeToString()), "CPU", settings_of("int8")
+    )
+    right = [float(np.argmax(compiled(inputs)["logits"][0]) == label) for inputs, label in samples]
     return float(np.mean(right)), right
 
 
@@ -116,14 +119,6 @@ def signed(model: onnx.ModelProto) -> onnx.ModelProto:
         zero.CopyFrom(numpy_helper.from_array(np.zeros(zero.dims, np.int8), zero.name))
     del result.graph.value_info[:]  # it tells the types of before
     return result
-
-
-def _right_answers(model: onnx.ModelProto, samples: Iterable[tuple[Inputs, int]]) -> list[float]:
-    """Return 1 or 0 for each clip: whether a graph, as OpenVINO will run it, knows it."""
-    compiled = openvino.Core().compile_model(
-        openvino.Core().read_model(signed(model).SerializeToString()), "CPU", settings_of("int8")
-    )
-    return [float(np.argmax(compiled(inputs)["logits"][0]) == label) for inputs, label in samples]
 
 
 def _layers(model: onnx.ModelProto) -> tuple[Layer, ...]:
