@@ -12,6 +12,7 @@ from preprocess.datasets import DATASETS, DatasetSpec, Split, Stream
 from preprocess.errors import DatasetError, reason_of, run_command
 from preprocess.manifest import CLASS_NAMES_FILE, SplitEntry, read_class_names, read_split
 from preprocess.options import add_run_options, run_options
+from preprocess.overlap import with_links
 from preprocess.reading import open_clips
 from preprocess.records import RECORDS_FILE, ClipRecord, read_records
 from preprocess.run import RUN_FILE, ClipJob, RunInfo, named_write_errors, read_run_info, run_dataset
@@ -47,8 +48,6 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code: 0, or 1 when some clips could not be converted."""
     options = _parser().parse_args(arguments)
     data, out = options.data, options.out
-    if data.resolve() == out.resolve():
-        raise DatasetError(f"--out {out} is the data set itself; name another folder")
     info = _run_info(data, options.dataset)
     spec = DATASETS[info.dataset]
     records = _known_clips(data, spec)
@@ -58,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     ]
     class_names = read_class_names(data) or spec.class_names
     info = info.model_copy(update={"format": options.format})
-    code = run_dataset(spec, info, class_names, jobs, convert_clip, run_options(options))
+    code = run_dataset(spec, info, class_names, jobs, convert_clip, run_options(options), inputs=with_links([data]))
     _copy_files(_small_files(data), data, out)
     if code == 0 and len(read_records(out / RECORDS_FILE)) == len(jobs):
         # All clips are there: their lists stay as they are, which may be in another order, or somebody's own choice.

@@ -15,6 +15,7 @@ from preprocess.datasets import CUSTOM, Split, Stream
 from preprocess.errors import ConfigError, DatasetError, reason_of, run_command
 from preprocess.masked_depth import MaskMode
 from preprocess.options import add_run_options, run_options
+from preprocess.overlap import with_links
 from preprocess.records import ClipRecord
 from preprocess.rgbd_clip import RawClip, Treatment, process_rgbd
 from preprocess.run import ClipJob, RunInfo, run_dataset
@@ -201,8 +202,16 @@ def main(arguments: list[str] | None = None) -> int:
         format=options.format,
         settings={"masks": treatment.masks, "roi": treatment.roi},
     )
+    read = (job.folder / path for job in jobs for path in (job.row.rgb, job.row.depth) if path)
     return run_dataset(
-        CUSTOM, info, class_names, jobs, process_custom_clip, run_options(options), refused=manifest.refused
+        CUSTOM,
+        info,
+        class_names,
+        jobs,
+        process_custom_clip,
+        run_options(options),
+        inputs=with_links([options.manifest, *read]),
+        refused=manifest.refused,
     )
 
 

@@ -139,6 +139,7 @@ def run_listed(
         list(listing.jobs.values()),
         process_listed_clip,
         run_options(options),
+        inputs=[options.raw, *(source.path for job in listing.jobs.values() for source in job.sources.values())],
         refused=list(listing.refused.values()),
     )
 

@@ -23,6 +23,8 @@ from rich.console import Console
 
 from preprocess.errors import UserError, reason_of
 
+LOCK_FILE = ".lock"  # of a folder, in it
+
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)  # what file systems without locks answer
 
 

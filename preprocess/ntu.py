@@ -5,6 +5,9 @@ Source: REFERENCE.md sections 7 and 9.
 
 import argparse
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -27,6 +30,7 @@ from preprocess.ntu_clip import (
 )
 from preprocess.ntu_names import parse_clip_name, protocol_splits
 from preprocess.options import dataset_parser, run_options
+from preprocess.overlap import with_links
 from preprocess.records import ClipRecord, RoiMode
 from preprocess.registration import (
     REGISTRATION_FILE,
@@ -37,7 +41,7 @@ from preprocess.registration import (
     write_registrations,
 )
 from preprocess.rgbd_clip import Treatment
-from preprocess.run import RunInfo, named_write_errors, run_dataset
+from preprocess.run import RunInfo, run_dataset
 from preprocess.runner import run_jobs
 from preprocess.skeleton import read_skeleton
 
@@ -88,25 +92,39 @@ def _joint_pairs(path: Path) -> NDArray[np.float32]:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code: 0, or 1 when some recordings failed."""
     options = _parser().parse_args(arguments)
-    raw, out = options.raw, options.out
-    if raw.resolve() == out.resolve():
-        raise DatasetError(f"--out {out} is the raw folder itself, whose masks would be overwritten; name another one")
+    raw: Path = options.raw
     present = find_streams(raw)
     class_names = read_class_names(raw) or NTU.class_names
     treatment = Treatment(options.masks or _default_masks(raw), options.roi)
-    registrations = _registrations(options)
-    jobs, refused = _make_jobs(present, len(class_names), treatment, registrations, options)
+    jobs, refused = _make_jobs(present, len(class_names), treatment, options)
     info = RunInfo(
         dataset=NTU.name,
         raw=str(raw.resolve()),
         format=options.format,
         settings={"masks": treatment.masks, "roi": treatment.roi},
     )
-    return run_dataset(NTU, info, class_names, jobs, process_ntu_clip, run_options(options), refused=refused)
+    folders = [raw / name for name in (RGB_FOLDER, DEPTH_FOLDER, MASKED_FOLDER, SKELETON_FOLDER)]
+    return run_dataset(
+        NTU,
+        info,
+        class_names,
+        jobs,
+        process_ntu_clip,
+        run_options(options),
+        inputs=with_links([raw, *folders]),
+        refused=refused,
+        complete=partial(_registered, options=options),
+    )
 
 
 def _default_masks(raw: Path) -> MaskMode:
     return "official" if (raw / MASKED_FOLDER).is_dir() else "body"
+
+
+def _registered(jobs: Sequence[NtuJob], options: argparse.Namespace) -> Sequence[NtuJob]:
+    """Return the jobs with their cameras' registrations."""
+    registrations = _registrations(options)
+    return [replace(job, registration=registrations.get(job.camera or "")) for job in jobs]
 
 
 def _registrations(options: argparse.Namespace) -> dict[str, Registration]:
@@ -117,8 +135,7 @@ def _registrations(options: argparse.Namespace) -> dict[str, Registration]:
     registrations = fit_registrations(options.raw, options.jobs)
     if not registrations:
         return {}
-    with named_write_errors(options.out):
-        write_registrations(path, registrations)
+    write_registrations(path, registrations)
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     for camera, registration in registrations.items():
         share = 100 * (registration.inlier_share or 0)
@@ -132,7 +149,6 @@ def _make_jobs(
     present: dict[str, tuple[Stream, ...]],
     num_classes: int,
     treatment: Treatment,
-    registrations: dict[str, Registration],
     options: argparse.Namespace,
 ) -> tuple[list[NtuJob], list[ClipRecord]]:
     """Return the clips that can be tried, and the records of those that cannot."""
@@ -154,8 +170,7 @@ def _make_jobs(
             refused.append(ClipRecord(clip=name, status="failed", reason=str(error)))
             continue
         splits = protocol_splits(clip, with_120=with_120)
-        registration = registrations.get(clip.camera_id)
-        jobs.append(NtuJob(name, clip.label, splits, clip.camera_id, wanted, options.raw, treatment, registration))
+        jobs.append(NtuJob(name, clip.label, splits, clip.camera_id, wanted, options.raw, treatment))
     return jobs, refused
 
 

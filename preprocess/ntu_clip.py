@@ -22,11 +22,11 @@ RGB_SUFFIX = "_rgb.avi"
 
 @dataclass(frozen=True)
 class NtuJob(ClipJob):
-    """A clip below the folder `raw`; `registration` is None where the camera's skeletons allow none."""
+    """A clip below the folder `raw`; `registration` is None where skeletons allow none, and before they are read."""
 
     raw: Path
     treatment: Treatment
-    registration: Registration | None
+    registration: Registration | None = None
 
 
 def process_ntu_clip(job: NtuJob, store: Store) -> ClipRecord:

@@ -37,6 +37,8 @@ class ClipRecord(BaseModel):
     mask_source: where the bodies were found; None where depth was not masked. mask_coverage: the mean share of a raw
     depth frame that the masks keep. empty_masks: how many frames show no body.
     shard: where the clip lies in a data set of tar files; None in one of folders.
+    last_failure: why the last attempt to do a finished clip again, or to add a stream to it, failed; what was finished
+    before is as it was. outdated: the settings that the clip was made with, where they are the data set's no longer.
     Everything after `reason` may be missing where the recording failed.
     """
 
@@ -64,6 +66,18 @@ class ClipRecord(BaseModel):
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
     shard: ShardPlace | None = None
+    last_failure: str | None = None
+    outdated: dict[str, str] | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether frames were written that show something; earlier versions took clips without anybody for done."""
+        return self.status == "done" and not (self.empty_masks and self.empty_masks >= self.num_frames)
+
+    @property
+    def is_to_do(self) -> bool:
+        """Whether the clip is to be tried, or tried again."""
+        return not self.is_finished or self.last_failure is not None or self.outdated is not None
 
 
 def read_records(path: Path) -> dict[str, ClipRecord]:
@@ -85,7 +99,7 @@ def read_records(path: Path) -> dict[str, ClipRecord]:
         try:
             record = ClipRecord.model_validate_json(line)
         except ValidationError as error:
-            remedy = "remove the line to have its clip done again, or --overwrite to have all"
+            remedy = "remove the line to have its clip done again"
             raise DatasetError(f"{path}, line {number}: is not a record; {remedy}") from error
         records[record.clip] = record
     return records
@@ -106,6 +120,13 @@ class Journal:
             file.write(f"{record.model_dump_json(exclude_none=True)}\n")
             file.flush()
             os.fsync(file.fileno())
+
+    def outdate(self, settings: dict[str, str]) -> None:
+        """Take note that all clips that are done were made with these settings, and others are wanted now."""
+        for clip, record in self.records.items():
+            if record.status == "done" and record.outdated is None:
+                self.records[clip] = record.model_copy(update={"outdated": settings})
+        self._write_all()
 
     def close(self) -> None:
         """Sort the records by clip, one line each."""

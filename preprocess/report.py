@@ -13,12 +13,13 @@ from preprocess.errors import DatasetError, UserError, run_command
 from preprocess.manifest import read_class_names
 from preprocess.ntu_clip import RGB_FOLDER, RGB_SUFFIX
 from preprocess.options import positive
+from preprocess.overlap import check_apart
 from preprocess.page import Bar, bars, histogram, render_page, write_page
 from preprocess.reading import open_clips
 from preprocess.records import RECORDS_FILE, ClipRecord, read_records
 from preprocess.registration import REGISTRATION_FILE, read_registrations
 from preprocess.report_pictures import contact_sheet
-from preprocess.run import RunInfo, read_run_info
+from preprocess.run import RunInfo, places_of, read_run_info
 from preprocess.runner import progress_bar
 from preprocess.store import ClipReader
 from preprocess.suspicion import Suspicion, find_suspicious
@@ -41,8 +42,12 @@ class Sheet:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code, 0."""
     options = _parser().parse_args(arguments)
-    out = options.out or options.data / "report.html"
-    write_page(out, make_page(options.data, num_clips=options.clips, seed=options.seed, raw=options.raw))
+    data: Path = options.data
+    out = options.out or data / "report.html"
+    page = make_page(data, num_clips=options.clips, seed=options.seed, raw=options.raw)
+    records = read_records(data / RECORDS_FILE).values()
+    check_apart([out], places_of(DATASETS[read_run_info(data).dataset], data, records))
+    write_page(out, page)
     return 0
 
 

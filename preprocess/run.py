@@ -1,7 +1,6 @@
 """Raw recordings -> a processed data set: what every `python -m preprocess.<data set>` does around its clips."""
 
 import errno
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,8 +14,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from preprocess.atomic import atomic_file, remove_leftovers
 from preprocess.datasets import DatasetSpec, Split, Stream
 from preprocess.errors import DatasetError, UserError, reason_of
-from preprocess.manifest import SplitEntry, write_class_names, write_split
+from preprocess.lock import LOCK_FILE, Lock, locked
+from preprocess.manifest import CLASS_NAMES_FILE, SplitEntry, write_class_names, write_split
+from preprocess.overlap import check_apart
 from preprocess.records import RECORDS_FILE, ClipRecord, Journal
+from preprocess.registration import REGISTRATION_FILE
 from preprocess.runner import Engine, WorkerDied, progress_bar
 from preprocess.shards import SHARDS_FOLDER, ShardStore
 from preprocess.store import FolderStore, Format, Store
@@ -57,6 +59,11 @@ class RunOptions:
     overwrite: bool
     splits_only: bool
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether clips are left out that could be done."""
+        return self.splits_only or self.only is not None or self.limit is not None
+
 
 class RunInfo(BaseModel):
     """`preprocess.json`: how a processed data set was made."""
@@ -77,29 +84,35 @@ def run_dataset(
     process: Callable[[AnyClipJob, Store], ClipRecord],
     options: RunOptions,
     *,
+    inputs: Iterable[Path],
     refused: Sequence[ClipRecord] = (),
+    complete: Callable[[Sequence[AnyClipJob]], Sequence[AnyClipJob]] = lambda jobs: jobs,
 ) -> int:
     """Do all clips that are not done yet; write records, split files and class names; return the exit code.
 
     `process` writes one clip through the store and returns its record; `refused` are records of clips that no job could
-    be made of. Exit code: 0, or 1 when any clip of the data set failed. Raises `UserError` when nothing can be done, or
-    nothing more: the disk is full, a folder is not to be written to.
+    be made of; `inputs` is all that is read. `complete` adds to the chosen jobs what can only be known when the output
+    folder is this process's own. Exit code: 0, or 1 when any clip of the data set failed. Raises `UserError` when
+    nothing can be done, or nothing more: the disk is full, a folder is not to be written to, or another process does.
     """
     out = options.out
     chosen = _select(jobs, options)
+    check_apart(places_of(spec, out, jobs), inputs)
     if options.format == "shards":
         # A sample has all of its streams at once: one that is added later would be a second sample of the same clip.
         streams = dict.fromkeys(stream for job in jobs for stream in job.streams)
         info = info.model_copy(update={"settings": info.settings | {"streams": " ".join(streams)}})
-    with named_write_errors(out):
-        _prepare(info, out, overwrite=options.overwrite)
+    with named_write_errors(out), locked(out / LOCK_FILE, out) as lock:
         journal = Journal(out / RECORDS_FILE)
+        _begin(info, options, journal)
+        chosen = complete(chosen)
         store = _open_store(spec, options, journal, chosen)
         write_class_names(out, class_names)
         try:
             for record in refused:
-                journal.add(record)
-            _do_clips(chosen, process, store, journal, options.engine)
+                journal.add(_to_keep(journal.records.get(record.clip), record, store))
+            todo = [job for job in (_what_is_left(job, journal, store, options) for job in chosen) if job]
+            _do_clips(todo, len(chosen), _Worker(process, store, lock), journal, options.engine)
         finally:
             store.close()
             journal.close()
@@ -107,39 +120,53 @@ def run_dataset(
     return print_summary(journal.records.values(), spec, out)
 
 
+def places_of(spec: DatasetSpec, root: Path, clips: Iterable[ClipJob | ClipRecord]) -> set[Path]:
+    """Return the files and folders directly below `root` that a processed data set of these clips takes up.
+
+    Where somebody has replaced a clip's folder in it by a link, that is named as well.
+    """
+    files = {RUN_FILE, RECORDS_FILE, CLASS_NAMES_FILE, REGISTRATION_FILE, LOCK_FILE, SHARDS_FOLDER}
+    folders = {spec.frame_path(root, stream, clip.clip, 0).parent for clip in clips for stream in clip.streams}
+    folders.add(spec.split_file(root, "train", "").parent)
+    places = {root / path.relative_to(root).parts[0] for path in folders} | {root / name for name in files}
+    links = {path for path in folders | {folder.parent for folder in folders} if path != root and path.is_symlink()}
+    return places | links
+
+
 def _do_clips(
-    jobs: Sequence[AnyClipJob],
-    process: Callable[[AnyClipJob, Store], ClipRecord],
-    store: Store,
-    journal: Journal,
-    engine: Engine,
+    todo: Sequence[AnyClipJob], num_chosen: int, worker: "_Worker[AnyClipJob]", journal: Journal, engine: Engine
 ) -> None:
-    before = journal.records.copy()
-    todo = [job for job in (_what_is_left(job, before.get(job.clip), store) for job in jobs) if job]
     with progress_bar() as progress:
-        task = progress.add_task("processing clips", total=len(jobs), completed=len(jobs) - len(todo))
-        for index, result in engine.run(_Worker(process, store), todo):
+        task = progress.add_task("processing clips", total=num_chosen, completed=num_chosen - len(todo))
+        for index, result in engine.run(worker, todo):
             job = todo[index]
             record = _died(job) if isinstance(result, WorkerDied) else result
-            if record.status == "done":
-                record = store.collect(_united(before.get(job.clip), record))
-            journal.add(record)
+            journal.add(_to_keep(journal.records.get(job.clip), record, worker.store))
             progress.advance(task)
 
 
-def _what_is_left(job: AnyClipJob, record: ClipRecord | None, store: Store) -> AnyClipJob | None:
+def _what_is_left(job: AnyClipJob, journal: Journal, store: Store, options: RunOptions) -> AnyClipJob | None:
     """Return the job, less the streams that an earlier run has written; None if that is all of them."""
-    if record is None or record.status == "failed" or not store.holds(record):
+    record = journal.records.get(job.clip)
+    if options.overwrite or record is None or record.is_to_do or not store.holds(record):
         return job
     missing = tuple(stream for stream in job.streams if stream not in record.streams)
     return replace(job, streams=missing) if missing else None
 
 
+def _to_keep(before: ClipRecord | None, now: ClipRecord, store: Store) -> ClipRecord:
+    """Return what to keep of a clip after an attempt: of one that failed, what an earlier one has finished."""
+    kept = before if before is not None and before.is_finished and store.holds(before) else None
+    if now.status == "done":
+        return store.collect(_united(kept, now), now.streams)
+    return now if kept is None else kept.model_copy(update={"last_failure": now.reason})
+
+
 def _united(before: ClipRecord | None, now: ClipRecord) -> ClipRecord:
-    """Return the record of a clip of which an earlier run has written another stream."""
-    if before is None or before.status == "failed" or set(before.streams) <= set(now.streams):
+    """Return the record of a clip of which an earlier run may have written another stream."""
+    if before is None or before.outdated is not None or set(before.streams) <= set(now.streams):
         return now
-    known = {name: value for name, value in before if value is not None} | {
+    known = {name: value for name, value in before if value is not None and name != "last_failure"} | {
         name: value for name, value in now if value is not None
     }
     united = {
@@ -166,8 +193,13 @@ class _Worker(Generic[AnyClipJob]):
 
     process: Callable[[AnyClipJob, Store], ClipRecord]
     store: Store
+    lock: Lock
 
     def __call__(self, job: AnyClipJob) -> ClipRecord:
+        with self.lock.shared():  # on another machine of a cluster, say, a worker may outlive who leads the run
+            return self._record_of(job)
+
+    def _record_of(self, job: AnyClipJob) -> ClipRecord:
         start = time.perf_counter()
         try:
             record = self.process(job, self.store)
@@ -199,20 +231,25 @@ def _open_store(spec: DatasetSpec, options: RunOptions, journal: Journal, jobs: 
     return FolderStore(options.out, spec)
 
 
-def _prepare(info: RunInfo, out: Path, *, overwrite: bool) -> None:
-    """Write `preprocess.json`, unless another run has; raises `DatasetError` where that one was made differently."""
-    path = out / RUN_FILE
-    if overwrite:
-        (out / RECORDS_FILE).unlink(missing_ok=True)
-        shutil.rmtree(out / SHARDS_FOLDER, ignore_errors=True)
-    elif path.exists():
+def _begin(info: RunInfo, options: RunOptions, journal: Journal) -> None:
+    """Write `preprocess.json`; raises `DatasetError` where an earlier run has made the data set in another way.
+
+    With --overwrite, settings may change; what they have changed for is outdated until it is done again, however often
+    that is interrupted.
+    """
+    out = options.out
+    if (out / RUN_FILE).exists():
         before = read_run_info(out)
         changed = [name for name, value in info if name != "raw" and value != getattr(before, name)]
-        if changed:
+        if changed and not (changed == ["settings"] and options.overwrite and not options.is_partial):
             was, now = ({name: getattr(made, name) for name in changed} for made in (before, info))
-            remedy = "run with the same options, name another --out, or --overwrite to do all of it again"
+            remedy = "run with the same options, or name another --out"
+            if changed == ["settings"]:
+                remedy += ", or do all of it again: --overwrite, without --only, --limit and --splits-only"
             raise DatasetError(f"{out}: was made with {was}, not with {now}; {remedy}")
-    with atomic_file(path) as temporary:
+        if changed:
+            journal.outdate(before.settings)
+    with atomic_file(out / RUN_FILE) as temporary:
         temporary.write_text(info.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
@@ -224,7 +261,7 @@ def read_run_info(root: Path) -> RunInfo:
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({reason_of(error)}); is this a processed data set?") from error
     except ValidationError as error:
-        raise DatasetError(f"{path}: is not what preprocessing writes; --overwrite to do all of it again") from error
+        raise DatasetError(f"{path}: is not what preprocessing writes; copy it again, or name another --out") from error
 
 
 def _write_splits(out: Path, spec: DatasetSpec, records: Iterable[ClipRecord]) -> None:

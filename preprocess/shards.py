@@ -11,7 +11,7 @@ import re
 import shutil
 import tarfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from io import FileIO
@@ -69,10 +69,10 @@ class ShardStore:
         with atomic_file(self._part(clip)) as temporary, temporary.open("wb") as file:
             yield _PartWriter(self._spec, clip, tuple(streams), file)
 
-    def collect(self, record: ClipRecord) -> ClipRecord:
+    def collect(self, record: ClipRecord, written: Collection[Stream]) -> ClipRecord:
         """Append a clip's members to the open shard, a new one when it is full; return the record with its place.
 
-        A clip that is there already gets another stream: its frames are repeated beside the new ones, because a sample
+        Streams of the record that are there already are repeated beside those that were `written`, because a sample
         has all of its members together. The old ones are blanked out when the records no longer name them.
         """
         if self._size >= self._max_shard_bytes:
@@ -82,8 +82,9 @@ class ShardStore:
         before = self._records.get(record.clip)
         with self._part(record.clip).open("rb") as part, _open_path(self._folder, self._name).open("ab") as shard:
             shard.write(_member(f"{record.clip}.json", json.dumps(facts).encode()))
-            if before is not None and before.shard is not None and self.holds(before):
-                shard.write(_frames(find_shard(self._folder, before.shard.name), before.shard))
+            for stream in [stream for stream in record.streams if stream not in written]:
+                assert before is not None and before.shard is not None  # or the record would not have the stream
+                shard.writelines(_frames(find_shard(self._folder, before.shard.name), before.shard, stream))
             shutil.copyfileobj(part, shard)
             start, self._size = self._size, shard.tell()
         self._part(record.clip).unlink()
@@ -106,7 +107,8 @@ class ShardStore:
     def _tidy(self) -> None:
         places = _places(self._records)
         for path in self._folder.glob("clips-*.tar"):
-            _keep_only(path, places[path.name])
+            if not _keep_only(path, places[path.name]):
+                path.unlink()  # all of its clips were done again
         for path in self._folder.glob(".clips-*.tar.tmp"):
             name = path.name.removeprefix(".").removesuffix(".tmp")
             if _keep_only(path, places[name]):
@@ -242,12 +244,12 @@ def _members(path: Path, start: int, stop: int) -> dict[str, tuple[int, int]]:
     return members
 
 
-def _frames(path: Path, place: ShardPlace) -> bytes:
-    """Return a clip's members as they lie in a shard, without the first, which says what the clip is."""
-    first, length = next(iter(_members(path, place.start, place.stop).values()))
-    start = _next_block(first + length)
-    with path.open("rb") as shard:
-        return _read_at(shard, start, place.stop - start)
+def _frames(path: Path, place: ShardPlace, stream: Stream) -> Iterator[bytes]:
+    """Yield the members of one stream of a clip as they lie in a shard."""
+    with path.open("rb", buffering=0) as shard:
+        for name, (first, length) in _members(path, place.start, place.stop).items():
+            if PurePosixPath(name).suffixes[-2:-1] == [f".{stream}"]:
+                yield _member(name, _read_at(shard, first, length))
 
 
 def _next_block(position: int) -> int:

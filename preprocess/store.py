@@ -1,6 +1,6 @@
 """Where processed clips are kept: workers write them, one process collects them, training reads them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal, Protocol
@@ -30,8 +30,11 @@ class Store(Protocol):
     def writer(self, clip: str, streams: Iterable[Stream]) -> AbstractContextManager[ClipWriter]:
         """Yield a writer; its frames are kept when the block ends, and vanish when the block raises."""
 
-    def collect(self, record: ClipRecord) -> ClipRecord:
-        """Take in what a worker wrote of a clip that is done, and return the record to keep; for one process only."""
+    def collect(self, record: ClipRecord, written: Collection[Stream]) -> ClipRecord:
+        """Take in the streams that a worker wrote of a clip, and return the record to keep; for one process only.
+
+        Other streams of the record are there from before.
+        """
 
     def holds(self, record: ClipRecord) -> bool:
         """Return whether what the record says was written is there."""
@@ -67,7 +70,7 @@ class FolderStore:
             folders = {stream: stack.enter_context(atomic_folder(final)) for stream, final in finals.items()}
             yield _FolderWriter(self._spec, clip, folders)
 
-    def collect(self, record: ClipRecord) -> ClipRecord:
+    def collect(self, record: ClipRecord, written: Collection[Stream]) -> ClipRecord:  # noqa: ARG002  a Store's
         """Return the record as it is: the worker left everything in its place."""
         return record
 

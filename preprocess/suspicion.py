@@ -45,6 +45,10 @@ def _usual_coverage(records: Iterable[ClipRecord]) -> tuple[float, float]:
 
 
 def _reasons(record: ClipRecord, low: float, high: float) -> Iterable[tuple[str, float]]:
+    if record.outdated is not None:
+        yield f"made with other settings than the rest: {record.outdated}", 0.5
+    if record.last_failure is not None:
+        yield f"could not be done again, and is as it was before: {record.last_failure}", 0.3
     if record.empty_masks:
         share = record.empty_masks / max(record.num_frames, 1)
         yield f"{record.empty_masks} of {record.num_frames} depth frames show no body", 0.3 + 0.7 * share

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from preprocess.errors import DatasetError, reason_of, run_command
+from preprocess.lock import LOCK_FILE, locked
 from preprocess.manifest import write_class_names
 from preprocess.ntu_clip import DEPTH_FOLDER, RGB_FOLDER, SKELETON_FOLDER
 from preprocess.runner import run_jobs
@@ -15,6 +16,8 @@ from preprocess.synthetic.motions import CLASS_NAMES
 from preprocess.synthetic.recording import MASK_FOLDER, RecordingJob, clip_name, write_recording
 
 _MIN_SCALE = 0.05
+_MARK = "rendered.txt"
+_MARK_TEXT = "python -m preprocess.synthetic has rendered these recordings, and may write them again.\n"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,15 +25,26 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     out: Path = options.out
     jobs = [RecordingJob(out, index, options.seed, options.scale) for index in range(options.clips)]
+    _check_own(out)
     try:
-        write_class_names(out, CLASS_NAMES)
-        run_jobs(write_recording, jobs, options.jobs, "rendering recordings")
+        with locked(out / LOCK_FILE, out):
+            (out / _MARK).write_text(_MARK_TEXT, encoding="utf-8")
+            write_class_names(out, CLASS_NAMES)
+            run_jobs(write_recording, jobs, options.jobs, "rendering recordings")
     except OSError as error:
         reason = f"cannot be written ({reason_of(error)})"
         raise DatasetError(f"--out {out}: {reason}; make room there, or name another folder") from error
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     console.print(f"{len(jobs)} recordings below {out}; next: python -m preprocess.ntu --raw {out} --out data")
     return 0
+
+
+def _check_own(out: Path) -> None:
+    """Raise `DatasetError` where a folder holds something, and not because this command has made it."""
+    if out.is_dir() and any(out.iterdir()) and not (out / _MARK).exists():
+        raise DatasetError(
+            f"--out {out}: holds files of somebody else's, recordings perhaps; name another folder, a new or empty one"
+        )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,9 +57,10 @@ def _parser() -> argparse.ArgumentParser:
   {DEPTH_FOLDER}/<clip>/Depth-%08d.png    512x424, 16-bit millimetres, with noise and holes
   {SKELETON_FOLDER}/<clip>.skeleton     25 joints a person
   {MASK_FOLDER}/<clip>/Mask-%08d.png         the truth: 255 where depth is a person's
-  class_names.txt
+  class_names.txt, {_MARK}
 where <clip> runs through actions, then performers, then set-ups: {clip_name(0)}, {clip_name(1)}, ...
 The same seed and scale give the same files, however many clips and jobs; clips that exist are written again.
+The folder is a new or empty one, or one that this command has made.
 
 Depth alone tells A001 from A002 and A003 from A004, colour alone A005 from A006 and A007 from A008:
 {names}""",

@@ -41,7 +41,7 @@ def add(store: Store, journal: Journal, clip: str) -> None:
         for stream, image in images(clip):
             writer.add(stream, image)
     record = ClipRecord(clip=clip, status="done", label=3, splits={"CS": "train"}, streams=STREAMS, num_frames=4)
-    journal.add(store.collect(record))
+    journal.add(store.collect(record, STREAMS))
 
 
 def open_store(root: Path) -> tuple[ShardStore, Journal]:
@@ -150,7 +150,7 @@ def test_a_stream_that_is_added_later_joins_its_sample(tmp_path: Path) -> None:
             for stream, image in images("a"):
                 if stream == streams[-1]:
                     writer.add(stream, image)
-        journal.add(store.collect(record.model_copy(update={"streams": streams})))
+        journal.add(store.collect(record.model_copy(update={"streams": streams}), streams[-1:]))
         add(store, journal, streams[-1])  # so that the first sample is not what a shard ends with
     store.close()
     assert_holds(tmp_path, ["a", "depth", "rgb"])
