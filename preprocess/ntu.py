@@ -41,7 +41,7 @@ from preprocess.registration import (
     write_registrations,
 )
 from preprocess.rgbd_clip import Treatment
-from preprocess.run import RunInfo, run_dataset
+from preprocess.run import RunInfo, RunOptions, run_dataset
 from preprocess.runner import run_jobs
 from preprocess.skeleton import read_skeleton
 
@@ -92,7 +92,7 @@ def _joint_pairs(path: Path) -> NDArray[np.float32]:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code: 0, or 1 when some recordings failed."""
     options = _parser().parse_args(arguments)
-    raw: Path = options.raw
+    raw, chosen = options.raw, run_options(options)
     present = find_streams(raw)
     class_names = read_class_names(raw) or NTU.class_names
     treatment = Treatment(options.masks or _default_masks(raw), options.roi)
@@ -110,10 +110,10 @@ def main(arguments: list[str] | None = None) -> int:
         class_names,
         jobs,
         process_ntu_clip,
-        run_options(options),
+        chosen,
         inputs=with_links([raw, *folders]),
         refused=refused,
-        complete=partial(_registered, options=options),
+        complete=partial(_registered, raw=raw, options=chosen, num_workers=options.jobs),
     )
 
 
@@ -121,18 +121,19 @@ def _default_masks(raw: Path) -> MaskMode:
     return "official" if (raw / MASKED_FOLDER).is_dir() else "body"
 
 
-def _registered(jobs: Sequence[NtuJob], options: argparse.Namespace) -> Sequence[NtuJob]:
-    """Return the jobs with their cameras' registrations."""
-    registrations = _registrations(options)
+def _registered(jobs: Sequence[NtuJob], raw: Path, options: RunOptions, num_workers: int) -> Sequence[NtuJob]:
+    """Return the jobs with their cameras' registrations: those of an earlier run, or else new ones, which are kept."""
+    path = options.out / REGISTRATION_FILE
+    if path.exists() and (options.is_partial or not options.overwrite):
+        registrations = read_registrations(path)
+    else:
+        registrations = _fit_and_keep(raw, path, num_workers)
     return [replace(job, registration=registrations.get(job.camera or "")) for job in jobs]
 
 
-def _registrations(options: argparse.Namespace) -> dict[str, Registration]:
-    """Return the registrations of an earlier run, or else fit them, say how well they fit, and keep them."""
-    path = options.out / REGISTRATION_FILE
-    if path.exists() and not options.overwrite:
-        return read_registrations(path)
-    registrations = fit_registrations(options.raw, options.jobs)
+def _fit_and_keep(raw: Path, path: Path, num_workers: int) -> dict[str, Registration]:
+    """Return what the skeletons say, and say how well it fits."""
+    registrations = fit_registrations(raw, num_workers)
     if not registrations:
         return {}
     write_registrations(path, registrations)

@@ -120,17 +120,17 @@ def run_dataset(
     return print_summary(journal.records.values(), spec, out)
 
 
-def places_of(spec: DatasetSpec, root: Path, clips: Iterable[ClipJob | ClipRecord]) -> set[Path]:
+def places_of(spec: DatasetSpec, root: Path, clips: Iterable[ClipJob | ClipRecord]) -> list[Path]:
     """Return the files and folders directly below `root` that a processed data set of these clips takes up.
 
     Where somebody has replaced a clip's folder in it by a link, that is named as well.
     """
-    files = {RUN_FILE, RECORDS_FILE, CLASS_NAMES_FILE, REGISTRATION_FILE, LOCK_FILE, SHARDS_FOLDER}
     folders = {spec.frame_path(root, stream, clip.clip, 0).parent for clip in clips for stream in clip.streams}
-    folders.add(spec.split_file(root, "train", "").parent)
-    places = {root / path.relative_to(root).parts[0] for path in folders} | {root / name for name in files}
     links = {path for path in folders | {folder.parent for folder in folders} if path != root and path.is_symlink()}
-    return places | links
+    folders.add(spec.split_file(root, "train", "").parent)
+    names = sorted({path.relative_to(root).parts[0] for path in folders})
+    names += [SHARDS_FOLDER, RUN_FILE, RECORDS_FILE, CLASS_NAMES_FILE, REGISTRATION_FILE, LOCK_FILE]
+    return [*(root / name for name in names), *sorted(links)]
 
 
 def _do_clips(

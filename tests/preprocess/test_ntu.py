@@ -155,12 +155,6 @@ def test_missing_or_empty_raw_folder_says_what_was_expected(tmp_path: Path, make
     assert not (tmp_path / "data").exists()
 
 
-def test_raw_folder_is_never_written_to(tmp_path: Path) -> None:
-    make_recording(tmp_path)
-    with pytest.raises(DatasetError, match="overwritten"):
-        run(tmp_path, tmp_path)
-
-
 def command(raw: Path, out: Path, *options: str) -> subprocess.Popen[str]:
     arguments = [sys.executable, "-m", "preprocess.ntu", "--raw", str(raw), "--out", str(out), *options]
     return subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, start_new_session=True)

@@ -12,8 +12,10 @@ import pytest
 from ray.cluster_utils import Cluster
 
 from preprocess.errors import UserError
+from preprocess.lock import LockedError
 from preprocess.ray_engine import RayEngine
 from tests.preprocess.recordings import make_recording
+from tests.preprocess.test_ntu import run
 from tests.preprocess.test_run import start, times_of, wait_until
 
 NUM_JOBS = 24
@@ -69,6 +71,8 @@ def test_the_command_goes_on_when_a_node_is_lost(cluster: Cluster, tmp_path: Pat
         make_recording(raw, clip, rgb_frames=12, depth_frames=12)
     process = start(raw, out, "--engine", "ray", "--address", cluster.address)
     wait_until(lambda: len(times_of(out)) >= 8, process)
+    with pytest.raises(LockedError, match=f"process {process.pid} on "):
+        run(raw, out)
     cluster.remove_node(node, allow_graceful=False)
     before = times_of(out)
     _, errors = process.communicate(timeout=120)

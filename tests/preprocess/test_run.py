@@ -153,6 +153,22 @@ def test_splits_alone_are_written_from_the_records(tmp_path: Path) -> None:
     assert split.read_text() == text and times_of(out) == written
 
 
+def test_a_second_command_is_refused_and_the_first_goes_on(many: Path, tmp_path: Path) -> None:
+    out = tmp_path / "data"
+    first = start(many, out, "--only", "*A00*")
+    wait_until(lambda: len(read_records(out / RECORDS_FILE)) >= 1, first)
+    first.send_signal(signal.SIGSTOP)  # or it might have ended before the second begins
+    second = start(many, out, "--only", "*A01*")
+    _, errors = second.communicate(timeout=60)
+    first.send_signal(signal.SIGCONT)
+    assert second.returncode == 2 and f"process {first.pid} on " in errors and "Traceback" not in errors
+    _, errors = first.communicate(timeout=60)
+    assert first.returncode == 0, errors
+    assert list(records(out)) == CLIPS[:9]
+    assert run(many, out, "--only", "*A01*") == 0  # it has left no lock
+    assert list(records(out)) == CLIPS[:19] and not (out / ".lock").exists()
+
+
 def test_other_settings_are_refused_unless_all_is_to_be_done_again(tmp_path: Path) -> None:
     raw, out = tmp_path / "raw", tmp_path / "data"
     make_recording(raw)
