@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from preprocess.datasets import CUSTOM, Split, Stream
 from preprocess.errors import ConfigError, DatasetError, reason_of, run_command
 from preprocess.masked_depth import MaskMode
-from preprocess.options import add_run_options, run_options
+from preprocess.options import add_empty_option, add_run_options, run_options
 from preprocess.overlap import with_links
 from preprocess.records import ClipRecord
 from preprocess.rgbd_clip import RawClip, Treatment, process_rgbd
@@ -194,7 +194,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not manifest.rows:
         reasons = "\n  ".join(f"{record.clip}: {record.reason}" for record in manifest.refused[:10])
         raise DatasetError(f"{options.manifest}: names no recording that can be used:\n  {reasons}")
-    treatment = Treatment(options.masks, options.roi)
+    treatment = Treatment(options.masks, options.roi, options.on_empty)
     jobs = [_job(row, class_names, options.manifest.parent, treatment) for row in manifest.rows.values()]
     info = RunInfo(
         dataset=CUSTOM.name,
@@ -244,6 +244,7 @@ def _parser() -> argparse.ArgumentParser:
         "tracked: a box that follows them; whole: nothing is cropped",
     )
     add_run_options(parser)
+    add_empty_option(parser)
     return parser
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from preprocess.manifest import read_class_names
 from preprocess.options import dataset_parser, run_options
 from preprocess.records import ClipRecord
 from preprocess.registration import stretch
+from preprocess.rgbd_clip import EmptyDepthError, OnEmpty
 from preprocess.roi import Size
 from preprocess.run import ClipJob, RunInfo, run_dataset
 from preprocess.sources import ColorFrames, DepthFrames, Picture, image_files, open_color, open_depth
@@ -64,22 +66,28 @@ class Listing:
         self.refused[clip] = ClipRecord(clip=clip, status="failed", reason=reason)
 
 
-def process_listed_clip(job: ListedJob, store: Store) -> ClipRecord:
+def process_listed_clip(job: ListedJob, store: Store, *, on_empty: OnEmpty) -> ClipRecord:
     """Write all frames that all streams have, shrunk to 240 rows if they are larger, and return the record.
 
-    Raises `UserError` for a clip that cannot be read.
+    Raises `UserError` for a clip that cannot be read, and for one whose depth shows nothing unless such are kept.
     """
     frames = {stream: _open(job.sources[stream]) for stream in job.streams}
     lengths = {stream: len(found) for stream, found in frames.items()}
-    num_frames = 0
+    num_frames, shows_depth, warnings = 0, False, []
     with store.writer(job.clip, job.streams) as writer:
         for pictures in zip(*frames.values(), strict=False):
             for stream, picture in zip(frames, pictures, strict=True):
-                writer.add(stream, _shrink(picture))
+                frame = _shrink(picture)
+                writer.add(stream, frame)
+                shows_depth = shows_depth or (stream == "depth" and bool(frame.any()))
             num_frames += 1
         if num_frames == 0:
             raise DatasetError(f"{next(iter(job.sources.values())).path}: holds no frames; copy it again")
-    warnings = []
+        if "depth" in job.streams and not shows_depth:
+            empty = f"{job.sources['depth'].path}: is empty in every frame"
+            if on_empty == "fail":
+                raise EmptyDepthError(f"{empty}; copy it again, or keep such recordings: --on-empty keep")
+            warnings.append(empty)
     if any(length != num_frames for length in lengths.values()):
         counts = " and ".join(f"{length} of {stream}" for stream, length in lengths.items())
         warnings.append(f"there are {counts} frames; the first {num_frames} were kept")
@@ -137,7 +145,7 @@ def run_listed(
         info,
         listing.class_names,
         list(listing.jobs.values()),
-        process_listed_clip,
+        partial(process_listed_clip, on_empty=options.on_empty),
         run_options(options),
         inputs=[options.raw, *(source.path for job in listing.jobs.values() for source in job.sources.values())],
         refused=list(listing.refused.values()),

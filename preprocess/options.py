@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 from preprocess.errors import ConfigError
+from preprocess.rgbd_clip import OnEmpty
 from preprocess.run import RunOptions
 from preprocess.runner import Engine, ProcessEngine
 from preprocess.store import Format
@@ -23,6 +24,7 @@ def dataset_parser(prog: str, description: str, raw_layout: str) -> argparse.Arg
     )
     parser.add_argument("--raw", type=Path, required=True, metavar="FOLDER", help="the recordings; see below")
     add_run_options(parser)
+    add_empty_option(parser)
     return parser
 
 
@@ -49,6 +51,17 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         help="who works: processes of this machine (default), or a Ray cluster that sees the same folders",
     )
     parser.add_argument("--address", metavar="HOST:PORT", help="the Ray cluster (default: the one of this machine)")
+
+
+def add_empty_option(parser: argparse.ArgumentParser) -> None:
+    """Add what becomes of clips whose depth would show nothing."""
+    parser.add_argument(
+        "--on-empty",
+        choices=get_args(OnEmpty),
+        default="fail",
+        help="what becomes of a recording whose depth would show nothing in any frame. fail: it is not done (default); "
+        "keep: it is kept whole, neither cropped nor masked",
+    )
 
 
 def run_options(options: argparse.Namespace) -> RunOptions:

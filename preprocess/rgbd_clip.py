@@ -5,13 +5,14 @@ Frames are streamed: whatever a recording's length, a few of them are in memory 
 
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Literal
 
 from preprocess.clip_boxes import ClipBoxes, find_boxes
 from preprocess.crop import OUTPUT_SIZE, crop_depth, crop_picture, fit_height
 from preprocess.datasets import Stream
 from preprocess.errors import DatasetError
 from preprocess.masked_depth import MaskedDepth, MaskMode, mask_depth
-from preprocess.records import ClipRecord, RoiMode
+from preprocess.records import MIN_MASK_COVERAGE, ClipRecord, RoiMode
 from preprocess.registration import Registration, stretch
 from preprocess.roi import Size, depth_box
 from preprocess.skeleton import Skeleton
@@ -19,6 +20,14 @@ from preprocess.sources import ColorFrames, DepthFrames
 from preprocess.store import ClipWriter, Store
 
 _JPEG_QUALITY = {False: 95, True: 75}  # by whether the published way is wanted; REFERENCE.md section 7
+
+
+OnEmpty = Literal["fail", "keep"]
+"""What becomes of a clip without anything in any depth frame: it fails, or is kept whole."""
+
+
+class EmptyDepthError(DatasetError):
+    """No depth frame of a clip would show anything."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +47,11 @@ class RawClip:
 
 @dataclass(frozen=True)
 class Treatment:
-    """What is made of a recording: which streams are written, how depth is masked, what the frames are cropped to."""
+    """What is made of a recording: how depth is masked, what the frames are cropped to, what if nothing is left."""
 
     masks: MaskMode
     roi: RoiMode
+    on_empty: OnEmpty
 
 
 def process_rgbd(
@@ -49,9 +59,20 @@ def process_rgbd(
 ) -> ClipRecord:
     """Write the wanted streams of one recording, all or none, and return the record.
 
-    Raises `UserError` for a recording that cannot be used; the rest of what is odd is added to `warnings`.
+    Raises `UserError` for a recording that cannot be used; what else is odd joins `warnings` in the record.
     """
-    return _Clip(raw, streams, treatment, warnings).write(store)
+    try:
+        return _Clip(raw, streams, treatment, list(warnings)).write(store)
+    except EmptyDepthError as error:
+        if treatment.on_empty == "fail":
+            remedy = "--on-empty keep keeps such recordings whole"
+            if treatment.masks != "none":
+                remedy += ", --masks none all depth of every recording"
+            raise EmptyDepthError(f"{error}; {remedy}") from error
+        # Colour that was written before, alone, shows the middle of the frame, and depth has to show the same part.
+        roi = treatment.roi if raw.color is not None and "rgb" not in streams else "whole"
+        kept = _Clip(raw, streams, Treatment("none", roi, "keep"), [*warnings, f"{error}; it was kept whole"])
+        return kept.write(store, may_be_empty=True)
 
 
 class _Clip:
@@ -89,7 +110,7 @@ class _Clip:
             )
         return stretch(self._depth_size or self._frame_size, self._frame_size)
 
-    def write(self, store: Store) -> ClipRecord:
+    def write(self, store: Store, *, may_be_empty: bool = False) -> ClipRecord:
         boxes = find_boxes(
             self._treatment.roi, self._frame_size, self._skeleton, self._masked, self._registration, self._warnings
         )
@@ -99,8 +120,8 @@ class _Clip:
             if "rgb" in self._streams:
                 num_color = self._write_color(writer, boxes, num_depth)
             num_frames = min(num for num in (num_color, num_depth) if num is not None)
-            if "depth" in self._streams:
-                self._write_depth(writer, boxes, num_frames)
+            if "depth" in self._streams and not self._write_depth(writer, boxes, num_frames) and not may_be_empty:
+                raise EmptyDepthError(f"{self._raw.name}: {self._why_empty(num_frames)}")
         if num_color is not None and num_depth is not None and num_color != num_depth:
             self._warnings.append(
                 f"{num_color} colour frames but {num_depth} of depth; the first {num_frames} were kept"
@@ -119,15 +140,32 @@ class _Clip:
             num_frames += 1
         return num_frames
 
-    def _write_depth(self, writer: ClipWriter, boxes: ClipBoxes, num_frames: int) -> None:
+    def _write_depth(self, writer: ClipWriter, boxes: ClipBoxes, num_frames: int) -> bool:
+        """Write the frames and return whether they show anything, a person where depth is masked."""
         assert self._depth is not None
         frames = self._masked.cut_out() if self._masked and self._is_masked else iter(self._depth)
         is_left_whole = self._treatment.roi == "legacy"  # as published
+        shows_anything = False
         for index, frame in enumerate(islice(frames, num_frames)):
             cropped = frame if is_left_whole else crop_depth(frame, boxes[index], self._registration, self._size)
             writer.add("depth", cropped)
+            shows_anything = shows_anything or bool(cropped.any())
         if self._masked and self._is_masked and self._masked.num_empty:
             self._warnings.append(f"{self._masked.num_empty} of {num_frames} depth frames show no body")
+        is_scraps = self._masked is not None and self._is_masked and self._masked.coverage < MIN_MASK_COVERAGE
+        return shows_anything and not is_scraps
+
+    def _why_empty(self, num_frames: int) -> str:
+        if self._masked is None or not self._is_masked:
+            return (
+                f"none of its {num_frames} depth frames holds a measurement inside the box that frames are cropped to"
+            )
+        if self._masked.coverage >= MIN_MASK_COVERAGE:
+            return f"none of its {num_frames} depth frames shows a body inside the box that frames are cropped to"
+        found = f"a body was found in {num_frames - self._masked.num_empty} of its {num_frames} depth frames only"
+        if self._masked.num_empty < num_frames:
+            return f"{found}, and covers {self._masked.coverage:.2%} of them on average: too little for a person"
+        return f"no body was found in any of its {num_frames} depth frames"
 
     @property
     def _size(self) -> Size:
