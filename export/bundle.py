@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from preprocess.appearance import Appearance, presumed_appearance
 from preprocess.atomic import atomic_file
 from preprocess.clip import ClipSpec
 from preprocess.errors import UserError
@@ -115,6 +116,9 @@ class BundleManifest(_Record):
     alone: dict[Stream, float] = Field(
         {}, description="streams that may come without the other, and the share of clips that they named rightly so"
     )
+    trained_on: dict[Stream, Appearance] = Field(
+        {}, description="what the clips look like that it was trained on; empty where that is not known"
+    )
     files: tuple[BundleFile, ...]
     artifacts: tuple[Artifact, ...]
     source: Source
@@ -123,6 +127,10 @@ class BundleManifest(_Record):
     def streams(self) -> tuple[Stream, ...]:
         """The streams that a request must bring, in the order of the graph's inputs."""
         return ("rgb", "depth") if self.modality == "rgbd" else (self.modality,)
+
+    def appearance(self, stream: Stream) -> Appearance:
+        """Return what clips of a stream should look like: as in training, or, where that is not known, as prepared."""
+        return self.trained_on.get(stream) or presumed_appearance(self.clip_spec.resize)
 
 
 @dataclass(frozen=True)

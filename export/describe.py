@@ -46,6 +46,7 @@ def describe(
         ),
         max_batch=options.max_batch,
         check=check,
+        trained_on=checkpoint.trained_on,
         files=describe_files(folder),
         artifacts=tuple(artifacts),
         source=Source(

@@ -17,10 +17,11 @@ def check_apart(outputs: Iterable[Path], inputs: Iterable[Path], *, option: str 
     """
     resolver = _Resolver()
     written, read = _Places(outputs, resolver), _Places(inputs, resolver)
-    for output, found in read.around_each_of(written):
-        raise UserError(f"{option}: {output} would be written, and {found} is read; name another place for the output")
-    for source, found in written.around_each_of(read):
-        raise UserError(f"{option}: {found} would be replaced, and {source} is read; name another place for the output")
+    meetings = [*read.around_each_of(written), *((found, path) for path, found in written.around_each_of(read))]
+    for output, source in meetings:
+        raise UserError(
+            f"{option}: {output} would be written, and {source} is read, which must not be overwritten; name another place"
+        )
 
 
 def with_links(paths: Iterable[Path]) -> Iterator[Path]:

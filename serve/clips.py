@@ -6,7 +6,7 @@ Runs in decoder processes; what goes in and out of them is plain data.
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from export.bundle import Stream
+from preprocess.appearance import Appearance, Look, differences, look_of
 from preprocess.clip import ClipSpec, build_clip, centred_geometry
 from preprocess.errors import MediaError
 from preprocess.frames import Frame
@@ -45,6 +46,7 @@ class ClipRequest:
     """What a decoder process needs to know: the files, what is said of them, and what the model takes.
 
     Of the `streams` one may be missing if the other is `enough`. The clip is cut into `num_windows` equal parts.
+    `trained_on` says what the clips look like that the model was trained on.
     """
 
     uploads: tuple[Upload, ...]
@@ -54,6 +56,7 @@ class ClipRequest:
     streams: tuple[Stream, ...]
     enough: tuple[Stream, ...] = ()
     num_windows: int = 1
+    trained_on: Mapping[Stream, Appearance] = field(default_factory=dict)
 
 
 class DecodedClip(BaseModel):
@@ -151,14 +154,28 @@ def _decode(streams: Streams, request: ClipRequest) -> Parcel[DecodedClip]:
     chosen = [alignment.sample(window, request.spec.num_frames) for window in windows]
     warnings = [*_shortages(whole, request.spec), *_remainders(alignment)]
     facts = DecodedClip(whole=whole, windows=windows, aligned_by=alignment.by, sent=list(streams), warnings=warnings)
-    clips = []
+    clips: list[NDArray[np.uint8]] = []
+    looks: dict[Stream, Look] = {}
     for stream, (upload, reader) in streams.items():
         with named(upload):
-            for frames in read_groups(reader, [indices[stream] for indices in chosen]):
+            for stored in read_groups(reader, [indices[stream] for indices in chosen]):
                 start = time.perf_counter()
+                frames = in_millimetres(stored, request.meta)
                 clips.append(_build(frames, stream, request))
+                looks.setdefault(stream, look_of(frames, stream))
                 facts.transform_ms += (time.perf_counter() - start) * 1000
+    facts.warnings += unlike_training(looks, request.trained_on)
     return Parcel(facts, clips)
+
+
+def unlike_training(looks: Mapping[Stream, Look], trained_on: Mapping[Stream, Appearance]) -> list[str]:
+    """Return a warning for each stream that does not look like the clips that the model was trained on."""
+    return [
+        f"{stream} does not look like the clips that this model was trained on: {'; '.join(found)}. The answer may "
+        "well be wrong: send clips that were prepared as those were, with python -m preprocess"
+        for stream, look in looks.items()
+        if stream in trained_on and (found := differences(look, trained_on[stream]))
+    ]
 
 
 def read_groups(reader: StreamReader, groups: Sequence[Indices]) -> Iterator[list[Frame]]:
@@ -190,7 +207,6 @@ def named(upload: Upload) -> Iterator[None]:
 
 
 def _build(frames: list[Frame], stream: Stream, request: ClipRequest) -> NDArray[np.uint8]:
-    frames = in_millimetres(frames, request.meta)
     _check_kind(frames, stream, request.spec)
     return build_clip(frames, request.spec, centred_geometry(request.spec))
 

@@ -8,7 +8,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 
+from preprocess.appearance import Appearance
 from preprocess.atomic import atomic_file
+from preprocess.datasets import Stream
 from preprocess.errors import UserError
 from training.config import TrainingConfig
 from training.models.fusion import FusionNet
@@ -44,6 +46,7 @@ class Checkpoint(BaseModel):
     position: Position
     tau: float  # the heads' temperature that the weights were evaluated with
     temperature: float = 1.0  # of calibration, fitted on the validation clips: scores are divided by it
+    trained_on: dict[Stream, Appearance] = {}  # what the training clips look like; not known of imported weights
     metrics: dict[str, float]
     model: dict[str, Tensor]
     averaged: dict[str, Tensor] | None = None  # weights averaged over steps

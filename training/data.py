@@ -1,6 +1,7 @@
 """Processed clips -> batches of uint8 clips, in loader processes."""
 
 import signal
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing import forkserver
@@ -13,14 +14,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from preprocess.appearance import Appearance, appearance_of, look_of
 from preprocess.clip import ClipSpec, Geometry, build_clip, centred_geometry
-from preprocess.datasets import DATASETS, Split
+from preprocess.datasets import DATASETS, Split, Stream
 from preprocess.errors import UserError
 from preprocess.manifest import SplitEntry, read_class_names, read_split
 from preprocess.reading import open_clips, read_frames
 from preprocess.sampling import bin_centres, draw_per_bin, spread_per_bin
 from training.augment import draw_geometry
 from training.config import DataConfig, TrainingConfig
+
+_NUM_LOOKED_AT = 64  # clips, of which
+_FRAMES_LOOKED_AT = 4
 
 
 class Batch(NamedTuple):
@@ -109,6 +114,19 @@ def class_names(data: DataConfig) -> tuple[str, ...]:
 def numbered_classes(num_classes: int) -> tuple[str, ...]:
     """Return names for classes whose own nobody knows."""
     return tuple(f"class {number}" for number in range(1, num_classes + 1))
+
+
+def look_at_clips(config: TrainingConfig) -> dict[Stream, Appearance]:
+    """Return what the training clips look like, by some of them; raises `UserError` where one cannot be read."""
+    entries = read_entries(config.data, "train")
+    reader = open_clips(config.data.root, DATASETS[config.data.dataset])
+    looks = defaultdict(list)
+    for index in bin_centres(len(entries), min(_NUM_LOOKED_AT, len(entries))):
+        entry = entries[index]
+        for stream in config.modalities:
+            frames = read_frames(reader, stream, entry.clip, bin_centres(entry.num_frames, _FRAMES_LOOKED_AT))
+            looks[stream].append(look_of(frames, stream))
+    return {stream: appearance_of(found) for stream, found in looks.items()}
 
 
 class _ShardSampler(Sampler[list[Draw]]):

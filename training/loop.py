@@ -16,7 +16,7 @@ from training.checkpoint import (
     load_streams,
 )
 from training.config import TrainingConfig
-from training.data import Batch, Loader, class_names
+from training.data import Batch, Loader, class_names, look_at_clips
 from training.display import Display, EpochFigures
 from training.distributed import Process, share_buffers
 from training.evaluate import evaluate
@@ -42,6 +42,7 @@ class Trainer:
         self._class_names = class_names(config.data)
         self._train = Loader(config, "train", rank=process.rank, world_size=process.world_size)
         self._valid = Loader(config, "valid", rank=process.rank, world_size=process.world_size)
+        self._trained_on = look_at_clips(config) if process.speaks else {}
         torch.manual_seed(config.seed)  # initial weights are the same in every process
         network = build_network(config, len(self._class_names))
         if resumed is None:
@@ -179,6 +180,7 @@ class Trainer:
             class_names=self._class_names,
             position=self._position,
             tau=network.tau if isinstance(network, UnimodalNet) else 1.0,
+            trained_on=self._trained_on,
             metrics={},
             model=network.state_dict(),
             averaged=None if averaged is None else averaged.module.state_dict(),

@@ -83,7 +83,14 @@ class Desk:
         async with service.admission(self.request, model, num_clips, at_once) as admission, _saved(files) as uploads:
             manifest = model.bundle.manifest
             clip = ClipRequest(
-                uploads, meta, service.limits, manifest.clip_spec, model.streams, tuple(manifest.alone), num_windows
+                uploads,
+                meta,
+                service.limits,
+                manifest.clip_spec,
+                model.streams,
+                tuple(manifest.alone),
+                num_windows,
+                {stream: manifest.appearance(stream) for stream in model.streams},
             )
             yield admission, clip
 

@@ -91,7 +91,8 @@ def test_a_fall_gets_a_well_formed_answer(tmp_path: Path) -> None:
     assert sum(prediction["score"] for prediction in answer["predictions"]) == pytest.approx(1)
     assert answer["clip"]["rgb_frames"] == answer["clip"]["depth_frames"] == 40
     assert answer["clip"]["aligned_by"] == "index"
-    (warning,) = answer["warnings"]
-    assert warning.startswith("120 rgb frames were left out: no times are known")
+    left_out, as_recorded = answer["warnings"]
+    assert left_out.startswith("120 rgb frames were left out: no times are known")
+    assert as_recorded.startswith("depth does not look like the clips that this model was trained on")
     # A room: everything between arm's length and the sensor's end.
     assert 300 < preview["depth"]["near_mm"] < preview["depth"]["far_mm"] < 6001

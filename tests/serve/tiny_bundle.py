@@ -18,6 +18,7 @@ from export.bundle import (
     write_manifest,
 )
 from export.clips import seeded_inputs
+from preprocess.appearance import Appearance
 from preprocess.clip import ClipSpec
 from preprocess.depth import DepthEncoding
 
@@ -28,7 +29,12 @@ _STREAMS: dict[Modality, tuple[Stream, ...]] = {"rgb": ("rgb",), "depth": ("dept
 
 
 def make_bundle(
-    folder: Path, modality: Modality = "rgbd", *, spec: ClipSpec = SPEC, alone: dict[Stream, float] | None = None
+    folder: Path,
+    modality: Modality = "rgbd",
+    *,
+    spec: ClipSpec = SPEC,
+    alone: dict[Stream, float] | None = None,
+    trained_on: dict[Stream, Appearance] | None = None,
 ) -> Path:
     """Write a bundle whose scores are each stream's mean red, green and blue, over 16, and the sum of both."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,6 +54,7 @@ def make_bundle(
         outputs=tuple(TensorInfo(name=head, dtype="float32", shape=("batch", 3), meaning=head) for head in heads),
         check=_answers(seeded_inputs(streams, spec, batch=1)),
         alone=alone or {},
+        trained_on=trained_on or {},
         files=describe_files(folder),
         artifacts=(Artifact(runtime="onnxruntime", precision="fp32", path="model.onnx"),),
         source=Source(checkpoint="best.pt", checkpoint_sha256="0" * 64, config={}, metrics={}, git_commit=None),
