@@ -22,6 +22,7 @@ from clients.client import Client
 from preprocess.datasets import NTU
 from preprocess.errors import UserError, run_command
 from preprocess.manifest import SplitEntry, read_split
+from preprocess.synthetic.__main__ import is_rendered
 
 _CONFIG = "configs/demo.yml"
 _FUSION_EPOCHS = 5  # it starts from two trained streams
@@ -53,8 +54,7 @@ class Demo:
 
     def run(self) -> int:
         """Run all stages, print the table, and return 0 when the promise is kept, 1 when it is not."""
-        for old in ("raw", "data", "runs", "bundle"):
-            shutil.rmtree(self._folder / old, ignore_errors=True)
+        self._remove_old()
         render = ("--out", self.raw, "--clips", self._num_clips, "--scale", self._scale)
         self._command("render recordings", "preprocess.synthetic", *render)
         self._command("preprocess", "preprocess.ntu", "--raw", self.raw, "--out", self.data)
@@ -88,6 +88,14 @@ class Demo:
 
     def _evaluated(self, name: str) -> float:
         return float(json.loads(self._checkpoint(name).with_suffix(".json").read_text())["top1"])
+
+    def _remove_old(self) -> None:
+        """Remove what an earlier demonstration has left; raises `UserError` where it was none."""
+        old = [path for name in ("raw", "data", "runs", "bundle") if (path := self._folder / name).exists()]
+        if old and not is_rendered(self.raw):
+            raise UserError(f"{old[0]}: is no earlier demonstration's; move it, or name another --folder")
+        for path in reversed(old):  # what tells whose they are goes last
+            shutil.rmtree(path)
 
     def _command(self, name: str, module: str, *arguments: object) -> None:
         words = [str(argument) for argument in arguments]

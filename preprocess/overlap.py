@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from preprocess.errors import UserError
@@ -17,11 +18,10 @@ def check_apart(outputs: Iterable[Path], inputs: Iterable[Path], *, option: str 
     """
     resolver = _Resolver()
     written, read = _Places(outputs, resolver), _Places(inputs, resolver)
-    meetings = [*read.around_each_of(written), *((found, path) for path, found in written.around_each_of(read))]
+    meetings = chain(read.around_each_of(written), ((found, path) for path, found in written.around_each_of(read)))
     for output, source in meetings:
-        raise UserError(
-            f"{option}: {output} would be written, and {source} is read, which must not be overwritten; name another place"
-        )
+        words = f"{output} would be written, and {source} is read, which must not be overwritten"
+        raise UserError(f"{option}: {words}; name another place")
 
 
 def with_links(paths: Iterable[Path]) -> Iterator[Path]:

@@ -39,9 +39,14 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def is_rendered(folder: Path) -> bool:
+    """Return whether this command has made a folder."""
+    return (folder / _MARK).exists()
+
+
 def _check_own(out: Path) -> None:
     """Raise `DatasetError` where a folder holds something, and not because this command has made it."""
-    if out.is_dir() and any(out.iterdir()) and not (out / _MARK).exists():
+    if out.is_dir() and any(out.iterdir()) and not is_rendered(out):
         raise DatasetError(
             f"--out {out}: holds files of somebody else's, recordings perhaps; name another folder, a new or empty one"
         )
