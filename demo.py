@@ -115,7 +115,7 @@ class Demo:
     def _classify(self) -> float:
         """Return the share of unseen performers' clips that the service names rightly."""
         entries = read_split(NTU.split_file(self.data, "valid", "CS"), NTU)
-        with self._stage("classify over HTTP"), _running_service(self.bundle) as url, Client(url) as client:
+        with self._stage("classify over HTTP"), running_service(self.bundle) as url, Client(url) as client:
             console.print(f"[dim]POST {url}/predict, {len(entries)} clips of performers never seen[/]")
             right = [self._is_right(client, entry) for entry in track(entries, "", console=console)]
         return sum(right) / len(right)
@@ -151,7 +151,7 @@ def _run(module: str, words: list[str]) -> int:
 
 
 @contextmanager
-def _running_service(bundle: Path) -> Iterator[str]:
+def running_service(bundle: Path) -> Iterator[str]:
     """Serve `bundle` on a free port while the block runs; yields the address."""
     command = [sys.executable, "-u", "-m", "serve", "--bundle", str(bundle), "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
