@@ -44,7 +44,6 @@ def describe(
             TensorInfo(name=head, dtype="float32", shape=("batch", len(scores)), meaning=_MEANINGS[head])
             for head, scores in check.items()
         ),
-        max_batch=options.max_batch,
         check=check,
         files=describe_files(folder),
         artifacts=tuple(artifacts),

@@ -13,6 +13,7 @@ from export.plan import NAME
 from preprocess.atomic import atomic_folder
 from preprocess.errors import UserError
 from preprocess.options import positive
+from preprocess.sole_writer import sole_writer
 
 _BACKENDS = ("onnxruntime", "openvino")  # Triton's names of them are the bundle's
 _TYPES = {"uint8": "TYPE_UINT8", "float32": "TYPE_FP32"}
@@ -75,7 +76,7 @@ def write_model(bundle: Bundle, artifact: Artifact, repository: Path, max_batch:
             raise BundleError(f"{bundle.folder}: {name!r} cannot name a folder; export it with another --name")
     if folder.exists() and not (folder / "config.pbtxt").is_file():
         raise UserError(f"{folder}: exists and is no model of Triton's; choose another --out")
-    with atomic_folder(folder) as temporary:
+    with sole_writer(folder), atomic_folder(folder) as temporary:
         version = temporary / bundle.manifest.version
         version.mkdir()
         for file in bundle.files_of(artifact):

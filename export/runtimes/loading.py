@@ -28,9 +28,9 @@ def load_runtime(bundle: Bundle, device: str = "cpu", name: str | None = None, m
     """Return an artifact of the bundle, ready to run on one of `DEVICES`.
 
     It is the one of this name, or else the fastest, as it was measured on such a device, of those that this machine can
-    run. It has answered the bundle's seeded clip as PyTorch did, alone and `max_batch` times in a batch: some processors
-    and drivers return garbage for some layers, and what memory does not hold should fail now. Raises `UserError` when
-    nothing is left, or not the one that is named.
+    run. It has answered the bundle's seeded clip as PyTorch did, alone and `max_batch` times in a batch: some
+    processors and drivers return garbage for some layers, and what memory does not hold should fail now. Raises
+    `UserError` when nothing is left, or not the one that is named.
     """
     if name is not None:
         artifact = bundle.artifact(name)
