@@ -10,7 +10,7 @@ from export.machine import available_memory_mb
 from export.runtimes.loading import home_of, why_not
 from preprocess.errors import UserError
 
-_USUAL = 8  # more clips at a time make none of the runtimes faster on a processor
+_USUAL = 8  # the most that is promised where nothing else is asked for
 _SHARE = 0.5  # of what is available, unless a batch is asked for: others want memory, too
 
 
@@ -54,15 +54,17 @@ def fit_batch(needs: Sequence[MemoryNeed], available_mb: float, asked: int | Non
     batch = asked or largest(_USUAL, _SHARE * available_mb)
     greatest = max(needs, key=lambda need: need.total_mb(batch))
     takes, have = _gib(greatest.total_mb(batch)), _gib(available_mb)
-    if asked and greatest.total_mb(asked) > available_mb:
+    if batch > 1 and greatest.total_mb(batch) > available_mb:  # one was computed
         raise UserError(
-            f"--max-batch {asked}: needs about {takes} with {greatest.artifact}, {have} are available; up to "
-            f"{largest(asked, available_mb)} fit"
+            f"--max-batch {batch}: needs about {takes} with {greatest.artifact}, {have} are available; up to "
+            f"{largest(batch, available_mb)} fit"
         )
-    reason = f"{greatest.artifact} takes about {takes} for that, and {have} are available"
-    if not asked and batch == 1 and greatest.total_mb(1) > _SHARE * available_mb:
-        return 1, f"one clip at a time: {reason}; free memory, or say --max-batch, for more"
-    return batch, f"up to {batch} clips at a time: {reason}"
+    many = "one clip" if batch == 1 else f"up to {batch} clips"
+    reason = f"{many} at a time: {greatest.artifact} takes about {takes} for that, and {have} are available"
+    if asked:
+        return asked, reason
+    fits = greatest.total_mb(batch) <= _SHARE * available_mb
+    return batch, f"{reason}; " + ("at most half of it is taken" if fits else "close other programs to have more")
 
 
 def _measure(bundle: Bundle, name: str, available_mb: float, asked: int | None) -> MemoryNeed:

@@ -47,7 +47,9 @@ class Supervisor:
     @asynccontextmanager
     async def running(self, workers: Mapping[str, Worker]) -> AsyncIterator[None]:
         """Keep workers running for the length of the block."""
-        tasks = [asyncio.create_task(self._keep_running(name, worker)) for name, worker in workers.items()]
+        tasks = [asyncio.create_task(self._keep_running(name, worker), name=name) for name, worker in workers.items()]
+        for task in tasks:
+            task.add_done_callback(self._give_up)
         try:
             yield
         finally:
@@ -56,6 +58,7 @@ class Supervisor:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _keep_running(self, name: str, worker: Worker) -> None:
+        """Return when a worker has failed too often."""
         pauses, loop = iter(_PAUSES_S), asyncio.get_running_loop()
         while True:
             started = loop.time()
@@ -65,12 +68,9 @@ class Supervisor:
                 pauses = iter(_PAUSES_S)
             pause_s = next(pauses, None)
             if pause_s is None:
-                break
+                return
             await asyncio.sleep(pause_s)
             self._down.discard(name)
-        _log.critical("%s cannot be kept running: the service ends", name)
-        self.has_given_up = True
-        self._on_give_up()
 
     async def _run(self, name: str, worker: Worker) -> None:
         """Return when a worker has failed, which is logged."""
@@ -84,6 +84,15 @@ class Supervisor:
                 raise
             self._down.add(name)
             _log.exception("%s has failed", name)
+
+    def _give_up(self, task: "asyncio.Task[None]") -> None:
+        if task.cancelling():  # the service stops
+            return
+        log_failure(task)
+        _log.critical("%s cannot be kept running: the service ends", task.get_name())
+        self._down.add(task.get_name())
+        self.has_given_up = True
+        self._on_give_up()
 
 
 def log_failure(task: "asyncio.Task[Any]") -> None:

@@ -100,7 +100,8 @@ def test_the_largest_batch_takes_half_of_what_is_available(
     chosen, reason = fit_batch(needs, available * GIB, None)
     assert chosen == batch
     assert f"and {available:.1f} GiB are available" in reason
-    assert ("one clip at a time" in reason) == (batch == 1)
+    assert (f"up to {batch} clips at a time" in reason and "at most half" in reason) == (batch > 1)
+    assert ("one clip at a time" in reason and "close other programs" in reason) == (batch == 1)
 
 
 def test_a_batch_that_is_asked_for_fits_or_is_refused_with_the_numbers() -> None:

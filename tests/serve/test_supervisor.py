@@ -13,7 +13,8 @@ import httpx
 import pytest
 from fastapi import Request
 
-from export.bundle import read_bundle
+from export.bundle import Stream, read_bundle
+from preprocess.errors import MediaError
 from serve import supervisor
 from serve.app import create_app
 from serve.batcher import Batcher
@@ -24,6 +25,7 @@ from serve.limits import Limits
 from serve.loading import load_models
 from serve.logs import set_up_logging
 from serve.models import ServedModel
+from serve.parcel import receive_parcel
 from serve.previews import make_previews
 from serve.schemas import ClipMeta, PreviewReply
 from serve.settings import Settings
@@ -147,6 +149,42 @@ def test_whatever_ends_a_worker_is_a_failure(end: BaseException | None, caplog: 
     assert caplog.text.count("worker has failed") == 3 and "Traceback" in caplog.text
 
 
+def test_a_supervisor_that_fails_itself_gives_up(caplog: pytest.LogCaptureFixture) -> None:
+    given_up = asyncio.Event()
+
+    def count(_: str) -> None:
+        raise ZeroDivisionError("it counts wrongly")
+
+    async def work() -> None:
+        raise ValueError
+
+    async def scene() -> None:
+        watch = Supervisor(count, given_up.set)
+        async with watch.running({"worker": work}):
+            await given_up.wait()
+        assert watch.has_given_up
+
+    asyncio.run(scene())
+    assert "it counts wrongly" in caplog.text and "worker cannot be kept running" in caplog.text
+
+
+def test_what_fails_as_the_service_stops_is_no_reason_to_give_up() -> None:
+    watch = Supervisor(lambda _: None, lambda: None)
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            raise ValueError
+
+    async def scene() -> None:
+        async with watch.running({"worker": work}):
+            await asyncio.sleep(0)
+        assert not watch.has_given_up
+
+    asyncio.run(scene())
+
+
 @pytest.mark.usefixtures("quick")
 def test_a_worker_that_recovered_may_fail_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "_RECOVERED_S", -1.0)  # whatever it does, it worked for longer
@@ -217,6 +255,34 @@ def test_no_decoder_is_lost_where_no_thread_takes_its_call(monkeypatch: pytest.M
             assert await outcomes(decoders.run(make_previews, PreviewReply, nothing)) == ["MissingStreamError"]
         decoders.close()
 
+    asyncio.run(scene())
+
+
+def test_nobody_gets_what_another_request_left_in_a_decoders_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoders, watch = Decoders(1, 4096, 120), Supervisor(lambda _: None, lambda: None)
+    failures = [MemoryError("no memory for a clip")]
+
+    def receive(*arguments: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return receive_parcel(*arguments)
+
+    async def answer(stream: Stream) -> str:
+        nothing = ClipRequest((), ClipMeta(), Limits(9, 9, 9.0), SPEC, (stream,))
+        try:
+            await decoders.run(make_previews, PreviewReply, nothing)
+        except (MemoryError, MediaError) as error:
+            return str(error)
+        raise AssertionError
+
+    async def scene() -> None:
+        decoders.start()
+        async with watch.running({"decoder": decoders.keep_ready}), asyncio.timeout(60):
+            assert await answer("rgb") == "no memory for a clip"
+            assert "send depth" in await answer("depth")
+        decoders.close()
+
+    monkeypatch.setattr("serve.workers.receive_parcel", receive)
     asyncio.run(scene())
 
 
