@@ -3,6 +3,7 @@
 import argparse
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -30,13 +31,7 @@ max_batch_size: {max_batch}
 dynamic_batching {{
   max_queue_delay_microseconds: {delay}
 }}
-model_warmup [
-  {{
-    name: "one clip"
-    batch_size: 1
-{warmup}
-  }}
-]
+{warmups}
 parameters {{ key: "temperature" value {{ string_value: "{temperature}" }} }}
 parameters {{ key: "clip_spec" value {{ string_value: {clip_spec} }} }}
 """
@@ -98,13 +93,18 @@ def config(bundle: Bundle, artifact: Artifact, max_batch: int) -> str:
         max_batch=max_batch,
         tensors="\n".join(tensors),
         delay=_MAX_DELAY_US,
-        warmup="\n".join(
-            f"    inputs {{ key: {json.dumps(tensor.name)} value {{ {_kind(tensor)} zero_data: true }} }}"
-            for tensor in manifest.inputs
-        ),
+        warmups="\n".join(_warmup(manifest.inputs, batch) for batch in sorted({1, max_batch})),
         temperature=manifest.temperature,
         clip_spec=json.dumps(manifest.clip_spec.model_dump_json()),
     )
+
+
+def _warmup(inputs: Sequence[TensorInfo], batch: int) -> str:
+    """Return how Triton tries a batch of so many clips before it says that the model is ready."""
+    tensors = " ".join(
+        f"inputs {{ key: {json.dumps(tensor.name)} value {{ {_kind(tensor)} zero_data: true }} }}" for tensor in inputs
+    )
+    return f'model_warmup {{ name: "batch of {batch}" batch_size: {batch} {tensors} }}'
 
 
 def _tensor(kind: str, tensor: TensorInfo) -> str:

@@ -26,7 +26,8 @@ def test_the_configuration_is_what_triton_reads(tmp_path: Path) -> None:
     assert [(tensor.name, list(tensor.dims)) for tensor in config.input] == [("rgb", clip), ("depth", clip)]
     assert [tensor.name for tensor in config.output] == ["logits", "logits_rgb", "logits_depth"]
     assert config.output[0].label_filename == "labels.txt" and config.HasField("dynamic_batching")
-    assert set(config.model_warmup[0].inputs) == {"rgb", "depth"}
+    assert [warmup.batch_size for warmup in config.model_warmup] == [1, 4]  # the largest is tried before anybody asks
+    assert all(set(warmup.inputs) == {"rgb", "depth"} for warmup in config.model_warmup)
     assert (folder / "labels.txt").read_text().splitlines() == ["red", "green", "blue"]
     assert (folder / "1" / "model.onnx").read_bytes() == (bundle.folder / "model.onnx").read_bytes()
 
