@@ -44,15 +44,20 @@ def load_runtime(bundle: Bundle, device: str = "cpu", name: str | None = None, m
     usable = [artifact for artifact in bundle.manifest.artifacts if not reasons[artifact.name]]
     for artifact in sorted(usable, key=lambda artifact: latency_ms(artifact, device)):
         try:
-            runtime = load_artifact(bundle, artifact, device)
-            reasons[artifact.name] = warm_up(bundle, runtime, max_batch)
+            return _load_warm(bundle, artifact, device, max_batch)
         except UserError as error:
             reasons[artifact.name] = str(error)
-        if not reasons[artifact.name]:
-            return runtime
         _logger.warning("%s: %s is left out: %s", bundle.folder, artifact.name, reasons[artifact.name])
     listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
     raise UserError(f"{bundle.folder}: nothing in it runs on {device!r} here ({listed})")
+
+
+def _load_warm(bundle: Bundle, artifact: Artifact, device: str, max_batch: int) -> Runtime:
+    """Return an artifact that was tried; of its own, so that one which fails is not in memory beside the next."""
+    runtime = load_artifact(bundle, artifact, device)
+    if reason := warm_up(bundle, runtime, max_batch):
+        raise UserError(reason)
+    return runtime
 
 
 def home_of(artifact: Artifact) -> str:
