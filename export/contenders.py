@@ -12,7 +12,7 @@ from pathlib import Path
 
 from export.bundle import Bundle, read_bundle
 from export.clips import seeded_inputs
-from export.machine import peak_memory_mb
+from export.machine import be_killed_first, forget_peak_memory, peak_memory_mb
 from export.runtimes import Runtime
 from export.runtimes.loading import home_of, load_artifact
 from preprocess.errors import UserError
@@ -30,13 +30,16 @@ class Contender:
 
     def run(self, batch: int) -> float:
         """Return the seconds that one run on a batch of clips takes."""
-        self._connection.send(batch)
-        return float(_receive(self._connection))
+        return self._ask(batch)
 
     def peak_mb(self) -> float:
-        """Return the most memory that the process has had, in megabytes."""
-        self._connection.send(None)
-        return float(_receive(self._connection))
+        """Return the most memory that the process has had, or has had since this was asked last, in megabytes."""
+        return self._ask(None)
+
+    def _ask(self, question: int | None) -> float:
+        with _told_death(self.name):
+            self._connection.send(question)
+            return _receive(self._connection)
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,8 @@ def contenders(bundle: Bundle, names: Sequence[str]) -> Iterator[list[Contender]
             theirs.close()
             stack.callback(process.join)
             stack.callback(process.terminate)
-            started.append(Contender(name, _receive(ours), ours))
+            with _told_death(name):
+                started.append(Contender(name, _receive(ours), ours))
         yield started
 
 
@@ -80,11 +84,20 @@ def _start(process: BaseProcess) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _receive(connection: Connection) -> float:
+@contextmanager
+def _told_death(name: str) -> Iterator[None]:
+    """Turn the death of the process that runs an artifact into what a user can do about it."""
     try:
-        answer: float | UserError = connection.recv()
-    except EOFError as error:
-        raise UserError("a process that ran an artifact has died; is there enough memory?") from error
+        yield
+    except (EOFError, ConnectionError) as error:
+        raise UserError(
+            f"the process that ran {name} has died, as it does where memory is short; close other programs, or ask for "
+            "fewer clips at a time"
+        ) from error
+
+
+def _receive(connection: Connection) -> float:
+    answer: float | UserError = connection.recv()
     if isinstance(answer, UserError):
         raise answer
     return answer
@@ -100,7 +113,8 @@ def _load(bundle: Bundle, name: str) -> Runtime:
 
 
 def _serve(connection: Connection, folder: Path, name: str) -> None:
-    """Load an artifact, then answer: a number of clips with how long they take, None with the most memory so far."""
+    """Load an artifact, then answer: a number of clips with how long they take, None with the most memory since."""
+    be_killed_first()
     try:
         bundle = read_bundle(folder)
         start = time.perf_counter()
@@ -118,6 +132,7 @@ def _serve(connection: Connection, folder: Path, name: str) -> None:
             return
         if batch is None:
             connection.send(peak_memory_mb())
+            forget_peak_memory()
             continue
         if batch not in inputs:
             inputs[batch] = seeded_inputs(manifest.streams, manifest.clip_spec, batch)

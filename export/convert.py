@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
         raise UserError(
             "--alone needs the streams' heads and clips to try them with; give --data, and no --answer-only"
         )
-    if options.max_batch > MAX_BATCH:
+    if options.max_batch and options.max_batch > MAX_BATCH:
         raise UserError(f"--max-batch {options.max_batch}: graphs take up to {MAX_BATCH} clips at a time")
     calibration = None
     if options.calibration is not None:
@@ -79,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max-drop", type=_points, default=0.5, metavar="POINTS", help="of top-1 on its validation clips (0.5)"
     )
-    parser.add_argument("--max-batch", type=positive, default=8, metavar="N", help="clips at a time (8)")
+    parser.add_argument(
+        "--max-batch", type=positive, metavar="N", help="clips at a time (8, or what half of the memory holds)"
+    )
     parser.add_argument("--answer-only", action="store_true", help="leave out the scores of branches and streams")
     parser.add_argument(
         "--alone",

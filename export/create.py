@@ -5,15 +5,19 @@ from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
+from rich.console import Console
+
 from export.alone import accuracy_alone
-from export.bundle import Bundle, Precision
+from export.bundle import Bundle, Precision, write_manifest
 from export.dataset import check_classes
 from export.describe import describe
 from export.graph import InferenceGraph
+from export.max_batch import choose_max_batch
 from export.onnx import export_onnx
 from export.plan import ExportOptions, wanted
 from export.prove import prove_bundle
 from preprocess.atomic import atomic_folder
+from preprocess.sole_writer import sole_writer
 from training.checkpoint import Checkpoint, load_checkpoint, restore_network
 from training.models.inference import Form
 
@@ -30,17 +34,22 @@ _OF_VOLUMES = {"model.xml", "model-int8.onnx"}
 def create_bundle(source: Path, out: Path, options: ExportOptions) -> Bundle:
     """Write the bundle of the checkpoint in `source` to the folder `out`, atomically.
 
-    Raises `UserError` where an artifact cannot be made, or answers something else than PyTorch; nothing is left then.
+    Says on standard error how many clips at a time it takes. Raises `UserError` where an artifact cannot be made, or
+    answers something else than PyTorch, or where another process writes this bundle; nothing is left then.
     """
     checkpoint = load_checkpoint(source)
     artifacts = wanted(options)
     for data in (options.data, options.calibration.data if options.calibration else None):
         if data is not None:
             check_classes(checkpoint, data)
-    alone = accuracy_alone(checkpoint, options.data, options.alone) if options.alone and options.data else {}
-    with atomic_folder(out) as folder:
+    with sole_writer(out), atomic_folder(out) as folder:
+        alone = accuracy_alone(checkpoint, options.data, options.alone) if options.alone and options.data else {}
         _write_files(folder, {artifact.path for artifact in artifacts}, checkpoint, options)
-        manifest = describe(folder, artifacts, source, checkpoint, options).model_copy(update={"alone": alone})
+        manifest = describe(folder, artifacts, source, checkpoint, options)
+        write_manifest(folder, manifest)  # for the processes that measure
+        max_batch, reason = choose_max_batch(Bundle(folder, manifest), options.max_batch)
+        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(reason)
+        manifest = manifest.model_copy(update={"alone": alone, "max_batch": max_batch})
         bundle = prove_bundle(Bundle(folder, manifest), checkpoint, options.data)
     return Bundle(out, bundle.manifest)
 

@@ -44,7 +44,6 @@ def describe(
             TensorInfo(name=head, dtype="float32", shape=("batch", len(scores)), meaning=_MEANINGS[head])
             for head, scores in check.items()
         ),
-        max_batch=options.max_batch,
         check=check,
         trained_on=checkpoint.trained_on,
         files=describe_files(folder),

@@ -24,6 +24,7 @@ from export.bundle import (
 )
 from preprocess.atomic import atomic_file
 from preprocess.errors import reason_of
+from preprocess.sole_writer import sole_writer
 
 # In tables, in what is packed, or in how; and names that no file can have.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, LookupError, RuntimeError, ValueError)
@@ -93,7 +94,11 @@ def pack_bundle(bundle: Bundle, out: Path) -> None:
     names = [MANIFEST_NAME, *(file.path for file in bundle.manifest.files)]
     if (bundle.folder / SIGNATURE_NAME).exists():
         names.append(SIGNATURE_NAME)
-    with atomic_file(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+    with (
+        sole_writer(out),
+        atomic_file(out) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
+    ):
         for name in names:
             with (bundle.folder / name).open("rb") as source, archive.open(name, "w", force_zip64=True) as member:
                 shutil.copyfileobj(source, member, 1 << 20)

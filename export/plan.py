@@ -41,7 +41,8 @@ class ExportOptions:
     """What a bundle is to hold; `data` is a processed data set with real clips to compare on.
 
     Without formats it holds what this machine can run. TensorRT is made where it is named, too: its engines are built
-    on the machine that runs them. Of a fusion network, the streams in `alone` may come without the other.
+    on the machine that runs them. Of a fusion network, the streams in `alone` may come without the other. Without
+    `max_batch` memory decides.
     """
 
     name: str = "motion"
@@ -50,7 +51,7 @@ class ExportOptions:
     data: Path | None = None
     answer_only: bool = False
     alone: Sequence[Stream] = ()
-    max_batch: int = 8
+    max_batch: int | None = None
     calibration: Calibration | None = None
 
 

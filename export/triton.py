@@ -3,6 +3,7 @@
 import argparse
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from export.plan import NAME
 from preprocess.atomic import atomic_folder
 from preprocess.errors import UserError
 from preprocess.options import positive
+from preprocess.sole_writer import sole_writer
 
 _BACKENDS = ("onnxruntime", "openvino")  # Triton's names of them are the bundle's
 _TYPES = {"uint8": "TYPE_UINT8", "float32": "TYPE_FP32"}
@@ -29,13 +31,7 @@ max_batch_size: {max_batch}
 dynamic_batching {{
   max_queue_delay_microseconds: {delay}
 }}
-model_warmup [
-  {{
-    name: "one clip"
-    batch_size: 1
-{warmup}
-  }}
-]
+{warmups}
 parameters {{ key: "temperature" value {{ string_value: "{temperature}" }} }}
 parameters {{ key: "clip_spec" value {{ string_value: {clip_spec} }} }}
 """
@@ -75,7 +71,7 @@ def write_model(bundle: Bundle, artifact: Artifact, repository: Path, max_batch:
             raise BundleError(f"{bundle.folder}: {name!r} cannot name a folder; export it with another --name")
     if folder.exists() and not (folder / "config.pbtxt").is_file():
         raise UserError(f"{folder}: exists and is no model of Triton's; choose another --out")
-    with atomic_folder(folder) as temporary:
+    with sole_writer(folder), atomic_folder(folder) as temporary:
         version = temporary / bundle.manifest.version
         version.mkdir()
         for file in bundle.files_of(artifact):
@@ -97,13 +93,18 @@ def config(bundle: Bundle, artifact: Artifact, max_batch: int) -> str:
         max_batch=max_batch,
         tensors="\n".join(tensors),
         delay=_MAX_DELAY_US,
-        warmup="\n".join(
-            f"    inputs {{ key: {json.dumps(tensor.name)} value {{ {_kind(tensor)} zero_data: true }} }}"
-            for tensor in manifest.inputs
-        ),
+        warmups="\n".join(_warmup(manifest.inputs, batch) for batch in sorted({1, max_batch})),
         temperature=manifest.temperature,
         clip_spec=json.dumps(manifest.clip_spec.model_dump_json()),
     )
+
+
+def _warmup(inputs: Sequence[TensorInfo], batch: int) -> str:
+    """Return how Triton tries a batch of so many clips before it says that the model is ready."""
+    tensors = " ".join(
+        f"inputs {{ key: {json.dumps(tensor.name)} value {{ {_kind(tensor)} zero_data: true }} }}" for tensor in inputs
+    )
+    return f'model_warmup {{ name: "batch of {batch}" batch_size: {batch} {tensors} }}'
 
 
 def _tensor(kind: str, tensor: TensorInfo) -> str:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,23 @@ def remove_leftovers(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
+
+
+def remove_leftovers_of(final: Path) -> None:
+    """Remove what killed processes left beside a file or folder that they wrote; nobody may be writing it.
+
+    A folder that one of them was just replacing comes back where nothing has taken its place.
+    """
+    name = rf"\.{re.escape(final.stem)}\.\d+\.tmp{re.escape(final.suffix)}(\.old)?"
+    left = [path for path in final.parent.iterdir() if re.fullmatch(name, path.name)]
+    replaced = [path for path in left if path.name.endswith(".old")]
+    if replaced and not final.exists():
+        max(replaced, key=lambda path: path.stat().st_mtime).rename(final)
+    for path in left:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

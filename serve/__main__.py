@@ -16,7 +16,10 @@ _log = logging.getLogger("serve")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until Ctrl-C or SIGTERM, and then until the requests at work have ended; returns 0."""
+    """Serve until Ctrl-C or SIGTERM, and then until the requests at work have ended.
+
+    Returns 0; 1 when the service ended by itself, because a part of it could not be kept running.
+    """
     options = vars(_parser().parse_args(arguments))
     command = options.pop("command")
     settings = read_settings(options)
@@ -35,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     _log.info("open %s, or %s/docs; Ctrl-C stops", address, address)
     with traces:
         DrainingServer(app).run(sockets=[listener])
-    return 0
+    return int(app.state.service.supervisor.has_given_up)
 
 
 def _described(model: ServedModel) -> str:

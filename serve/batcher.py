@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import math
 import time
 from collections import Counter, deque
@@ -18,6 +19,8 @@ from serve.models import ServedModel
 
 Clips = Mapping[Stream, NDArray[np.uint8]]
 Outputs = dict[str, NDArray[np.float32]]
+
+_log = logging.getLogger("serve")
 
 
 class TooLateError(Exception):
@@ -84,7 +87,7 @@ class Batcher:
                 self._waiting.remove(waiting)
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled; raises where its thread takes no work, and can be called again then."""
         # A thread of its own: in the common pool the network would wait behind files that are put down.
         with ThreadPoolExecutor(1, "network") as thread:
             while True:
@@ -96,8 +99,11 @@ class Batcher:
         batch = self._next_batch()
         for item in batch:
             self._waiting.remove(item)
-        if batch := self._in_time(batch):
-            await self._compute(batch, thread)
+        try:
+            if in_time := self._in_time(batch):
+                await self._compute(in_time, thread)
+        finally:
+            _fail(batch, RuntimeError("what computes clips has failed"))
 
     def _seconds(self, model: ServedModel, num_clips: int) -> float:
         """Return how long so many clips are expected to take, in batches as large as may be."""
@@ -138,33 +144,43 @@ class Batcher:
         return [item for item in batch if not item.answer.done()]
 
     async def _compute(self, batch: list[_Waiting], thread: ThreadPoolExecutor) -> None:
+        """Answer a batch, with the reason where it fails; raises where the thread does not even take it."""
         model, size, start = batch[0].model, len(batch), time.perf_counter()
+        work = asyncio.get_running_loop().run_in_executor(thread, _infer, model, [item.clips for item in batch])
         self._busy_until = start + model.pace.seconds(size)
         try:
-            clips = [item.clips for item in batch]
-            outputs = await asyncio.get_running_loop().run_in_executor(thread, _infer, model, clips)
-        except Exception as error:  # a runtime's errors have no common type; each waiting request reports this one
-            model.statistics.note_failure(size, time.perf_counter() - start)
-            for item in batch:
+            outputs = await work
+            seconds = time.perf_counter() - start
+            self._observe(model, size)
+            model.pace.note(size, seconds)
+            model.statistics.note_batch([start - item.since for item in batch], seconds)
+            for row, item in enumerate(batch):
                 if not item.answer.done():
-                    item.answer.set_exception(error)
-            return
+                    own = {name: values[row] for name, values in outputs.items()}
+                    item.answer.set_result(Inferred(own, (start - item.since) * 1000, seconds * 1000))
+        except Exception as error:  # a runtime's errors have no common type; each waiting request reports this one
+            _log.exception("%d clips of %s %s could not be computed", size, model.name, model.version)
+            model.statistics.note_failure(size, time.perf_counter() - start)
+            _fail(batch, error)
         finally:
             self._busy_until = 0.0
-        seconds = time.perf_counter() - start
-        self._observe(model, size)
-        model.pace.note(size, seconds)
-        model.statistics.note_batch([start - item.since for item in batch], seconds)
-        for row, item in enumerate(batch):
-            if not item.answer.done():
-                own = {name: values[row] for name, values in outputs.items()}
-                item.answer.set_result(Inferred(own, (start - item.since) * 1000, seconds * 1000))
+
+
+def _fail(batch: list[_Waiting], error: Exception) -> None:
+    """Tell the clips of a batch that have no answer yet why they get none."""
+    for item in batch:
+        if not item.answer.done():
+            item.answer.set_exception(error)
 
 
 def _infer(model: ServedModel, batch: list[Clips]) -> Outputs:
     # In a thread, with the copying: tens of megabytes a clip must not keep the service from answering.
     stacked: dict[str, NDArray[np.uint8]] = {stream: _stack([clips[stream] for clips in batch]) for stream in batch[0]}
-    return dict(model.runtime.infer(stacked))
+    outputs = dict(model.runtime.infer(stacked))
+    for tensor in model.bundle.manifest.outputs:
+        if (num_rows := len(outputs.get(tensor.name, ()))) != len(batch):
+            raise ValueError(f"the runtime gave {num_rows} rows of {tensor.name} for {len(batch)} clips")
+    return outputs
 
 
 def _stack(clips: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from starlette.requests import Request
 
 from serve.errors import ServiceError
+from serve.supervisor import log_failure
 
 HEADER = "X-Request-Timeout"
 
@@ -42,7 +43,8 @@ async def while_connected(request: Request) -> AsyncIterator[None]:
         is_gone = True
         task.cancel()
 
-    watcher = asyncio.create_task(watch())
+    watcher = asyncio.create_task(watch(), name="the watch for a closed connection")
+    watcher.add_done_callback(log_failure)
     try:
         yield
     except asyncio.CancelledError:

@@ -1,10 +1,14 @@
 """The models that the settings name, loaded."""
 
+import logging
+
 from export.pack import open_bundle
 from export.runtimes.loading import load_runtime
 from serve.models import ServedModel
 from serve.repository import Place, Repository, many_bundles, one_bundle
 from serve.settings import Settings
+
+_log = logging.getLogger("serve")
 
 
 def load_models(settings: Settings) -> Repository:
@@ -12,7 +16,9 @@ def load_models(settings: Settings) -> Repository:
 
     def load(place: Place) -> ServedModel:
         with open_bundle(place.path, settings.require_signature) as bundle:
-            runtime = load_runtime(bundle, settings.device, settings.artifact)
+            max_batch = min(settings.max_batch, bundle.manifest.max_batch)
+            _log.info("loading %s %s, and trying %d clips at a time", place.name, place.version, max_batch)
+            runtime = load_runtime(bundle, settings.device, settings.artifact, max_batch)
         return ServedModel(place.name, place.version, bundle, runtime)
 
     if settings.models is not None:

@@ -1,9 +1,12 @@
 """What the service writes to its log: lines for people at a terminal, or JSON for programs that collect it."""
 
 import logging
+import threading
 from typing import Literal
 
 from pythonjsonlogger.json import JsonFormatter
+
+from serve.supervisor import log_failed_thread
 
 LogFormat = Literal["text", "json"]
 
@@ -20,3 +23,4 @@ def set_up_logging(log_format: LogFormat) -> None:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("serve").setLevel(logging.INFO)
+    threading.excepthook = log_failed_thread

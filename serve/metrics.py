@@ -50,6 +50,13 @@ class Metrics:
             "rgbd_motion_refusals", "Requests that were refused, by their error.", ["error"], registry=self._registry
         )
 
+        self._failures = Counter(
+            "rgbd_motion_worker_failures",
+            "Failures of what works behind the requests.",
+            ["worker"],
+            registry=self._registry,
+        )
+
     def watch(self, name: str, meaning: str, value: Callable[[], float]) -> None:
         """Report a value as it is whenever somebody asks."""
         Gauge(f"rgbd_motion_{name}", meaning, registry=self._registry).set_function(value)
@@ -62,6 +69,10 @@ class Metrics:
     def count_batch(self, model: ServedModel, num_clips: int) -> None:
         """Count a run of the network."""
         self._batches.labels(model.name).observe(num_clips)
+
+    def count_failure(self, worker: str) -> None:
+        """Count a failure of what works behind the requests."""
+        self._failures.labels(worker).inc()
 
     def count_refusal(self, error: str) -> None:
         """Count a request that was not answered, by the word of its problem."""

@@ -39,12 +39,13 @@ class DrainingServer(uvicorn.Server):
         self.should_exit = self._drained_by < math.inf
         self._drained_by = time.monotonic() + self._service.settings.drain_s
         # A signal comes in the middle of anything: what has to do with the event loop is done by the loop.
-        asyncio.get_running_loop().call_soon_threadsafe(self._service.drain)
+        asyncio.get_running_loop().call_soon_threadsafe(self._service.drain, self._service.settings.drain_s)
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether it is time to close; asked ten times a second."""
-        is_drained = self._service.is_draining and self._service.is_idle
-        return await super().on_tick(counter) or is_drained or time.monotonic() > self._drained_by
+        service = self._service
+        is_over = (service.is_draining and service.is_idle) or service.supervisor.has_given_up
+        return await super().on_tick(counter) or is_over or time.monotonic() > self._drained_by
 
 
 class PatientProtocol(H11Protocol):

@@ -5,7 +5,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
@@ -24,6 +24,7 @@ from serve.models import ServedModel
 from serve.parcel import Facts, Parcel
 from serve.repository import Repository
 from serve.settings import Settings
+from serve.supervisor import Supervisor
 from serve.tracing import tracer
 from serve.workers import Decoders
 
@@ -63,6 +64,7 @@ class Service:
         self._decoders = Decoders(settings.num_decoders, settings.decoder_memory_mb, settings.decoder_cpu_s)
         self.metrics = Metrics(lambda: models.ready, settings.max_batch)
         self._batcher = Batcher(settings.max_batch, settings.max_delay_ms / 1000, self.metrics.count_batch)
+        self.supervisor = Supervisor(self.metrics.count_failure, on_give_up=lambda: self.drain(0.0))
         self._admitted: set[Admission] = set()
         self._started_at = time.monotonic()
         self._one_explanation = asyncio.Lock()  # each takes as much as dozens of clips
@@ -73,14 +75,13 @@ class Service:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Work while the block runs."""
+        workers = {"network": self._batcher.run}
+        workers |= {f"decoder {number}": self._decoders.keep_ready for number in range(self.settings.num_decoders)}
         self._decoders.start()
-        worker = asyncio.create_task(self._batcher.run())
         try:
-            yield
+            async with self.supervisor.running(workers):
+                yield
         finally:
-            worker.cancel()
-            with suppress(asyncio.CancelledError):
-                await worker
             self._decoders.close()
 
     @property
@@ -98,10 +99,10 @@ class Service:
         """MiB of the process, without its decoders."""
         return psutil.Process().memory_info().rss >> 20
 
-    def drain(self) -> None:
-        """From now on send new requests away; those at work end within `drain_s`."""
+    def drain(self, within_s: float) -> None:
+        """From now on send new requests away; those at work have so many seconds, and get 504 then."""
         self.is_draining = True
-        end = asyncio.get_running_loop().time() + self.settings.drain_s
+        end = asyncio.get_running_loop().time() + within_s
         for admission in self._admitted:
             if not admission.timer.expired():
                 admission.timer.reschedule(min(admission.deadline, end))
@@ -117,14 +118,18 @@ class Service:
         return self.num_requests == 0
 
     def check_ready(self) -> None:
-        """Raise 503 when no new request is taken."""
+        """Raise 503 when no new request is taken, or none would be answered at the moment."""
+        self.supervisor.check_working()
+        self._check_draining()
+
+    def _check_draining(self) -> None:
         if self.is_draining:
             detail = "the service is being stopped; ask again when it, or another one, has started"
             raise ServiceError(HTTPStatus.SERVICE_UNAVAILABLE, "draining", detail)
 
     def check_room(self) -> None:
         """Raise 503 when the service is being stopped, 429 when there are too many requests."""
-        self.check_ready()
+        self._check_draining()  # while a worker is started again, requests wait
         if self.num_requests >= self.settings.max_requests:
             raise ServiceError(
                 HTTPStatus.TOO_MANY_REQUESTS,

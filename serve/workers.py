@@ -27,10 +27,15 @@ Argument = TypeVar("Argument")
 
 _PIPE_BYTES = 1 << 20  # what Linux allows everybody
 _NICE = 5  # below the network, which all wait for: its threads wait for each other, and one that is held up holds all
+_START_S = 60  # until a process must say that it is ready: it imports for a second or two
+_READY = b"ready"
 _CALLS = 500  # of one process: what decoders leak, and what a file may have done to one, ends with it
 
 # A spawned process inherits no lock and no socket of the service.
 _SPAWN = multiprocessing.get_context("spawn")
+
+# What comes of a process that has died, or that a file has taken over.
+_CRASHES = (EOFError, OSError, ValueError, BufferTooShort)
 
 
 class Decoders:
@@ -38,14 +43,29 @@ class Decoders:
 
     def __init__(self, num_processes: int, memory_mb: int, cpu_s: int) -> None:
         self._all = [_Decoder(memory_mb, cpu_s) for _ in range(num_processes)]
-        self._idle: asyncio.Queue[_Decoder] = asyncio.Queue()
+        self._idle: asyncio.Queue[_Decoder] = asyncio.Queue()  # ready for calls, but for those that died meanwhile
+        self._unready: asyncio.Queue[_Decoder] = asyncio.Queue()
         self._threads = ThreadPoolExecutor(num_processes, "decoder")  # each waits for one process
-        self._is_closed = False
 
     def start(self) -> None:
-        """Start all processes."""
+        """Start all processes; `keep_ready` has them take calls."""
         for decoder in self._all:
             decoder.start()
+            self._unready.put_nowait(decoder)
+
+    async def keep_ready(self) -> None:
+        """Put new processes in the places of those that died or have done their share, one after the other.
+
+        Works until cancelled; several calls work side by side. Raises `RuntimeError` or `OSError` where a process
+        cannot be started, and can be called again then.
+        """
+        while True:
+            decoder = await self._unready.get()
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._threads, decoder.make_ready)
+            except BaseException:
+                self._unready.put_nowait(decoder)
+                raise
             self._idle.put_nowait(decoder)
 
     async def run(
@@ -56,8 +76,13 @@ class Decoders:
         Its facts must be of this kind. Raises the `MediaError` that the function raises, and `ServiceError` when the
         process dies, or answers nonsense.
         """
-        decoder = await self._idle.get()
-        work = asyncio.get_running_loop().run_in_executor(self._threads, decoder.call, function, kind, argument)
+        while (decoder := await self._idle.get()).is_worn:  # the system may have killed it: no upload is to blame
+            self._unready.put_nowait(decoder)
+        try:
+            work = asyncio.get_running_loop().run_in_executor(self._threads, decoder.call, function, kind, argument)
+        except BaseException:
+            self._idle.put_nowait(decoder)
+            raise
         # Shielded: a decoder is idle when it has answered or died, whether or not anybody still waits for it.
         work.add_done_callback(lambda done: self._release(decoder, done))
         try:
@@ -68,16 +93,11 @@ class Decoders:
             raise
 
     def _release(self, decoder: "_Decoder", work: asyncio.Future[Parcel[Facts]]) -> None:
+        (self._unready if decoder.is_worn else self._idle).put_nowait(decoder)
         work.exception()  # looked at: asyncio reports what nobody looks at, and who asked may be gone
-        if decoder.is_worn and not self._is_closed:
-            renewal = asyncio.get_running_loop().run_in_executor(self._threads, decoder.renew)
-            renewal.add_done_callback(lambda _: self._idle.put_nowait(decoder))
-        else:
-            self._idle.put_nowait(decoder)
 
     def close(self) -> None:
         """End all processes."""
-        self._is_closed = True
         for decoder in self._all:
             decoder.kill()
         self._threads.shutdown()
@@ -109,14 +129,16 @@ class _Decoder:
         self, function: Callable[[Argument], Parcel[Facts]], kind: type[Facts], argument: Argument
     ) -> Parcel[Facts]:
         """Return `function(argument)`; raises as `Decoders.run` does."""
-        if not self._process.is_alive():  # the system may have killed it while it was idle: nobody's upload is to blame
-            self.renew()
         self._num_calls += 1
         try:
             self._calls.send((function, argument))
             return receive_parcel(self._answers, kind)
-        except (EOFError, OSError, ValueError, BufferTooShort) as error:
-            self._end()
+        except MediaError:
+            raise
+        except BaseException as error:
+            self._end()  # half of its answer may still be in the pipe
+            if not isinstance(error, _CRASHES):
+                raise
             raise ServiceError(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
                 "decoder_crashed",
@@ -125,13 +147,19 @@ class _Decoder:
 
     @property
     def is_worn(self) -> bool:
-        """Whether the process has done its share, or was killed."""
-        return self._num_calls >= _CALLS
+        """Whether the process has done its share, or has died."""
+        return self._num_calls >= _CALLS or not self._process.is_alive()
 
-    def renew(self) -> None:
-        """Put a new process in the place of this one."""
+    def make_ready(self) -> None:
+        """Return when a process is ready for calls, a new one where this one is worn; raises where it is not soon."""
+        if self.is_worn:
+            self._end()
+            self.start()
+        with contextlib.suppress(EOFError, OSError):
+            if self._answers.poll(_START_S) and self._answers.recv_bytes() == _READY:
+                return
         self._end()
-        self.start()
+        raise RuntimeError(f"a decoder process was not ready within {_START_S} s, or ended ({self._process.exitcode})")
 
     def kill(self) -> None:
         """Kill the process, which may seem alive for a moment yet."""
@@ -153,6 +181,7 @@ def _serve_calls(calls: Connection, answers: Connection, memory_mb: int, cpu_s: 
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     cv2.setNumThreads(1)  # the processes are the parallelism
     _silence_libraries()
+    answers.send_bytes(_READY)
     with contextlib.suppress(EOFError):
         while True:
             _serve_call(calls, answers, cpu_s)

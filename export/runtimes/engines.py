@@ -4,16 +4,22 @@ import hashlib
 import logging
 import os
 import re
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import tensorrt as trt
 
 from preprocess.atomic import atomic_file
 from preprocess.errors import UserError
+from preprocess.lock import LockedError
+from preprocess.sole_writer import sole_writer
 
 _logger = logging.getLogger(__name__)
 _log = trt.Logger(trt.Logger.WARNING)
 
+_WAIT_S = 0.5  # before asking again whether another process has built an engine
 _USUAL_BATCH = 4  # what kernels are chosen for, where more is allowed
 
 
@@ -29,8 +35,23 @@ def engine_file(path: Path, precision: str, max_batch: int, gpu: str, folder: Pa
     plan = (folder or cache_folder()) / f"{machine}-{trt.__version__}-{precision}-{max_batch}-{digest}.plan"
     if not plan.exists():
         _logger.warning("building a TensorRT engine of %s for %s; this takes minutes, once", path, gpu)
-        build_engine(path, plan, max_batch, timing_cache=cache_folder() / f"{machine}-{trt.__version__}.timing")
+        with _turn(plan):
+            if not plan.exists():  # another process may have built it meanwhile
+                build_engine(path, plan, max_batch, timing_cache=cache_folder() / f"{machine}-{trt.__version__}.timing")
     return plan
+
+
+@contextmanager
+def _turn(file: Path) -> Iterator[None]:
+    """Be the only one that writes a file of the cache, after whoever is at it."""
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(sole_writer(file))
+                break
+            except LockedError:
+                time.sleep(_WAIT_S)
+        yield
 
 
 def build_engine(path: Path, plan: Path, max_batch: int, timing_cache: Path | None = None) -> None:
@@ -62,7 +83,7 @@ def build_engine(path: Path, plan: Path, max_batch: int, timing_cache: Path | No
     with atomic_file(plan) as temporary:
         temporary.write_bytes(engine)
     if timing_cache is not None:
-        with atomic_file(timing_cache) as temporary:
+        with _turn(timing_cache), atomic_file(timing_cache) as temporary:
             temporary.write_bytes(config.get_timing_cache().serialize())
 
 

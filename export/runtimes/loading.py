@@ -24,34 +24,40 @@ MAX_RELATIVE_DIFFERENCE = 0.5
 _logger = logging.getLogger(__name__)
 
 
-def load_runtime(bundle: Bundle, device: str = "cpu", name: str | None = None) -> Runtime:
+def load_runtime(bundle: Bundle, device: str = "cpu", name: str | None = None, max_batch: int = 1) -> Runtime:
     """Return an artifact of the bundle, ready to run on one of `DEVICES`.
 
     It is the one of this name, or else the fastest, as it was measured on such a device, of those that this machine can
-    run. It has answered the bundle's seeded clip as PyTorch did: some processors and drivers return garbage for some
-    layers. Raises `UserError` when nothing is left, or not the one that is named.
+    run. It has answered the bundle's seeded clip as PyTorch did, alone and `max_batch` times in a batch: some
+    processors and drivers return garbage for some layers, and what memory does not hold should fail now. Raises
+    `UserError` when nothing is left, or not the one that is named.
     """
     if name is not None:
         artifact = bundle.artifact(name)
         if reason := why_not(artifact, device):
             raise UserError(f"{bundle.folder}: {name} cannot run here: {reason}")
         runtime = load_artifact(bundle, artifact, device)
-        if reason := warm_up(bundle, runtime):
+        if reason := warm_up(bundle, runtime, max_batch):
             raise UserError(f"{bundle.folder}: {name} cannot be trusted here: {reason}; choose another artifact")
         return runtime
     reasons = {artifact.name: why_not(artifact, device) for artifact in bundle.manifest.artifacts}
     usable = [artifact for artifact in bundle.manifest.artifacts if not reasons[artifact.name]]
     for artifact in sorted(usable, key=lambda artifact: latency_ms(artifact, device)):
         try:
-            runtime = load_artifact(bundle, artifact, device)
-            reasons[artifact.name] = warm_up(bundle, runtime)
+            return _load_warm(bundle, artifact, device, max_batch)
         except UserError as error:
             reasons[artifact.name] = str(error)
-        if not reasons[artifact.name]:
-            return runtime
         _logger.warning("%s: %s is left out: %s", bundle.folder, artifact.name, reasons[artifact.name])
     listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
     raise UserError(f"{bundle.folder}: nothing in it runs on {device!r} here ({listed})")
+
+
+def _load_warm(bundle: Bundle, artifact: Artifact, device: str, max_batch: int) -> Runtime:
+    """Return an artifact that was tried; of its own, so that one which fails is not in memory beside the next."""
+    runtime = load_artifact(bundle, artifact, device)
+    if reason := warm_up(bundle, runtime, max_batch):
+        raise UserError(reason)
+    return runtime
 
 
 def home_of(artifact: Artifact) -> str:
@@ -98,16 +104,29 @@ def load_file(path: Path, artifact: Artifact, device: str, max_batch: int, engin
     return OnnxRuntime(path, device)
 
 
-def warm_up(bundle: Bundle, runtime: Runtime) -> str | None:
-    """Run one clip, so that the first request finds all allocated; return what is wrong with the answer, or None."""
+def warm_up(bundle: Bundle, runtime: Runtime, max_batch: int) -> str | None:
+    """Run one clip, and a batch as large as may be, so that requests find all allocated.
+
+    Returns what is wrong with the answers, or None.
+    """
+    return _trouble(bundle, runtime, 1) or (_trouble(bundle, runtime, max_batch) if max_batch > 1 else None)
+
+
+def _trouble(bundle: Bundle, runtime: Runtime, batch: int) -> str | None:
+    """Return what is wrong with the answer to a batch of the bundle's known clip, so many times; None if nothing is."""
     manifest = bundle.manifest
-    try:
-        outputs = runtime.infer(seeded_inputs(manifest.streams, manifest.clip_spec, batch=1))
-    except Exception as error:  # a runtime's errors have no common type; such as too little memory on the GPU
-        return f"it cannot run a known clip: {error}"
+    clip = seeded_inputs(manifest.streams, manifest.clip_spec, batch=1)
     expected = np.concatenate(list(manifest.check.values()))
-    actual = np.concatenate([outputs[head][0] for head in manifest.check])
-    difference = float(np.abs(actual - expected).mean() / max(float(expected.std()), 1e-6))
+    try:
+        outputs = runtime.infer({stream: np.repeat(values, batch, axis=0) for stream, values in clip.items()})
+        actual = np.concatenate([outputs[head] for head in manifest.check], axis=1)
+    except Exception as error:  # a runtime's errors have no common type; such as too little memory on the GPU
+        if batch == 1:
+            return f"it cannot run a known clip: {error}"
+        return f"it cannot run {batch} known clips at a time, which a smaller max_batch would not ask for: {error}"
+    if actual.shape != (batch, len(expected)):
+        return f"it answers {batch} known clips with scores of shape {actual.shape}"
+    difference = float(np.abs(actual - expected).mean(axis=1).max() / max(float(expected.std()), 1e-6))
     if difference <= MAX_RELATIVE_DIFFERENCE:
         return None
     return f"its scores of a known clip differ from PyTorch's by {difference:.2g} standard deviations"

@@ -21,14 +21,17 @@ def describe_service() -> ServerMetadata:
 
 
 @router.get("/v2/health/live")
-def live() -> dict[str, bool]:
-    """Answer as long as the process works."""
+def live(service: Answering) -> dict[str, bool]:
+    """Answer 200 as long as the process works: not when a part of it could not be kept running."""
+    service.supervisor.check_alive()
     return {"live": True}
 
 
 @router.get("/v2/health/ready")
 def ready(service: Answering) -> dict[str, bool]:
-    """Answer 200 while clips are taken: not without a model, and not any more when the service is being stopped."""
+    """Answer 200 while clips are taken and answered: not without a model, not while a part of the service has failed
+    and is being started again, and not any more when the service is being stopped.
+    """
     service.check_ready()
     service.models.check_any()
     return {"ready": True}

@@ -33,6 +33,10 @@ _EXAMPLES = {
     "rate_limit": (429, "camera may ask 60 times a minute; come back later"),
     "internal": (500, "the service failed on this request; its log has the reason under this request_id"),
     "draining": (503, "the service is being stopped; ask again when it, or another one, has started"),
+    "worker_failed": (
+        503,
+        "a part of the service has failed (network); it is being started again; its log has the reason",
+    ),
     "no_model": (503, "no model is loaded; come back when the service's owner has loaded one"),
     "loading": (503, "ntu60 is being loaded; come back soon"),
     "overloaded": (503, "12 requests come first, an answer would take 31.0 s, and only 20 s are allowed"),
@@ -86,7 +90,7 @@ def problems(*errors: str, is_protocol: bool = False) -> Responses:
 CLIP_PROBLEMS = problems(*_CLIP)
 EXPLAIN_PROBLEMS = problems(*_CLIP, "unknown_class")
 INFER_PROBLEMS = problems("malformed_tensors", *_BODY, *_WORK, is_protocol=True)
-MODEL_PROBLEMS = problems("unknown_model", "loading", "draining", is_protocol=True)
+MODEL_PROBLEMS = problems("unknown_model", "loading", "draining", "worker_failed", is_protocol=True)
 LOAD_PROBLEMS = problems("unknown_model", "unusable_bundle", "not_admin", *_BODY, is_protocol=True)
 ADMIN_PROBLEMS = problems("not_admin")
-SERVICE_PROBLEMS = problems("draining", "no_model", is_protocol=True)
+SERVICE_PROBLEMS = problems("draining", "worker_failed", "no_model", is_protocol=True)

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -14,7 +16,7 @@ import pytest
 import torch
 
 from export import convert
-from export.bundle import BundleError, read_bundle, write_manifest
+from export.bundle import Bundle, BundleError, read_bundle, write_manifest
 from export.create import create_bundle
 from export.plan import Calibration, ExportOptions, wanted
 from export.prove import prove_bundle
@@ -67,6 +69,14 @@ def test_an_artifact_that_answers_something_else_fails_and_its_figures_stay(fold
     with pytest.raises(UserError, match="its scores differ from PyTorch's"):
         prove_bundle(bundle, source_checkpoint(bundle), None)
     assert read_bundle(tmp_path / "bundle") == bundle
+
+
+def test_a_bundle_of_one_clip_at_a_time_is_not_tried_with_more(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "bundle", tmp_path / "bundle")
+    manifest = read_bundle(tmp_path / "bundle").manifest
+    single = Bundle(tmp_path / "bundle", manifest.model_copy(update={"max_batch": 1}))
+    (artifact,) = prove_bundle(single, source_checkpoint(single), None).manifest.artifacts
+    assert artifact.parity is not None and artifact.parity.num_clips == 1
 
 
 def test_the_benchmark_times_every_artifact_side_by_side(folder: Path, tmp_path: Path) -> None:
@@ -185,14 +195,27 @@ def test_ctrl_c_ends_the_benchmark_without_a_word_of_its_processes(folder: Path)
     assert process.returncode == 130 and "interrupted" in said and "Traceback" not in said
 
 
-def test_a_terminated_export_leaves_nothing_behind(folder: Path, tmp_path: Path) -> None:
-    words = ("--checkpoint", folder / "best.pt", "--out", tmp_path / "bundle")
-    command = [sys.executable, "-m", "export", *map(str, words)]
+@contextmanager
+def export_at_work(checkpoint: Path, out: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start an export, and yield it when it has written a file of its bundle."""
+    command = [sys.executable, "-m", "export", "--checkpoint", str(checkpoint), "--out", str(out)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        assert process.stdout is not None
-        while not list(tmp_path.glob(".bundle*/*")):
+        while not list(out.parent.glob(f".{out.name}.{process.pid}.tmp/*")):
             assert process.poll() is None
             time.sleep(0.01)
+        yield process
+
+
+def test_a_terminated_export_leaves_nothing_behind_nor_what_a_killed_one_left(folder: Path, tmp_path: Path) -> None:
+    checkpoint, out = folder / "best.pt", tmp_path / "bundle"
+    with export_at_work(checkpoint, out) as process:
+        process.send_signal(signal.SIGSTOP)
+        result = run_module("export", "--checkpoint", checkpoint, "--out", out, "--formats", "onnx")
+        assert_refused(result, f"bundle: process {process.pid} on ", "has been writing there since")
+        process.kill()
+    assert {path.name for path in tmp_path.iterdir()} == {f".bundle.{process.pid}.tmp", ".bundle.lock"}
+    with export_at_work(checkpoint, out) as process:
+        assert process.stdout is not None
         process.terminate()
         said = process.stdout.read().decode()
     assert process.returncode == 128 + signal.SIGTERM and "interrupted" in said and "Traceback" not in said

@@ -1,6 +1,7 @@
 """From a checkpoint to a bundle: dynamic batch, parity with PyTorch, hashes, and what a damaged bundle says."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,8 @@ def test_unimodal_bundle(kind: str, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     manifest = read_bundle(tmp_path / "bundle").manifest
     assert manifest.streams == ({"M": "rgb", "K": "depth"}[kind],)
+    assert manifest.max_batch == 8
+    assert re.search(r"up to 8 clips at a time: \S+ takes about 0\.\d GiB for that, and \d+\.\d GiB are", result.stderr)
     assert len(manifest.outputs) == 4
 
 

@@ -1,5 +1,6 @@
 """What is loaded of a bundle, and that nothing is served which answers something else than PyTorch did."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from export.layers import first_difference
 from export.runtimes.loading import load_runtime
 from export.runtimes.openvino import OpenVinoRuntime
 from preprocess.errors import UserError
+from tests.commands import assert_refused, run_module
 from tests.serve.tiny_bundle import SPEC, make_bundle
 
 
@@ -59,6 +61,31 @@ def test_what_breaks_when_it_runs_is_left_out_aloud(bundle: Bundle, caplog: pyte
     onnx.save(graph, bundle.folder / "wrong.onnx")
     assert load_runtime(bundle).info.name == "onnxruntime"
     assert "openvino-fp32 is left out: it cannot run a known clip" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("operator", "constant", "reason"),
+    [
+        ("Reshape", [1, 3], "it cannot run 4 known clips at a time, which a smaller max_batch would not ask for"),
+        ("ReduceMax", [0], r"it answers 4 known clips with scores of shape \(1, 3\)"),
+    ],
+)
+def test_what_cannot_run_the_largest_batch_is_left_out_aloud(
+    operator: str, constant: list[int], reason: str, bundle: Bundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    graph = onnx.load(bundle.folder / "model.onnx")
+    graph.graph.initializer.append(numpy_helper.from_array(np.array(constant), "constant"))
+    graph.graph.node.insert(2, onnx.helper.make_node(operator, ["rgb_mean", "constant"], ["single"]))
+    graph.graph.node[3].input[0] = "single"  # which is right for one clip
+    onnx.save(graph, bundle.folder / "wrong.onnx")
+    assert load_runtime(bundle).info.name == "openvino"
+    assert load_runtime(bundle, max_batch=4).info.name == "onnxruntime"
+    assert re.search(f"openvino-fp32 is left out: {reason}", caplog.text)
+    folder = bundle.folder
+    write_manifest(folder, bundle.manifest.model_copy(update={"files": describe_files(folder)}))
+    words = ("serve", "check", "--bundle", folder, "--artifact", "openvino-fp32")
+    assert_refused(run_module(*words), "openvino-fp32 cannot be trusted here: it ", "4 known clips")
+    assert run_module(*words, "--max-batch", 1).returncode == 0
 
 
 def test_the_fastest_on_such_a_device_is_taken(bundle: Bundle) -> None:

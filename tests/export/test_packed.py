@@ -45,9 +45,11 @@ def rewritten(source: Path, target: Path, **contents: bytes) -> Path:
 
 
 def test_a_packed_bundle_answers_as_its_folder_does(bundle: Path) -> None:
+    bundle.with_name(".bundle.7.tmp.zip").write_bytes(b"half, by one that was killed")
     result = run_module("export", "pack", bundle)
     assert result.returncode == 0, result.stderr
     packed = bundle.with_name("bundle.zip")
+    assert sorted(path.name for path in bundle.parent.iterdir()) == ["bundle", "bundle.zip"]
     clip = np.full((1, *SPEC.shape), (10, 200, 30), np.uint8)
     from_folder, from_zip = (loaded(path).infer({"rgb": clip}) for path in (bundle, packed))
     np.testing.assert_array_equal(from_folder["logits"], from_zip["logits"])

@@ -8,7 +8,9 @@ import ast
 import importlib
 import re
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,6 +30,7 @@ from export.reference import load_reference
 from export.runtimes.loading import load_runtime, why_not
 from export.runtimes.openvino import OpenVinoRuntime, can_compute
 from preprocess.errors import UserError
+from preprocess.sole_writer import sole_writer
 from tests.commands import assert_refused, run_module
 from tests.export.test_export import untrained, write_data
 from tests.serve.tiny_bundle import make_bundle
@@ -178,3 +181,26 @@ def test_engines_are_named_after_all_that_they_depend_on(
         engines.engine_file(other, "fp16", 8, "NVIDIA L4"),
     ]
     assert len({first, *others}) == 4 and all("nvidia-" in plan.name and "-fp16-" in plan.name for plan in others)
+
+
+@pytest.mark.filterwarnings("ignore:.*Timing cache operations are no-ops in TensorRT-RTX:DeprecationWarning")
+def test_an_engine_is_built_by_one_process_at_a_time(
+    engines: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = make_bundle(tmp_path / "rgb", "rgb") / "model.onnx"
+    plan = engines.engine_file(path, "fp16", 8, "NVIDIA L4")
+    engine, size = plan.read_bytes(), plan.stat().st_size
+    plan.unlink()
+    left = plan.with_name(f".{plan.stem}.7.tmp.plan")  # by one that was killed
+    left.write_bytes(engine[:100])
+    assert engines.engine_file(path, "fp16", 8, "NVIDIA L4").stat().st_size == size and not left.exists()
+    plan.unlink()
+    with ThreadPoolExecutor() as threads:
+        with sole_writer(plan):
+            waiting = threads.submit(engines.engine_file, path, "fp16", 8, "NVIDIA L4")
+            time.sleep(1)  # longer than a try takes
+            assert not waiting.done() and not plan.exists()
+            plan.write_bytes(engine[:100])
+        assert waiting.result() == plan and plan.read_bytes() == engine[:100]
+    assert not [file for file in plan.parent.iterdir() if file.name.startswith(".")]

@@ -15,8 +15,10 @@ from tests.serve.tiny_bundle import SPEC, make_bundle
 
 def test_the_configuration_is_what_triton_reads(tmp_path: Path) -> None:
     bundle = read_bundle(make_bundle(tmp_path / "bundle", "rgbd"))
+    (tmp_path / "repository" / ".tiny.7.tmp").mkdir(parents=True)  # by one that was killed
     result = run_module("export", "triton", tmp_path / "bundle", "--out", tmp_path / "repository", "--max-batch", 4)
     assert result.returncode == 0, result.stderr
+    assert [path.name for path in (tmp_path / "repository").iterdir()] == ["tiny"]
     folder = tmp_path / "repository" / "tiny"
     config = text_format.Parse((folder / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
     assert (config.name, config.backend, config.max_batch_size) == ("tiny", "onnxruntime", 4)
@@ -24,7 +26,8 @@ def test_the_configuration_is_what_triton_reads(tmp_path: Path) -> None:
     assert [(tensor.name, list(tensor.dims)) for tensor in config.input] == [("rgb", clip), ("depth", clip)]
     assert [tensor.name for tensor in config.output] == ["logits", "logits_rgb", "logits_depth"]
     assert config.output[0].label_filename == "labels.txt" and config.HasField("dynamic_batching")
-    assert set(config.model_warmup[0].inputs) == {"rgb", "depth"}
+    assert [warmup.batch_size for warmup in config.model_warmup] == [1, 4]  # the largest is tried before anybody asks
+    assert all(set(warmup.inputs) == {"rgb", "depth"} for warmup in config.model_warmup)
     assert (folder / "labels.txt").read_text().splitlines() == ["red", "green", "blue"]
     assert (folder / "1" / "model.onnx").read_bytes() == (bundle.folder / "model.onnx").read_bytes()
 

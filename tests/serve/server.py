@@ -23,18 +23,24 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(bundle: Path | None = None, **settings: object) -> Iterator[RunningServer]:
-    """Serve a bundle, or what the settings say, while the block runs. Ends with SIGTERM, exit 0."""
+def running_server(
+    bundle: Path | None = None, *, broken: str | None = None, exit_code: int = 0, **settings: object
+) -> Iterator[RunningServer]:
+    """Serve a bundle, or what the settings say, while the block runs, perhaps with a part `broken` (`saboteur`).
+
+    Ends with SIGTERM, where it has not ended by itself, and this exit code.
+    """
     settings |= {"port": 0} | ({"bundle": bundle} if bundle else {})
     variables = {f"RGBD_MOTION_{name.upper()}": str(value) for name, value in settings.items()}
-    command = [sys.executable, "-u", "-m", "serve"]
+    module = ["tests.serve.saboteur", broken] if broken else ["serve"]
+    command = [sys.executable, "-u", "-m", *module]
     with NamedTemporaryFile(suffix=".log") as log:
         process = subprocess.Popen(command, stderr=log, env=os.environ | variables)
         path = Path(log.name)
         try:
             yield RunningServer(_address(process, path), process, path)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
+            assert process.wait(30) == exit_code
         finally:
             process.kill()
             process.wait()

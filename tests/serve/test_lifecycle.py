@@ -1,6 +1,7 @@
 """A service under load, beside crashes and hangs, and on its way out."""
 
 import asyncio
+import json
 import os
 import signal
 import time
@@ -172,6 +173,17 @@ def test_a_failure_of_the_network_is_answered_and_survived(tmp_path: Path) -> No
         assert post(server, rgb=dark).status_code == 200
 
 
+def test_an_answer_without_rows_fails_its_request_alone(tmp_path: Path) -> None:
+    bright, dark = (npz([np.full((48, 64, 3), value, np.uint8)] * 4) for value in (200, 0))
+    with running_server(bundle_without_rows_for_bright_clips(tmp_path), deadline_s=10, log_format="json") as server:
+        refused(post(server, rgb=bright), 500, "internal")
+        assert post(server, rgb=dark).status_code == 200
+        assert httpx.get(server.url + "/v2/health/ready").status_code == 200
+        lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    (failure,) = [line for line in lines if "1 clips of tiny 1 could not be computed" in line["message"]]
+    assert failure["level"] == "ERROR" and "0 rows of logits for 1 clips" in failure["exc_info"]
+
+
 def test_of_a_request_that_failed_nothing_more_is_computed(tmp_path: Path) -> None:
     bundle = bundle_that_fails_on_bright_clips(tmp_path)
     bright, dark = (npz([np.full((48, 64, 3), value, np.uint8)] * 32) for value in (200, 0))
@@ -194,19 +206,43 @@ def failed_clips(server: RunningServer) -> int:
 
 def bundle_that_fails_on_bright_clips(folder: Path) -> Path:
     """Return a bundle whose graph takes an element of a row of one, by the darkest pixel."""
+    first = helper.make_tensor("first", TensorProto.INT64, [1, 1], [0])
+    nodes = [
+        helper.make_node("Gather", ["first", "number"], ["zero"], axis=1),
+        helper.make_node("Cast", ["zero"], ["nothing"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["scores", "nothing"], ["logits"]),
+    ]
+    return bundle_by_the_darkest_pixel(folder, [first], nodes)
+
+
+def bundle_without_rows_for_bright_clips(folder: Path) -> Path:
+    """Return a bundle whose graph leaves out as many of its last rows as the darkest pixel says."""
+    nodes = [
+        helper.make_node("Neg", ["number"], ["fewer"]),
+        helper.make_node("Add", ["many", "fewer"], ["end"]),
+        helper.make_node("Unsqueeze", ["end", "first"], ["ends"]),
+        helper.make_node("Slice", ["scores", "first", "ends"], ["logits"]),
+    ]
+    constants = [
+        helper.make_tensor("first", TensorProto.INT64, [1], [0]),
+        helper.make_tensor("many", TensorProto.INT64, [], [8]),
+    ]
+    return bundle_by_the_darkest_pixel(folder, constants, nodes)
+
+
+def bundle_by_the_darkest_pixel(folder: Path, constants: list[onnx.TensorProto], nodes: list[onnx.NodeProto]) -> Path:
+    """Return a bundle whose `logits` are what the nodes make of `scores` and a sixteenth of that pixel: `number`."""
     manifest = read_bundle(make_bundle(folder, "rgb")).manifest
     path = folder / "model.onnx"
     model = onnx.load(str(path))
     model.graph.node[-1].output[0] = "scores"
-    model.graph.initializer.append(helper.make_tensor("first", TensorProto.INT64, [1, 1], [0]))
+    model.graph.initializer.extend(constants)
     model.graph.node.extend(
         [
             helper.make_node("ReduceMin", ["rgb_float"], ["darkest"], keepdims=0),
             helper.make_node("Mul", ["darkest", "scale"], ["sixteenth"]),
             helper.make_node("Cast", ["sixteenth"], ["number"], to=TensorProto.INT64),
-            helper.make_node("Gather", ["first", "number"], ["zero"], axis=1),
-            helper.make_node("Cast", ["zero"], ["nothing"], to=TensorProto.FLOAT),
-            helper.make_node("Add", ["scores", "nothing"], ["logits"]),
+            *nodes,
         ]
     )
     onnx.save(model, str(path))
