@@ -23,12 +23,16 @@ from export.stages import measure_stages
 from preprocess.atomic import atomic_file
 from preprocess.errors import UserError
 from preprocess.options import positive
+from preprocess.overlap import check_apart
 
 
 def main(arguments: list[str]) -> int:
     """Time a bundle; returns the exit code."""
     options = _parser().parse_args(arguments)
     bundle = read_bundle(options.bundle)
+    for option, path in (("--json", options.json), ("--picture", options.picture)):
+        if path is not None:
+            check_apart([path], [bundle.folder], option=option)
     names = _names(bundle, options.runtimes)
     if (largest := max(options.batch)) > bundle.manifest.max_batch:
         raise UserError(

@@ -15,6 +15,7 @@ from export.plan import FORMATS, NAME, PRECISIONS, Calibration, ExportOptions
 from export.tables import artifacts_table
 from preprocess.errors import UserError
 from preprocess.options import positive
+from preprocess.overlap import check_apart
 
 
 def main(arguments: list[str]) -> int:
@@ -22,8 +23,8 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     if options.out.exists() and not (options.out / "bundle.json").is_file():
         raise UserError(f"{options.out}: exists and is not a bundle; choose another --out")
-    if options.out.resolve() in options.checkpoint.resolve().parents:
-        raise UserError(f"--out {options.out}: is replaced, and the checkpoint lies in it; choose another --out")
+    read = [options.checkpoint, options.data, options.calibration]
+    check_apart([options.out], [path for path in read if path is not None])
     if options.alone and (options.data is None or options.answer_only):
         raise UserError(
             "--alone needs the streams' heads and clips to try them with; give --data, and no --answer-only"

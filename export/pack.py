@@ -24,6 +24,7 @@ from export.bundle import (
 )
 from preprocess.atomic import atomic_file
 from preprocess.errors import reason_of
+from preprocess.overlap import check_apart
 from preprocess.sole_writer import sole_writer
 
 # In tables, in what is packed, or in how; and names that no file can have.
@@ -112,6 +113,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     bundle = options.bundle.absolute()  # "." has no name
     out = options.out or bundle.with_name(bundle.name + ".zip")
+    check_apart([out], [bundle])
     pack_bundle(read_bundle(options.bundle), out)
     Console(stderr=True, soft_wrap=True, highlight=False).print(f"{out} ({out.stat().st_size / 1e6:.1f} MB)")
     return 0

@@ -14,6 +14,7 @@ from export.plan import NAME
 from preprocess.atomic import atomic_folder
 from preprocess.errors import UserError
 from preprocess.options import positive
+from preprocess.overlap import check_apart
 from preprocess.sole_writer import sole_writer
 
 _BACKENDS = ("onnxruntime", "openvino")  # Triton's names of them are the bundle's
@@ -49,6 +50,7 @@ def main(arguments: list[str]) -> int:
         max_batch = options.max_batch or bundle.manifest.max_batch
         if max_batch > bundle.manifest.max_batch:
             raise UserError(f"{options.bundle}: was exported for batches of up to {bundle.manifest.max_batch} clips")
+        check_apart([options.out / bundle.manifest.name], [options.bundle])
         folder = write_model(bundle, bundle.artifact(options.artifact), options.out, max_batch)
     Console(stderr=True, soft_wrap=True, highlight=False).print(
         f"tritonserver --model-repository {options.out}: {folder}"

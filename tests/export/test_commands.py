@@ -162,7 +162,7 @@ def test_what_is_named_is_made_or_refused(folder: Path, tmp_path: Path) -> None:
             convert.main([*words, *wrong])
     shutil.copytree(folder / "bundle", tmp_path / "bundle")
     shutil.copy(folder / "best.pt", tmp_path / "bundle")
-    with pytest.raises(UserError, match="the checkpoint lies in it"):
+    with pytest.raises(UserError, match="must not be overwritten"):
         convert.main(["--checkpoint", str(tmp_path / "bundle" / "best.pt"), *words[2:]])
     assert (tmp_path / "bundle" / "best.pt").exists()
 
