@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from ray.cluster_utils import Cluster
 
 from preprocess.errors import UserError
 from preprocess.ray_engine import RayEngine
+from tests.contacts import contacts
 from tests.preprocess.recordings import make_recording
 from tests.preprocess.test_run import start, times_of, wait_until
 
@@ -78,6 +80,16 @@ def test_the_command_goes_on_when_a_node_is_lost(cluster: Cluster, tmp_path: Pat
     assert "40 of 40 clips done" in errors and "Traceback" not in errors
 
 
+def test_a_run_calls_nobody_but_the_cluster(cluster: Cluster, tmp_path: Path) -> None:
+    """The cluster is on this machine. What it says to Ray's makers is decided where it is started."""
+    raw, out, home = (tmp_path / name for name in ("raw", "data", "home"))
+    make_recording(raw)
+    home.mkdir()
+    words = ("--raw", raw, "--out", out, "--engine", "ray", "--address", cluster.address)
+    assert contacts(home, sys.executable, "-m", "preprocess.ntu", *words) == set()
+    assert len(times_of(out)) == 1
+
+
 def test_no_cluster_is_a_clear_error() -> None:
-    with pytest.raises(UserError, match="ray start --head"):
+    with pytest.raises(UserError, match="ray start --head --disable-usage-stats"):
         next(RayEngine("127.0.0.1:1").run(str, [1]))
