@@ -10,6 +10,7 @@ from export.bundle import Artifact, read_bundle, write_manifest
 from preprocess.frames import write_video
 from preprocess.telemetry import switch_off_telemetry
 from tests.contacts import ROOT, contacts
+from tests.e2e.conftest import CHROMIUM
 from tests.serve.conftest import rgb_frames
 from tests.serve.tiny_bundle import make_bundle
 from tests.training.processed import write_clips, write_config
@@ -47,6 +48,15 @@ import nncf, numpy, onnx
 model = onnx.load(sys.argv[1])
 clip = numpy.zeros([1, *(size.dim_value for size in model.graph.input[0].type.tensor_type.shape.dim[1:])], numpy.uint8)
 nncf.quantize(model, nncf.Dataset([{"rgb": clip}]), subset_size=1)
+"""
+
+BROWSING = """
+from playwright.sync_api import sync_playwright
+from tests.e2e.conftest import ARGUMENTS, CHROMIUM
+with sync_playwright() as playwright:
+    page = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS).new_page()
+    page.set_content("<input>")
+    page.wait_for_timeout(5000)
 """
 
 
@@ -113,3 +123,11 @@ def test_training_calls_nobody(home: Path, tmp_path: Path) -> None:
 def test_the_tests_call_nobody(home: Path) -> None:
     """Not even those that import a runtime before anything of ours."""
     assert_silent(home, "-m", "pytest", "--collect-only", "-p", "no:cacheprovider", "tests/export/test_tensorrt.py")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="whom the browser turns to is not tested: no chromium on this machine")
+def test_the_browser_of_the_tests_calls_nobody(home: Path) -> None:
+    """It asks the kernel for a way to an address of IPv6, as each Chromium does, and sends nothing there."""
+    asked = contacts(home, sys.executable, "-c", BROWSING)
+    assert asked <= {"2001:4860:4860::8888:443"}
