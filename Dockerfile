@@ -18,12 +18,16 @@ RUN --mount=type=cache,target=/root/.cache/pip pip install -c constraints.txt ".
 # stand on the same small base. The GPU build is released later than the CPU's, hence a version of its own.
 RUN --mount=type=cache,target=/root/.cache/pip \
     if [ "$RUNTIME" = gpu ]; then pip install -c constraints.txt "onnxruntime-gpu[cuda,cudnn]==1.31.1"; fi
+# OpenVINO reports through this package, and does without it.
+RUN pip uninstall --yes openvino-telemetry
 
 FROM python:3.11-slim
 COPY --from=build /venv /venv
 # ONNX Runtime finds CUDA where the system's linker does.
 RUN find /venv -path '*/nvidia/*' -name lib -type d > /etc/ld.so.conf.d/nvidia.conf && ldconfig \
     && useradd --system --uid 10001 --home-dir /tmp service
+# The service switches it off by itself, too: see docs/serving.md, "Nothing calls home".
+ENV ORT_DISABLE_TELEMETRY=1
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 RGBD_MOTION_LOG_FORMAT=json
 USER service
 WORKDIR /tmp

@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
         check_apart([options.out / bundle.manifest.name], [options.bundle])
         folder = write_model(bundle, bundle.artifact(options.artifact), options.out, max_batch)
     Console(stderr=True, soft_wrap=True, highlight=False).print(
-        f"tritonserver --model-repository {options.out}: {folder}"
+        f"ORT_DISABLE_TELEMETRY=1 tritonserver --model-repository {options.out}: {folder}"
     )
     return 0
 

@@ -40,7 +40,9 @@ class RayEngine:
                 _knock(self._address)
             ray.init(self._address or "auto", log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, RuntimeError, ValueError) as error:
-            raise UserError(f"no Ray cluster {where} ({error}); start one: ray start --head") from error
+            raise UserError(
+                f"no Ray cluster {where} ({error}); start one: ray start --head --disable-usage-stats"
+            ) from error
 
 
 def _knock(address: str) -> None:

@@ -2,9 +2,11 @@
 
 import os
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +16,24 @@ from ray.cluster_utils import Cluster
 from preprocess.errors import UserError
 from preprocess.lock import LockedError
 from preprocess.ray_engine import RayEngine
+from tests.contacts import contacts
 from tests.preprocess.recordings import make_recording
 from tests.preprocess.test_ntu import run
 from tests.preprocess.test_run import start, times_of, wait_until
 
 NUM_JOBS = 24
 pytestmark = pytest.mark.slow
+
+RUNNING = """
+import subprocess, sys, time
+from pathlib import Path
+from tests.preprocess.test_ray_engine import running_cluster
+home, raw, out = map(Path, sys.argv[1:])
+with running_cluster(home) as cluster:
+    command = ("--raw", raw, "--out", out, "--engine", "ray", "--address", cluster.address)
+    subprocess.run([sys.executable, "-m", "preprocess.ntu", *command], check=True)
+    time.sleep(5)  # the head speaks when it has started
+"""
 
 
 @dataclass(frozen=True)
@@ -37,15 +51,28 @@ class SlowJob:
         return number**2
 
 
-@pytest.fixture
-def cluster() -> Iterator[Cluster]:
+@contextmanager
+def running_cluster(home: Path) -> Iterator[Cluster]:
+    """Yield a cluster of one node that keeps to this machine; `home` is its home folder.
+
+    A head whose reports are off still says so to Ray's makers, and asks which cloud it is in where no file tells it.
+    """
+    (home / "ray_bootstrap_config.yaml").write_text("{}")
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_USAGE_STATS_REPORT_URL", "http://127.0.0.1:9")
         quick = {"health_check_period_ms": 500, "health_check_failure_threshold": 2}  # else half a minute passes
         head = {"num_cpus": 1, "env_vars": {"NODE_NAME": "head"}, "_system_config": quick}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         yield cluster
         cluster.shutdown()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    with running_cluster(tmp_path) as cluster:
+        yield cluster
 
 
 def test_losing_a_node_loses_no_job_and_does_none_twice(cluster: Cluster, tmp_path: Path) -> None:
@@ -82,6 +109,14 @@ def test_the_command_goes_on_when_a_node_is_lost(cluster: Cluster, tmp_path: Pat
     assert "40 of 40 clips done" in errors and "Traceback" not in errors
 
 
+def test_a_run_and_its_cluster_call_nobody(tmp_path: Path) -> None:
+    raw, out, home = (tmp_path / name for name in ("raw", "data", "home"))
+    make_recording(raw)
+    home.mkdir()
+    assert contacts(home, sys.executable, "-c", RUNNING, home, raw, out) == set()
+    assert len(times_of(out)) == 1
+
+
 def test_no_cluster_is_a_clear_error() -> None:
-    with pytest.raises(UserError, match="ray start --head"):
+    with pytest.raises(UserError, match="ray start --head --disable-usage-stats"):
         next(RayEngine("127.0.0.1:1").run(str, [1]))
