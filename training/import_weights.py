@@ -26,6 +26,7 @@ from training.checkpoint import (
 from training.config import TrainingConfig
 from training.config_file import load_config
 from training.data import class_names, numbered_classes
+from training.finite import name_not_finite
 from training.models.weights import from_reference, to_reference
 from training.schedule import tau
 
@@ -51,6 +52,8 @@ def import_file(path: Path, config: TrainingConfig) -> tuple[Checkpoint, list[st
     unused = [key for key in state if _UNUSED.search(key)]
     for key in unused:
         del state[key]
+    if names := name_not_finite(state):
+        raise CheckpointError(f"{path}: {names} hold NaN or infinite numbers; give the weights of another epoch")
     num_classes = _num_classes(path, state)
     network_config = config.network.model_copy(update={"recoupling_hidden": _recoupling_hidden(state)})
     config = config.model_copy(update={"network": network_config})

@@ -42,7 +42,8 @@ def _train(config: TrainingConfig, options: argparse.Namespace, process: Process
         if process.speaks:
             if resumed is None:
                 remove_run(config.out)
-            (config.out / "config.yml").write_text(config_yaml(config), encoding="utf-8")
+            changes = resumed.changes if resumed else ()
+            (config.out / "config.yml").write_text(config_yaml(config, changes), encoding="utf-8")
         best = trainer.run()
     display.say(f"best top-1 {best:.1%}; weights in {config.out / 'best.pt'}")
     return 0
