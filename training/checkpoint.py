@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
 from preprocess.appearance import Appearance
@@ -13,12 +13,18 @@ from preprocess.atomic import atomic_file
 from preprocess.datasets import Stream
 from preprocess.errors import UserError
 from training.config import TrainingConfig
+from training.finite import name_not_finite
 from training.models.fusion import FusionNet
 from training.models.unimodal import UnimodalNet
 
+_NOT_FINITE = (
+    "hold NaN or infinite numbers, with which no clip is recognised; give an earlier checkpoint of the run, or train "
+    "again with a lower optimizer.lr"
+)
+
 
 class CheckpointError(UserError):
-    """A checkpoint is missing, damaged, or of another network than the one asked for."""
+    """A checkpoint is missing, damaged, not finite, or of another network than the one asked for."""
 
 
 class Position(BaseModel):
@@ -36,26 +42,33 @@ class Position(BaseModel):
 
 
 class Checkpoint(BaseModel):
-    """Content of a checkpoint file; it loads without running code (`weights_only`)."""
+    """Content of a checkpoint file, all of it finite; it loads without running code (`weights_only`)."""
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 
     format_version: Literal[2] = 2
     config: TrainingConfig  # its `clip` is the ClipSpec of the weights
     class_names: tuple[str, ...]
     position: Position
-    tau: float  # the heads' temperature that the weights were evaluated with
-    temperature: float = 1.0  # of calibration, fitted on the validation clips: scores are divided by it
+    tau: float = Field(gt=0)  # the heads' temperature that the weights were evaluated with
+    temperature: float = Field(1.0, gt=0)  # of calibration, fitted on the validation clips: scores are divided by it
     trained_on: dict[Stream, Appearance] = {}  # what the training clips look like; not known of imported weights
     metrics: dict[str, float]
     model: dict[str, Tensor]
     averaged: dict[str, Tensor] | None = None  # weights averaged over steps
     use_averaged: bool = False  # they answered better
     training: dict[str, Any] = {}  # optimizer, scaler, learning rate, evaluations so far; empty in imported files
+    changes: tuple[str, ...] = ()  # of settings, on going on: when, from what, to what
+
+    def not_finite(self) -> str:
+        """Return the names of what holds NaN or an infinite number, "" where nothing does."""
+        return name_not_finite({"model": self.model, "averaged": self.averaged, "training": self.training})
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write `checkpoint` atomically."""
+    """Write `checkpoint` atomically; raises `CheckpointError` where it is not finite, or there is no room."""
+    if names := checkpoint.not_finite():
+        raise CheckpointError(f"{path}: is left as it was, because {names} to be written are not finite; train anew")
     tensors = {"model", "averaged", "training"}
     content = checkpoint.model_dump(exclude={"config", "position", *tensors})
     content |= {
@@ -75,19 +88,24 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Return the checkpoint in `path`, on the CPU; raises `CheckpointError` when it is none of ours."""
+    """Return the checkpoint in `path`, on the CPU; raises `CheckpointError` when it is none of ours, or not finite."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        return Checkpoint.model_validate(content)
+        checkpoint = Checkpoint.model_validate(content)
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}); give a file that training wrote") from error
     except ValidationError as error:
         keys = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
+        if all(problem["type"] == "finite_number" for problem in error.errors()):
+            raise CheckpointError(f"{path}: {keys} {_NOT_FINITE}") from error
         raise CheckpointError(f"{path}: is a checkpoint of another version (see: {keys}); train again") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
         # OSError: torch seeks before the beginning of a file that was cut off. What torch says of files that are not
         # its own is advice to load them unsafely.
         raise CheckpointError(f"{path}: is not a checkpoint, or damaged; copy it again, or train again") from error
+    if names := checkpoint.not_finite():
+        raise CheckpointError(f"{path}: {names} {_NOT_FINITE}")
+    return checkpoint
 
 
 def build_network(config: TrainingConfig, num_classes: int) -> UnimodalNet | FusionNet:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 
 from preprocess.clip import ClipSpec
 from preprocess.datasets import DATASETS
@@ -14,9 +14,9 @@ Stream = Literal["rgb", "depth"]
 
 
 class Section(BaseModel):
-    """Part of the configuration: unknown keys are refused, values do not change."""
+    """Part of the configuration: unknown keys are refused, numbers are finite, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataConfig(Section):
@@ -73,7 +73,9 @@ class ScheduleConfig(Section):
     patience: int = Field(4, ge=0, description="of plateau: evaluations without a better top-1 before the rate falls")
     step_epochs: int = Field(30, ge=1, description="of step: epochs from one fall to the next")
     factor: float = Field(0.1, gt=0, lt=1, description="of plateau and step: what the rate is multiplied by")
-    tau: tuple[float, float] = Field((0.04, 0.07), description="the heads' temperature goes from the first ...")
+    tau: tuple[PositiveFloat, PositiveFloat] = Field(
+        (0.04, 0.07), description="the heads' temperature goes from the first ..."
+    )
     tau_epochs: int = Field(30, ge=1, description="... to the second in so many epochs, then stays")
     evaluate_every: int = Field(1, ge=1, description="epochs; the last one is always evaluated")
 

@@ -40,9 +40,12 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
         raise ConfigError(f"{path}: " + "; ".join(_explain(dict(problem)) for problem in error.errors())) from error
 
 
-def config_yaml(config: TrainingConfig) -> str:
-    """Return a configuration as YAML with every key, each explained; `load_config` gives the same back."""
-    lines = _commented(config, indent="")
+def config_yaml(config: TrainingConfig, changes: Sequence[str] = ()) -> str:
+    """Return a configuration as YAML with every key, each explained; `load_config` gives the same back.
+
+    `changes` of a run's settings, which the configuration holds as they are now, are comments at its beginning.
+    """
+    lines = [*(f"# changed {change}" for change in changes), *_commented(config, indent="")]
     return "\n".join(lines) + "\n"
 
 

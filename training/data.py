@@ -1,10 +1,15 @@
 """Processed clips -> batches of uint8 clips, in loader processes."""
 
+import multiprocessing
+import os
 import signal
+import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
-from multiprocessing import forkserver
+from multiprocessing import forkserver, popen_forkserver, resource_tracker
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.process import BaseProcess
 from typing import NamedTuple
 
 import cv2
@@ -177,10 +182,9 @@ class Loader:
             self.dataset,
             batch_sampler=self._sampler,
             num_workers=config.data.num_workers,
-            # Forked processes would inherit locks of OpenCV's and torch's threads in whatever state they are.
-            multiprocessing_context="forkserver" if config.data.num_workers else None,
+            multiprocessing_context=_LoaderContext() if config.data.num_workers else None,
             collate_fn=_collate,
-            worker_init_fn=_one_thread,
+            worker_init_fn=_start_loader_process,
             persistent_workers=config.data.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
         )
@@ -216,17 +220,47 @@ def _collate(samples: list[_Sample] | UserError) -> Batch | UserError:
     return Batch(clips, torch.tensor(labels), torch.tensor(indices))
 
 
-def _one_thread(_worker: int) -> None:
+def _start_loader_process(_worker: int) -> None:
     cv2.setNumThreads(1)  # the loader's processes are the parallelism
+    threading.Thread(target=_end_with_trainer, daemon=True).start()
+
+
+def _end_with_trainer() -> None:
+    # torch watches the process that this one was forked from: the fork server, which lasts as long as this one does.
+    trainer = multiprocessing.parent_process()
+    assert trainer is not None
+    trainer.join()
+    os._exit(1)
+
+
+class _Popen(popen_forkserver.Popen):
+    """Ends a loader process for good: SIGTERM does not reach it."""
+
+    def terminate(self) -> None:
+        self.kill()
+
+
+class _LoaderProcess(ForkServerProcess):
+    @staticmethod
+    def _Popen(process_obj: BaseProcess) -> _Popen:  # noqa: N802  # multiprocessing's name
+        return _Popen(process_obj)
+
+
+class _LoaderContext(ForkServerContext):
+    """Forked from a server: plain forks would inherit locks of OpenCV's and torch's threads in whatever state."""
+
+    Process = _LoaderProcess
 
 
 def _start_forkserver() -> None:
-    """Start what loader processes are forked from, deaf to Ctrl-C.
+    """Start what loader processes are forked from, so that neither it nor they get Ctrl-C or SIGTERM.
 
-    The terminal sends that to every process, and the run still needs its clips for the step that it is in.
+    Terminals and schedulers send those to every process of a job, and the run still needs its clips for the step that
+    it is in. Processes inherit which signals are blocked.
     """
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource_tracker.ensure_running()  # at its start it unblocks both signals here
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         forkserver.ensure_running()
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

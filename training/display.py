@@ -29,27 +29,28 @@ class EpochFigures:
             self.sums.terms[name] = self.sums.terms.get(name, 0.0) + term
         self.sums.correct += step.correct
         self.sums.clips += step.clips
+        self.sums.skipped += step.skipped
         self.waited_s += waited_s
         self.rate = rate
 
     def means(self) -> dict[str, float]:
-        """Return the means over the epoch's clips, and its speed."""
-        seconds, clips = time.perf_counter() - self.started, max(1, self.sums.clips)
+        """Return the means over the clips of the epoch's steps, if it made any, its speed, and the steps skipped."""
+        seconds, sums = time.perf_counter() - self.started, self.sums
+        means = {"loss": sums.loss, **{f"loss_{name}": term for name, term in sums.terms.items()}, "top1": sums.correct}
         return {
-            "loss": self.sums.loss / clips,
-            **{f"loss_{name}": term / clips for name, term in self.sums.terms.items()},
-            "top1": self.sums.correct / clips,
+            **({name: value / sums.clips for name, value in means.items()} if sums.clips else {}),
             "lr": self.rate,
-            "clips_per_s": self.sums.clips / seconds,
+            "clips_per_s": sums.clips / seconds,
             "data_wait": self.waited_s / seconds,
+            **({"skipped_steps": sums.skipped} if sums.skipped else {}),
         }
 
     def __str__(self) -> str:
         means = self.means()
-        return (
-            f"loss {means['loss']:6.3f}  acc {means['top1']:5.1%}  lr {self.rate:.1e}  "
-            f"{means['clips_per_s']:5.1f} clips/s  data wait {means['data_wait']:3.0%}"
-        )
+        learnt = f"loss {means['loss']:6.3f}  acc {means['top1']:5.1%}  " if self.sums.clips else ""
+        skipped = f"  skipped steps {self.sums.skipped}" if self.sums.skipped else ""
+        speed = f"{means['clips_per_s']:5.1f} clips/s  data wait {means['data_wait']:3.0%}"
+        return f"{learnt}lr {self.rate:.1e}  {speed}{skipped}"
 
 
 class Display:
@@ -90,7 +91,8 @@ class Display:
     def advance(self, figures: EpochFigures, num_batches: int) -> None:
         """Show some more batches done."""
         means = figures.means()
-        short = f"loss {means['loss']:.2f} acc {means['top1']:.0%} lr {figures.rate:.0e} {means['clips_per_s']:.1f}/s"
+        learnt = f"loss {means['loss']:.2f} acc {means['top1']:.0%} " if figures.sums.clips else ""
+        short = f"{learnt}lr {figures.rate:.0e} {means['clips_per_s']:.1f}/s"
         self._progress.update(self._task, advance=num_batches, figures=f"{short} wait {means['data_wait']:.0%}")
         if not self._console.is_terminal and time.perf_counter() - self._spoke > _PLAIN_SECONDS:
             self._spoke = time.perf_counter()
@@ -102,7 +104,8 @@ class Display:
         self._console.print(f"epoch {epoch + 1:>3}/{self._epochs}  {figures}")
         clips = max(1, figures.sums.clips)
         terms = "  ".join(f"{name} {term / clips:.3f}" for name, term in figures.sums.terms.items())
-        self._console.print(f"  loss  {terms}", soft_wrap=True)
+        if terms:
+            self._console.print(f"  loss  {terms}", soft_wrap=True)
 
     def evaluated(self, metrics: dict[str, float], num_clips: int) -> None:
         """Print the figures of an evaluation of so many clips."""

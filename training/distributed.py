@@ -12,6 +12,8 @@ import torch.distributed as dist
 from torch import nn
 from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]  # torch forgot to export them
 
+from preprocess.errors import UserError
+
 T = TypeVar("T")
 
 
@@ -49,6 +51,10 @@ def process_group() -> Iterator[Process]:
     try:
         yield Process(rank, world_size, device)
         dist.barrier()  # nobody leaves while another still reads from it
+    except UserError:
+        # torchrun ends the others as soon as the first has ended, and these are about to say the same.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise
     finally:
         dist.destroy_process_group()
 
@@ -72,6 +78,15 @@ def share_buffers(network: nn.Module, process: Process) -> None:
     if process.world_size > 1:
         for buffer in network.buffers():
             dist.broadcast(buffer, 0)
+
+
+def all_agree(value: bool, process: Process) -> bool:
+    """Return whether `value` is true in every process."""
+    if process.world_size == 1:
+        return value
+    lowest = torch.tensor(int(value), device=process.device)
+    dist.all_reduce(lowest, dist.ReduceOp.MIN)
+    return bool(lowest)
 
 
 def gather(value: T, process: Process) -> list[T]:

@@ -18,6 +18,7 @@ from training.config import TrainingConfig
 from training.cpu import prepare_cpu
 from training.data import Loader, View
 from training.distributed import Process, gather, process_group
+from training.finite import NotFiniteError
 from training.metrics import Evaluation, Scores, fuse_scores, save_evaluation
 from training.models.fusion import FusionNet
 from training.models.unimodal import UnimodalNet
@@ -32,7 +33,10 @@ def evaluate(
     config: TrainingConfig,
     views: Sequence[View] = (View(),),
 ) -> Evaluation:
-    """Return the scores of the loader's whole split, means over `views`; every process gets the same result."""
+    """Return the scores of the loader's whole split, means over `views`; every process gets the same result.
+
+    Raises `NotFiniteError`, in every process, where a score is not finite.
+    """
     network.eval()
     means: dict[int, dict[str, Scores]] = {}
     for view in views:
@@ -58,13 +62,16 @@ def evaluate_checkpoint(
 ) -> tuple[Evaluation, float]:
     """Return the scores of a checkpoint's network on a split of its data set, and its calibration temperature.
 
-    `data` is where the data set lies, if not where it was trained.
+    `data` is where the data set lies, if not where it was trained. Raises `UserError` for scores that are not finite.
     """
     checkpoint = load_checkpoint(path)
     config = checkpoint.config.with_data_root(data)
     loader = Loader(config, split, rank=process.rank, world_size=process.world_size)  # type: ignore[arg-type]
     network = restore_network(checkpoint).to(process.device)
-    return evaluate(network, loader, process, config, views), checkpoint.temperature
+    try:
+        return evaluate(network, loader, process, config, views), checkpoint.temperature
+    except NotFiniteError as error:
+        raise NotFiniteError(f"{path}: {error}; give a checkpoint of before the run diverged") from error
 
 
 def main() -> int:
@@ -105,7 +112,7 @@ def _report(
     figures = {"clips": len(chosen.clips), "views": options.clips * (1 + options.flip), "metrics": rows}
     figures["class_accuracies"] = [None if np.isnan(share) else share for share in chosen.class_accuracies()]
     with atomic_file(out / f"metrics-{options.split}.json") as temporary:
-        temporary.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     console.print(f"scores of every clip: {scores}", soft_wrap=True)
 
 

@@ -27,7 +27,7 @@ class History:
         """Add a finished epoch, which counts from 1; `valid` is None where nothing was evaluated."""
         row = {"epoch": epoch, "train": dict(train), "valid": None if valid is None else dict(valid)}
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(json.dumps(row, allow_nan=False) + "\n")
         for half, values in (("train", train), ("valid", valid or {})):
             for name, value in values.items():
                 self._tensorboard.add_scalar(f"{half}/{name}", value, epoch)
@@ -39,12 +39,15 @@ class History:
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:
-    """Return the epochs of a run, {"epoch", "train", "valid"}; a last line that a crash has cut off is left out."""
+    """Return the epochs of a run, {"epoch", "train", "valid"}; a last line that a crash has cut off is left out.
+
+    Figures that are not finite, which earlier versions wrote, are None.
+    """
     path = folder / HISTORY_FILE
     rows = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         try:
-            rows.append(json.loads(line))
+            rows.append(json.loads(line, parse_constant=lambda _: None))
         except json.JSONDecodeError:
             break
     return rows

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from preprocess.atomic import atomic_file
 from preprocess.errors import reason_of, run_command
+from preprocess.lock import locked
 from training.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -25,6 +26,7 @@ from training.checkpoint import (
 from training.config import TrainingConfig
 from training.config_file import load_config
 from training.data import class_names, numbered_classes
+from training.finite import name_not_finite
 from training.models.weights import from_reference, to_reference
 from training.schedule import tau
 
@@ -33,6 +35,7 @@ from training.schedule import tau
 _UNUSED = re.compile(r"dtn\.multi_scale_transformers\.[1-9]\d*\.Mixed_")
 _HEADS = ("dtn.mlp_head_small.1.weight", "classifier1.1.weight")  # of a stream, of the fusion network
 _HIDDEN = "dtn.rcm.project.0.weight"
+_CONSOLE = Console(highlight=False, soft_wrap=True)
 
 
 def import_file(path: Path, config: TrainingConfig) -> tuple[Checkpoint, list[str]]:
@@ -49,6 +52,8 @@ def import_file(path: Path, config: TrainingConfig) -> tuple[Checkpoint, list[st
     unused = [key for key in state if _UNUSED.search(key)]
     for key in unused:
         del state[key]
+    if names := name_not_finite(state):
+        raise CheckpointError(f"{path}: {names} hold NaN or infinite numbers; give the weights of another epoch")
     num_classes = _num_classes(path, state)
     network_config = config.network.model_copy(update={"recoupling_hidden": _recoupling_hidden(state)})
     config = config.model_copy(update={"network": network_config})
@@ -118,27 +123,33 @@ def _names(config: TrainingConfig, num_classes: int) -> tuple[str, ...]:
 def main() -> int:
     """Run the command and return its exit code."""
     options = _parser().parse_args()
-    console = Console(highlight=False, soft_wrap=True)
-    if options.to_reference:
-        checkpoint = load_checkpoint(options.file)
-        export_file(checkpoint, options.out)
-        console.print(f"{len(checkpoint.model)} entries under the reference's names in {options.out}")
-        return 0
+    with locked(options.out.parent / ".lock", options.out.parent):  # it may be the folder of a run
+        return _to_reference(options) if options.to_reference else _from_reference(options)
+
+
+def _to_reference(options: argparse.Namespace) -> int:
+    checkpoint = load_checkpoint(options.file)
+    export_file(checkpoint, options.out)
+    _CONSOLE.print(f"{len(checkpoint.model)} entries under the reference's names in {options.out}")
+    return 0
+
+
+def _from_reference(options: argparse.Namespace) -> int:
     if options.config is None:
         raise CheckpointError("--config is needed: the file says neither its data set nor its stream")
     checkpoint, unused = import_file(options.file, load_config(options.config, options.set))
     save_checkpoint(options.out, checkpoint)
     config = checkpoint.config
-    console.print(
+    _CONSOLE.print(
         f"{len(checkpoint.model)} of {len(checkpoint.model)} entries matched, {len(unused)} unused ones left out; "
         f"{len(checkpoint.class_names)} classes, temperature {checkpoint.tau:.3f} of epoch {checkpoint.position.epoch}"
     )
     if config.data.dataset == "ntu" and "depth" in config.modalities and config.clip.depth.mode != "wrapped":
-        console.print(
+        _CONSOLE.print(
             "warning: the authors' NTU depth weights were trained on depth that wraps around every 256 mm; "
             "--set clip.depth.mode=wrapped feeds them so"
         )
-    console.print(f"written to {options.out}; next: python -m training.evaluate --checkpoint {options.out}")
+    _CONSOLE.print(f"written to {options.out}; next: python -m training.evaluate --checkpoint {options.out}")
     return 0
 
 

@@ -1,13 +1,18 @@
-"""Which checkpoint files of a run there are: last.pt, best.pt, and epoch-NNN.pt where more are to be kept."""
+"""A run's folder: who owns it, and which checkpoint files it has: last.pt, best.pt, and epoch-NNN.pt if asked for."""
 
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from preprocess.atomic import atomic_file
+from preprocess.atomic import atomic_file, remove_leftovers
+from preprocess.errors import UserError, reason_of
+from preprocess.lock import locked
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.config import KeepConfig
+from training.distributed import Process, gather
 from training.history import HISTORY_FILE, TENSORBOARD_FOLDER
 
 
@@ -36,7 +41,7 @@ class Keeper:
         for name in names:
             with atomic_file(self._folder / f"{name}.json") as temporary:
                 figures = {"epoch": epoch, **checkpoint.metrics}
-                temporary.write_text(json.dumps(figures) + "\n", encoding="utf-8")
+                temporary.write_text(json.dumps(figures, allow_nan=False) + "\n", encoding="utf-8")
         kept = self._epochs_to_keep()
         if epoch in kept:
             _copy(self._folder / "last.pt", self._path(epoch))
@@ -53,6 +58,27 @@ class Keeper:
 
     def _path(self, epoch: int) -> Path:
         return self._folder / f"epoch-{epoch:03d}.pt"
+
+
+@contextmanager
+def owned(folder: Path, process: Process) -> Iterator[None]:
+    """Own a run's folder for the length of the block; what killed runs have left half-written in it is removed.
+
+    Raises `UserError`, the same one in every process, where another run owns it or it cannot be written.
+    """
+    with ExitStack() as stack:
+        problem = ""
+        if process.speaks:
+            try:
+                stack.enter_context(locked(folder / ".lock", folder))
+                remove_leftovers(folder)
+            except UserError as error:
+                problem = str(error)
+            except OSError as error:
+                problem = f"{folder}: cannot be written ({reason_of(error)}); name another out"
+        if problem := "".join(gather(problem, process)):
+            raise UserError(problem)
+        yield
 
 
 def remove_run(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, NoReturn, cast
 
@@ -20,6 +21,7 @@ from training.data import Batch, Loader, class_names, look_at_clips
 from training.display import Display, EpochFigures
 from training.distributed import Process, share_buffers
 from training.evaluate import evaluate
+from training.finite import NotFiniteError
 from training.history import History
 from training.interrupt import StopRequest
 from training.keeping import Keeper
@@ -52,6 +54,7 @@ class Trainer:
         self._rates = RateSetter(self._stepper.optimizer, config, self._steps_per_epoch)
         self._position = Position(num_processes=process.world_size)
         self._keeper = Keeper(config.out, config.keep, {})
+        self._changes: tuple[str, ...] = ()
         if resumed is not None:
             self._restore(resumed)
 
@@ -67,7 +70,8 @@ class Trainer:
     def run(self) -> float:
         """Train to the end and return the top-1 accuracy of the best epoch, whose weights are in best.pt.
 
-        Raises `SystemExit` when the run was asked to stop, and is saved.
+        Raises `SystemExit` when the run was asked to stop, and is saved; `NotFiniteError` where the loss, the gradient,
+        the weights or the scores are not finite: nothing is saved then, and what was saved stays.
         """
         with StopRequest(self._process) as stop:
             if self._process.speaks:
@@ -92,7 +96,8 @@ class Trainer:
         for batches in _groups(self._train.epoch(epoch, skip=done), self._config.optimizer.accumulate):
             waited_s = time.perf_counter() - waiting_since
             rate = self._rates.before_step(self._position.step)
-            step = self._stepper.step(batches, self._generators(len(batches)), distil=distil)
+            with self._explained(f"step {self._position.step + 1}"):
+                step = self._stepper.step(batches, self._generators(len(batches)), distil=distil)
             self._move(batches=self._position.batches + len(batches), step=self._position.step + 1)
             figures.add(step, rate=rate, waited_s=waited_s)
             self._display.advance(figures, len(batches))
@@ -116,10 +121,35 @@ class Trainer:
         every = self._config.keep.every_steps
         is_due = every is not None and self._position.step % every == 0
         if self._position.batches < len(self._train) and (signal or is_due):
+            self._check()
             if self._process.speaks:
                 self._keeper.save(self._checkpoint())
             if signal:
                 self._stop(signal)
+
+    def _check(self) -> None:
+        with self._explained(f"after step {self._position.step}"):
+            self._stepper.check()
+
+    @contextmanager
+    def _explained(self, place: str) -> Iterator[None]:
+        """Say of what is not finite where that was, and what to do."""
+        try:
+            yield
+        except NotFiniteError as error:
+            raise NotFiniteError(f"{place}: {error}; {self._remedy()}") from error
+
+    def _remedy(self) -> str:
+        config, last = self._config, self._config.out / "last.pt"
+        if not self._stepper.has_moved:
+            return (
+                "no weight had moved before, so the rate is not to blame: look at loss, schedule.tau, compute.autocast "
+                f"(now {config.compute.autocast}) and the weights that the run began with"
+            )
+        lower = f"lower optimizer.lr (now {config.optimizer.lr:g})"
+        if last.exists():
+            return f"{lower} and go on with --resume auto: {last} holds the last good weights"
+        return f"{lower} and begin again: nothing was saved"
 
     def _stop(self, signal: int) -> NoReturn:
         self._display.say(f"stopped, and saved in {self._config.out / 'last.pt'}; go on with --resume auto")
@@ -128,12 +158,14 @@ class Trainer:
     def _finish_epoch(self, figures: EpochFigures) -> None:
         """Evaluate if it is time to; write down what there is to know."""
         epoch, schedule = self._position.epoch, self._config.schedule
+        self._check()
         if epoch < schedule.epochs and epoch % schedule.evaluate_every:
             if self._process.speaks:
                 self._history.add(epoch, figures.means(), None)
                 self._keeper.save(self._checkpoint())
             return
-        evaluation, metrics, use_averaged = self._evaluate()
+        with self._explained(f"after step {self._position.step}"):
+            evaluation, metrics, use_averaged = self._evaluate()
         self._display.evaluated(metrics, len(evaluation.clips))
         self._keeper.top1[epoch] = evaluation.accuracy()
         self._rates.evaluated(epoch - 1, evaluation.accuracy())
@@ -185,6 +217,7 @@ class Trainer:
             model=network.state_dict(),
             averaged=None if averaged is None else averaged.module.state_dict(),
             training=training,
+            changes=self._changes,
         )
 
     def _restore(self, checkpoint: Checkpoint) -> None:
@@ -193,15 +226,17 @@ class Trainer:
             self._stepper.averaged.module.load_state_dict(checkpoint.averaged)
             self._stepper.averaged.n_averaged.fill_(checkpoint.position.step)
         self._stepper.load_state_dict(checkpoint.training)
-        self._rates.load_state_dict(checkpoint.training["rates"])
+        self._rates.load_state_dict(checkpoint.training["rates"], checkpoint.config.optimizer)
         self._keeper.top1.update(checkpoint.training["top1"])
-        self._position = checkpoint.position
+        self._position, self._changes = checkpoint.position, checkpoint.changes
         before = checkpoint.position.num_processes
         if before != self._process.world_size:
             # As many clips are done, whichever they are: the processes share the epoch's clips in another way now.
             batches = checkpoint.position.batches * before // self._process.world_size
             self._move(batches=min(batches, len(self._train)), num_processes=self._process.world_size)
         self._display.say(f"going on in epoch {self._position.epoch + 1}, after step {self._position.step}")
+        for change in self._changes:
+            self._display.say(f"changed {change}")
 
     def _move(self, **changes: int) -> None:
         self._position = self._position.model_copy(update=changes)

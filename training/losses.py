@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat
 from torch import Tensor
 
 from training.models.fusion import FusionOutput, StreamOutput
@@ -18,10 +18,10 @@ REFERENCE_BATCH = 6
 class LossConfig(BaseModel):
     """Weights of the loss terms; the defaults are the published ones."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     label_smoothing: float = Field(0.1, ge=0, lt=1)
-    heads: tuple[float, float, float, float] = Field(
+    heads: tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat, NonNegativeFloat] = Field(
         (1.0, 0.5, 0.5, 0.5), description="weights of the fused, small, medium and large head's cross-entropy"
     )
     distillation: float = Field(1.0, ge=0)

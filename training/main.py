@@ -7,13 +7,14 @@ from pathlib import Path
 import cv2
 
 from preprocess.errors import UserError, run_command
+from training.checkpoint import Checkpoint
 from training.checks import check_data
 from training.config import TrainingConfig
 from training.config_file import config_yaml, load_config
 from training.cpu import prepare_cpu
 from training.display import Display
 from training.distributed import Process, gather, process_group
-from training.keeping import remove_run
+from training.keeping import owned, remove_run
 from training.loop import Trainer
 from training.resume import find_resumable
 
@@ -35,21 +36,28 @@ def main() -> int:
 def _train(config: TrainingConfig, options: argparse.Namespace, process: Process, display: Display) -> int:
     for warning in check_data(config, process.world_size):
         display.say(f"warning: {warning}")
-    # Under torchrun, a process that was killed begins again with the others, on other nodes perhaps.
-    is_restart = any(gather(int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0, process))
-    resumed = None
-    if options.resume is not None or is_restart:
-        resumed = find_resumable(config, None if options.resume in (None, "auto") else Path(options.resume))
-    elif (config.out / "last.pt").exists() and not options.overwrite:
-        raise UserError(f"{config.out}: holds a run; go on with --resume auto, or name another out, or --overwrite it")
-    if process.speaks:
-        if resumed is None:
-            remove_run(config.out)
-        config.out.mkdir(parents=True, exist_ok=True)
-        (config.out / "config.yml").write_text(config_yaml(config), encoding="utf-8")
-    best = Trainer(config, process, display, resumed).run()
+    with owned(config.out, process):
+        resumed = _resumed(config, options, process)
+        trainer = Trainer(config, process, display, resumed)
+        if process.speaks:
+            if resumed is None:
+                remove_run(config.out)
+            changes = resumed.changes if resumed else ()
+            (config.out / "config.yml").write_text(config_yaml(config, changes), encoding="utf-8")
+        best = trainer.run()
     display.say(f"best top-1 {best:.1%}; weights in {config.out / 'best.pt'}")
     return 0
+
+
+def _resumed(config: TrainingConfig, options: argparse.Namespace, process: Process) -> Checkpoint | None:
+    """Return the checkpoint that the run goes on from, if it does; raises `UserError` where `out` holds another run."""
+    # Under torchrun, a process that was killed begins again with the others, on other nodes perhaps.
+    is_restart = any(gather(int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0, process))
+    if options.resume is not None or is_restart:
+        return find_resumable(config, None if options.resume in (None, "auto") else Path(options.resume))
+    if (config.out / "last.pt").exists() and not options.overwrite:
+        raise UserError(f"{config.out}: holds a run; go on with --resume auto, or name another out, or --overwrite it")
+    return None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,5 +1,6 @@
 """Scores of a split -> accuracies and calibration."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,22 +17,33 @@ from torchmetrics.functional.classification import (
 
 from preprocess.atomic import atomic_file
 from preprocess.errors import DatasetError, reason_of
+from training.finite import NotFiniteError
 
 Scores = NDArray[np.float32]
 
 _CALIBRATION_BINS = 15  # of confidence; what papers on calibration use
+_HALVINGS = 50  # of the range of temperatures: more than a float64 tells apart
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """Scores of all clips of a split, in its order: float32 [num_clips, N] by head, and int64 labels [num_clips].
 
-    The head "logits" is the answer.
+    The head "logits" is the answer. Raises `NotFiniteError` for scores that are NaN or infinite: they name no class.
     """
 
     scores: dict[str, Scores]
     labels: NDArray[np.int64]
     clips: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for head, scores in self.scores.items():
+            bad = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+            if len(bad):
+                raise NotFiniteError(
+                    f"the scores {head} of {len(bad)} of {len(scores)} clips are NaN or infinite, of "
+                    f"{self.clips[bad[0]]} first"
+                )
 
     @property
     def num_classes(self) -> int:
@@ -53,7 +65,7 @@ class Evaluation:
         figures = {"top1" + head.removeprefix("logits"): self.accuracy(head) for head in self.scores}
         figures["top5"] = float(multiclass_accuracy(scores, labels, self.num_classes, average="micro", top_k=top_k))
         figures["mean_class"] = float(np.nanmean(self.class_accuracies()))
-        figures["ece"] = _calibration_error(scores / temperature, labels)
+        figures["ece"] = _calibration_error(scores.double() / temperature, labels)
         if (legacy := self._legacy_max()) is not None:
             figures["legacy_max"] = legacy
         return figures
@@ -92,23 +104,23 @@ def _calibration_error(scores: Tensor, labels: Tensor) -> float:
 def fit_temperature(evaluation: Evaluation) -> float:
     """Return what to divide scores by, so that their softmax is the probability of being right (Guo et al., 2017).
 
-    1 where every answer is right: how certain to be cannot be learnt without a mistake, and the fit would run to 0.
+    It is within 1e-3 to 1e3, however large the scores. 1 where every answer is right: how certain to be cannot be
+    learnt without a mistake.
     """
     if accuracy(evaluation.scores["logits"], evaluation.labels) == 1:
         return 1.0
     scores = torch.from_numpy(evaluation.scores["logits"]).double()
-    labels = torch.from_numpy(evaluation.labels)
-    log_temperature = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([log_temperature], max_iter=100, line_search_fn="strong_wolfe")
-
-    def loss() -> Tensor:
-        optimizer.zero_grad()
-        value = torch.nn.functional.cross_entropy(scores / log_temperature.exp(), labels)
-        value.backward()
-        return value
-
-    optimizer.step(loss)
-    return float(log_temperature.detach().exp().clamp(1e-3, 1e3))
+    of_labels = scores.gather(1, torch.from_numpy(evaluation.labels)[:, None])[:, 0]
+    low, high = math.log(1e-3), math.log(1e3)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        shares = (scores / math.exp(middle)).softmax(1)
+        # The slope of the cross-entropy over 1 / temperature, which rises: the best temperature is where it is 0.
+        if float(((shares * scores).sum(1) - of_labels).mean()) > 0:
+            low = middle
+        else:
+            high = middle
+    return math.exp((low + high) / 2)
 
 
 def fuse_scores(evaluations: Sequence[Evaluation]) -> Evaluation:
@@ -136,11 +148,13 @@ def save_evaluation(path: Path, evaluation: Evaluation) -> None:
 
 
 def load_evaluation(path: Path) -> Evaluation:
-    """Return what `save_evaluation` has written; raises `DatasetError` when it is something else."""
+    """Return what `save_evaluation` has written; raises `DatasetError` when it is something else, or not finite."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             scores = {name: arrays[name] for name in arrays.files if name.startswith("logits")}
             return Evaluation(scores, arrays["labels"], tuple(arrays["clips"].tolist()))
+    except NotFiniteError as error:
+        raise DatasetError(f"{path}: {error}; evaluate a checkpoint that has not diverged") from error
     except (OSError, ValueError, KeyError) as error:
         raise DatasetError(
             f"{path}: is no file of scores ({reason_of(error)}); evaluate the checkpoint again"

@@ -9,22 +9,25 @@ from training.config import TrainingConfig
 
 # Settings that a resumed run may change; with all others equal it ends as if it had never stopped.
 _MAY_CHANGE = {"out", "keep", "data.root", "data.num_workers", "data.eval_batch_size", "schedule.evaluate_every"}
-_MAY_CHANGE |= {"schedule.epochs"}  # it ends otherwise then, as it is meant to
+# It ends otherwise after a change of these, as it is meant to; the checkpoint says when that was.
+_RECORDED = {"schedule.epochs", "optimizer.lr", "optimizer.min_lr"}
 
 
 def find_resumable(config: TrainingConfig, path: Path | None) -> Checkpoint | None:
     """Return the checkpoint to go on from: `path`, or, if None, the run's last.pt, if there is one.
 
-    Raises `CheckpointError` where it is of another configuration.
+    Its `changes` are what the run has changed on going on, up to now. Raises `CheckpointError` where it is of another
+    configuration.
     """
     last = path or config.out / "last.pt"
     if path is None and not last.exists():
         return None
     checkpoint = load_checkpoint(last)
+    differences = list(_differences(checkpoint.config.model_dump(), config.model_dump()))
     changed = [
         f"{key} was {before!r}, is {now!r}"
-        for key, before, now in _differences(checkpoint.config.model_dump(), config.model_dump())
-        if key not in _MAY_CHANGE and key.split(".")[0] not in _MAY_CHANGE
+        for key, before, now in differences
+        if key not in _MAY_CHANGE | _RECORDED and key.split(".")[0] not in _MAY_CHANGE
     ]
     if changed:
         raise CheckpointError(
@@ -33,7 +36,9 @@ def find_resumable(config: TrainingConfig, path: Path | None) -> Checkpoint | No
         )
     if not checkpoint.training:
         raise CheckpointError(f"{last}: has weights only; name it as start.checkpoint to begin a new run with them")
-    return checkpoint
+    step = checkpoint.position.step
+    new = [f"after step {step}: {key} {before!r} -> {now!r}" for key, before, now in differences if key in _RECORDED]
+    return checkpoint.model_copy(update={"changes": (*checkpoint.changes, *new)})
 
 
 def _differences(before: Any, now: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -8,6 +8,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 
 _PLATEAU_COOLDOWN = 3  # evaluations after a fall of the rate that do not count; as the reference has it
+_PLATEAU_STATE = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")  # all else of it are settings
 
 
 def learning_rate(step: int, steps_per_epoch: int, optimizer: OptimizerConfig, schedule: ScheduleConfig) -> float:
@@ -87,10 +88,12 @@ class RateSetter:
         """Return what a resumed run needs; the rate itself is in the optimizer's state."""
         return {} if self._plateau is None else self._plateau.state_dict()
 
-    def load_state_dict(self, state: dict[str, object]) -> None:
-        """Go on where `state_dict` was taken."""
+    def load_state_dict(self, state: dict[str, object], before: OptimizerConfig) -> None:
+        """Go on where `state_dict` was taken, under the settings `before`; a rate that fell, fell from today's `lr`."""
         if self._plateau is not None:
-            self._plateau.load_state_dict(state)
+            self._plateau.load_state_dict({name: state[name] for name in _PLATEAU_STATE})
+            for group in self._optimizer.param_groups:
+                group["lr"] *= self._config.optimizer.lr / before.lr
 
 
 def tau(epoch: int, schedule: ScheduleConfig) -> float:

@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from preprocess.errors import UserError
 from training.config import OptimizerConfig, TrainingConfig
 from training.data import Batch
-from training.distributed import Process
+from training.distributed import Process, all_agree, gather
+from training.finite import NotFiniteError, name_not_finite
 from training.losses import Loss, network_loss
 from training.mixing import mix
 from training.models.fusion import FusionNet, FusionOutput
@@ -28,12 +28,13 @@ _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 @dataclass
 class StepFigures:
-    """Sums over the clips of a step: loss, its terms, correct answers, clips."""
+    """Sums over the clips of a step: loss, its terms, correct answers, clips; and whether it was skipped."""
 
     loss: float = 0.0
     terms: dict[str, float] = field(default_factory=dict)
     correct: int = 0
     clips: int = 0
+    skipped: int = 0  # steps whose gradient fp16 could not hold, so that nothing moved
 
 
 class Stepper:
@@ -51,6 +52,7 @@ class Stepper:
         self.optimizer = _optimizer(network, config.optimizer)
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=config.compute.autocast == "fp16")
         decay = config.optimizer.ema_decay
+        self._last: tuple[Batch, float] | None = None  # that moved the weights, and the weight of its distillation
         self.averaged: AveragedModel | None = None
         if decay is not None:
             average = get_ema_multi_avg_fn(decay)
@@ -59,23 +61,85 @@ class Stepper:
     def step(self, batches: Sequence[Batch], rngs: Sequence[np.random.Generator], *, distil: float) -> StepFigures:
         """Move the weights by the mean gradient of some batches; everything random of a batch comes from its `rng`.
 
-        Raises `UserError` where the loss is no number.
+        Raises `NotFiniteError`, in every process and with the weights as they were, where the loss or the gradient is
+        not finite. Under fp16 such a step is skipped instead, as long as the factor of the loss can be lowered.
         """
         self.network.train()
+        buffers = self._copy_buffers() if self._scaler.is_enabled() else []
         figures = StepFigures()
         for number, (batch, rng) in enumerate(zip(batches, rngs, strict=True), start=1):
-            is_last = number == len(batches)
-            waits = isinstance(self._parallel, DistributedDataParallel) and not is_last
-            with self._parallel.no_sync() if waits else nullcontext():  # type: ignore[operator]
+            with nullcontext() if number == len(batches) else self._unshared():
                 self._add_gradient(batch, rng, 1 / len(batches), distil, figures)
         self._scaler.unscale_(self.optimizer)
-        nn.utils.clip_grad_norm_(self.network.parameters(), self._config.optimizer.clip_norm)
-        self._scaler.step(self.optimizer)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self._config.optimizer.clip_norm)
+        if self._is_finite(figures, norm):
+            self._scaler.step(self.optimizer)
+            self._last = batches[-1], distil
+        elif self._scaler.get_scale() > 1:
+            self._restore_buffers(buffers)
+            if not math.isfinite(figures.loss):
+                figures = StepFigures()
+            figures.skipped = 1
+        else:
+            raise self._not_finite(figures, norm)
         self._scaler.update()
         self.optimizer.zero_grad()
         if self.averaged is not None:
             self.averaged.update_parameters(self.network)
         return figures
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether a step has been made here, and not skipped."""
+        return self._last is not None
+
+    def check(self) -> None:
+        """Raise `NotFiniteError`, in every process, where the weights are not finite or give no finite gradient.
+
+        Weights can be finite and yet so large that nothing can be learnt with them any more. So another step is tried
+        on the last batch that moved them; it changes nothing.
+        """
+        if self._last is None:
+            return  # nothing has moved
+        states = {"network": self.network, "averaged": self.averaged}
+        names = name_not_finite({name: each.state_dict() for name, each in states.items() if each is not None})
+        if not all_agree(not names, self._process):
+            everywhere = dict.fromkeys(filter(None, gather(names, self._process)))
+            raise NotFiniteError(f"the weights are not finite: {'; '.join(everywhere)}")
+        self.network.train()
+        buffers, figures = self._copy_buffers(), StepFigures()
+        with self._unshared():
+            batch, distil = self._last
+            share = 1 / self._scaler.get_scale()  # to try the weights, not the factor
+            self._add_gradient(batch, np.random.default_rng(0), share, distil, figures)
+        gradients = [each.grad for each in self.network.parameters() if each.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        self.optimizer.zero_grad()
+        self._restore_buffers(buffers)
+        if not self._is_finite(figures, norm):
+            raise self._not_finite(figures, norm)
+
+    def _is_finite(self, figures: StepFigures, norm: Tensor) -> bool:
+        return all_agree(math.isfinite(figures.loss) and math.isfinite(norm), self._process)
+
+    def _not_finite(self, figures: StepFigures, norm: Tensor) -> NotFiniteError:
+        terms = ", ".join(f"{name} {term / figures.clips:.3g}" for name, term in figures.terms.items())
+        mine = f"the loss is {figures.loss / figures.clips:.3g} ({terms}), the norm of its gradient {float(norm):.3g}"
+        return NotFiniteError("; ".join(dict.fromkeys(gather(mine, self._process))))
+
+    def _unshared(self) -> AbstractContextManager[None]:
+        """Return a context in which gradients stay in their process."""
+        if isinstance(self._parallel, DistributedDataParallel):
+            return self._parallel.no_sync()
+        return nullcontext()
+
+    def _copy_buffers(self) -> list[Tensor]:
+        """Return what a forward pass changes, such as the statistics of batch norm."""
+        return [buffer.clone() for buffer in self.network.buffers()]
+
+    def _restore_buffers(self, buffers: Sequence[Tensor]) -> None:
+        for buffer, before in zip(self.network.buffers(), buffers, strict=True):
+            buffer.copy_(before)
 
     def _add_gradient(
         self, batch: Batch, rng: np.random.Generator, share: float, distil: float, figures: StepFigures
@@ -92,17 +156,10 @@ class Stepper:
                 other = self._loss(output, labels[mixed.partners], distil)
                 total = mixed.share * total + (1 - mixed.share) * other.total
         value, *values = torch.stack([total.detach(), *(term.detach() for term in loss.terms.values())]).tolist()
-        terms = dict(zip(loss.terms, values, strict=True))
-        if not math.isfinite(value):
-            listed = ", ".join(f"{name} {term:.3g}" for name, term in terms.items())
-            raise UserError(
-                f"the loss is {value} ({listed}); lower optimizer.lr (now {self._config.optimizer.lr}) and go on with "
-                f"--resume auto: the last good weights are in {self._config.out}"
-            )
         self._scaler.scale(total * share).backward()
         size = len(labels)
         figures.loss += value * size
-        for name, term in terms.items():
+        for name, term in zip(loss.terms, values, strict=True):
             figures.terms[name] = figures.terms.get(name, 0.0) + term * size
         figures.correct += int((output.logits.argmax(1) == labels).sum())
         figures.clips += size

@@ -84,6 +84,13 @@ def test_what_does_not_match_is_refused(tmp_path: Path, config: TrainingConfig) 
         import_file(tmp_path / "c.tar", config)
 
 
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path, config: TrainingConfig) -> None:
+    state = reference_state()
+    state["dtn.mlp_head_large.1.weight"][0, 0] = float("nan")
+    with pytest.raises(CheckpointError, match=r"a\.tar: dtn\.mlp_head_large\.1\.weight hold NaN.*another epoch"):
+        import_file(write(tmp_path / "a.tar", state), config)
+
+
 class Evil:
     def __reduce__(self) -> tuple[Any, ...]:
         return print, ("this must not run",)

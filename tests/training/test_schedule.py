@@ -41,20 +41,37 @@ def test_the_references_warm_up_reaches_half_the_rate() -> None:
     assert rates[-1] < 2e-5
 
 
-def test_a_plateau_makes_the_rate_fall_and_survives_resuming() -> None:
+def plateau(lr: float) -> tuple[torch.optim.SGD, RateSetter, OptimizerConfig]:
+    """Return what sets the rate of a run with one epoch of warm-up, two steps each."""
     schedule = ScheduleConfig(name="plateau", warmup_epochs=1, patience=1)
-    config = TrainingConfig(type="M", schedule=schedule, optimizer=OptimizerConfig(lr=1.0))
+    config = TrainingConfig(type="M", schedule=schedule, optimizer=OptimizerConfig(lr=lr, min_lr=lr / 200))
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=lr)
+    return optimizer, RateSetter(optimizer, config, 2), config.optimizer
 
-    def fresh() -> tuple[torch.optim.SGD, RateSetter]:
-        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-        return optimizer, RateSetter(optimizer, config, 2)
 
-    optimizer, rates = fresh()
+def test_a_plateau_makes_the_rate_fall_and_survives_resuming() -> None:
+    optimizer, rates, before = plateau(1.0)
     assert [rates.before_step(step) for step in range(4)] == pytest.approx([0.5, 1, 1, 1])
     for epoch in (0, 1, 2):  # the first is of the warm-up, and does not count
         rates.evaluated(epoch, 0.5)
-    other, resumed = fresh()
-    other.load_state_dict(optimizer.state_dict())
-    resumed.load_state_dict(rates.state_dict())
-    resumed.evaluated(3, 0.5)
-    assert resumed.before_step(10) == pytest.approx(0.1)
+    for lr in (1.0, 0.2):  # the same rate, and another that the run goes on with
+        other, resumed, _ = plateau(lr)
+        other.load_state_dict(optimizer.state_dict())
+        resumed.load_state_dict(rates.state_dict(), before)
+        resumed.evaluated(3, 0.5)
+        assert resumed.before_step(10) == pytest.approx(0.1 * lr)
+        for epoch in range(4, 30):
+            resumed.evaluated(epoch, 0.5)
+        assert resumed.before_step(60) == pytest.approx(lr / 200)
+
+
+def test_another_rate_takes_effect_on_resuming() -> None:
+    _, rates, before = plateau(1.0)
+    for name in ("cosine", "step"):
+        config = TrainingConfig(
+            type="M", schedule=ScheduleConfig(name=name, warmup_epochs=1), optimizer=OptimizerConfig(lr=0.2)
+        )
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        resumed = RateSetter(optimizer, config, 2)
+        resumed.load_state_dict(rates.state_dict(), before)
+        assert resumed.before_step(2) == optimizer.param_groups[0]["lr"] == pytest.approx(0.2)

@@ -16,7 +16,7 @@ from training.models.temporal import BRANCHES, Branch, TemporalNet, TemporalOutp
 class NetworkConfig(BaseModel):
     """Shape of the network; the defaults are the published ones. Source: REFERENCE.md section 4."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     width: float = Field(1.0, gt=0, le=4, description="channels and token width, relative to the published network")
     branch_frames: tuple[int, int, int] = Field(

@@ -38,8 +38,8 @@ class ClipPictures:
 
     def __init__(self, checkpoint: Checkpoint, evaluation: Evaluation, split: Split, data: Path | None) -> None:
         self._evaluation, self._names = evaluation, checkpoint.class_names
-        scores = torch.from_numpy(evaluation.scores["logits"]) / checkpoint.temperature
-        self._shares: NDArray[np.float32] = scores.softmax(1).numpy()
+        scores = torch.from_numpy(evaluation.scores["logits"]).double() / checkpoint.temperature
+        self._shares: NDArray[np.float64] = scores.softmax(1).numpy()
         self._answers = self._shares.argmax(1)
         self.is_wrong: NDArray[np.bool_] = self._answers != evaluation.labels
         self._network = restore_network(checkpoint)

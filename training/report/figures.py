@@ -71,7 +71,8 @@ def charts(rows: Sequence[Mapping[str, Any]]) -> list[Chart]:
     for row in rows:
         for half in ("train", "valid"):
             for figure, value in (row[half] or {}).items():
-                series.setdefault(f"{half} {figure}", []).append((row["epoch"], value))
+                if value is not None:
+                    series.setdefault(f"{half} {figure}", []).append((row["epoch"], value))
     epochs = (rows[0]["epoch"], rows[-1]["epoch"])
     return [
         _chart(name, {key: series[key] for kind in kinds for key in fnmatch.filter(series, kind)}, epochs)
@@ -81,7 +82,7 @@ def charts(rows: Sequence[Mapping[str, Any]]) -> list[Chart]:
 
 def _chart(name: str, series: Mapping[str, Sequence[tuple[int, float]]], epochs: tuple[int, int]) -> Chart:
     values = [value for points in series.values() for _, value in points]
-    low, high = (0.0, 1.0) if name == "Accuracy" else (min(0.0, *values), max(1e-12, *values))
+    low, high = (0.0, 1.0) if name == "Accuracy" else (min([0.0, *values]), max([1e-12, *values]))
     span = max(1, epochs[1] - epochs[0])
 
     def svg(points: Sequence[tuple[int, float]]) -> str:

@@ -52,7 +52,7 @@ def make_page(
         run=run,
         split=split,
         config=checkpoint.config,
-        config_yaml=config_yaml(checkpoint.config),
+        config_yaml=config_yaml(checkpoint.config, checkpoint.changes),
         epoch=checkpoint.position.epoch,
         num_clips=len(evaluation.clips),
         num_wrong=int(clip_pictures.is_wrong.sum()),
