@@ -196,11 +196,11 @@ def test_ctrl_c_ends_the_benchmark_without_a_word_of_its_processes(folder: Path)
 
 
 @contextmanager
-def export_at_work(checkpoint: Path, out: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Start an export, and yield it when it has written a file of its bundle."""
+def export_at_work(checkpoint: Path, out: Path, written: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start an export, and yield it when it has written something of its temporary folder."""
     command = [sys.executable, "-m", "export", "--checkpoint", str(checkpoint), "--out", str(out)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        while not list(out.parent.glob(f".{out.name}.{process.pid}.tmp/*")):
+        while not list(out.parent.glob(f".{out.name}.{process.pid}.tmp/{written}")):
             assert process.poll() is None
             time.sleep(0.01)
         yield process
@@ -208,13 +208,13 @@ def export_at_work(checkpoint: Path, out: Path) -> Iterator[subprocess.Popen[byt
 
 def test_a_terminated_export_leaves_nothing_behind_nor_what_a_killed_one_left(folder: Path, tmp_path: Path) -> None:
     checkpoint, out = folder / "best.pt", tmp_path / "bundle"
-    with export_at_work(checkpoint, out) as process:
+    with export_at_work(checkpoint, out, "") as process:
         process.send_signal(signal.SIGSTOP)
         result = run_module("export", "--checkpoint", checkpoint, "--out", out, "--formats", "onnx")
         assert_refused(result, f"bundle: process {process.pid} on ", "has been writing there since")
         process.kill()
     assert {path.name for path in tmp_path.iterdir()} == {f".bundle.{process.pid}.tmp", ".bundle.lock"}
-    with export_at_work(checkpoint, out) as process:
+    with export_at_work(checkpoint, out, "*") as process:
         assert process.stdout is not None
         process.terminate()
         said = process.stdout.read().decode()
