@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_LEFTOVER = re.compile(r"\.(?P<stem>.+)\.\d+\.tmp(?P<suffix>\.[^.]+?)??(\.old)?")
+
 
 def _temporary(final: Path) -> Path:
     # The suffix stays last, because codecs and writers choose a format by it.
@@ -15,12 +17,10 @@ def _temporary(final: Path) -> Path:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files and folders that killed processes left in `folder`; nobody may be writing there."""
-    for path in folder.glob(".*.tmp*"):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+    """Remove what killed processes left in `folder`, as `remove_leftovers_of` does; nobody may be writing there."""
+    left = [match for path in folder.glob(".*.tmp*") if (match := _LEFTOVER.fullmatch(path.name))]
+    for name in {match["stem"] + (match["suffix"] or "") for match in left}:
+        remove_leftovers_of(folder / name)
 
 
 def remove_leftovers_of(final: Path) -> None:

@@ -154,6 +154,12 @@ class TrainingConfig(Section):
         """The streams that the network takes, in the order of its arguments."""
         return _MODALITIES[self.type]
 
+    @property
+    def starts_from(self) -> tuple[Path, ...]:
+        """The checkpoints that a new run begins with."""
+        start = () if self.start is None else (self.start.checkpoint,)
+        return start if self.streams is None else (*start, self.streams.rgb, self.streams.depth)
+
     def with_data_root(self, root: Path | None) -> "TrainingConfig":
         """Return the configuration with the data set in `root`, or as it is."""
         if root is None:

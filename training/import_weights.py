@@ -13,7 +13,8 @@ from torch import Tensor
 
 from preprocess.atomic import atomic_file
 from preprocess.errors import reason_of, run_command
-from preprocess.lock import locked
+from preprocess.lock import LOCK_FILE, locked
+from preprocess.overlap import check_apart
 from training.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -123,7 +124,8 @@ def _names(config: TrainingConfig, num_classes: int) -> tuple[str, ...]:
 def main() -> int:
     """Run the command and return its exit code."""
     options = _parser().parse_args()
-    with locked(options.out.parent / ".lock", options.out.parent):  # it may be the folder of a run
+    check_apart([options.out], [path for path in (options.file, options.config) if path is not None])
+    with locked(options.out.parent / LOCK_FILE, options.out.parent):  # it may be the folder of a run
         return _to_reference(options) if options.to_reference else _from_reference(options)
 
 

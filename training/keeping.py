@@ -9,7 +9,7 @@ from pathlib import Path
 
 from preprocess.atomic import atomic_file, remove_leftovers
 from preprocess.errors import UserError, reason_of
-from preprocess.lock import locked
+from preprocess.lock import LOCK_FILE, locked
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.config import KeepConfig
 from training.distributed import Process, gather
@@ -70,7 +70,7 @@ def owned(folder: Path, process: Process) -> Iterator[None]:
         problem = ""
         if process.speaks:
             try:
-                stack.enter_context(locked(folder / ".lock", folder))
+                stack.enter_context(locked(folder / LOCK_FILE, folder))
                 remove_leftovers(folder)
             except UserError as error:
                 problem = str(error)
@@ -81,12 +81,19 @@ def owned(folder: Path, process: Process) -> Iterator[None]:
         yield
 
 
+def run_files(folder: Path) -> list[Path]:
+    """Return what a run has left in its folder, or is leaving there."""
+    patterns = ("last.*", "best.*", "epoch-*.pt", "scores-*.npz", "metrics-*.json", HISTORY_FILE, TENSORBOARD_FOLDER)
+    return [path for pattern in patterns for path in sorted(folder.glob(pattern))]
+
+
 def remove_run(folder: Path) -> None:
-    """Remove what an earlier run has left in its folder, lest anybody take it for the next one's."""
-    for pattern in ("last.*", "best.*", "epoch-*.pt", "scores-*.npz", "metrics-*.json", HISTORY_FILE):
-        for path in folder.glob(pattern):
+    """Remove what an earlier run has left in its folder, so that nobody takes it for the next one's."""
+    for path in run_files(folder):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
             path.unlink()
-    shutil.rmtree(folder / TENSORBOARD_FOLDER, ignore_errors=True)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 
 from preprocess.errors import UserError, run_command
+from preprocess.overlap import check_apart
 from training.checkpoint import Checkpoint
 from training.checks import check_data
 from training.config import TrainingConfig
@@ -14,7 +15,7 @@ from training.config_file import config_yaml, load_config
 from training.cpu import prepare_cpu
 from training.display import Display
 from training.distributed import Process, gather, process_group
-from training.keeping import owned, remove_run
+from training.keeping import owned, remove_run, run_files
 from training.loop import Trainer
 from training.resume import find_resumable
 
@@ -38,6 +39,8 @@ def _train(config: TrainingConfig, options: argparse.Namespace, process: Process
         display.say(f"warning: {warning}")
     with owned(config.out, process):
         resumed = _resumed(config, options, process)
+        if resumed is None:
+            check_apart(run_files(config.out), config.starts_from, option=f"out {config.out}")
         trainer = Trainer(config, process, display, resumed)
         if process.speaks:
             if resumed is None:

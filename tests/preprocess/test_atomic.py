@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from preprocess.atomic import atomic_folder
+from preprocess.atomic import atomic_folder, remove_leftovers
 
 
 def write(folder: Path, text: str) -> None:
@@ -61,3 +61,14 @@ def test_interrupted_while_it_replaces_it_keeps_a_whole_folder(tmp_path: Path, m
         monkeypatch.setattr(shutil, "rmtree", interrupted)
     assert (tmp_path / "folder" / "file").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir() if "tmp" not in path.name] == ["folder"]
+
+
+def test_leftovers_are_told_from_what_others_call_so(tmp_path: Path) -> None:
+    for name in (".mine.tmp", ".notes.tmp.txt", "x.12.tmp"):
+        (tmp_path / name).mkdir()
+    for name in (".clip.12.tmp", ".clip.12.tmp.old", ".last.7.tmp.pt"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".mine.tmp", ".notes.tmp.txt", "clip", "x.12.tmp"]
+    assert (tmp_path / "clip" / "file").read_text() == ".clip.12.tmp.old"  # the only whole one, when the kill came

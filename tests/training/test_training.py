@@ -48,6 +48,8 @@ def test_a_stream_learns_and_its_checkpoint_carries_everything(runs: Path, name:
     assert checkpoint.class_names == ("right", "down")
     assert checkpoint.metrics["top1"] == 1.0
     assert checkpoint.config == load_config(runs / f"{name}.yml")
+    (look,) = checkpoint.trained_on.values()
+    assert checkpoint.trained_on.keys() == {name} and (look.empty_share is None) == (name == "rgb")
     evaluation = evaluate_alone(checkpoint)
     assert evaluation.metrics() == pytest.approx(checkpoint.metrics)
     assert evaluation.scores["logits"].shape == (7, 2)
@@ -64,6 +66,18 @@ def test_fusion_starts_from_both_streams(runs: Path) -> None:
     assert_refused(wrong, "streams.rgb needs a checkpoint of type M, this is K")
     other = train("--config", config, "--overwrite", "--set", "network.num_blocks=2")
     assert_refused(other, "was trained with another network")
+
+
+def test_a_run_does_not_take_the_place_of_what_it_starts_from(runs: Path) -> None:
+    before = {path: path.read_bytes() for path in sorted((runs / "rgb").glob("*.*"))}
+    settings = {"start": {"checkpoint": str(runs / "rgb" / "best.pt")}}
+    config = write_config(runs / "again.yml", runs / "data", runs / "rgb", **settings)
+    for options in ((), ("--resume", "auto")):
+        if options:
+            (runs / "rgb" / "last.pt").rename(runs / "moved.pt")
+        assert_refused(train("--config", config, *(options or ("--overwrite",))), "best.pt is read")
+    (runs / "moved.pt").rename(runs / "rgb" / "last.pt")
+    assert {path: path.read_bytes() for path in sorted((runs / "rgb").glob("*.*"))} == before
 
 
 def test_two_processes_under_torchrun(runs: Path) -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from preprocess.errors import run_command
 from preprocess.options import positive
+from preprocess.overlap import check_apart
 from preprocess.page import write_page
+from training.keeping import run_files
 from training.report.page import make_page
 
 
@@ -20,7 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
         num_explained=options.explained,
         clips=options.clips,
     )
-    write_page(options.out or options.run / "report.html", page)
+    out = options.out or options.run / "report.html"
+    check_apart([out], run_files(options.run))
+    write_page(out, page)
     return 0
 
 
