@@ -118,6 +118,8 @@ def test_unimodal_bundle(kind: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["onnxruntime-fp32", "openvino-fp32", "openvino-bf16"])
 def test_any_batch_gives_each_clip_its_own_answer(fusion_bundle: Path, name: str) -> None:
+    if name == "openvino-bf16" and not can_compute("bf16"):
+        pytest.skip("this processor does not compute in bf16, so there is no such artifact")
     runtime = load_runtime(read_bundle(fusion_bundle), name=name)
     clips = torch.randint(0, 256, (3, *WIDE.shape), dtype=torch.uint8).numpy()
     together = runtime.infer({"rgb": clips, "depth": clips})
