@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 
+from preprocess.atomic import atomic_file
 from preprocess.errors import UserError, run_command
 from preprocess.overlap import check_apart
 from training.checkpoint import Checkpoint
@@ -46,7 +47,8 @@ def _train(config: TrainingConfig, options: argparse.Namespace, process: Process
             if resumed is None:
                 remove_run(config.out)
             changes = resumed.changes if resumed else ()
-            (config.out / "config.yml").write_text(config_yaml(config, changes), encoding="utf-8")
+            with atomic_file(config.out / "config.yml") as temporary:
+                temporary.write_text(config_yaml(config, changes), encoding="utf-8")
         best = trainer.run()
     display.say(f"best top-1 {best:.1%}; weights in {config.out / 'best.pt'}")
     return 0
