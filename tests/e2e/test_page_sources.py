@@ -3,9 +3,11 @@
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from preprocess.frames import write_video
 from tests.e2e.conftest import expect_answer, open_page, pixel
 from tests.serve.samples import samples
 
@@ -22,6 +24,20 @@ def test_the_example_is_one_click_away(page: Page, url: str) -> None:
     expect(page.locator("[data-stream=depth] .file")).to_have_text("example_depth.mkv")
     expect(page.locator("#answer [data-part=note]")).to_contain_text("44 frames, 2.9 s")
     expect(page.locator("#answer .warnings li")).to_have_count(0)
+
+
+def test_a_recording_as_the_camera_wrote_it_is_answered_with_a_warning(page: Page, url: str, tmp_path: Path) -> None:
+    large = [np.full((480, 640, 3), (200, 60, 40), np.uint8)] * 4
+    write_video(tmp_path / "rgb.mp4", large)
+    write_video(tmp_path / "depth.mkv", [frame[:, :, 0] * np.uint16(10) for frame in large])
+    open_page(page, url)
+    for stream, name in (("rgb", "rgb.mp4"), ("depth", "depth.mkv")):
+        page.locator(f"#{stream}-file").set_input_files(tmp_path / name)
+    expect_answer(page)
+    for number, stream in enumerate(("rgb", "depth")):
+        warning = page.locator("#answer .warnings li").nth(number)
+        expect(warning).to_be_visible()
+        expect(warning).to_contain_text(f"{stream} does not look like the clips that this model was trained on")
 
 
 def test_the_camera_records_a_clip_that_is_answered(page: Page, several: str) -> None:
