@@ -74,8 +74,8 @@ def appearance_of(looks: Iterable[Look]) -> Appearance:
 
 def presumed_appearance(resize: tuple[int, int]) -> Appearance:
     """Return what prepared clips look like, for a model that knows only what it resizes frames to, (width, height)."""
-    ratio = resize[0] / resize[1]
-    return Appearance(aspect_ratio=(ratio, ratio), height_px=(1, max(resize[1], OUTPUT_SIZE[1])))
+    ratio, heights = resize[0] / resize[1], sorted((resize[1], OUTPUT_SIZE[1]))
+    return Appearance(aspect_ratio=(ratio, ratio), height_px=(heights[0], heights[1]))
 
 
 def differences(look: Look, trained_on: Appearance) -> list[str]:

@@ -66,8 +66,9 @@ def test_of_8_bit_depth_what_jpeg_leaves_black_is_empty() -> None:
 
 
 def test_a_model_that_knows_nothing_is_taken_for_one_of_prepared_clips() -> None:
-    presumed = presumed_appearance((320, 240))
-    assert differences(Look(320, 240, 0.0), presumed) == differences(Look(64, 48, None), presumed) == []
+    presumed, small = presumed_appearance((320, 240)), presumed_appearance((64, 48))
+    assert differences(Look(320, 240, 0.0), presumed) == []
+    assert differences(Look(64, 48, None), small) == differences(Look(320, 240, None), small) == []
     assert [len(differences(Look(*size, None), presumed)) for size in ((1920, 1080), (640, 480), (512, 424))] == [
         2,
         1,
