@@ -3,6 +3,7 @@
 import argparse
 import csv
 import difflib
+import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from preprocess.datasets import CUSTOM, Split, Stream
 from preprocess.errors import ConfigError, DatasetError, reason_of, run_command
+from preprocess.lines import split_lines
 from preprocess.masked_depth import MaskMode
 from preprocess.options import add_empty_option, add_run_options, run_options
 from preprocess.overlap import with_links
@@ -53,9 +55,9 @@ class Row(BaseModel):
     clip: str = Field(pattern=r"^[^\s/\\.][^\s/\\]*$")
     rgb: str | None = None
     depth: str | None = None
-    depth_scale_mm: float = Field(1.0, gt=0)
+    depth_scale_mm: float = Field(1.0, gt=0, allow_inf_nan=False)
     label: int | None = Field(None, ge=0)
-    class_name: str | None = Field(None, alias="class")
+    class_name: str | None = Field(None, alias="class", pattern=r"^[^\r\n]+$")  # each is a line of class_names.txt
     split: Split
 
     @model_validator(mode="after")
@@ -89,10 +91,11 @@ def process_custom_clip(job: CustomJob, store: Store) -> ClipRecord:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The usable rows, by clip, and the records of the others."""
+    """The usable rows, by clip, the records of the others, and the recordings that any of them names."""
 
     rows: Mapping[str, Row]
     refused: list[ClipRecord]
+    recordings: list[Path]
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -103,7 +106,9 @@ def read_manifest(path: Path) -> Manifest:
     rows: dict[str, Row] = {}
     places: dict[str, str] = {}
     refused: dict[str, str] = {}
+    recordings: list[Path] = []
     for number, values in _lines(path):
+        recordings += [path.parent / str(values[stream]) for stream in ("rgb", "depth") if values.get(stream)]
         place = f"line {number}"
         clip = str(values.get("clip") or place)
         if clip in places:
@@ -119,7 +124,8 @@ def read_manifest(path: Path) -> Manifest:
             refused[clip] = f"{place} of {path}: {_in_words(error)}"
     if not places:
         raise DatasetError(f"{path}: names no recordings; see --help for what it should hold")
-    return Manifest(rows, [ClipRecord(clip=clip, status="failed", reason=why) for clip, why in refused.items()])
+    records = [ClipRecord(clip=clip, status="failed", reason=why) for clip, why in refused.items()]
+    return Manifest(rows, records, recordings)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -128,13 +134,12 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         text = path.read_text(encoding="utf-8-sig")  # spreadsheets write a mark in front
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read as a manifest ({reason_of(error)}); save it as UTF-8") from error
-    lines = text.splitlines()
     if path.suffix == ".jsonl":
-        for number, line in enumerate(lines, start=1):
+        for number, line in enumerate(split_lines(text), start=1):
             if line.strip():
                 yield number, _checked(_parse_json(path, number, line), path)
         return
-    reader = csv.DictReader(lines, restkey="more values than columns")
+    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="more values than columns")
     for values in reader:
         yield reader.line_num, _checked(values, path)
 
@@ -202,7 +207,6 @@ def main(arguments: list[str] | None = None) -> int:
         format=options.format,
         settings={"masks": treatment.masks, "roi": treatment.roi},
     )
-    read = (job.folder / path for job in jobs for path in (job.row.rgb, job.row.depth) if path)
     return run_dataset(
         CUSTOM,
         info,
@@ -210,7 +214,7 @@ def main(arguments: list[str] | None = None) -> int:
         jobs,
         process_custom_clip,
         run_options(options),
-        inputs=with_links([options.manifest, *read]),
+        inputs=with_links([options.manifest, *manifest.recordings]),
         refused=manifest.refused,
     )
 

@@ -12,6 +12,7 @@ from preprocess.crop import OUTPUT_SIZE, crop_depth, crop_picture, fit_height
 from preprocess.datasets import DatasetSpec, Split, Stream
 from preprocess.errors import DatasetError
 from preprocess.frames import Frame, read_image
+from preprocess.lines import split_lines
 from preprocess.manifest import read_class_names
 from preprocess.options import dataset_parser, run_options
 from preprocess.records import ClipRecord
@@ -158,6 +159,6 @@ def lines_of(path: Path) -> Iterator[tuple[str, str]]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read as a list of clips; copy it again") from error
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(split_lines(text), start=1):
         if line.strip():
             yield f"{path}, line {number}", line.strip()

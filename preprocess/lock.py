@@ -84,6 +84,8 @@ def locked(path: Path, what: Path) -> Iterator[Lock]:
     except BlockingIOError as error:
         raise LockedError(f"{what}: {_busy(path)}; wait until it has ended, or write somewhere else") from error
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise UserError(f"{path}: is in the way, and a link; move it") from error
         if error.errno not in _NO_LOCKS:
             raise
         Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(
@@ -112,10 +114,12 @@ def locked(path: Path, what: Path) -> Iterator[Lock]:
 def _open_locked(path: Path) -> IO[str]:
     """Return the lock file, empty, held by this process alone; raises `BlockingIOError` where another one has it."""
     while True:
-        file = path.open("a+", encoding="utf-8")
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+", encoding="utf-8")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                if path.stat().st_size and _read_holder(path) is None:
+                    raise UserError(f"{path}: is in the way, and no lock that this program has left; move it")
                 file.truncate(0)
                 return file
         except FileNotFoundError:

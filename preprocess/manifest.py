@@ -7,6 +7,7 @@ from pathlib import Path
 from preprocess.atomic import atomic_file
 from preprocess.datasets import DatasetSpec
 from preprocess.errors import DatasetError, reason_of
+from preprocess.lines import split_lines
 
 CLASS_NAMES_FILE = "class_names.txt"
 
@@ -75,7 +76,7 @@ def write_class_names(root: Path, names: Iterable[str]) -> None:
 
 def _read_lines(path: Path, meaning: str) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        return split_lines(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = f"cannot be read as {meaning} ({reason_of(error)})"
         raise DatasetError(f"{path}: {reason}; check the path and the file") from error

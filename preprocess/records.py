@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from preprocess.atomic import atomic_file
 from preprocess.datasets import Split, Stream
@@ -73,6 +73,12 @@ class ClipRecord(BaseModel):
     last_failure: str | None = None
     outdated: dict[str, str] | None = None
 
+    @field_validator("clip", "reason", "last_failure", mode="before")
+    @classmethod
+    def _printable(cls, text: str | None) -> str | None:
+        """Return a text with a mark where a file's name is no UTF-8, and could not be written down."""
+        return None if text is None else text.encode(errors="surrogateescape").decode(errors="replace")
+
     @property
     def is_finished(self) -> bool:
         """Whether frames were written that show something; earlier versions took clips without anybody for done."""
@@ -97,9 +103,8 @@ def read_records(path: Path) -> dict[str, ClipRecord]:
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read as records ({reason_of(error)}); check the file") from error
     records = {}
-    for number, line in enumerate(text.splitlines(keepends=True), start=1):
-        if not line.endswith("\n"):
-            break
+    # Not splitlines: reasons may have characters at which that would cut. What follows the last end is torn, or empty.
+    for number, line in enumerate(text.split("\n")[:-1], start=1):
         try:
             record = ClipRecord.model_validate_json(line)
         except ValidationError as error:

@@ -121,7 +121,7 @@ class _Clip:
                 num_color = self._write_color(writer, boxes, num_depth)
             num_frames = min(num for num in (num_color, num_depth) if num is not None)
             if "depth" in self._streams and not self._write_depth(writer, boxes, num_frames) and not may_be_empty:
-                raise EmptyDepthError(f"{self._raw.name}: {self._why_empty(num_frames)}")
+                raise EmptyDepthError(self._why_empty(num_frames))
         if num_color is not None and num_depth is not None and num_color != num_depth:
             self._warnings.append(
                 f"{num_color} colour frames but {num_depth} of depth; the first {num_frames} were kept"

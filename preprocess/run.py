@@ -96,6 +96,7 @@ def run_dataset(
     nothing can be done, or nothing more: the disk is full, a folder is not to be written to, or another process does.
     """
     out = options.out
+    jobs, refused = _named_inside(jobs, refused)
     chosen = _select(jobs, options)
     check_apart(places_of(spec, out, jobs), inputs)
     if options.format == "shards":
@@ -103,6 +104,8 @@ def run_dataset(
         streams = dict.fromkeys(stream for job in jobs for stream in job.streams)
         info = info.model_copy(update={"settings": info.settings | {"streams": " ".join(streams)}})
     with named_write_errors(out), locked(out / LOCK_FILE, out) as lock:
+        if not (out / RECORDS_FILE).exists():
+            _check_own(spec, out, jobs)
         journal = Journal(out / RECORDS_FILE)
         _begin(info, options, journal)
         chosen = complete(chosen)
@@ -120,6 +123,20 @@ def run_dataset(
     return print_summary(journal.records.values(), spec, out)
 
 
+def _named_inside(
+    jobs: Sequence[AnyClipJob], refused: Sequence[ClipRecord]
+) -> tuple[Sequence[AnyClipJob], Sequence[ClipRecord]]:
+    """Return the jobs but for those whose clips' names, which become folders, lead elsewhere; these are refused."""
+    outside = {job.clip for job in jobs if _leads_elsewhere(job.clip)}
+    reason = "its name leads out of the data set; rename it"
+    more = [ClipRecord(clip=clip, status="failed", reason=reason) for clip in sorted(outside)]
+    return [job for job in jobs if job.clip not in outside], [*refused, *more]
+
+
+def _leads_elsewhere(clip: str) -> bool:
+    return not clip or clip.startswith("/") or any(part in ("", ".", "..") for part in clip.split("/"))
+
+
 def places_of(spec: DatasetSpec, root: Path, clips: Iterable[ClipJob | ClipRecord]) -> list[Path]:
     """Return the files and folders directly below `root` that a processed data set of these clips takes up.
 
@@ -131,6 +148,19 @@ def places_of(spec: DatasetSpec, root: Path, clips: Iterable[ClipJob | ClipRecor
     names = sorted({path.relative_to(root).parts[0] for path in folders})
     names += [SHARDS_FOLDER, RUN_FILE, RECORDS_FILE, CLASS_NAMES_FILE, REGISTRATION_FILE, LOCK_FILE]
     return [*(root / name for name in names), *sorted(links)]
+
+
+def _check_own(spec: DatasetSpec, out: Path, jobs: Iterable[ClipJob]) -> None:
+    """Raise `DatasetError` where a folder without records holds what would be written, or shards."""
+    if not (out / RUN_FILE).exists():
+        there = [path for path in places_of(spec, out, jobs) if path.name != LOCK_FILE and path.exists()]
+    else:  # folders of clips can be written again; what lies in shards is known by the records alone
+        there = list((out / SHARDS_FOLDER).glob("*.tar"))
+    if there:
+        raise DatasetError(
+            f"{there[0]}: is there, and {out} has no {RECORDS_FILE} that says what of it preprocessing has made; put "
+            "that back, or name another --out"
+        )
 
 
 def _do_clips(

@@ -42,10 +42,12 @@ class ShardStore:
     ) -> None:
         self._folder, self._spec, self._max_shard_bytes = root / SHARDS_FOLDER, spec, max_shard_bytes
         self._records = records
+        # A finished shard that no record mentions was not left by a killed run, whose shard is still called open.
+        self._ours = set(_places(records))
         self.close()  # what a killed run left
         # A name that records mention is not used again, even when its file is gone: they would vouch for other clips.
         names = {path.name for path in self._folder.glob("clips-*.tar")} | _places(records).keys()
-        numbers = (int(re.sub(r"\D", "", name)) for name in names)
+        numbers = (int(match[1]) for name in names if (match := re.fullmatch(r"clips-(\d+)\.tar", name)))
         self._number, self._size = max(numbers, default=-1) + 1, 0
 
     def __getstate__(self) -> dict[str, object]:
@@ -88,6 +90,7 @@ class ShardStore:
             shutil.copyfileobj(part, shard)
             start, self._size = self._size, shard.tell()
         self._part(record.clip).unlink()
+        self._ours.add(self._name)
         return record.model_copy(update={"shard": ShardPlace(name=self._name, start=start, stop=self._size)})
 
     def holds(self, record: ClipRecord) -> bool:
@@ -106,8 +109,8 @@ class ShardStore:
 
     def _tidy(self) -> None:
         places = _places(self._records)
-        for path in self._folder.glob("clips-*.tar"):
-            if not _keep_only(path, places[path.name]):
+        for path in (self._folder / name for name in self._ours):
+            if path.exists() and not _keep_only(path, places[path.name]):
                 path.unlink()  # all of its clips were done again
         for path in self._folder.glob(".clips-*.tar.tmp"):
             name = path.name.removeprefix(".").removesuffix(".tmp")

@@ -10,7 +10,8 @@ from dataclasses import replace
 from multiprocessing import forkserver, popen_forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.process import BaseProcess
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, get_args
 
 import cv2
 import numpy as np
@@ -26,6 +27,7 @@ from preprocess.errors import UserError
 from preprocess.manifest import SplitEntry, read_class_names, read_split
 from preprocess.reading import open_clips, read_frames
 from preprocess.sampling import bin_centres, draw_per_bin, spread_per_bin
+from preprocess.shards import SHARDS_FOLDER
 from training.augment import draw_geometry
 from training.config import DataConfig, TrainingConfig
 
@@ -108,6 +110,18 @@ def read_entries(data: DataConfig, split: Split) -> list[SplitEntry]:
     """Return the clips of one half of the configured split; raises `DatasetError` when it has none or is missing."""
     spec = DATASETS[data.dataset]
     return read_split(spec.split_file(data.root, split, data.protocol), spec)
+
+
+def frame_folders(config: TrainingConfig) -> list[Path]:
+    """Return the folders directly below the data set's root in which the frames of its clips and its lists lie."""
+    root, spec = config.data.root, DATASETS[config.data.dataset]
+    files = [spec.split_file(root, split, config.data.protocol) for split in get_args(Split)]
+    files += [
+        spec.frame_path(root, stream, entry.clip, 0)
+        for entry in (*read_entries(config.data, "train"), *read_entries(config.data, "valid"))
+        for stream in config.modalities
+    ]
+    return [root / SHARDS_FOLDER, *sorted({root / path.relative_to(root).parts[0] for path in files})]
 
 
 def class_names(data: DataConfig) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +15,13 @@ from training.checkpoint import Checkpoint, save_checkpoint
 from training.config import KeepConfig
 from training.distributed import Process, gather
 from training.history import HISTORY_FILE, TENSORBOARD_FOLDER
+
+CONFIG_FILE = "config.yml"
+
+_RUN_FILES = re.compile(
+    r"(last|best)\.(pt|json)|epoch-\d{3,}\.pt|(scores|metrics)-(train|valid|test)\.(npz|json)|"
+    rf"{re.escape(HISTORY_FILE)}|{TENSORBOARD_FOLDER}"
+)
 
 
 class Keeper:
@@ -82,18 +90,17 @@ def owned(folder: Path, process: Process) -> Iterator[None]:
 
 
 def run_files(folder: Path) -> list[Path]:
-    """Return what a run has left in its folder, or is leaving there."""
-    patterns = ("last.*", "best.*", "epoch-*.pt", "scores-*.npz", "metrics-*.json", HISTORY_FILE, TENSORBOARD_FOLDER)
-    return [path for pattern in patterns for path in sorted(folder.glob(pattern))]
+    """Return what a run has left in its folder, its configuration apart."""
+    return [path for path in sorted(folder.glob("*")) if _RUN_FILES.fullmatch(path.name)]
 
 
 def remove_run(folder: Path) -> None:
     """Remove what an earlier run has left in its folder, so that nobody takes it for the next one's."""
     for path in run_files(folder):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
+        if path.name != TENSORBOARD_FOLDER:
             path.unlink()
+    for path in (folder / TENSORBOARD_FOLDER).glob("events.out.tfevents.*"):
+        path.unlink()
 
 
 def _copy(source: Path, target: Path) -> None:

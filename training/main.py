@@ -14,9 +14,10 @@ from training.checks import check_data
 from training.config import TrainingConfig
 from training.config_file import config_yaml, load_config
 from training.cpu import prepare_cpu
+from training.data import frame_folders
 from training.display import Display
 from training.distributed import Process, gather, process_group
-from training.keeping import owned, remove_run, run_files
+from training.keeping import CONFIG_FILE, owned, remove_run, run_files
 from training.loop import Trainer
 from training.resume import find_resumable
 
@@ -38,16 +39,18 @@ def main() -> int:
 def _train(config: TrainingConfig, options: argparse.Namespace, process: Process, display: Display) -> int:
     for warning in check_data(config, process.world_size):
         display.say(f"warning: {warning}")
+    check_apart([config.out / CONFIG_FILE], frame_folders(config), option=f"out {config.out}")
     with owned(config.out, process):
         resumed = _resumed(config, options, process)
-        if resumed is None:
-            check_apart(run_files(config.out), config.starts_from, option=f"out {config.out}")
+        if resumed is None:  # one that goes on may be told to by its own configuration
+            written = [config.out / CONFIG_FILE, *run_files(config.out)]
+            check_apart(written, [options.config, *config.starts_from], option=f"out {config.out}")
         trainer = Trainer(config, process, display, resumed)
         if process.speaks:
             if resumed is None:
                 remove_run(config.out)
             changes = resumed.changes if resumed else ()
-            with atomic_file(config.out / "config.yml") as temporary:
+            with atomic_file(config.out / CONFIG_FILE) as temporary:
                 temporary.write_text(config_yaml(config, changes), encoding="utf-8")
         best = trainer.run()
     display.say(f"best top-1 {best:.1%}; weights in {config.out / 'best.pt'}")
@@ -56,12 +59,22 @@ def _train(config: TrainingConfig, options: argparse.Namespace, process: Process
 
 def _resumed(config: TrainingConfig, options: argparse.Namespace, process: Process) -> Checkpoint | None:
     """Return the checkpoint that the run goes on from, if it does; raises `UserError` where `out` holds another run."""
+    out = config.out
     # Under torchrun, a process that was killed begins again with the others, on other nodes perhaps.
     is_restart = any(gather(int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0, process))
+    weights = [path for path in run_files(out) if path.suffix == ".pt"]
     if options.resume is not None or is_restart:
-        return find_resumable(config, None if options.resume in (None, "auto") else Path(options.resume))
-    if (config.out / "last.pt").exists() and not options.overwrite:
-        raise UserError(f"{config.out}: holds a run; go on with --resume auto, or name another out, or --overwrite it")
+        path = None if options.resume in (None, "auto") else Path(options.resume)
+        if path is not None and weights and path.resolve().parent != out.resolve():
+            raise UserError(f"{out}: holds another run than {path}; name another out to go on there")
+        if resumed := find_resumable(config, path):
+            return resumed
+        if weights and not options.overwrite:
+            raise UserError(
+                f"{out}: holds {weights[0].name}, and no last.pt to go on from; --resume that, or --overwrite"
+            )
+    elif weights and not options.overwrite:
+        raise UserError(f"{out}: holds a run; go on with --resume auto, or name another out, or --overwrite it")
     return None
 
 

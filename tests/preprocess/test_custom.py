@@ -96,6 +96,7 @@ def test_rows_that_cannot_be_used_are_named_and_the_rest_goes_on(raw: Path, tmp_
         "gone": ({"depth": "nowhere"}, "nowhere does not exist"),
         "half": ({"split": "traning"}, "found 'traning'"),
         "scale": ({"depth_scale_mm": "-1"}, "depth_scale_mm"),
+        "endless": ({"depth_scale_mm": "inf"}, "finite number"),
         "nothing": ({"depth": ""}, "one of rgb and depth is needed"),
         "nameless": ({"class": ""}, "either a label or a class"),
         "a/b": ({}, "pattern"),
@@ -106,7 +107,7 @@ def test_rows_that_cannot_be_used_are_named_and_the_rest_goes_on(raw: Path, tmp_
     assert run(write_csv(raw / "clips.csv", *rows), tmp_path / "data") == 1
     by_clip = records(tmp_path / "data")
     assert by_clip.pop("good")["status"] == "done"
-    assert "named twice, in line 10 and line 11" in by_clip.pop("twice")["reason"]
+    assert "named twice, in line 11 and line 12" in by_clip.pop("twice")["reason"]
     assert by_clip.keys() == bad.keys()
     for clip, (_, reason) in bad.items():
         assert by_clip[clip]["status"] == "failed" and reason in by_clip[clip]["reason"]

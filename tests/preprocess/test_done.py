@@ -155,3 +155,32 @@ def test_other_settings_reach_every_clip_however_often_that_is_interrupted(many:
     broken.write_bytes(whole)
     assert run(many, out, "--roi", "tracked") == 0
     assert not any("outdated" in record or record["roi"] != "tracked" for record in records(out).values())
+
+
+def test_no_character_in_a_name_or_a_reason_loses_records(tmp_path: Path) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "data"
+    make_recording(raw)
+    assert run(raw, out) == 0
+    for name in ("A\u2028B", "C\x85D", "E\x0cF", "G\udcffH"):  # the last one is no UTF-8
+        video_of(raw, name).write_bytes(b"")
+    for options in ([], ["--splits-only"], []):
+        assert run(raw, out, *options) == 1
+        kept = read_records(out / RECORDS_FILE)
+        assert len(kept) == 5 and kept[CLIP].status == "done" and listed(out) == {CLIP}
+
+
+def test_shards_without_records_are_left_alone(tmp_path: Path) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "data"
+    make_recording(raw)
+    assert run(raw, out, "--format", "shards") == 0
+    before = (out / RECORDS_FILE).rename(tmp_path / "away")
+    shards = state(out / "shards")
+    for options in ([], ["--splits-only"], ["--overwrite"]):
+        with pytest.raises(DatasetError, match=r"no records\.jsonl .*put that back"):
+            run(raw, out, "--format", "shards", *options)
+    before.rename(out / RECORDS_FILE)
+    (out / "shards" / "clips-mine.tar").touch()
+    (out / "shards" / "clips-000007.tar").write_bytes(b"mine")
+    assert run(raw, out, "--format", "shards") == 0
+    assert shards.items() <= state(out / "shards").items()
+    assert (out / "shards" / "clips-000007.tar").read_bytes() == b"mine"

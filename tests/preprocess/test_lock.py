@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from preprocess.errors import UserError
 from preprocess.lock import LockedError, locked
 
 _HOLD = "import sys; from pathlib import Path; from preprocess.lock import locked\n"
@@ -65,3 +66,16 @@ def test_the_processes_of_a_job_share_it_and_outlive_its_leader(tmp_path: Path) 
             pass
     with locked(path, tmp_path), pytest.raises(LockedError), lock.shared():
         pass  # another job has begun
+
+
+def test_what_is_no_lock_is_not_touched(tmp_path: Path) -> None:
+    path, precious = tmp_path / ".lock", tmp_path / "precious"
+    path.write_text("somebody's")
+    with pytest.raises(UserError, match="in the way"), locked(path, tmp_path):
+        pass
+    assert path.read_text() == "somebody's"
+    path.rename(precious)
+    path.symlink_to(precious)
+    with pytest.raises(UserError, match="in the way, and a link"), locked(path, tmp_path):
+        pass
+    assert precious.read_text() == "somebody's" and path.is_symlink()

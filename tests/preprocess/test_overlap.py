@@ -16,6 +16,7 @@ from preprocess.synthetic.__main__ import main as render
 from tests.commands import assert_refused, run_module
 from tests.preprocess.recordings import make_recording
 from tests.preprocess.test_custom import write_csv
+from tests.preprocess.test_ntu import records
 
 
 def state(*folders: Path) -> dict[str, str]:
@@ -175,3 +176,34 @@ def test_other_spellings_of_one_place_are_one_place(tmp_path: Path) -> None:
             check_apart([output], [folder])
     with pytest.raises(UserError, match="folder"):
         check_apart([tmp_path / "link"], [folder / "a" / "b"])
+
+
+@pytest.mark.parametrize("number", ["../../victim", "..", "a//b"])
+def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, number: str) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "out"
+    write_frames(raw / "20bn-jester-v1" / "7", suffix=".jpg")
+    write_frames(tmp_path / "victim", suffix=".jpg")
+    (raw / "jester-v1-train.csv").write_text(f"7;Swiping Left\n{number};Swiping Left\n")
+    before = state(raw, tmp_path / "victim")
+    assert jester.main(["--raw", str(raw), "--out", str(out), "--jobs", "1"]) == 1
+    assert state(raw, tmp_path / "victim") == before
+    by_clip = records(out)
+    assert by_clip["7"]["status"] == "done" and by_clip[number]["status"] == "failed"
+
+
+def test_recordings_of_rows_that_are_refused_are_not_replaced(raw: Path, tmp_path: Path) -> None:
+    write_frames(tmp_path / "other", suffix=".jpg")
+    rows = [{"clip": "a", "rgb": "../other", "class": "w", "split": "train"}]
+    rows += [{"clip": "b", "rgb": "rgb/a", "class": "w", "split": "trian"}]
+    manifest = write_csv(raw / "typo.csv", *rows)
+    assert_untouched(raw, lambda: custom_into(raw, manifest))
+
+
+def test_folders_that_preprocessing_has_not_made_are_not_filled(raw: Path, tmp_path: Path) -> None:
+    for name in ("rgb/a/notes.txt", "class_names.txt", "dataset_splits/train.txt"):
+        out = tmp_path / name.replace("/", "-")
+        (out / name).parent.mkdir(parents=True)
+        (out / name).write_text("mine")
+        with pytest.raises(UserError, match="another --out"):
+            custom_into(out, raw / "m.csv")
+        assert (out / name).read_text() == "mine"

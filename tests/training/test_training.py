@@ -80,6 +80,32 @@ def test_a_run_does_not_take_the_place_of_what_it_starts_from(runs: Path) -> Non
     assert {path: path.read_bytes() for path in sorted((runs / "rgb").glob("*.*"))} == before
 
 
+def test_only_files_of_runs_are_removed_and_runs_are_not_mixed(runs: Path, tmp_path: Path) -> None:
+    names = ("best.pdf", "last.notes.md", "scores-2026.npz", "tensorboard/mine.txt", ".diary.2024.tmp.txt")
+    for name in names:
+        (tmp_path / "out" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "out" / name).write_text("mine")
+    config = write_config(tmp_path / "run.yml", runs / "data", tmp_path / "out")
+    assert train("--config", config, "--set", "schedule.epochs=1").returncode == 0
+    assert all((tmp_path / "out" / name).read_text() == "mine" for name in names)
+    other = train("--config", config, "--resume", runs / "rgb" / "last.pt")
+    assert_refused(other, "holds another run than")
+    (tmp_path / "out" / "last.pt").unlink()
+    assert_refused(train("--config", config, "--resume", "auto"), "holds best.pt, and no last.pt to go on from")
+    assert_refused(train("--config", config), "holds a run")
+    assert (tmp_path / "out" / "best.pt").exists()
+
+
+def test_a_run_is_not_written_over_its_configuration_or_among_clips(runs: Path, tmp_path: Path) -> None:
+    config = write_config(tmp_path / "config.yml", runs / "data", tmp_path)
+    text = config.read_text()
+    assert_refused(train("--config", config), "config.yml is read")
+    assert config.read_text() == text
+    among = runs / "data" / "Images" / "run"
+    assert_refused(train("--config", write_config(tmp_path / "run.yml", runs / "data", among)), "Images is read")
+    assert not among.exists()
+
+
 def test_two_processes_under_torchrun(runs: Path) -> None:
     config = write_config(runs / "two.yml", runs / "data", runs / "two")
     command = ("--standalone", "--nproc_per_node=2", "training/main.py", "--config", config)
