@@ -40,7 +40,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", metavar="GLOB", help="only the clips whose names match, such as 'S001C00[23]*'")
     parser.add_argument("--limit", type=positive, metavar="N", help="only the first N of them")
     parser.add_argument("--splits-only", action="store_true", help="do no clips, write the split files of what is done")
-    parser.add_argument("--overwrite", action="store_true", help="do all of it again, also what is finished")
+    parser.add_argument("--overwrite", action="store_true", help="do what is chosen again, also what is finished")
     parser.add_argument(
         "--jobs", type=positive, default=os.cpu_count() or 1, metavar="J", help="worker processes (default: all cores)"
     )
