@@ -296,6 +296,7 @@ class Slow(Sleeper):
         return super().infer({"rgb": inputs["rgb"][:0]}) | {"logits": np.zeros((len(inputs["rgb"]), 3), np.float32)}
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of a thread on its way out
 def test_clips_are_computed_after_the_networks_thread_was_ended(bundle: Bundle) -> None:
     stage = scene_of(bundle, 0, max_batch=4, kind=Slow)
 

@@ -7,12 +7,13 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import numpy as np
 import onnx
+import psutil
 import pytest
 from onnx import TensorProto, helper
 
@@ -29,10 +30,11 @@ FILES = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
 
 def decoder_of(server: RunningServer) -> int:
     """Return the process id of the server's only decoder."""
-    threads = Path(f"/proc/{server.process.pid}/task")
-    children = [child for thread in threads.iterdir() for child in (thread / "children").read_text().split()]
-    commands = {int(child): Path(f"/proc/{child}/cmdline").read_text() for child in children}
-    return next(child for child, command in commands.items() if "spawn_main" in command)
+    for child in psutil.Process(server.process.pid).children():
+        with suppress(psutil.NoSuchProcess):
+            if any("spawn_main" in word for word in child.cmdline()):
+                return child.pid
+    raise AssertionError("the server has no decoder")
 
 
 @contextmanager

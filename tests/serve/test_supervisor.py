@@ -237,6 +237,7 @@ def test_the_next_clip_is_computed_after_the_networks_thread_was_gone(
     asyncio.run(scene())
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of a thread on its way out
 def test_decoders_work_on_after_their_threads_were_ended() -> None:
     decoders, watch = Decoders(1, 4096, 120), Supervisor(lambda _: None, lambda: None)
     nothing = ClipRequest((), ClipMeta(), Limits(9, 9, 9.0), SPEC, ("rgb",))
