@@ -33,6 +33,8 @@ def main(arguments: list[str]) -> int:
     for option, path in (("--json", options.json), ("--picture", options.picture)):
         if path is not None:
             check_apart([path], [bundle.folder], option=option)
+    if options.json and options.picture and options.json.resolve() == options.picture.resolve():
+        raise UserError(f"--picture {options.picture}: is what --json names, too; name another file")
     names = _names(bundle, options.runtimes)
     if (largest := max(options.batch)) > bundle.manifest.max_batch:
         raise UserError(

@@ -24,6 +24,7 @@ from rich.console import Console
 from export.bundle import MANIFEST_NAME, SIGNATURE_NAME, BundleError, read_bundle
 from preprocess.atomic import atomic_file
 from preprocess.errors import UserError
+from preprocess.overlap import check_apart
 
 
 def check_signature(manifest: bytes, signature: bytes | None, public_key: Path, where: Path) -> None:
@@ -52,7 +53,7 @@ def sign_bundle(folder: Path, private_key: Path) -> Path:
 
 def make_keys(private_key: Path) -> Path:
     """Write a new private key, readable by its owner only, and the public one beside it; return that one's path."""
-    public_key = private_key.with_suffix(".pub.pem")
+    public_key = _public_beside(private_key)
     for path in (private_key, public_key):
         if path.exists():
             raise UserError(f"{path}: exists; choose another name, a lost key cannot be made again")
@@ -65,6 +66,10 @@ def make_keys(private_key: Path) -> Path:
     return public_key
 
 
+def _public_beside(private_key: Path) -> Path:
+    return private_key.with_suffix(".pub.pem")
+
+
 def main(arguments: list[str]) -> int:
     """Sign a bundle, or make keys; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m export sign", description="Sign a bundle, or make keys for that.")
@@ -74,6 +79,8 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if options.new_key:
+        if options.bundle is not None:  # it is sent to others, and the key must not be
+            check_apart([options.key, _public_beside(options.key)], [options.bundle], option="--key")
         public_key = make_keys(options.key)
         console.print(f"{options.key}: keep it secret; services need {public_key}")
     if options.bundle is not None:

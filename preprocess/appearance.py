@@ -17,6 +17,7 @@ from preprocess.frames import Frame
 _SHAPE_TOLERANCE = 1.05  # another crop of the same camera differs by more, rounding to whole pixels by less
 _HEIGHT_TOLERANCE = 1.5  # a camera's smallest usual picture, 640x480, is twice as high as what preprocessing writes
 _EMPTY_TOLERANCE = 0.15  # of the pixels: what a sensor does not measure is a tenth, and a masked background over a half
+_LEAST_FILLED = 1 / 3  # of what the emptiest training clip holds: there a person was small, and here is hardly anything
 _BLACK = 16  # below this an 8-bit depth image shows nothing, after JPEG too
 
 
@@ -89,13 +90,23 @@ def differences(look: Look, trained_on: Appearance) -> list[str]:
     if not _is_within(look.height, trained_on.height_px, _HEIGHT_TOLERANCE):
         found.append(f"its frames are {look.height} pixels high instead of {_range(trained_on.height_px, 'd')}")
     if look.empty_share is not None and trained_on.empty_share is not None:
-        low, high = trained_on.empty_share
-        shares = f"{100 * look.empty_share:.0f} % of it is empty, instead of {_range((100 * low, 100 * high), '.0f')} %"
-        if look.empty_share < low - _EMPTY_TOLERANCE:
-            found.append(f"its background is not masked ({shares})")
-        elif look.empty_share > high + _EMPTY_TOLERANCE:
-            found.append(f"its background is masked, or little of it was measured ({shares})")
+        found += _emptiness(look.empty_share, trained_on.empty_share)
     return found
+
+
+def _emptiness(empty_share: float, trained_on: tuple[float, float]) -> list[str]:
+    """Return in words how much less, or more, of depth is empty than of all clips that a model was trained on."""
+    low, high = trained_on
+    shares = f"({100 * empty_share:.0f} % of it is empty, instead of {_range((100 * low, 100 * high), '.0f')} %)"
+    if empty_share == 1:
+        return [f"nothing of it was measured {shares}; is depth_scale_mm right?"]
+    if empty_share > high + _EMPTY_TOLERANCE:
+        return [f"its background is masked, or little of it was measured {shares}"]
+    if 1 - empty_share < _LEAST_FILLED * (1 - high):
+        return [f"almost nothing of it was measured {shares}; is depth_scale_mm right?"]
+    if empty_share < low - _EMPTY_TOLERANCE:
+        return [f"its background is not masked {shares}"]
+    return []
 
 
 def _is_within(value: float, limits: tuple[float, float], tolerance: float) -> bool:

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import socket
 from contextlib import AbstractContextManager, nullcontext
 
 from preprocess.errors import UserError, run_command
@@ -18,7 +19,7 @@ _log = logging.getLogger("serve")
 def main(arguments: list[str] | None = None) -> int:
     """Serve until Ctrl-C or SIGTERM, and then until the requests at work have ended.
 
-    Returns 0; 1 when the service ended by itself, because a part of it could not be kept running.
+    Returns 0; 1 when the service ended by itself, because a part of it could not be started or kept running.
     """
     options = vars(_parser().parse_args(arguments))
     command = options.pop("command")
@@ -37,8 +38,21 @@ def main(arguments: list[str] | None = None) -> int:
     address = _address(*listener.getsockname()[:2])
     _log.info("open %s, or %s/docs; Ctrl-C stops", address, address)
     with traces:
-        DrainingServer(app).run(sockets=[listener])
-    return int(app.state.service.supervisor.has_given_up)
+        code = _serve(DrainingServer(app), listener)
+    return int(code or app.state.service.supervisor.has_given_up)
+
+
+def _serve(server: DrainingServer, listener: socket.socket) -> int:
+    """Run the server to its end; returns 0 where it was told to stop, and 1 where it ended by itself."""
+    try:
+        server.run(sockets=[listener])
+    except (SystemExit, KeyboardInterrupt) as error:
+        if isinstance(error, KeyboardInterrupt) and not server.started:
+            raise
+        # No signal, which the server takes: it could not start, or this came out of a library.
+        _log.critical("the service ends", exc_info=True)
+        return 1
+    return int(not server.was_told_to_stop)
 
 
 def _described(model: ServedModel) -> str:

@@ -7,15 +7,15 @@ import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.bundle import Stream
+from export.bundle import Stream, TensorInfo
 from serve.models import ServedModel
+from serve.threads import in_thread
 
 Clips = Mapping[Stream, NDArray[np.uint8]]
 Outputs = dict[str, NDArray[np.float32]]
@@ -25,6 +25,10 @@ _log = logging.getLogger("serve")
 
 class TooLateError(Exception):
     """A clip could not be computed before its deadline, and was not."""
+
+
+class InferenceError(Exception):
+    """A clip's batch failed. What failed is the cause, and never raised itself: it could be taken for a refusal."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,8 @@ class Batcher:
     async def infer(self, model: ServedModel, clips: Clips, deadline: float = math.inf) -> Inferred:
         """Return a model's answer to one clip, uint8 [T, H, W, 3] by stream.
 
-        Raises `TooLateError` where it is not expected by the deadline. Cancelled, it leaves the queue.
+        Raises `TooLateError` where it is not expected by the deadline, and `InferenceError` where its batch fails,
+        whatever the reason. Cancelled, it leaves the queue.
         """
         waiting = _Waiting(model, clips, deadline, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
@@ -87,21 +92,19 @@ class Batcher:
                 self._waiting.remove(waiting)
 
     async def run(self) -> None:
-        """Work until cancelled; raises where its thread takes no work, and can be called again then."""
-        # A thread of its own: in the common pool the network would wait behind files that are put down.
-        with ThreadPoolExecutor(1, "network") as thread:
-            while True:
-                await self._gather()
-                await self._work(thread)
+        """Work until cancelled; raises where no thread can be started, and can be called again then."""
+        while True:
+            await self._gather()
+            await self._work()
 
-    async def _work(self, thread: ThreadPoolExecutor) -> None:
+    async def _work(self) -> None:
         """Compute the next batch; of its own, so that nothing keeps the clips, or their model, while none waits."""
         batch = self._next_batch()
         for item in batch:
             self._waiting.remove(item)
         try:
             if in_time := self._in_time(batch):
-                await self._compute(in_time, thread)
+                await self._compute(in_time)
         finally:
             _fail(batch, RuntimeError("what computes clips has failed"))
 
@@ -143,10 +146,11 @@ class Batcher:
                 item.answer.set_exception(TooLateError())
         return [item for item in batch if not item.answer.done()]
 
-    async def _compute(self, batch: list[_Waiting], thread: ThreadPoolExecutor) -> None:
-        """Answer a batch, with the reason where it fails; raises where the thread does not even take it."""
+    async def _compute(self, batch: list[_Waiting]) -> None:
+        """Answer a batch, also where it fails; raises where no thread can be started for it."""
         model, size, start = batch[0].model, len(batch), time.perf_counter()
-        work = asyncio.get_running_loop().run_in_executor(thread, _infer, model, [item.clips for item in batch])
+        # Not in the common pool, where the network would wait behind files that are put down.
+        work = in_thread("network", _infer, model, [item.clips for item in batch])
         self._busy_until = start + model.pace.seconds(size)
         try:
             outputs = await work
@@ -158,7 +162,7 @@ class Batcher:
                 if not item.answer.done():
                     own = {name: values[row] for name, values in outputs.items()}
                     item.answer.set_result(Inferred(own, (start - item.since) * 1000, seconds * 1000))
-        except Exception as error:  # a runtime's errors have no common type; each waiting request reports this one
+        except Exception as error:  # a runtime's errors have no common type
             _log.exception("%d clips of %s %s could not be computed", size, model.name, model.version)
             model.statistics.note_failure(size, time.perf_counter() - start)
             _fail(batch, error)
@@ -167,21 +171,33 @@ class Batcher:
 
 
 def _fail(batch: list[_Waiting], error: Exception) -> None:
-    """Tell the clips of a batch that have no answer yet why they get none."""
+    """Tell the clips of a batch that have no answer yet that they get none, because of the error."""
     for item in batch:
         if not item.answer.done():
-            item.answer.set_exception(error)
+            failure = InferenceError("this clip's batch could not be computed")
+            failure.__cause__ = error
+            item.answer.set_exception(failure)
 
 
 def _infer(model: ServedModel, batch: list[Clips]) -> Outputs:
     # In a thread, with the copying: tens of megabytes a clip must not keep the service from answering.
     stacked: dict[str, NDArray[np.uint8]] = {stream: _stack([clips[stream] for clips in batch]) for stream in batch[0]}
-    outputs = dict(model.runtime.infer(stacked))
-    for tensor in model.bundle.manifest.outputs:
-        if (num_rows := len(outputs.get(tensor.name, ()))) != len(batch):
-            raise ValueError(f"the runtime gave {num_rows} rows of {tensor.name} for {len(batch)} clips")
-    return outputs
+    outputs = model.runtime.infer(stacked)
+    return {tensor.name: _checked(outputs, tensor, len(batch)) for tensor in model.bundle.manifest.outputs}
 
 
 def _stack(clips: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     return clips[0][None] if len(clips) == 1 else np.stack(clips)
+
+
+def _checked(outputs: Outputs, tensor: TensorInfo, num_clips: int) -> NDArray[np.float32]:
+    """Return one of the outputs; raises `ValueError` where it is not a row of finite floats for each clip."""
+    if tensor.name not in outputs:
+        raise ValueError(f"the runtime gave no {tensor.name}")
+    values, shape = outputs[tensor.name], (num_clips, *tensor.shape[1:])
+    if values.shape != shape or values.dtype.kind != "f":
+        given = f"{values.dtype} {list(values.shape)}"
+        raise ValueError(f"the runtime gave {tensor.name} as {given} instead of {list(shape)} floats")
+    if not np.isfinite(values).all():
+        raise ValueError(f"the runtime gave {tensor.name} that are not all finite")
+    return values

@@ -155,26 +155,34 @@ def _decode(streams: Streams, request: ClipRequest) -> Parcel[DecodedClip]:
     warnings = [*_shortages(whole, request.spec), *_remainders(alignment)]
     facts = DecodedClip(whole=whole, windows=windows, aligned_by=alignment.by, sent=list(streams), warnings=warnings)
     clips: list[NDArray[np.uint8]] = []
-    looks: dict[Stream, Look] = {}
+    looks: dict[Stream, list[Look]] = {stream: [] for stream in streams}
     for stream, (upload, reader) in streams.items():
         with named(upload):
             for stored in read_groups(reader, [indices[stream] for indices in chosen]):
                 start = time.perf_counter()
                 frames = in_millimetres(stored, request.meta)
                 clips.append(_build(frames, stream, request))
-                looks.setdefault(stream, look_of(frames, stream))
+                looks[stream].append(look_of(frames, stream))
                 facts.transform_ms += (time.perf_counter() - start) * 1000
     facts.warnings += unlike_training(looks, request.trained_on)
     return Parcel(facts, clips)
 
 
-def unlike_training(looks: Mapping[Stream, Look], trained_on: Mapping[Stream, Appearance]) -> list[str]:
-    """Return a warning for each stream that does not look like the clips that the model was trained on."""
+def unlike_training(looks: Mapping[Stream, Sequence[Look]], trained_on: Mapping[Stream, Appearance]) -> list[str]:
+    """Return a warning for each stream of which a window does not look like what the model was trained on.
+
+    `looks` are those of a stream's windows; the first that differs is described.
+    """
+    found = {
+        stream: next(filter(None, (differences(look, trained_on[stream]) for look in windows)), [])
+        for stream, windows in looks.items()
+        if stream in trained_on
+    }
     return [
-        f"{stream} does not look like the clips that this model was trained on: {'; '.join(found)}. The answer may "
+        f"{stream} does not look like the clips that this model was trained on: {'; '.join(words)}. The answer may "
         "well be wrong: send clips that were prepared as those were, with python -m preprocess"
-        for stream, look in looks.items()
-        if stream in trained_on and (found := differences(look, trained_on[stream]))
+        for stream, words in found.items()
+        if words
     ]
 
 

@@ -56,7 +56,7 @@ async def explain(
 
 
 def _lead(logits: NDArray[np.float32], index: int) -> float:
-    return float(logits[index] - np.delete(logits, index).max())
+    return float(logits[index]) - float(np.delete(logits, index).max())
 
 
 def _corners() -> Iterator[tuple[int, int]]:

@@ -17,6 +17,7 @@ from serve.errors import ServiceError
 from serve.models import ServedModel
 from serve.order import natural_order
 from serve.schemas import IndexEntry
+from serve.threads import in_thread
 
 _log = logging.getLogger("serve")
 
@@ -158,7 +159,7 @@ class Repository:
         version.is_loading = True
         try:
             with _reported():
-                await asyncio.to_thread(self._open, version)
+                await in_thread("loading", self._open, version)
         except ServiceError as error:
             version.reason = error.detail
             raise

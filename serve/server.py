@@ -36,10 +36,15 @@ class DrainingServer(uvicorn.Server):
 
     def handle_exit(self, _signal: int, _frame: FrameType | None) -> None:
         """Take Ctrl-C or SIGTERM."""
-        self.should_exit = self._drained_by < math.inf
+        self.should_exit = self.was_told_to_stop
         self._drained_by = time.monotonic() + self._service.settings.drain_s
         # A signal comes in the middle of anything: what has to do with the event loop is done by the loop.
         asyncio.get_running_loop().call_soon_threadsafe(self._service.drain, self._service.settings.drain_s)
+
+    @property
+    def was_told_to_stop(self) -> bool:
+        """Whether a signal has come, rather than the service having ended by itself."""
+        return self._drained_by < math.inf
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether it is time to close; asked ten times a second."""

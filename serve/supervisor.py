@@ -79,7 +79,7 @@ class Supervisor:
         try:
             await worker()
             raise RuntimeError(f"{name} returned, and should work on")
-        except (Exception, asyncio.CancelledError):
+        except BaseException:  # also what would end the process, with another exit code, if it left the task
             if task.cancelling():  # the service stops; something within a worker may be cancelled without that
                 raise
             self._down.add(name)

@@ -11,7 +11,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from multiprocessing import BufferTooShort
 from multiprocessing.connection import Connection
@@ -22,6 +21,7 @@ import cv2
 from preprocess.errors import MediaError
 from serve.errors import ServiceError
 from serve.parcel import Facts, Parcel, receive_parcel, send_error, send_parcel
+from serve.threads import in_thread
 
 Argument = TypeVar("Argument")
 
@@ -45,7 +45,6 @@ class Decoders:
         self._all = [_Decoder(memory_mb, cpu_s) for _ in range(num_processes)]
         self._idle: asyncio.Queue[_Decoder] = asyncio.Queue()  # ready for calls, but for those that died meanwhile
         self._unready: asyncio.Queue[_Decoder] = asyncio.Queue()
-        self._threads = ThreadPoolExecutor(num_processes, "decoder")  # each waits for one process
 
     def start(self) -> None:
         """Start all processes; `keep_ready` has them take calls."""
@@ -62,7 +61,7 @@ class Decoders:
         while True:
             decoder = await self._unready.get()
             try:
-                await asyncio.get_running_loop().run_in_executor(self._threads, decoder.make_ready)
+                await in_thread("decoder", decoder.make_ready)
             except BaseException:
                 self._unready.put_nowait(decoder)
                 raise
@@ -79,7 +78,7 @@ class Decoders:
         while (decoder := await self._idle.get()).is_worn:  # the system may have killed it: no upload is to blame
             self._unready.put_nowait(decoder)
         try:
-            work = asyncio.get_running_loop().run_in_executor(self._threads, decoder.call, function, kind, argument)
+            work = in_thread("decoder", decoder.call, function, kind, argument)
         except BaseException:
             self._idle.put_nowait(decoder)
             raise
@@ -100,7 +99,6 @@ class Decoders:
         """End all processes."""
         for decoder in self._all:
             decoder.kill()
-        self._threads.shutdown()
 
 
 class _Decoder:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from export import bench, pack, triton
+from export import bench, pack, signature, triton
 from export.bundle import read_bundle
 from preprocess.errors import UserError
 from tests.serve.tiny_bundle import make_bundle
@@ -25,3 +25,24 @@ def test_a_bundle_is_not_written_into(tmp_path: Path, name: str) -> None:
             with pytest.raises(UserError, match=r"must not be overwritten; name another place"):
                 main(words)
     assert len(read_bundle(bundle).manifest.files) == len(list(bundle.iterdir())) - 1
+
+
+@pytest.mark.parametrize("name", ["key.pem", "bundle.json", "new/key.pem"])
+def test_no_key_is_made_in_the_bundle_that_it_signs(tmp_path: Path, name: str) -> None:
+    bundle = make_bundle(tmp_path / "bundle")
+    (tmp_path / "link").symlink_to("bundle")
+    before = sorted(bundle.iterdir())
+    for folder in (bundle, tmp_path / "link"):
+        with pytest.raises(UserError, match=r"--key: .* name another place"):
+            signature.main([str(bundle), "--new-key", "--key", str(folder / name)])
+    assert sorted(bundle.iterdir()) == before
+    assert signature.main([str(bundle), "--new-key", "--key", str(tmp_path / "key.pem")]) == 0
+
+
+def test_figures_and_picture_are_two_files(tmp_path: Path) -> None:
+    bundle, one = make_bundle(tmp_path / "bundle"), tmp_path / "one"
+    (tmp_path / "link").symlink_to("one")
+    for picture in (one, tmp_path / "bundle" / ".." / "one", tmp_path / "link"):
+        with pytest.raises(UserError, match=r"--picture .*: is what --json names, too; name another file"):
+            bench.main([str(bundle), "--json", str(one), "--picture", str(picture)])
+    assert not one.exists()

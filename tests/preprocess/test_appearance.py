@@ -38,7 +38,12 @@ def test_prepared_clips_are_alike_and_raw_ones_are_not(tmp_path: Path) -> None:
     ("look", "reasons"),
     [
         (Look(320, 240, 0.5), []),  # somebody near
-        (Look(320, 240, 0.99), []),
+        (Look(320, 240, 0.98), []),  # somebody far away
+        (Look(320, 240, 0.99), ["almost nothing of it was measured (99 % of it is empty, instead of 60 to 95 %)"]),
+        (
+            Look(320, 240, 1.0),
+            ["nothing of it was measured (100 % of it is empty, instead of 60 to 95 %); is depth_scale"],
+        ),
         (Look(322, 240, 0.8), []),
         (Look(320, 240, 0.1), ["its background is not masked (10 % of it is empty, instead of 60 to 95 %)"]),
         (Look(640, 480, 0.8), ["its frames are 480 pixels high instead of 240"]),
@@ -56,6 +61,15 @@ def test_a_masked_clip_is_unlike_those_of_a_whole_room() -> None:
     room = PREPARED.model_copy(update={"empty_share": (0.02, 0.2)})
     assert differences(Look(320, 240, 0.3), room) == []
     assert "its background is masked" in differences(Look(320, 240, 0.9), room)[0]
+
+
+@pytest.mark.parametrize("high", [0.0, 0.2, 0.9, 0.999, 1.0])
+def test_depth_that_is_empty_is_always_named(high: float) -> None:
+    trained_on = PREPARED.model_copy(update={"empty_share": (0.0, high)})
+    (found,) = differences(Look(320, 240, 1.0), trained_on)
+    assert found.startswith("nothing of it was measured")
+    if high < 1:
+        assert differences(Look(320, 240, high), trained_on) == []
 
 
 def test_of_8_bit_depth_what_jpeg_leaves_black_is_empty() -> None:

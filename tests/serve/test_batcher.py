@@ -1,6 +1,7 @@
 """The queue in front of the network: company, deadlines, and whoever went away. The runtime here only sleeps."""
 
 import asyncio
+import ctypes
 import gc
 import math
 import threading
@@ -30,6 +31,7 @@ from serve.repository import Repository
 from serve.service import Admission, Service
 from serve.settings import Settings
 from serve.together import together
+from tests.serve.saboteur import FAILURES
 from tests.serve.tiny_bundle import make_bundle
 
 CLIP: Clips = {"rgb": np.zeros((1, 2, 2, 3), np.uint8)}
@@ -47,7 +49,7 @@ class Sleeper:
         batch = len(inputs["rgb"])
         self.batches.append(batch)
         time.sleep(self.seconds * batch)
-        return {"logits": np.arange(batch, dtype=np.float32)[:, None]}
+        return {"logits": np.arange(batch, dtype=np.float32)[:, None].repeat(3, axis=1)}
 
 
 class Failing(Sleeper):
@@ -197,7 +199,7 @@ def test_a_failure_is_everybodys_and_the_next_are_served(bundle: Bundle) -> None
     async def scene() -> None:
         wrong: Clips = {"rgb": CLIP["rgb"], "depth": CLIP["rgb"]}
         stage.runtime.seconds = -1  # time.sleep refuses
-        assert await outcomes(stage.infer(wrong), stage.infer(wrong)) == ["ValueError", "ValueError"]
+        assert await outcomes(stage.infer(wrong), stage.infer(wrong)) == ["InferenceError", "InferenceError"]
         stage.runtime.seconds = 0
         assert await outcomes(stage.infer()) == ["Inferred"]
 
@@ -217,25 +219,102 @@ class OddRows(Sleeper):
 @pytest.mark.parametrize(
     ("outputs", "reason"),
     [
-        ({"logits": np.zeros((1, 3), np.float32)}, "1 rows of logits for 2 clips"),
-        ({"logits": np.zeros((3, 3), np.float32)}, "3 rows of logits for 2 clips"),
-        ({"logits_rgb": np.zeros((2, 3), np.float32)}, "0 rows of logits for 2 clips"),
+        ({"logits": np.zeros((1, 3), np.float32)}, "gave logits as float32 [1, 3] instead of [2, 3]"),
+        ({"logits": np.zeros((3, 3), np.float32)}, "gave logits as float32 [3, 3] instead of [2, 3]"),
+        ({"logits_rgb": np.zeros((2, 3), np.float32)}, "gave no logits"),
+        ({"logits": np.zeros((2, 2), np.float32)}, "gave logits as float32 [2, 2] instead of [2, 3]"),
+        ({"logits": np.zeros((2, 4), np.float32)}, "gave logits as float32 [2, 4] instead of [2, 3]"),
+        ({"logits": np.zeros((2, 3, 1), np.float32)}, "gave logits as float32 [2, 3, 1] instead of [2, 3]"),
+        ({"logits": np.zeros(2, np.float32)}, "gave logits as float32 [2] instead of [2, 3]"),
+        ({"logits": np.zeros((2, 3), np.int64)}, "gave logits as int64 [2, 3] instead of"),
+        ({"logits": np.zeros((2, 3), np.complex64)}, "gave logits as complex64 [2, 3] instead of"),
+        ({"logits": np.full((2, 3), None)}, "gave logits as object [2, 3] instead of"),
+        ({"logits": [[0.0] * 3] * 2}, "'list' object has no attribute"),
+        ({"logits": np.array([[0, 1, 2], [0, np.nan, 0]], np.float32)}, "gave logits that are not all finite"),
+        ({"logits": np.array([[0, 1, 2], [0, -np.inf, 0]], np.float16)}, "gave logits that are not all finite"),
+        (None, "argument of type 'NoneType'"),
     ],
-    ids=["fewer", "more", "missing"],
 )
 def test_outputs_that_are_no_answer_to_each_clip_fail_their_batch_alone(
-    outputs: Outputs, reason: str, bundle: Bundle, caplog: pytest.LogCaptureFixture
+    outputs: Any, reason: str, bundle: Bundle, caplog: pytest.LogCaptureFixture
 ) -> None:
     stage = scene_of(bundle, 0, max_batch=4, kind=OddRows)
     OddRows.outputs = [outputs]
 
     async def scene() -> None:
         async with asyncio.timeout(10):
-            assert await outcomes(stage.infer(), stage.infer()) == ["ValueError", "ValueError"]
+            assert await outcomes(stage.infer(), stage.infer()) == ["InferenceError", "InferenceError"]
             assert await outcomes(stage.infer()) == ["Inferred"]
 
     working(stage.batcher, scene)
     assert reason in caplog.text and "Traceback" in caplog.text
+    assert stage.model.statistics.report("one", "1")["inference_stats"]["fail"]["count"] == 2
+
+
+class Raising(Sleeper):
+    """A runtime that raises what it is told to, once."""
+
+    failures: ClassVar[list[BaseException]] = []
+
+    def infer(self, inputs: Inputs) -> Outputs:
+        if self.failures:
+            raise self.failures.pop()
+        return super().infer(inputs)
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
+def test_whatever_comes_out_of_a_runtime_is_one_error_and_the_next_are_served(
+    failure: BaseException, bundle: Bundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage = scene_of(bundle, 0, max_batch=4, kind=Raising)
+    Raising.failures = [failure]
+
+    async def scene() -> None:
+        async with asyncio.timeout(10):
+            assert await outcomes(stage.infer(), stage.infer()) == ["InferenceError", "InferenceError"]
+            assert await outcomes(stage.infer()) == ["Inferred"]
+
+    working(stage.batcher, scene)
+    assert "2 clips of one 1 could not be computed" in caplog.text and type(failure).__name__ in caplog.text
+    assert stage.model.statistics.report("one", "1")["inference_stats"]["fail"]["count"] == 2
+
+
+def end_threads(name: str) -> None:
+    """Raise `SystemExit` in the threads of this name, as a library can; they see it when they next run."""
+    for thread in threading.enumerate():
+        if thread.name.startswith(name) and thread.ident is not None:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+
+
+class Slow(Sleeper):
+    """A runtime that works in Python for as long as it is told."""
+
+    def infer(self, inputs: Inputs) -> Outputs:
+        end = time.monotonic() + self.seconds
+        while time.monotonic() < end:
+            time.sleep(0.001)
+        return super().infer({"rgb": inputs["rgb"][:0]}) | {"logits": np.zeros((len(inputs["rgb"]), 3), np.float32)}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of a thread on its way out
+def test_clips_are_computed_after_the_networks_thread_was_ended(bundle: Bundle) -> None:
+    stage = scene_of(bundle, 0, max_batch=4, kind=Slow)
+
+    async def scene() -> None:
+        async with asyncio.timeout(20):
+            assert await outcomes(stage.infer()) == ["Inferred"]
+            end_threads("network")  # while nothing is at work
+            await asyncio.sleep(0.05)
+            assert await outcomes(stage.infer()) == ["Inferred"]
+            stage.runtime.seconds = 15
+            at_work = asyncio.create_task(outcomes(stage.infer()))
+            await asyncio.sleep(0.1)
+            end_threads("network")
+            assert await at_work == ["InferenceError"]
+            stage.runtime.seconds = 0
+            assert await outcomes(stage.infer()) == ["Inferred"]
+
+    working(stage.batcher, scene)
 
 
 def test_a_failure_after_the_network_is_answered_and_logged(bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:
@@ -250,7 +329,7 @@ def test_a_failure_after_the_network_is_answered_and_logged(bundle: Bundle, capl
     async def scene() -> None:
         async with asyncio.timeout(10):
             clips = [batcher.infer(model, CLIP) for _ in range(3)]
-            assert await outcomes(*clips) == ["ZeroDivisionError"] * 3
+            assert await outcomes(*clips) == ["InferenceError"] * 3
             assert await outcomes(batcher.infer(model, CLIP)) == ["Inferred"]
 
     working(batcher, scene)
@@ -329,6 +408,17 @@ def test_whoever_goes_away_while_waiting_for_company_is_forgotten(bundle: Bundle
     working(stage.batcher, scene)
 
 
+def test_an_explanation_of_the_largest_logits_is_finite() -> None:
+    largest = np.array([3e38, -3e38, 0], np.float32)
+
+    async def logits(_: Clips) -> Any:
+        return -largest
+
+    found = asyncio.run(explain(CLIP, largest, 1, logits, at_once=2))
+    assert found.lead == pytest.approx(-6e38)
+    assert np.isfinite(found.regions).all() and np.isfinite(found.moments).all()
+
+
 def test_nothing_of_a_request_is_computed_after_one_of_its_clips_failed(bundle: Bundle) -> None:
     stage = scene_of(bundle, 0.05, max_batch=2, kind=Failing)  # long enough for its first failure to be heard of
 
@@ -341,7 +431,7 @@ def test_nothing_of_a_request_is_computed_after_one_of_its_clips_failed(bundle: 
             explain(CLIP, np.zeros(3, np.float32), 0, logits, at_once=2),
         ):
             stage.runtime.batches.clear()
-            assert await outcomes(work) == ["ValueError"]
+            assert await outcomes(work) == ["InferenceError"]
             await asyncio.sleep(0.3)
             assert stage.batcher.num_waiting == 0
             assert len(stage.runtime.batches) <= 2  # the next had begun

@@ -7,17 +7,19 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import numpy as np
 import onnx
+import psutil
 import pytest
 from onnx import TensorProto, helper
 
 from export.bundle import describe_files, read_bundle, write_manifest
 from tests.serve.conftest import depth_frames, npz, rgb_frames
+from tests.serve.saboteur import FAILURES
 from tests.serve.server import RunningServer, running_server
 from tests.serve.test_errors import refused
 from tests.serve.test_predict import post, scores
@@ -28,10 +30,11 @@ FILES = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
 
 def decoder_of(server: RunningServer) -> int:
     """Return the process id of the server's only decoder."""
-    threads = Path(f"/proc/{server.process.pid}/task")
-    children = [child for thread in threads.iterdir() for child in (thread / "children").read_text().split()]
-    commands = {int(child): Path(f"/proc/{child}/cmdline").read_text() for child in children}
-    return next(child for child, command in commands.items() if "spawn_main" in command)
+    for child in psutil.Process(server.process.pid).children():
+        with suppress(psutil.NoSuchProcess):
+            if any("spawn_main" in word for word in child.cmdline()):
+                return child.pid
+    raise AssertionError("the server has no decoder")
 
 
 @contextmanager
@@ -173,6 +176,20 @@ def test_a_failure_of_the_network_is_answered_and_survived(tmp_path: Path) -> No
         assert post(server, rgb=dark).status_code == 200
 
 
+def test_no_failure_of_a_runtime_is_taken_for_the_users_or_ends_the_service(tmp_path: Path) -> None:
+    with running_server(make_bundle(tmp_path), broken="runtimes", deadline_s=30, log_format="json") as server:
+        for _ in [*FAILURES, "NaN"]:
+            refused(post(server, **FILES), 500, "internal")
+        assert post(server, **FILES).status_code == 200
+        assert httpx.get(server.url + "/v2/health/ready").status_code == 200
+        assert failed_clips(server) == len(FAILURES) + 1
+        lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    reasons = [line["exc_info"] for line in lines if "1 clips of tiny 1 could not be computed" in line["message"]]
+    for failure, reason in zip(FAILURES, reasons, strict=False):
+        assert type(failure).__name__ in reason
+    assert "not all finite" in reasons[-1]
+
+
 def test_an_answer_without_rows_fails_its_request_alone(tmp_path: Path) -> None:
     bright, dark = (npz([np.full((48, 64, 3), value, np.uint8)] * 4) for value in (200, 0))
     with running_server(bundle_without_rows_for_bright_clips(tmp_path), deadline_s=10, log_format="json") as server:
@@ -181,7 +198,7 @@ def test_an_answer_without_rows_fails_its_request_alone(tmp_path: Path) -> None:
         assert httpx.get(server.url + "/v2/health/ready").status_code == 200
         lines = [json.loads(line) for line in server.log.read_text().splitlines()]
     (failure,) = [line for line in lines if "1 clips of tiny 1 could not be computed" in line["message"]]
-    assert failure["level"] == "ERROR" and "0 rows of logits for 1 clips" in failure["exc_info"]
+    assert failure["level"] == "ERROR" and "gave logits as float32 [0, 3] instead of [1, 3]" in failure["exc_info"]
 
 
 def test_of_a_request_that_failed_nothing_more_is_computed(tmp_path: Path) -> None:

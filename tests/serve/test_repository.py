@@ -16,10 +16,13 @@ from export.bundle import read_bundle, sha256, write_manifest
 from export.pack import pack_bundle
 from serve import repository
 from serve.loading import load_models
+from serve.models import ServedModel
+from serve.repository import Place, Repository
 from serve.settings import Settings
 from tests.commands import assert_refused, run_module
 from tests.serve.conftest import npz, rgb_frames
 from tests.serve.server import RunningServer, running_server
+from tests.serve.test_batcher import Sleeper, outcomes
 from tests.serve.test_errors import refused
 from tests.serve.test_predict import post
 from tests.serve.tiny_bundle import make_bundle
@@ -172,3 +175,22 @@ def test_what_does_not_fit_is_not_loaded(tmp_path: Path) -> None:
     result = run_module("serve", "check", "--models", tmp_path / "models", "--max-model-memory-mb", 1)
     assert_refused(result, "there is no room for it", "max_model_memory_mb=1", "unload another model")
     assert_refused(run_module("serve", "check", "--models", tmp_path / "nowhere"), "is no folder", "<name>/<version>/")
+
+
+@pytest.mark.parametrize("failure", [StopIteration(), SystemExit(0), KeyboardInterrupt()], ids=repr)
+def test_whatever_comes_out_of_loading_fails_that_alone(tmp_path: Path, failure: BaseException) -> None:
+    place, failures = Place("one", "1", make_bundle(tmp_path, "rgb")), [failure]
+
+    def load(_: Place) -> ServedModel:
+        if failures:
+            raise failures.pop()
+        return ServedModel("one", "1", read_bundle(tmp_path), Sleeper(0))
+
+    async def scene() -> None:
+        repository = Repository(lambda: [place], load, None)
+        async with asyncio.timeout(10):
+            assert await outcomes(repository.load("one")) == ["RuntimeError"]
+            await repository.load("one")
+        assert [model.name for model in repository.ready] == ["one"]
+
+    asyncio.run(scene())

@@ -5,7 +5,6 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +29,12 @@ from serve.previews import make_previews
 from serve.schemas import ClipMeta, PreviewReply
 from serve.settings import Settings
 from serve.supervisor import Supervisor
+from serve.threads import in_thread
 from serve.workers import Decoders
 from tests.serve.conftest import depth_frames, npz, rgb_frames
+from tests.serve.saboteur import FAILURES
 from tests.serve.server import RunningServer, running_server
-from tests.serve.test_batcher import CLIP, Sleeper, outcomes
+from tests.serve.test_batcher import CLIP, Sleeper, end_threads, outcomes
 from tests.serve.test_errors import refused
 from tests.serve.test_lifecycle import wait_until
 from tests.serve.test_metrics import samples
@@ -71,7 +72,7 @@ def test_a_network_whose_thread_fails_is_started_again(tmp_path: Path) -> None:
         assert httpx.get(server.url + "/v2/health/ready").status_code == 200
         assert samples(server)["rgbd_motion_worker_failures_total", "network"] == 1
         (failure,) = [line for line in errors_in(server) if line["message"] == "network has failed"]
-        assert "cannot schedule new futures" in failure["exc_info"]
+        assert "can't start new thread" in failure["exc_info"]
 
 
 def test_a_network_that_cannot_be_kept_running_ends_the_service(tmp_path: Path) -> None:
@@ -125,7 +126,7 @@ def test_a_service_that_gave_up_is_not_alive(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("end", [ValueError("it fails"), asyncio.CancelledError(), None])
+@pytest.mark.parametrize("end", [*FAILURES, None], ids=lambda end: type(end).__name__)
 def test_whatever_ends_a_worker_is_a_failure(end: BaseException | None, caplog: pytest.LogCaptureFixture) -> None:
     failures = list[str]()
     given_up = asyncio.Event()
@@ -213,13 +214,14 @@ def test_the_next_clip_is_computed_after_the_networks_thread_was_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also one that waited meanwhile, of another model."""
-    pools = list[ThreadPoolExecutor]()
+    failures = [RuntimeError("can't start new thread")]
 
-    def make_pool(*args: Any) -> ThreadPoolExecutor:
-        pools.append(ThreadPoolExecutor(*args))
-        return pools[-1]
+    def start(*args: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return in_thread(*args)
 
-    monkeypatch.setattr("serve.batcher.ThreadPoolExecutor", make_pool)
+    monkeypatch.setattr("serve.batcher.in_thread", start)
     bundle = read_bundle(make_bundle(tmp_path, "rgb"))
     batcher = Batcher(4, 0.0, lambda *_: None)
     one, other = (ServedModel(name, "1", bundle, Sleeper(0)) for name in ("one", "other"))
@@ -227,15 +229,47 @@ def test_the_next_clip_is_computed_after_the_networks_thread_was_gone(
     async def scene() -> None:
         watch = Supervisor(lambda _: None, lambda: None)
         async with asyncio.timeout(20), watch.running({"network": batcher.run}):
-            assert await outcomes(batcher.infer(one, CLIP)) == ["Inferred"]
-            pools[0].shutdown()
             assert await outcomes(*(batcher.infer(model, CLIP) for model in (one, other))) == [
-                "RuntimeError",
+                "InferenceError",
                 "Inferred",
             ]
 
     asyncio.run(scene())
-    assert len(pools) == 2
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of a thread on its way out
+def test_decoders_work_on_after_their_threads_were_ended() -> None:
+    decoders, watch = Decoders(1, 4096, 120), Supervisor(lambda _: None, lambda: None)
+    nothing = ClipRequest((), ClipMeta(), Limits(9, 9, 9.0), SPEC, ("rgb",))
+
+    async def scene() -> None:
+        decoders.start()
+        async with watch.running({"decoder": decoders.keep_ready}), asyncio.timeout(60):
+            for _ in range(3):
+                assert await outcomes(decoders.run(make_previews, PreviewReply, nothing)) == ["MissingStreamError"]
+                end_threads("decoder")
+                await asyncio.sleep(0.05)
+
+    try:
+        asyncio.run(scene())
+    finally:
+        decoders.close()
+
+
+@pytest.mark.parametrize("end", ["SystemExit", "KeyboardInterrupt"])
+def test_a_service_that_gives_up_ends_with_1_whatever_its_worker_raised(tmp_path: Path, end: str) -> None:
+    bundle = make_bundle(tmp_path)
+    with running_server(bundle, broken=end, exit_code=1, log_format="json", num_decoders=1) as server:
+        assert server.process.wait(30) == 1
+        last = errors_in(server)
+        assert last[-1]["message"] == "decoder 0 cannot be kept running: the service ends"
+        assert end in last[-2]["exc_info"]
+
+
+def test_a_service_that_cannot_begin_ends_with_1(tmp_path: Path) -> None:
+    with running_server(make_bundle(tmp_path), broken="lifespan", exit_code=1) as server:
+        assert server.process.wait(30) == 1
+        assert "Resource temporarily unavailable" in server.log.read_text()
 
 
 def test_no_decoder_is_lost_where_no_thread_takes_its_call(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,7 +284,7 @@ def test_no_decoder_is_lost_where_no_thread_takes_its_call(monkeypatch: pytest.M
         async with watch.running({"decoder": decoders.keep_ready}), asyncio.timeout(60):
             assert await outcomes(decoders.run(make_previews, PreviewReply, nothing)) == ["MissingStreamError"]
             with monkeypatch.context() as patch:
-                patch.setattr(asyncio.get_running_loop(), "run_in_executor", refuse)
+                patch.setattr("serve.workers.in_thread", refuse)
                 assert await outcomes(decoders.run(make_previews, PreviewReply, nothing)) == ["RuntimeError"]
             assert await outcomes(decoders.run(make_previews, PreviewReply, nothing)) == ["MissingStreamError"]
         decoders.close()

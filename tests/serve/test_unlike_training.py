@@ -46,6 +46,19 @@ def test_a_prepared_clip_is_answered_without(masked: RunningServer) -> None:
     assert warnings_of(masked, rgb_frames(), cut_out(depth_frames())) == []
 
 
+@pytest.mark.parametrize("is_raw", [(False, True), (True, False)], ids=["then raw", "then masked"])
+def test_no_part_of_a_clip_passes_in_silence(masked: RunningServer, is_raw: tuple[bool, bool]) -> None:
+    depth = depth_frames()
+    halves = [half if raw else cut_out(half) for half, raw in zip((depth[:6], depth[6:]), is_raw, strict=True)]
+    (warning,) = warnings_of(masked, rgb_frames(), [*halves[0], *halves[1]], "/predict?windows=2")
+    assert warning.startswith("depth ") and "background is not masked" in warning
+
+
+def test_a_clip_of_which_nothing_was_measured_is_not_answered_in_silence(masked: RunningServer) -> None:
+    (warning,) = warnings_of(masked, rgb_frames(), [np.zeros_like(frame) for frame in depth_frames()])
+    assert "nothing of it was measured" in warning and "depth_scale_mm" in warning
+
+
 @pytest.mark.parametrize("path", ["/predict", "/predict?windows=2", "/explain"])
 def test_a_raw_clip_is_not_answered_in_silence(masked: RunningServer, path: str) -> None:
     rgb, depth = warnings_of(masked, enlarged(rgb_frames(), 9, 12), enlarged(depth_frames(), 2, 2), path)
