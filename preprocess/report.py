@@ -44,8 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     data: Path = options.data
     out = options.out or data / "report.html"
-    if spec := DATASETS.get(read_run_info(data).dataset):
-        check_apart([out], places_of(spec, data, read_records(data / RECORDS_FILE).values()))
+    records = read_records(data / RECORDS_FILE).values()
+    if records and (spec := DATASETS.get(read_run_info(data).dataset)):
+        check_apart([out], places_of(spec, data, records))
     write_page(out, make_page(data, num_clips=options.clips, seed=options.seed, raw=options.raw))
     return 0
 
