@@ -63,11 +63,11 @@ class Alone:
         manifest, uploads = bundle.manifest, (Upload("rgb", video, video.name),)
         limits = Limits(max_frames=1000, max_pixels=320 * 240, max_duration_s=60)
         self._request = ClipRequest(uploads, ClipMeta(), limits, manifest.clip_spec, manifest.streams)
-        self._decoders, self._network = decoders, network
+        self.decoders, self._network = decoders, network
 
     async def one_clip(self) -> tuple[float, float, float]:
         """Return the milliseconds of decoding, transforming and the network."""
-        decoded = (await self._decoders.run(decode_clip, DecodedClip, self._request)).facts
+        decoded = (await self.decoders.run(decode_clip, DecodedClip, self._request)).facts
         return decoded.decode_ms, decoded.transform_ms, 1000 * self._network.run(1)
 
     def clips_per_s(self, batch: int, seconds: float) -> float:
@@ -104,6 +104,14 @@ def recording(folder: Path) -> Path:
 
 
 async def measure(url: str, clip: bytes, alone: Alone, seconds: float) -> Measured:
+    keeper = asyncio.create_task(alone.decoders.keep_ready())
+    try:
+        return await take_turns(url, clip, alone, seconds)
+    finally:
+        keeper.cancel()
+
+
+async def take_turns(url: str, clip: bytes, alone: Alone, seconds: float) -> Measured:
     async with httpx.AsyncClient(base_url=url, timeout=WAIT_S) as client:
         for turn in track(range(1 + TURNS), "measuring", console=Console(stderr=True)):
             if turn <= 1:

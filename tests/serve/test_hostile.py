@@ -92,13 +92,10 @@ def test_frames_of_which_there_can_be_no_picture(server: RunningServer) -> None:
 
 def test_a_decoder_may_compute_so_long() -> None:
     async def ask() -> int:
-        decoders = Decoders(1, 2048, 1)
-        decoders.start()
-        with pytest.raises(ServiceError, match="the decoder crashed"):
-            await decoders.run(spin, Number, None)
-        answer = await decoders.run(process_id, Number, None)
-        decoders.close()
-        return answer.facts.number
+        with one_decoder(cpu_s=1) as decoders:
+            with pytest.raises(ServiceError, match="the decoder crashed"):
+                await decoders.run(spin, Number, None)
+            return (await decoders.run(process_id, Number, None)).facts.number
 
     assert asyncio.run(ask()) != os.getpid()
 
@@ -122,13 +119,10 @@ def lie(_: None) -> Parcel[Evil]:
 
 def test_a_decoder_that_answers_nonsense_has_crashed() -> None:
     async def ask() -> Parcel[Number]:
-        decoders = Decoders(1, 2048, 10)
-        decoders.start()
-        with pytest.raises(ServiceError, match="the decoder crashed"):
-            await decoders.run(lie, Number, None)  # type: ignore[arg-type]
-        answer = await decoders.run(process_id, Number, None)
-        decoders.close()
-        return answer
+        with one_decoder() as decoders:
+            with pytest.raises(ServiceError, match="the decoder crashed"):
+                await decoders.run(lie, Number, None)  # type: ignore[arg-type]
+            return await decoders.run(process_id, Number, None)
 
     answer = asyncio.run(ask())
     assert answer.facts.number != os.getpid()
@@ -139,10 +133,8 @@ def test_decoders_are_replaced_after_so_many_uploads(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(workers, "_CALLS", 2)
 
     async def ask() -> list[int]:
-        decoders = Decoders(1, 2048, 10)
-        decoders.start()
-        answers = [await decoders.run(process_id, Number, None) for _ in range(5)]
-        decoders.close()
+        with one_decoder() as decoders:
+            answers = [await decoders.run(process_id, Number, None) for _ in range(5)]
         return [answer.facts.number for answer in answers]
 
     first, second, third, fourth, fifth = asyncio.run(ask())
@@ -154,10 +146,13 @@ def process_id(_: None) -> Parcel[Number]:
 
 
 @contextmanager
-def one_decoder() -> Iterator[Decoders]:
-    decoders = Decoders(1, 2048, 10)
+def one_decoder(cpu_s: int = 10) -> Iterator[Decoders]:
+    """Keep one decoder ready, as the service's supervisor does, while the block of a coroutine runs."""
+    decoders = Decoders(1, 2048, cpu_s)
     decoders.start()
+    keeper = asyncio.create_task(decoders.keep_ready())
     yield decoders
+    keeper.cancel()
     decoders.close()
 
 
