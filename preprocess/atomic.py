@@ -16,11 +16,15 @@ def _temporary(final: Path) -> Path:
     return final.with_name(f".{final.stem}.{os.getpid()}.tmp{final.suffix}")
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes left in `folder`, as `remove_leftovers_of` does; nobody may be writing there."""
+def remove_leftovers(folder: Path, names: re.Pattern[str] | None = None) -> None:
+    """Remove what killed processes left in `folder`, as `remove_leftovers_of` does; nobody may be writing there.
+
+    With `names`, only of files and folders that are called so.
+    """
     left = [match for path in folder.glob(".*.tmp*") if (match := _LEFTOVER.fullmatch(path.name))]
     for name in {match["stem"] + (match["suffix"] or "") for match in left}:
-        remove_leftovers_of(folder / name)
+        if names is None or names.fullmatch(name):
+            remove_leftovers_of(folder / name)
 
 
 def remove_leftovers_of(final: Path) -> None:

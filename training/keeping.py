@@ -79,7 +79,7 @@ def owned(folder: Path, process: Process) -> Iterator[None]:
         if process.speaks:
             try:
                 stack.enter_context(locked(folder / LOCK_FILE, folder))
-                remove_leftovers(folder)
+                remove_leftovers(folder, _RUN_FILES)
             except UserError as error:
                 problem = str(error)
             except OSError as error:
