@@ -41,7 +41,14 @@ class Unit3D(Unit2D):
         return F.relu(y).transpose(1, 2).flatten(0, 1).contiguous()
 
 
-ARITHMETIC = {"reference": (Unit3D, 0.005), "ours": (Unit2D, 0.08)}  # the unit, and the share of norms that may differ
+# The reference's numbers were summed by kernels for AVX-512. Those for other processors sum in another order: with AVX2
+# alone, 1 % of the norms of one stream are further away; of the fusion network, where top-k decides between two nearly
+# equal features, a loss lies 1.3e-3 from the reference's, and a norm 1.6e-2.
+HAS_SAME_KERNELS = torch.backends.cpu.get_cpu_capability() == "AVX512"
+NEAR = 1e-3 if HAS_SAME_KERNELS else 2e-2
+
+# The unit, and the share of norms that may differ.
+ARITHMETIC = {"reference": (Unit3D, 0.005 if HAS_SAME_KERNELS else 0.02), "ours": (Unit2D, 0.08)}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -213,12 +220,12 @@ def test_fusion_training_step() -> None:
     network, output = run_fusion(expected["input"], "reference", train=True)
     loss = fusion_loss(output, labels_of(expected["input"]), LossConfig(), distil=1, sum_distillation=True)
     for name, value in loss.terms.items():
-        assert value.item() == pytest.approx(expected[name], rel=1e-3), name
-    assert loss.total.item() == pytest.approx(expected["total"], rel=1e-3)
+        assert value.item() == pytest.approx(expected[name], rel=NEAR), name
+    assert loss.total.item() == pytest.approx(expected["total"], rel=NEAR)
     ours = gradient_norms(network, loss)
     assert ours.keys() >= expected["grad_l2"].keys()
     good = {k: v for k, v in expected["grad_l2"].items() if any(part in f".{k}" for part in WELL_CONDITIONED)}
     assert len(good) == 16
-    assert all(ours[key] == pytest.approx(value, rel=1e-3, abs=1e-4) for key, value in good.items())
+    assert all(ours[key] == pytest.approx(value, rel=NEAR, abs=1e-4) for key, value in good.items())
     far = [key for key, value in expected["grad_l2"].items() if ours[key] != pytest.approx(value, rel=0.5, abs=1e-3)]
     assert len(far) <= 0.005 * len(expected["grad_l2"]), far
