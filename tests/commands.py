@@ -6,10 +6,10 @@ import sys
 
 
 def run_module(module: str, *words: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `python -m module words...` to its end, at most 5 minutes, whatever its exit code."""
+    """Run `python -m module words...` to its end, at most 15 minutes, whatever its exit code."""
     command = [sys.executable, "-m", module, *map(str, words)]
     return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=300, env=os.environ | environment
+        command, capture_output=True, text=True, check=False, timeout=900, env=os.environ | environment
     )
 
 

@@ -114,10 +114,10 @@ def test_nothing_outlives_a_trainer_that_is_killed(data: Path, tmp_path: Path) -
 
 
 def test_a_signal_to_torchrun_loses_nothing(data: Path, tmp_path: Path) -> None:
-    config, out = write_run(data, tmp_path), tmp_path / "out"
+    config, out = write_run(data, tmp_path, every_steps=1), tmp_path / "out"
     launch = ("torch.distributed.run", "--standalone", "--nproc_per_node=2", "training/main.py", "--config", config)
     process = start(*launch, start_new_session=True)
-    wait_until((out / "history.jsonl").exists, process)
+    wait_until((out / "last.pt").exists, process)  # all processes take steps, and listen to signals
     os.killpg(process.pid, signal.SIGTERM)  # torchrun sends it on to the group of each of its processes
     output, _ = process.communicate(timeout=120)
     assert "stopped, and saved" in output, output
