@@ -141,7 +141,7 @@ def test_what_cannot_be_made_is_refused_and_leaves_nothing(folder: Path, tmp_pat
     (tmp_path / "bundle").mkdir()
     (tmp_path / "bundle" / "thesis.tex").write_text("years of work")
     assert_refused(run_module("export", *words), "exists and is not a bundle")
-    below_a_file = folder / "best.pt" / "bundle"
+    below_a_file = tmp_path / "bundle" / "thesis.tex" / "bundle"
     result = run_module("export", "--checkpoint", folder / "best.pt", "--out", below_a_file, "--formats", "onnx")
     assert_refused(result, "Not a directory; choose another place, or mend that")
     assert_refused(run_module("export", "verfiy", folder / "bundle"), "verfiy: is no command; choose of bench,")
