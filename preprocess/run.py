@@ -98,14 +98,15 @@ def run_dataset(
     out = options.out
     jobs, refused = _named_inside(jobs, refused)
     chosen = _select(jobs, options)
-    check_apart(places_of(spec, out, jobs), inputs)
+    places = places_of(spec, out, jobs)
+    check_apart(places, inputs)
     if options.format == "shards":
         # A sample has all of its streams at once: one that is added later would be a second sample of the same clip.
         streams = dict.fromkeys(stream for job in jobs for stream in job.streams)
         info = info.model_copy(update={"settings": info.settings | {"streams": " ".join(streams)}})
     with named_write_errors(out), locked(out / LOCK_FILE, out) as lock:
         if not (out / RECORDS_FILE).exists():
-            _check_own(spec, out, jobs)
+            _check_own(out, places)
         journal = Journal(out / RECORDS_FILE)
         _begin(info, options, journal)
         chosen = complete(chosen)
@@ -150,10 +151,10 @@ def places_of(spec: DatasetSpec, root: Path, clips: Iterable[ClipJob | ClipRecor
     return [*(root / name for name in names), *sorted(links)]
 
 
-def _check_own(spec: DatasetSpec, out: Path, jobs: Iterable[ClipJob]) -> None:
+def _check_own(out: Path, places: Iterable[Path]) -> None:
     """Raise `DatasetError` where a folder without records holds what would be written, or shards."""
     if not (out / RUN_FILE).exists():
-        there = [path for path in places_of(spec, out, jobs) if path.name != LOCK_FILE and path.exists()]
+        there = [path for path in places if path.name != LOCK_FILE and path.exists()]
     else:  # folders of clips can be written again; what lies in shards is known by the records alone
         there = list((out / SHARDS_FOLDER).glob("*.tar"))
     if there:
