@@ -206,6 +206,18 @@ def test_a_failure_is_everybodys_and_the_next_are_served(bundle: Bundle) -> None
     working(stage.batcher, scene)
 
 
+def check_that_a_batch_fails_alone(stage: Scene) -> None:
+    """Check that two clips get the error of their batch, and count as failed, and that the next is answered."""
+
+    async def scene() -> None:
+        async with asyncio.timeout(10):
+            assert await outcomes(stage.infer(), stage.infer()) == ["InferenceError", "InferenceError"]
+            assert await outcomes(stage.infer()) == ["Inferred"]
+
+    working(stage.batcher, scene)
+    assert stage.model.statistics.report("one", "1")["inference_stats"]["fail"]["count"] == 2
+
+
 class OddRows(Sleeper):
     """A runtime whose answers to clips are not one row for each, until it has been asked often enough."""
 
@@ -240,15 +252,8 @@ def test_outputs_that_are_no_answer_to_each_clip_fail_their_batch_alone(
 ) -> None:
     stage = scene_of(bundle, 0, max_batch=4, kind=OddRows)
     OddRows.outputs = [outputs]
-
-    async def scene() -> None:
-        async with asyncio.timeout(10):
-            assert await outcomes(stage.infer(), stage.infer()) == ["InferenceError", "InferenceError"]
-            assert await outcomes(stage.infer()) == ["Inferred"]
-
-    working(stage.batcher, scene)
+    check_that_a_batch_fails_alone(stage)
     assert reason in caplog.text and "Traceback" in caplog.text
-    assert stage.model.statistics.report("one", "1")["inference_stats"]["fail"]["count"] == 2
 
 
 class Raising(Sleeper):
@@ -268,15 +273,8 @@ def test_whatever_comes_out_of_a_runtime_is_one_error_and_the_next_are_served(
 ) -> None:
     stage = scene_of(bundle, 0, max_batch=4, kind=Raising)
     Raising.failures = [failure]
-
-    async def scene() -> None:
-        async with asyncio.timeout(10):
-            assert await outcomes(stage.infer(), stage.infer()) == ["InferenceError", "InferenceError"]
-            assert await outcomes(stage.infer()) == ["Inferred"]
-
-    working(stage.batcher, scene)
+    check_that_a_batch_fails_alone(stage)
     assert "2 clips of one 1 could not be computed" in caplog.text and type(failure).__name__ in caplog.text
-    assert stage.model.statistics.report("one", "1")["inference_stats"]["fail"]["count"] == 2
 
 
 def end_threads(name: str) -> None:
