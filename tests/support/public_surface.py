@@ -1,0 +1,172 @@
+"""The public surface of the project: `python -m tests.support.public_surface > tests/public_surface.txt`.
+
+The running code is asked for all of it, by the names that users know: a command for the parser that it makes, the
+service for its OpenAPI document and its answers, files and settings for their schema. Help texts, limits of values and
+the order of options are no part of it.
+"""
+
+import inspect
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics import MetricWrapperBase
+from pydantic import BaseModel
+
+import clients.answers
+import clients.client
+import clients.errors
+from export.bundle import BundleManifest
+from preprocess.custom import Row
+from preprocess.datasets import DATASETS
+from preprocess.records import ClipRecord
+from preprocess.registration import Registration
+from preprocess.run import RunInfo
+from serve.app import create_app
+from serve.keys import ApiKey
+from serve.loading import load_models
+from serve.schemas import ClipMeta
+from serve.settings import Settings
+from tests.serve.tiny_bundle import SPEC, make_bundle
+from tests.support.command_lines import command_lines
+from tests.support.schema_lines import model_lines
+from tests.support.service_lines import address_lines, error_lines, metric_lines
+from training.checkpoint import Checkpoint
+from training.config import TrainingConfig
+from training.metrics import Evaluation, save_evaluation
+
+# What users know by another name than Python does. Where it moves, its import above changes, and the list does not.
+FILES: dict[str, type[BaseModel]] = {  # a file, and the place in it
+    "bundle.json": BundleManifest,
+    "checkpoint": Checkpoint,
+    "clips.csv": Row,
+    "config.yml": TrainingConfig,
+    "keys.json keys[]": ApiKey,
+    "meta": ClipMeta,  # a field of the form that POST /predict takes
+    "preprocess.json": RunInfo,
+    "records.jsonl": ClipRecord,
+    "registration.json *": Registration,
+}
+CLIENT: tuple[ModuleType, ...] = (clients.client, clients.answers, clients.errors)
+
+ROOT = Path(__file__).parents[2]
+
+
+def public_surface() -> list[str]:
+    """Return a line for each entry, sorted."""
+    return sorted({f"{section} {line}" for section, find in SECTIONS.items() for line in find()})
+
+
+def files() -> Iterator[str]:
+    known = {model.__name__: name for name, model in FILES.items()}
+    for name, model in FILES.items():
+        file, _, place = name.partition(" ")
+        yield from (f"{file} {line}" for line in model_lines(model, place, known))
+
+
+def settings() -> Iterator[str]:
+    for line in model_lines(Settings):
+        name, described = line.split(" ", 1)
+        yield f"{Settings.model_config['env_prefix']}{name.upper()} {described}"
+
+
+@cache
+def service() -> tuple[FastAPI, dict[str, tuple[str, ...]]]:
+    """Return an application with a model, which has not been started, and the labels of its metrics."""
+    collectors: list[Any] = []
+    register = CollectorRegistry.register
+
+    def register_and_keep(registry: CollectorRegistry, collector: Any) -> None:
+        register(registry, collector)
+        collectors.append(collector)
+
+    with TemporaryDirectory() as folder, patch.object(CollectorRegistry, "register", register_and_keep):
+        chosen = Settings(bundle=make_bundle(Path(folder)))
+        app = create_app(load_models(chosen), chosen)
+    metrics = [collector for collector in collectors if isinstance(collector, MetricWrapperBase)]
+    return app, {family.name: metric._labelnames for metric in metrics for family in metric.collect()}
+
+
+def errors() -> Iterator[str]:
+    clip = {"shape": [1, *SPEC.shape], "datatype": "UINT8", "data": np.zeros(SPEC.shape).flatten().tolist()}
+    clips = {"inputs": [{"name": stream, **clip} for stream in ("rgb", "depth")]}
+    yield from error_lines(service()[0], clips)
+
+
+def client() -> Iterator[str]:
+    for module in CLIENT:
+        for name, member in vars(module).items():
+            if inspect.isclass(member) and member.__module__ == module.__name__ and not name.startswith("_"):
+                yield from _class(f"{module.__name__}.{name}", member)
+
+
+def _class(name: str, described: type) -> Iterator[str]:
+    yield f"{name}({', '.join(base.__name__ for base in described.__bases__)})"
+    for method, member in vars(described).items():
+        if inspect.isfunction(member) and (method in ("__init__", "__enter__") or not method.startswith("_")):
+            # Without the modules of types: which one has Path depends on the version of Python.
+            signature = re.sub(r"\b([a-z_]\w*[.])+", "", str(inspect.signature(member)))
+            yield f"{name}.{method}{signature}"
+
+
+def evaluation() -> Iterator[str]:
+    """Yield the figures of metrics-<split>.json, and the arrays of scores-<split>.npz, for a network of one stream."""
+    scores = dict.fromkeys(("logits", "logits_small", "logits_medium", "logits_large"), np.eye(2, dtype=np.float32))
+    result = Evaluation(scores, np.arange(2), ("a", "b"))
+    yield from (f"figure {name}" for name in result.metrics())
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "scores.npz"
+        save_evaluation(path, result)
+        with np.load(path) as arrays:
+            yield from (f"array {name}" for name in arrays)
+
+
+def data_sets() -> Iterator[str]:
+    """Yield where the frames of a clip lie, and its split file and name there."""
+    clip = "PARENT/CLIP"
+    for name, spec in DATASETS.items():
+        yield f"{name} {len(spec.class_names)} classes"
+        yield f"{name} rgb {spec.frame_path(Path(), 'rgb', clip, 0)}"
+        if spec.depth_template is not None:
+            yield f"{name} depth {spec.frame_path(Path(), 'depth', clip, 0)}"
+        yield f"{name} split {spec.split_file(Path(), 'train', 'PROTOCOL')} {spec.split_name(clip)}"
+
+
+def extras() -> Iterator[str]:
+    yield from tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+
+def targets() -> Iterator[str]:
+    yield from re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+SECTIONS: dict[str, Callable[[], Iterator[str]]] = {
+    "api": lambda: address_lines(service()[0]),
+    "client": client,
+    "command": lambda: command_lines(ROOT),
+    "configuration": lambda: (f"configs/{path.name}" for path in ROOT.glob("configs/*.yml")),
+    "data set": data_sets,
+    "error": errors,
+    "evaluation": evaluation,
+    "extra": extras,
+    "file": files,
+    "make": targets,
+    "metric": lambda: metric_lines(*service()),
+    "setting": settings,
+}
+
+if __name__ == "__main__":
+    with redirect_stdout(sys.stderr):  # of what is imported on the way
+        lines = public_surface()
+    print("\n".join(lines))
