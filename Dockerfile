@@ -9,8 +9,9 @@ RUN python -m venv /venv
 ENV PATH=/venv/bin:$PATH
 WORKDIR /source
 COPY pyproject.toml constraints.txt README.md LICENSE ./
-COPY preprocess preprocess
-COPY export/__init__.py export/bundle.py export/clips.py export/pack.py export/signature.py export/
+COPY rgbd rgbd
+COPY export/__init__.py export/
+COPY export/bundle export/bundle
 COPY export/runtimes export/runtimes
 COPY serve serve
 RUN --mount=type=cache,target=/root/.cache/pip pip install -c constraints.txt ".[serve,$RUNTIME]"

@@ -19,10 +19,11 @@ from rich.progress import track
 from rich.table import Table
 
 from clients.client import Client
-from preprocess.datasets import NTU
-from preprocess.errors import UserError, run_command
-from preprocess.manifest import SplitEntry, read_split
 from preprocess.synthetic.__main__ import is_rendered
+from rgbd.dataset.layouts import NTU
+from rgbd.dataset.splits import SplitEntry, read_split
+from rgbd.errors import UserError
+from rgbd.terminal import run_command
 
 _CONFIG = "configs/demo.yml"
 _FUSION_EPOCHS = 5  # it starts from two trained streams

@@ -18,7 +18,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.training_step import Eager3D
-from export.clips import seeded_inputs
+from export.bundle.seeded_clips import seeded_inputs
 from export.create import create_bundle
 from export.machine import machine
 from export.plan import Calibration, ExportOptions

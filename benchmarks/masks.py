@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from preprocess.mask import find_masks
-from preprocess.skeleton import Body, Skeleton
-from preprocess.sources import Depth, Mask
 from preprocess.synthetic.motions import CLASS_NAMES
 from preprocess.synthetic.recording import Recording, RenderedFrame
+from rgbd.people.masks import find_masks
+from rgbd.recording.skeleton import Body, Skeleton
+from rgbd.types import Depth, Mask
 
 NUM_RECORDINGS = 400  # 10 motions x 10 performers x 4 set-ups
 FLAGS = (4, 5)  # these motions hold a large flag, which is no body in the truth, and is one for who sees depth alone
@@ -30,7 +30,7 @@ SEED = 1  # another than the tests', which were looked at while the limits were 
 
 
 class InMemory:
-    """Frames in memory, as `preprocess.sources.DepthFrames`."""
+    """Frames in memory, as `rgbd.recording.sources.DepthFrames`."""
 
     def __init__(self, frames: Sequence[Depth]) -> None:
         self._frames = frames

@@ -22,14 +22,15 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from preprocess.frames import decode_video, read_image, read_video, write_video
-from preprocess.ntu import main as ntu
-from preprocess.ntu_clip import DEPTH_FOLDER, MASKED_FOLDER, RGB_FOLDER, RGB_SUFFIX, SKELETON_FOLDER
-from preprocess.records import RECORDS_FILE, read_records
-from preprocess.roi import legacy_box
-from preprocess.skeleton import read_skeleton, write_skeleton
+from preprocess.ntu.clip import DEPTH_FOLDER, MASKED_FOLDER, RGB_FOLDER, RGB_SUFFIX, SKELETON_FOLDER
+from preprocess.ntu.dataset import main as ntu
 from preprocess.synthetic.__main__ import main as render
 from preprocess.synthetic.recording import MASK_FOLDER
+from rgbd.dataset.records import RECORDS_FILE, read_records
+from rgbd.people.boxes import legacy_box
+from rgbd.recording.images import read_image
+from rgbd.recording.skeleton import read_skeleton, write_skeleton
+from rgbd.recording.video import decode_video, read_video, write_video
 
 ROUNDS = 3
 REPEATS = 2  # of every recording, which makes them about as long as NTU's, 84 frames on average

@@ -14,9 +14,10 @@ from rich.table import Table
 
 from clients.client import Client
 from demo import running_service
-from preprocess.datasets import NTU, Stream
-from preprocess.manifest import SplitEntry, read_split
-from preprocess.ntu_clip import DEPTH_FOLDER, RGB_FOLDER, RGB_SUFFIX
+from preprocess.ntu.clip import DEPTH_FOLDER, RGB_FOLDER, RGB_SUFFIX
+from rgbd.dataset.layouts import NTU
+from rgbd.dataset.splits import SplitEntry, read_split
+from rgbd.types import Stream
 
 KINDS = ("prepared", "raw")
 

@@ -25,19 +25,20 @@ from rich.table import Table
 
 from benchmarks.export_speed import checkpoint
 from benchmarks.serving_overload import NUM_CLIENTS, ask, capacity
-from export.bundle import Bundle
+from export.bundle.folder import Bundle
 from export.contenders import Contender, contenders
 from export.create import create_bundle
 from export.machine import machine
 from export.plan import ExportOptions
-from preprocess.frames import Frame, read_video, write_video
-from preprocess.ntu_clip import RGB_FOLDER
+from preprocess.ntu.clip import RGB_FOLDER
 from preprocess.synthetic.__main__ import main as render
+from rgbd.recording.video import read_video, write_video
+from rgbd.types import Frame
 from serve.clips import ClipRequest, DecodedClip, Upload, decode_clip
 from serve.limits import Limits
 from serve.schemas import ClipMeta
 from serve.workers import Decoders
-from tests.serve.server import running_server
+from tests.support.server import running_server
 
 ARTIFACT, OPTIONS = "openvino-bf16", ExportOptions(formats=("openvino",), precisions=("bf16",))
 TURNS = 5

@@ -21,12 +21,12 @@ from rich.console import Console
 
 from benchmarks.endurance.process import usage
 from benchmarks.export_speed import checkpoint
-from export.bundle import read_bundle
-from export.clips import seeded_inputs
+from export.bundle.folder import read_bundle
+from export.bundle.seeded_clips import seeded_inputs
 from export.create import create_bundle
 from export.machine import machine
 from export.plan import ExportOptions
-from tests.serve.server import running_server
+from tests.support.server import running_server
 
 DEADLINE_S = 10
 NUM_CLIENTS = 8

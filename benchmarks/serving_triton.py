@@ -31,14 +31,15 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.export_speed import checkpoint
-from export.bundle import Bundle
-from export.clips import Clip, seeded_inputs
+from export.bundle.folder import Bundle
+from export.bundle.seeded_clips import Clip, seeded_inputs
 from export.create import create_bundle
 from export.machine import machine
 from export.plan import ExportOptions
-from preprocess.errors import UserError, run_command
+from rgbd.errors import UserError
+from rgbd.terminal import run_command
 from serve.settings import Settings
-from tests.serve.server import running_server
+from tests.support.server import running_server
 
 MODEL = ExportOptions().name
 TURNS = 3

@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocess.frames import write_image, write_video
 from preprocess.synthetic.recording import Recording, RecordingJob, write_recording
+from rgbd.recording.images import write_image
+from rgbd.recording.video import write_video
 
 INDEXES = range(10)  # one recording of each motion
 SEED = 0

@@ -18,10 +18,10 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from preprocess.datasets import NTU
-from preprocess.frames import write_image
-from preprocess.manifest import SplitEntry, write_split
-from preprocess.sampling import draw_per_bin
+from rgbd.clip.sampling import draw_per_bin
+from rgbd.dataset.layouts import NTU
+from rgbd.dataset.splits import SplitEntry, write_split
+from rgbd.recording.images import write_image
 from training.config import TrainingConfig
 from training.data import ClipDataset, Draw
 

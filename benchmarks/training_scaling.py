@@ -17,9 +17,9 @@ import yaml
 from rich.console import Console
 from rich.progress import track
 
-from preprocess.datasets import NTU, Split
-from preprocess.frames import write_image
-from preprocess.manifest import SplitEntry, write_class_names, write_split
+from rgbd.dataset.layouts import NTU, Split
+from rgbd.dataset.splits import SplitEntry, write_class_names, write_split
+from rgbd.recording.images import write_image
 from training.history import read_history
 
 ROUNDS = 3

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from importlib import import_module
 
 from export.commands import COMMANDS
-from preprocess.errors import UserError, out_of_memory, reason_of, run_command
+from rgbd.errors import UserError, out_of_memory, reason_of
+from rgbd.terminal import run_command
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

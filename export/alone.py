@@ -7,10 +7,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from export.bundle import Stream
 from export.dataset import labelled_inputs
 from export.reference import TorchRuntime
-from preprocess.errors import UserError
+from rgbd.errors import UserError
+from rgbd.types import Stream
 from training.checkpoint import Checkpoint, restore_network
 
 _NUM_CLIPS = 500

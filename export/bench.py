@@ -13,17 +13,17 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from export.bundle import Bundle, read_bundle
+from export.bundle.folder import Bundle, read_bundle
 from export.contenders import TORCH, Contender, Row, contenders
 from export.machine import machine
 from export.picture import picture
 from export.profile import PROFILED, profile
 from export.runtimes.loading import home_of, why_not
 from export.stages import measure_stages
-from preprocess.atomic import atomic_file
-from preprocess.errors import UserError
-from preprocess.options import positive
-from preprocess.overlap import check_apart
+from rgbd.errors import UserError
+from rgbd.files import atomic_file
+from rgbd.overlap import check_apart
+from rgbd.terminal import positive
 
 
 def main(arguments: list[str]) -> int:

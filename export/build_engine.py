@@ -5,8 +5,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from export.bundle import BundleError
-from export.pack import open_bundle
+from export.bundle.archive import open_bundle
+from export.bundle.manifest import BundleError
 from export.runtimes.loading import why_not
 
 

@@ -5,7 +5,7 @@ COMMANDS = {
     "build-engine": "export.build_engine",
     "inspect": "export.inspect",
     "pack": "export.pack",
-    "sign": "export.signature",
+    "sign": "export.sign",
     "triton": "export.triton",
     "verify": "export.verify",
 }

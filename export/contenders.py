@@ -10,12 +10,12 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from export.bundle import Bundle, read_bundle
-from export.clips import seeded_inputs
+from export.bundle.folder import Bundle, read_bundle
+from export.bundle.seeded_clips import seeded_inputs
 from export.machine import be_killed_first, forget_peak_memory, peak_memory_mb
 from export.runtimes import Runtime
 from export.runtimes.loading import home_of, load_artifact
-from preprocess.errors import UserError
+from rgbd.errors import UserError
 
 TORCH = "torch-fp32"  # not in the bundle: its checkpoint, in PyTorch
 

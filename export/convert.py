@@ -7,15 +7,15 @@ from typing import get_args
 
 from rich.console import Console
 
-from export.bundle import Stream
 from export.commands import COMMANDS
 from export.create import create_bundle
 from export.onnx import MAX_BATCH
 from export.plan import FORMATS, NAME, PRECISIONS, Calibration, ExportOptions
 from export.tables import artifacts_table
-from preprocess.errors import UserError
-from preprocess.options import positive
-from preprocess.overlap import check_apart
+from rgbd.errors import UserError
+from rgbd.overlap import check_apart
+from rgbd.terminal import positive
+from rgbd.types import Stream
 
 
 def main(arguments: list[str]) -> int:

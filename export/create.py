@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from export.alone import accuracy_alone
-from export.bundle import Bundle, Precision, write_manifest
+from export.bundle.folder import Bundle, write_manifest
+from export.bundle.manifest import Precision
 from export.dataset import check_classes
 from export.describe import describe
 from export.graph import InferenceGraph
@@ -16,8 +17,8 @@ from export.max_batch import choose_max_batch
 from export.onnx import export_onnx
 from export.plan import ExportOptions, wanted
 from export.prove import prove_bundle
-from preprocess.atomic import atomic_folder
-from preprocess.sole_writer import sole_writer
+from rgbd.files import atomic_folder
+from rgbd.locks import sole_writer
 from training.checkpoint import Checkpoint, load_checkpoint, restore_network
 from training.models.inference import Form
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from export.runtimes import Inputs
-from preprocess.datasets import Split
-from preprocess.errors import DatasetError
+from rgbd.dataset.layouts import Split
+from rgbd.errors import DatasetError
 from training.checkpoint import Checkpoint
 from training.data import ClipDataset, Draw, View, class_names, numbered_classes
 

@@ -4,10 +4,12 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from export.bundle import Artifact, BundleManifest, Modality, Source, TensorInfo, describe_files, sha256
-from export.clips import seeded_inputs
+from export.bundle.folder import describe_files, sha256
+from export.bundle.manifest import Artifact, BundleManifest, Source, TensorInfo
+from export.bundle.seeded_clips import seeded_inputs
 from export.plan import ExportOptions
 from export.reference import TorchRuntime
+from rgbd.types import Modality
 from training.checkpoint import Checkpoint, restore_network
 
 _MODALITIES: dict[str, Modality] = {"M": "rgb", "K": "depth", "FusionNet": "rgbd"}

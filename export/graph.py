@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from export.bundle import Precision
+from export.bundle.manifest import Precision
 from training.models.fusion import FusionNet
 from training.models.inference import Form, inference_form
 from training.models.unimodal import UnimodalNet

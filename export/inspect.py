@@ -6,8 +6,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from export.bundle import BundleManifest
-from export.pack import open_bundle
+from export.bundle.archive import open_bundle
+from export.bundle.manifest import BundleManifest
 from export.tables import artifacts_table
 
 _MAX_LABELS = 12

@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from export.bundle import Bundle
+from export.bundle.folder import Bundle
 from export.contenders import Contender, contenders
 from export.machine import available_memory_mb
 from export.runtimes.loading import home_of, why_not
-from preprocess.errors import UserError
+from rgbd.errors import UserError
 
 _USUAL = 8  # the most that is promised where nothing else is asked for
 _SHARE = 0.5  # of what is available, unless a batch is asked for: others want memory, too

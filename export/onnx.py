@@ -20,11 +20,11 @@ from onnx_ir.passes.common import (
     ShapeInferencePass,
 )
 
-from export.clips import seeded_inputs
+from export.bundle.seeded_clips import seeded_inputs
 from export.graph import InferenceGraph
-from preprocess.clip import ClipSpec
-from preprocess.errors import UserError
-from preprocess.interrupt import interrupted_after
+from rgbd.clip.spec import ClipSpec
+from rgbd.errors import UserError
+from rgbd.interrupt import interrupted_after
 
 # TensorRT's parser reads the operators of opset 20 and not all of the later ones (DESIGN.md, facts about the tools).
 _OPSET = 20

@@ -1,93 +1,17 @@
-"""Bundles as one file: `python -m export pack BUNDLE --out FILE.zip`, and how a packed one is opened, safely."""
+"""`python -m export pack BUNDLE --out FILE.zip`: bundles as one file."""
 
 import argparse
-import lzma
 import shutil
-import tempfile
 import zipfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
-from export.bundle import (
-    MANIFEST_NAME,
-    SIGNATURE_NAME,
-    Bundle,
-    BundleError,
-    BundleManifest,
-    member,
-    read_bundle,
-    read_manifest,
-)
-from preprocess.atomic import atomic_file
-from preprocess.errors import reason_of
-from preprocess.overlap import check_apart
-from preprocess.sole_writer import sole_writer
-
-# In tables, in what is packed, or in how; and names that no file can have.
-_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, LookupError, RuntimeError, ValueError)
-_MAX_MANIFEST_BYTES = 10_000_000
-_MAX_BYTES = 8_000_000_000  # of all files together
-
-
-@contextmanager
-def open_bundle(path: Path, public_key: Path | None = None) -> Iterator[Bundle]:
-    """Yield the bundle in a folder, or in a .zip, whose files then lie in a temporary folder while the block runs.
-
-    Of a .zip only what its bundle.json lists is written, under those names and no larger than listed. Raises
-    `BundleError` as `read_bundle` does.
-    """
-    if path.is_dir() or path.suffix != ".zip":
-        yield read_bundle(path, public_key)
-        return
-    with tempfile.TemporaryDirectory(prefix="bundle-") as folder:
-        with _archive(path) as archive:
-            _unpack(archive, Path(folder), public_key)
-        yield read_bundle(Path(folder), public_key)
-
-
-def peek(path: Path) -> BundleManifest:
-    """Return the manifest of a bundle, a folder or a .zip, without looking at its files; raises `BundleError`."""
-    if path.is_dir() or path.suffix != ".zip":
-        return read_manifest(path)
-    with tempfile.TemporaryDirectory(prefix="bundle-") as folder:
-        with _archive(path) as archive:
-            _copy(archive, MANIFEST_NAME, Path(folder), _MAX_MANIFEST_BYTES)
-        return read_manifest(Path(folder))
-
-
-@contextmanager
-def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive
-    except _DAMAGE as error:
-        raise BundleError(f"{path}: cannot be unpacked ({reason_of(error)}); pack the bundle again") from error
-
-
-def _unpack(archive: zipfile.ZipFile, folder: Path, public_key: Path | None) -> None:
-    _copy(archive, MANIFEST_NAME, folder, _MAX_MANIFEST_BYTES)
-    if SIGNATURE_NAME in archive.namelist():
-        _copy(archive, SIGNATURE_NAME, folder, _MAX_MANIFEST_BYTES)
-    files = read_manifest(folder, public_key).files
-    if sum(file.size_bytes for file in files) > _MAX_BYTES:
-        raise BundleError(f"{archive.filename}: is larger than {_MAX_BYTES / 1e9:.0f} GB unpacked; use it as a folder")
-    for file in files:
-        _copy(archive, file.path, folder, file.size_bytes)
-
-
-def _copy(archive: zipfile.ZipFile, name: str, folder: Path, max_bytes: int) -> None:
-    """Write a member, at most so many bytes of it: more would not match its hash anyway."""
-    target = member(folder, name)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with archive.open(name) as source, target.open("wb") as file:
-        left = max_bytes
-        while left and (part := source.read(min(left, 1 << 20))):
-            left -= len(part)
-            file.write(part)
+from export.bundle.folder import Bundle, read_bundle
+from export.bundle.manifest import MANIFEST_NAME, SIGNATURE_NAME
+from rgbd.files import atomic_file
+from rgbd.locks import sole_writer
+from rgbd.overlap import check_apart
 
 
 def pack_bundle(bundle: Bundle, out: Path) -> None:

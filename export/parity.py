@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from export.bundle import Parity, Precision
+from export.bundle.manifest import Parity, Precision
 from export.runtimes import Outputs
-from preprocess.errors import UserError
+from rgbd.errors import UserError
 
 # Largest mean difference of logits, in standard deviations of PyTorch's, and largest difference of a probability.
 # float32 differs by the order of summation only; the others by what their digits hold. What int8 may lose is bounded by

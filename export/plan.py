@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from export.bundle import Artifact, Precision, RuntimeName, Stream
+from export.bundle.manifest import Artifact, Precision, RuntimeName
 from export.runtimes.loading import home_of, why_not
-from preprocess.errors import UserError
+from rgbd.errors import UserError
+from rgbd.types import Stream
 
 # In the order in which they are listed. Several read the same file: OpenVINO computes a graph of float32 in bfloat16,
 # too, and TensorRT reads what ONNX Runtime and OpenVINO read.

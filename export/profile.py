@@ -5,8 +5,9 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from export.bundle import Artifact, Bundle
-from export.clips import seeded_inputs
+from export.bundle.folder import Bundle
+from export.bundle.manifest import Artifact
+from export.bundle.seeded_clips import seeded_inputs
 from export.runtimes import Inputs
 
 PROFILED = ("onnxruntime", "openvino")  # runtimes that tell how long each operation takes

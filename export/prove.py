@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from export.bundle import Artifact, Bundle, Speed, write_manifest
-from export.clips import seeded_inputs
+from export.bundle.folder import Bundle, write_manifest
+from export.bundle.manifest import Artifact, Speed
+from export.bundle.seeded_clips import seeded_inputs
 from export.dataset import real_inputs
 from export.layers import first_difference
 from export.machine import machine
@@ -16,7 +17,7 @@ from export.parity import check_parity, measure_parity
 from export.reference import TorchRuntime
 from export.runtimes import Inputs, Outputs, Runtime
 from export.runtimes.loading import home_of, load_artifact, load_file, why_not
-from preprocess.errors import UserError
+from rgbd.errors import UserError
 from training.checkpoint import Checkpoint, restore_network
 
 _TIMED_RUNS = 5

@@ -19,7 +19,7 @@ from export.dataset import LabelledClips, labelled_inputs
 from export.plan import Calibration
 from export.runtimes import Inputs
 from export.runtimes.openvino import settings_of
-from preprocess.errors import UserError
+from rgbd.errors import UserError
 from training.checkpoint import Checkpoint
 
 _KEEP_BYTES = 2 << 30  # of validation clips: each layer is tried on all of them, or on a few hundred

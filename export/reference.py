@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from export.bundle import Bundle, BundleError, sha256
+from export.bundle.folder import Bundle, sha256
+from export.bundle.manifest import BundleError
 from export.runtimes import Inputs, Outputs, RuntimeInfo
 from training.checkpoint import Checkpoint, load_checkpoint, restore_network
 

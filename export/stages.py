@@ -6,11 +6,13 @@ from functools import partial
 
 import numpy as np
 
-from export.bundle import Bundle
+from export.bundle.folder import Bundle
 from export.profile import PROFILED, profile
 from export.runtimes.loading import latency_ms, why_not
-from preprocess.clip import build_clip, centred_geometry
-from preprocess.frames import Frame, decode_image, encode_image
+from rgbd.clip.build import build_clip
+from rgbd.clip.spec import centred_geometry
+from rgbd.recording.images import decode_image, encode_image
+from rgbd.types import Frame
 
 _RUNS = 5
 

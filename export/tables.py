@@ -2,7 +2,7 @@
 
 from rich.table import Table
 
-from export.bundle import Bundle
+from export.bundle.folder import Bundle
 
 
 def artifacts_table(bundle: Bundle) -> Table:

@@ -8,14 +8,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from export.bundle import Artifact, Bundle, BundleError, TensorInfo
-from export.pack import open_bundle
+from export.bundle.archive import open_bundle
+from export.bundle.folder import Bundle
+from export.bundle.manifest import Artifact, BundleError, TensorInfo
 from export.plan import NAME
-from preprocess.atomic import atomic_folder
-from preprocess.errors import UserError
-from preprocess.options import positive
-from preprocess.overlap import check_apart
-from preprocess.sole_writer import sole_writer
+from rgbd.errors import UserError
+from rgbd.files import atomic_folder
+from rgbd.locks import sole_writer
+from rgbd.overlap import check_apart
+from rgbd.terminal import positive
 
 _BACKENDS = ("onnxruntime", "openvino")  # Triton's names of them are the bundle's
 _TYPES = {"uint8": "TYPE_UINT8", "float32": "TYPE_FP32"}

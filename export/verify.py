@@ -5,12 +5,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from export.bundle import SIGNATURE_NAME, read_bundle
+from export.bundle.folder import read_bundle
+from export.bundle.manifest import SIGNATURE_NAME
 from export.prove import prove_bundle
 from export.reference import source_checkpoint
 from export.runtimes.loading import DEVICES, home_of, why_not
 from export.tables import artifacts_table
-from preprocess.errors import UserError
+from rgbd.errors import UserError
 
 
 def main(arguments: list[str]) -> int:

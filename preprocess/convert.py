@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from preprocess.atomic import atomic_file
-from preprocess.datasets import DATASETS, DatasetSpec, Split, Stream
-from preprocess.errors import DatasetError, reason_of, run_command
-from preprocess.manifest import CLASS_NAMES_FILE, SplitEntry, read_class_names, read_split
-from preprocess.options import add_run_options, run_options
-from preprocess.overlap import with_links
-from preprocess.reading import open_clips
-from preprocess.records import RECORDS_FILE, ClipRecord, read_records
-from preprocess.run import RUN_FILE, ClipJob, RunInfo, named_write_errors, read_run_info, run_dataset
-from preprocess.store import Store
+from preprocess.pipeline.options import add_run_options, run_options
+from preprocess.pipeline.run import ClipJob, named_write_errors, run_dataset
+from rgbd.dataset.layouts import DATASETS, DatasetSpec, Split
+from rgbd.dataset.reading import open_clips
+from rgbd.dataset.records import RECORDS_FILE, ClipRecord, read_records
+from rgbd.dataset.run_info import RUN_FILE, RunInfo, read_run_info
+from rgbd.dataset.splits import CLASS_NAMES_FILE, SplitEntry, read_class_names, read_split
+from rgbd.dataset.store import Store
+from rgbd.errors import DatasetError, reason_of
+from rgbd.files import atomic_file
+from rgbd.overlap import with_links
+from rgbd.terminal import run_command
+from rgbd.types import Stream
 
 _STREAMS: tuple[Stream, ...] = get_args(Stream)
 _WRITTEN = (RECORDS_FILE, RUN_FILE, CLASS_NAMES_FILE)

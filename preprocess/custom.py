@@ -12,17 +12,20 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from preprocess.datasets import CUSTOM, Split, Stream
-from preprocess.errors import ConfigError, DatasetError, reason_of, run_command
-from preprocess.lines import split_lines
-from preprocess.masked_depth import MaskMode
-from preprocess.options import add_empty_option, add_run_options, run_options
-from preprocess.overlap import with_links
-from preprocess.records import ClipRecord
-from preprocess.rgbd_clip import RawClip, Treatment, process_rgbd
-from preprocess.run import ClipJob, RunInfo, run_dataset
-from preprocess.sources import open_color, open_depth
-from preprocess.store import Store
+from preprocess.pipeline.options import add_empty_option, add_run_options, run_options
+from preprocess.pipeline.rgbd_clip import RawClip, Treatment, process_rgbd
+from preprocess.pipeline.run import ClipJob, run_dataset
+from rgbd.dataset.layouts import CUSTOM, Split
+from rgbd.dataset.records import ClipRecord
+from rgbd.dataset.run_info import RunInfo
+from rgbd.dataset.store import Store
+from rgbd.errors import ConfigError, DatasetError, reason_of
+from rgbd.files import split_lines
+from rgbd.overlap import with_links
+from rgbd.people.masked_depth import MaskMode
+from rgbd.recording.sources import open_color, open_depth
+from rgbd.terminal import run_command
+from rgbd.types import Stream
 
 _HELP = """The manifest is a CSV file with a line of column names, or a JSONL file with one object a line:
 

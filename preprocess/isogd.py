@@ -7,9 +7,10 @@ train/001/M_00001.avi train/001/K_00001.avi 84; labels count from 1.
 from pathlib import Path, PurePosixPath
 from typing import get_args
 
-from preprocess.datasets import ISOGD, Split
-from preprocess.errors import DatasetError, run_command
-from preprocess.listed import Listing, Source, lines_of, run_listed
+from preprocess.pipeline.listed import Listing, Source, lines_of, run_listed
+from rgbd.dataset.layouts import ISOGD, Split
+from rgbd.errors import DatasetError
+from rgbd.terminal import run_command
 
 _LAYOUT = """
   train.txt or train_list.txt, and the same for valid and test, with labels

@@ -6,9 +6,10 @@ of its class, such as 34870;Drumming Fingers.
 
 from pathlib import Path
 
-from preprocess.datasets import JESTER, Split
-from preprocess.errors import DatasetError, run_command
-from preprocess.listed import Listing, Source, lines_of, run_listed
+from preprocess.pipeline.listed import Listing, Source, lines_of, run_listed
+from rgbd.dataset.layouts import JESTER, Split
+from rgbd.errors import DatasetError
+from rgbd.terminal import run_command
 
 _LAYOUT = """
   20bn-jester-v1/<number>/00001.jpg, ...

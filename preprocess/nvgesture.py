@@ -8,9 +8,11 @@ second number is the first frame after the clip; labels count from 1.
 import re
 from pathlib import Path
 
-from preprocess.datasets import NVGESTURE, Split, Stream
-from preprocess.errors import DatasetError, run_command
-from preprocess.listed import Listing, Source, lines_of, run_listed
+from preprocess.pipeline.listed import Listing, Source, lines_of, run_listed
+from rgbd.dataset.layouts import NVGESTURE, Split
+from rgbd.errors import DatasetError
+from rgbd.terminal import run_command
+from rgbd.types import Stream
 
 _LAYOUT = """
   nvgesture_train_correct*.lst, nvgesture_test_correct*.lst

@@ -8,9 +8,10 @@ validates on two of the eight performers.
 import re
 from pathlib import Path
 
-from preprocess.datasets import THU_READ, Split, Stream
-from preprocess.errors import run_command
-from preprocess.listed import Listing, Source, run_listed
+from preprocess.pipeline.listed import Listing, Source, run_listed
+from rgbd.dataset.layouts import THU_READ, Split
+from rgbd.terminal import run_command
+from rgbd.types import Stream
 
 _LAYOUT = """
   RGB_<action>_<performer>_<repetition>, such as RGB_wear_watch_cgy_2

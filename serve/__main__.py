@@ -5,7 +5,8 @@ import logging
 import socket
 from contextlib import AbstractContextManager, nullcontext
 
-from preprocess.errors import UserError, run_command
+from rgbd.errors import UserError
+from rgbd.terminal import run_command
 from serve.app import create_app
 from serve.loading import load_models
 from serve.logs import set_up_logging

@@ -10,8 +10,9 @@ from tokenize import TokenError
 
 import numpy as np
 
-from preprocess.errors import MediaError
-from preprocess.frames import Frame, decode_image
+from rgbd.errors import MediaError
+from rgbd.recording.images import decode_image
+from rgbd.types import Frame
 from serve.limits import Limits, TooLargeError
 from serve.order import natural_order
 

@@ -13,7 +13,8 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from export.bundle import Stream, TensorInfo
+from export.bundle.manifest import TensorInfo
+from rgbd.types import Stream
 from serve.models import ServedModel
 from serve.threads import in_thread
 

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from export.bundle import Stream
-from preprocess.appearance import Appearance, Look, differences, look_of
-from preprocess.clip import ClipSpec, build_clip, centred_geometry
-from preprocess.errors import MediaError
-from preprocess.frames import Frame
+from rgbd.clip.appearance import Appearance, Look, differences, look_of
+from rgbd.clip.build import build_clip
+from rgbd.clip.spec import ClipSpec, centred_geometry
+from rgbd.errors import MediaError
+from rgbd.types import Frame, Stream
 from serve.decode import MiscountedError, StreamReader, open_streams
 from serve.limits import Limits, MissingStreamError, TooLargeError
 from serve.parcel import Parcel

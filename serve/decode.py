@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from preprocess.errors import MediaError
-from preprocess.frames import Frame, VideoTrack, decode_video, to_frame, video_tracks
+from rgbd.errors import MediaError
+from rgbd.recording.video import VideoTrack, decode_video, to_frame, video_tracks
+from rgbd.types import Frame
 from serve.archives import open_archive
 from serve.limits import Limits, UnknownContainerError
 

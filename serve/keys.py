@@ -9,8 +9,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rich.console import Console
 
-from preprocess.atomic import atomic_file
-from preprocess.errors import ConfigError, run_command
+from rgbd.errors import ConfigError
+from rgbd.files import atomic_file
+from rgbd.terminal import run_command
 
 _PREFIX = "rgbdm_"  # by which a key is known where it was left by mistake
 _BYTES = 32  # drawn at random, so that one round of SHA-256 is hash enough

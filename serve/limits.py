@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from preprocess.errors import MediaError
+from rgbd.errors import MediaError
 
 
 class UnknownContainerError(MediaError):

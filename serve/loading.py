@@ -2,7 +2,7 @@
 
 import logging
 
-from export.pack import open_bundle
+from export.bundle.archive import open_bundle
 from export.runtimes.loading import load_runtime
 from serve.models import ServedModel
 from serve.repository import Place, Repository, many_bundles, one_bundle

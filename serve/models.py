@@ -6,8 +6,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from export.bundle import Bundle, Stream, TensorInfo
+from export.bundle.folder import Bundle
+from export.bundle.manifest import TensorInfo
 from export.runtimes import Runtime
+from rgbd.types import Stream
 from serve.pace import Pace
 from serve.schemas import ModelDetails, ModelReply, Prediction, TensorMetadata
 from serve.statistics import ModelStatistics

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from preprocess.errors import MediaError
+from rgbd.errors import MediaError
 from serve.limits import MissingStreamError, TooLargeError, UnknownContainerError
 
 Facts = TypeVar("Facts", bound=BaseModel)

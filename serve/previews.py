@@ -5,9 +5,9 @@ from base64 import b64encode
 import cv2
 import numpy as np
 
-from export.bundle import Stream
-from preprocess.depth import DepthEncoding, encode_depth
-from preprocess.frames import Frame, encode_image
+from rgbd.clip.depth_encoding import DepthEncoding, encode_depth
+from rgbd.recording.images import encode_image
+from rgbd.types import Frame, Stream
 from serve.clips import (
     ClipRequest,
     Streams,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import from_json
 
-from export.bundle import Stream
+from rgbd.types import Stream
 from serve.models import ServedModel
 
 _MAX_DIGITS = 20  # Python refuses to read numbers of thousands

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import psutil
 
-from export.bundle import MANIFEST_NAME, sha256
-from export.pack import peek
-from preprocess.errors import UserError
+from export.bundle.archive import peek
+from export.bundle.folder import sha256
+from export.bundle.manifest import MANIFEST_NAME
+from rgbd.errors import UserError
 from serve.errors import ServiceError
 from serve.models import ServedModel
 from serve.order import natural_order

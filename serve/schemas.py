@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from preprocess.clip import ClipSpec
+from rgbd.clip.spec import ClipSpec
 
 _DAY_S = 86400
 

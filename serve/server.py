@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from preprocess.errors import UserError
+from rgbd.errors import UserError
 from serve.service import Service
 
 _CLOSE_S = 3  # after the last answer connections are closed: what still arrives on them would be sent away

@@ -13,7 +13,7 @@ from typing import Annotated
 import psutil
 from fastapi import Depends, Request
 
-from preprocess.errors import MediaError
+from rgbd.errors import MediaError
 from serve.batcher import Batcher, Clips, Inferred, TooLateError
 from serve.clips import ClipRequest
 from serve.connection import requested_timeout_s, while_connected

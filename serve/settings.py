@@ -17,7 +17,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from preprocess.errors import ConfigError
+from rgbd.errors import ConfigError
 from serve.logs import LogFormat
 
 _PREFIX = "RGBD_MOTION_"

@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from export.bundle import Stream
-from preprocess.errors import MediaError
-from preprocess.sampling import bin_centres
+from rgbd.clip.sampling import bin_centres
+from rgbd.errors import MediaError
+from rgbd.types import Stream
 from serve.schemas import ClipMeta
 
 Indices = NDArray[np.int64]

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import cv2
 
-from preprocess.errors import MediaError
+from rgbd.errors import MediaError
 from serve.errors import ServiceError
 from serve.parcel import Facts, Parcel, receive_parcel, send_error, send_parcel
 from serve.threads import in_thread

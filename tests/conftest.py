@@ -1,5 +1,3 @@
 """What holds for all tests."""
 
-from preprocess.telemetry import switch_off_telemetry
-
-switch_off_telemetry()  # a test may import a runtime before it imports `export`
+import export  # noqa: F401  it switches telemetry off: a test may import a runtime before it imports `export`

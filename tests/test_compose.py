@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.serve.tiny_bundle import make_bundle
+from tests.support.tiny_bundle import make_bundle
 
 ROOT = Path(__file__).parent.parent
 COMPOSE = shutil.which("docker-compose")
@@ -75,14 +75,14 @@ def test_what_is_copied_serves_a_bundle_without_torch_and_training(tmp_path: Pat
     program = """
 import json, sys
 from pathlib import Path
-sys.modules |= dict.fromkeys(["torch", "training", "clients", "onnx"])
+sys.modules |= dict.fromkeys(["torch", "training", "preprocess", "clients", "onnx"])
 import serve.__main__
 from serve.app import create_app
 from serve.loading import load_models
 from serve.settings import Settings
 settings = Settings(bundle=Path(sys.argv[1]))
 create_app(load_models(settings), settings)
-ours = [m.__file__ for n, m in sys.modules.items() if n.split(".")[0] in {"serve", "export", "preprocess"} and m]
+ours = [m.__file__ for n, m in sys.modules.items() if n.split(".")[0] in {"serve", "export", "rgbd"} and m]
 print(json.dumps(ours))
 """
     command = [sys.executable, "-c", program, str(bundle)]

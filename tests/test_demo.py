@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from demo import Demo
-from preprocess.errors import UserError
+from rgbd.errors import UserError
 
 
 @pytest.mark.parametrize("name", ["raw", "data", "runs", "bundle"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import run_module
+from tests.support.commands import run_module
 
 _LIST = Path(__file__).with_name("public_surface.txt")
 _SERVING = Path(__file__).parents[1] / "docs" / "serving.md"

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from export.bundle import Artifact, read_bundle, write_manifest
-from preprocess.frames import write_video
-from preprocess.telemetry import switch_off_telemetry
-from tests.contacts import ROOT, contacts
+from export import switch_off_telemetry
+from export.bundle.folder import read_bundle, write_manifest
+from export.bundle.manifest import Artifact
+from rgbd.recording.video import write_video
 from tests.e2e.conftest import CHROMIUM
 from tests.serve.conftest import rgb_frames
-from tests.serve.tiny_bundle import make_bundle
-from tests.training.processed import write_clips, write_config
+from tests.support.contacts import ROOT, contacts
+from tests.support.processed import write_clips, write_config
+from tests.support.tiny_bundle import make_bundle
 
 LOOKING_UP = """
 import socket
@@ -32,7 +33,7 @@ SERVING = """
 import sys, time
 import httpx
 from pathlib import Path
-from tests.serve.server import running_server
+from tests.support.server import running_server
 with running_server(models=Path(sys.argv[1])) as server:
     for model in ("onnxruntime", "openvino"):
         files = {"rgb": Path(sys.argv[2]).read_bytes()}

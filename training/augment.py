@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from preprocess.clip import ClipSpec, Geometry
+from rgbd.clip.spec import ClipSpec, Geometry
 from training.config import AugmentConfig
 
 

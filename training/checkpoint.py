@@ -8,10 +8,10 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
-from preprocess.appearance import Appearance
-from preprocess.atomic import atomic_file
-from preprocess.datasets import Stream
-from preprocess.errors import UserError
+from rgbd.clip.appearance import Appearance
+from rgbd.errors import UserError
+from rgbd.files import atomic_file
+from rgbd.types import Stream
 from training.config import TrainingConfig
 from training.finite import name_not_finite
 from training.models.fusion import FusionNet

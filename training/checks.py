@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from preprocess.datasets import DATASETS, Split
-from preprocess.errors import DatasetError
-from preprocess.manifest import SplitEntry
-from preprocess.reading import open_clips
+from rgbd.dataset.layouts import DATASETS, Split
+from rgbd.dataset.reading import open_clips
+from rgbd.dataset.splits import SplitEntry
+from rgbd.errors import DatasetError
 from training.config import TrainingConfig
 from training.data import class_names, read_entries
 

@@ -5,12 +5,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 
-from preprocess.clip import ClipSpec
-from preprocess.datasets import DATASETS
+from rgbd.clip.spec import ClipSpec
+from rgbd.dataset.layouts import DATASETS
+from rgbd.types import Stream
 from training.losses import LossConfig
 from training.models.unimodal import NetworkConfig
-
-Stream = Literal["rgb", "depth"]
 
 
 class Section(BaseModel):

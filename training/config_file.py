@@ -9,7 +9,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from preprocess.errors import ConfigError, reason_of
+from rgbd.errors import ConfigError, reason_of
 from training.config import TrainingConfig
 from training.published import is_published, translate
 

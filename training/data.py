@@ -20,14 +20,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from preprocess.appearance import Appearance, appearance_of, look_of
-from preprocess.clip import ClipSpec, Geometry, build_clip, centred_geometry
-from preprocess.datasets import DATASETS, Split, Stream
-from preprocess.errors import UserError
-from preprocess.manifest import SplitEntry, read_class_names, read_split
-from preprocess.reading import open_clips, read_frames
-from preprocess.sampling import bin_centres, draw_per_bin, spread_per_bin
-from preprocess.shards import SHARDS_FOLDER
+from rgbd.clip.appearance import Appearance, appearance_of, look_of
+from rgbd.clip.build import build_clip
+from rgbd.clip.sampling import bin_centres, draw_per_bin, spread_per_bin
+from rgbd.clip.spec import ClipSpec, Geometry, centred_geometry
+from rgbd.dataset.layouts import DATASETS, Split
+from rgbd.dataset.reading import open_clips, read_frames
+from rgbd.dataset.shards import SHARDS_FOLDER
+from rgbd.dataset.splits import SplitEntry, read_class_names, read_split
+from rgbd.errors import UserError
+from rgbd.types import Stream
 from training.augment import draw_geometry
 from training.config import DataConfig, TrainingConfig
 

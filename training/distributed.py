@@ -12,7 +12,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]  # torch forgot to export them
 
-from preprocess.errors import UserError
+from rgbd.errors import UserError
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from preprocess.atomic import atomic_file
-from preprocess.errors import run_command
+from rgbd.files import atomic_file
+from rgbd.terminal import run_command
 from training.checkpoint import load_checkpoint, restore_network
 from training.config import TrainingConfig
 from training.cpu import prepare_cpu

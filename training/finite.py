@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from preprocess.errors import UserError
+from rgbd.errors import UserError
 
 _NAMED = 3  # examples in a message
 

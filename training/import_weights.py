@@ -11,10 +11,11 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from preprocess.atomic import atomic_file
-from preprocess.errors import reason_of, run_command
-from preprocess.lock import LOCK_FILE, locked
-from preprocess.overlap import check_apart
+from rgbd.errors import reason_of
+from rgbd.files import atomic_file
+from rgbd.locks import LOCK_FILE, locked
+from rgbd.overlap import check_apart
+from rgbd.terminal import run_command
 from training.checkpoint import (
     Checkpoint,
     CheckpointError,

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from preprocess.atomic import atomic_file, remove_leftovers
-from preprocess.errors import UserError, reason_of
-from preprocess.lock import LOCK_FILE, locked
+from rgbd.errors import UserError, reason_of
+from rgbd.files import atomic_file, remove_leftovers
+from rgbd.locks import LOCK_FILE, locked
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.config import KeepConfig
 from training.distributed import Process, gather

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import cv2
 
-from preprocess.atomic import atomic_file
-from preprocess.errors import UserError, run_command
-from preprocess.overlap import check_apart
+from rgbd.errors import UserError
+from rgbd.files import atomic_file
+from rgbd.overlap import check_apart
+from rgbd.terminal import run_command
 from training.checkpoint import Checkpoint
 from training.checks import check_data
 from training.config import TrainingConfig

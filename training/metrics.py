@@ -15,8 +15,8 @@ from torchmetrics.functional.classification import (
     multiclass_confusion_matrix,
 )
 
-from preprocess.atomic import atomic_file
-from preprocess.errors import DatasetError, reason_of
+from rgbd.errors import DatasetError, reason_of
+from rgbd.files import atomic_file
 from training.finite import NotFiniteError
 
 Scores = NDArray[np.float32]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from preprocess.errors import ConfigError
+from rgbd.errors import ConfigError
 
 _SECTIONS = ("common", "model", "dataset")
 

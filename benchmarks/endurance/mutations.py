@@ -25,11 +25,11 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.endurance.process import usage
-from tests.serve.mutations import mutated
-from tests.serve.samples import Files, samples
-from tests.serve.server import RunningServer, running_server
-from tests.serve.tiny_bundle import make_bundle
-from tests.serve.wire import Request, fault_of, valid_request
+from tests.support.mutations import mutated
+from tests.support.samples import Files, samples
+from tests.support.server import RunningServer, running_server
+from tests.support.tiny_bundle import make_bundle
+from tests.support.wire import Request, fault_of, valid_request
 
 DEADLINE_S = 30
 NUM_CONNECTIONS = 4

@@ -26,11 +26,11 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.endurance.process import Usage, usage
-from tests.serve.mutations import mutated
-from tests.serve.samples import Files, samples
-from tests.serve.server import RunningServer, running_server
-from tests.serve.tiny_bundle import make_bundle
-from tests.serve.wire import fault_of, valid_request
+from tests.support.mutations import mutated
+from tests.support.samples import Files, samples
+from tests.support.server import RunningServer, running_server
+from tests.support.tiny_bundle import make_bundle
+from tests.support.wire import fault_of, valid_request
 
 RATE = 8  # requests a second: half of what two cores can do, so that nothing has to be refused for lack of time
 TIMEOUT_S = 90

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import tensorrt as trt
 
-from preprocess.atomic import atomic_file
-from preprocess.errors import UserError
-from preprocess.lock import LockedError
-from preprocess.sole_writer import sole_writer
+from rgbd.errors import UserError
+from rgbd.files import atomic_file
+from rgbd.locks import LockedError, sole_writer
 
 _logger = logging.getLogger(__name__)
 _log = trt.Logger(trt.Logger.WARNING)

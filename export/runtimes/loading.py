@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from export.bundle import Artifact, Bundle
-from export.clips import seeded_inputs
+from export.bundle.folder import Bundle
+from export.bundle.manifest import Artifact
+from export.bundle.seeded_clips import seeded_inputs
 from export.runtimes import Runtime
-from preprocess.errors import UserError
+from rgbd.errors import UserError
 
 DEVICES = ("cpu", "cuda", "tensorrt")  # the last is ONNX Runtime's provider; the runtime TensorRT is at home on cuda
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import onnxruntime
 
 from export.runtimes import Inputs, Outputs, RuntimeInfo
-from preprocess.errors import UserError
+from rgbd.errors import UserError
 
 _PROVIDERS = {
     "cpu": ("CPUExecutionProvider",),

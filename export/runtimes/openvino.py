@@ -6,7 +6,7 @@ import numpy as np
 import openvino
 
 from export.runtimes import Inputs, Outputs, RuntimeInfo
-from preprocess.errors import UserError
+from rgbd.errors import UserError
 
 # What OpenVINO computes in where the graph does not say int8.
 _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}

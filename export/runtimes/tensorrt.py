@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from export.runtimes import Inputs, Outputs, RuntimeInfo
 from export.runtimes.engines import deserialize, engine_file
-from preprocess.errors import UserError
+from rgbd.errors import UserError
 
 
 def why_no_gpu() -> str | None:

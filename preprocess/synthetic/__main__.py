@@ -7,13 +7,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from preprocess.errors import DatasetError, reason_of, run_command
-from preprocess.lock import LOCK_FILE, locked
-from preprocess.manifest import write_class_names
-from preprocess.ntu_clip import DEPTH_FOLDER, RGB_FOLDER, SKELETON_FOLDER
-from preprocess.runner import run_jobs
+from preprocess.ntu.clip import DEPTH_FOLDER, RGB_FOLDER, SKELETON_FOLDER
+from preprocess.pipeline.processes import run_jobs
 from preprocess.synthetic.motions import CLASS_NAMES
 from preprocess.synthetic.recording import MASK_FOLDER, RecordingJob, clip_name, write_recording
+from rgbd.dataset.splits import write_class_names
+from rgbd.errors import DatasetError, reason_of
+from rgbd.locks import LOCK_FILE, locked
+from rgbd.terminal import run_command
 
 _MIN_SCALE = 0.05
 _MARK = "rendered.txt"

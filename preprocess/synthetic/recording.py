@@ -8,11 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocess.atomic import atomic_folder
-from preprocess.frames import write_image, write_video
-from preprocess.ntu_clip import DEPTH_FOLDER, RGB_FOLDER, SKELETON_FOLDER
-from preprocess.ntu_names import parse_clip_name
-from preprocess.skeleton import Body, Skeleton, write_skeleton
+from preprocess.ntu.clip import DEPTH_FOLDER, RGB_FOLDER, SKELETON_FOLDER
+from preprocess.ntu.names import parse_clip_name
 from preprocess.synthetic.body import joints_in_room, mirror_arm
 from preprocess.synthetic.cameras import Floats, kinect
 from preprocess.synthetic.motions import CLASS_NAMES, Motion, draw_motion
@@ -22,6 +19,10 @@ from preprocess.synthetic.scene import SETUPS, Background, Setup, render_backgro
 from preprocess.synthetic.sensor import add_color_noise, darken_for_noise, measure_depth
 from preprocess.synthetic.shadow import cast_shadows
 from preprocess.synthetic.solids import Solid, body_solids, flag, glove
+from rgbd.files import atomic_folder
+from rgbd.recording.images import write_image
+from rgbd.recording.skeleton import Body, Skeleton, write_skeleton
+from rgbd.recording.video import write_video
 
 MASK_FOLDER = "body_masks"
 

@@ -7,7 +7,7 @@ import numpy as np
 from fastapi import APIRouter, Depends, Query
 from numpy.typing import NDArray
 
-from preprocess.clip import ClipSpec, centred_geometry
+from rgbd.clip.spec import ClipSpec, centred_geometry
 from serve.answer import Answer
 from serve.batcher import Clips
 from serve.clips import DecodedClip, clips_of, decode_clip

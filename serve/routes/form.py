@@ -14,7 +14,7 @@ from fastapi import Depends, File, Form, Query, Request, Response, UploadFile
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
-from export.bundle import Stream
+from rgbd.types import Stream
 from serve.clips import ClipRequest, Upload
 from serve.errors import ServiceError
 from serve.schemas import ClipMeta

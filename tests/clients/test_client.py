@@ -19,11 +19,11 @@ import pytest
 from clients.client import Client
 from clients.errors import BusyError, InputError, RefusedError, UnexpectedAnswerError, UnreachableError
 from clients.uploads import open_upload
-from preprocess.frames import write_video
-from tests.clients.recording import color_frames, depth_frames, write_frames, write_recording
-from tests.commands import run_module
-from tests.serve.server import running_server
-from tests.serve.tiny_bundle import make_bundle
+from rgbd.recording.video import write_video
+from tests.support.client_recording import color_frames, depth_frames, write_frames, write_recording
+from tests.support.commands import run_module
+from tests.support.server import running_server
+from tests.support.tiny_bundle import make_bundle
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from preprocess.frames import Frame, write_video
-from tests.serve.server import running_server
-from tests.serve.tiny_bundle import image_spec, make_bundle
+from rgbd.recording.video import write_video
+from rgbd.types import Frame
+from tests.support.server import running_server
+from tests.support.tiny_bundle import image_spec, make_bundle
 
 CHROMIUM = shutil.which("chromium")
 # Without the rule Chromium looks its makers' hosts up, whatever else is switched off.

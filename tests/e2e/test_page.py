@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import drop, expect_answer, open_page, pixel
-from tests.serve.server import running_server
-from tests.serve.tiny_bundle import make_bundle
+from tests.support.server import running_server
+from tests.support.tiny_bundle import make_bundle
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 
 from serve.keys import add_key
 from tests.e2e.conftest import expect_answer
-from tests.serve.server import running_server
-from tests.serve.tiny_bundle import make_bundle
+from tests.support.server import running_server
+from tests.support.tiny_bundle import make_bundle
 
 pytestmark = pytest.mark.slow
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from preprocess.frames import write_video
+from rgbd.recording.video import write_video
 from tests.e2e.conftest import expect_answer, open_page, pixel
-from tests.serve.samples import samples
+from tests.support.samples import samples
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.serve.conftest import depth_frames, npz, rgb_frames
-from tests.serve.server import running_server
-from tests.serve.tiny_bundle import make_bundle
+from tests.support.server import running_server
+from tests.support.tiny_bundle import make_bundle
 
 pytestmark = pytest.mark.slow
 

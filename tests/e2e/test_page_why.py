@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from preprocess.frames import write_video
-from preprocess.sampling import bin_centres
+from rgbd.clip.sampling import bin_centres
+from rgbd.recording.video import write_video
 from tests.e2e.conftest import expect_answer, open_page
 from tests.serve.conftest import npz
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.commands import run_module
-from tests.real import real_recordings
-from tests.serve.server import running_server
-from tests.serve.tiny_bundle import make_bundle
-from tests.training.processed import write_config
+from tests.support.commands import run_module
+from tests.support.processed import write_config
+from tests.support.real import real_recordings
+from tests.support.server import running_server
+from tests.support.tiny_bundle import make_bundle
 
 pytestmark = pytest.mark.slow
 

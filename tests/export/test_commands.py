@@ -16,17 +16,18 @@ import pytest
 import torch
 
 from export import convert
-from export.bundle import Bundle, BundleError, read_bundle, write_manifest
+from export.bundle.folder import Bundle, read_bundle, write_manifest
+from export.bundle.manifest import BundleError
 from export.create import create_bundle
 from export.plan import Calibration, ExportOptions, wanted
 from export.prove import prove_bundle
 from export.reference import source_checkpoint
 from export.runtimes.loading import why_not
 from export.runtimes.openvino import can_compute
-from export.signature import make_keys, sign_bundle
-from preprocess.errors import UserError
-from tests.commands import assert_refused, run_module
+from export.sign import make_keys, sign_bundle
+from rgbd.errors import UserError
 from tests.export.test_export import untrained, write_data
+from tests.support.commands import assert_refused, run_module
 
 pytestmark = pytest.mark.slow
 

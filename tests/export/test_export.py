@@ -13,17 +13,18 @@ import pytest
 import torch
 from torch import nn
 
-from export.bundle import BundleError, read_bundle
+from export.bundle.folder import read_bundle
+from export.bundle.manifest import BundleError
 from export.dataset import LabelledClips, labelled_inputs
 from export.graph import InferenceGraph
 from export.onnx import export_onnx
 from export.runtimes.loading import load_runtime
 from export.runtimes.openvino import can_compute
-from preprocess.clip import ClipSpec
-from preprocess.errors import UserError, out_of_memory
-from preprocess.manifest import write_class_names
-from tests.commands import assert_refused, run_module
-from tests.training.processed import write_clips
+from rgbd.clip.spec import ClipSpec
+from rgbd.dataset.splits import write_class_names
+from rgbd.errors import UserError, out_of_memory
+from tests.support.commands import assert_refused, run_module
+from tests.support.processed import write_clips
 from training.checkpoint import Checkpoint, Position, build_network, load_checkpoint, save_checkpoint
 from training.config import TrainingConfig
 

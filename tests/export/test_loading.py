@@ -8,13 +8,14 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from export.bundle import Artifact, Bundle, Speed, describe_files, read_bundle, write_manifest
+from export.bundle.folder import Bundle, describe_files, read_bundle, write_manifest
+from export.bundle.manifest import Artifact, Speed
 from export.layers import first_difference
 from export.runtimes.loading import load_runtime
 from export.runtimes.openvino import OpenVinoRuntime
-from preprocess.errors import UserError
-from tests.commands import assert_refused, run_module
-from tests.serve.tiny_bundle import SPEC, make_bundle
+from rgbd.errors import UserError
+from tests.support.commands import assert_refused, run_module
+from tests.support.tiny_bundle import SPEC, make_bundle
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ import psutil
 import pytest
 
 from export import max_batch
-from export.bundle import Bundle, read_bundle
+from export.bundle.folder import Bundle, read_bundle
 from export.contenders import contenders
 from export.machine import available_memory_mb
 from export.max_batch import MemoryNeed, choose_max_batch, fit_batch
-from preprocess.clip import ClipSpec
-from preprocess.errors import UserError
-from tests.serve.tiny_bundle import make_bundle
+from rgbd.clip.spec import ClipSpec
+from rgbd.errors import UserError
+from tests.support.tiny_bundle import make_bundle
 
 GIB = 2**30 / 1e6  # megabytes
 PUBLISHED = ClipSpec(num_frames=64, resize=(256, 256), crop=224, size=224)

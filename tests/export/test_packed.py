@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 
 from export import pack
-from export.bundle import BundleError, read_bundle
-from export.pack import open_bundle, pack_bundle
+from export.bundle.archive import open_bundle
+from export.bundle.folder import read_bundle
+from export.bundle.manifest import BundleError
+from export.pack import pack_bundle
 from export.runtimes import Runtime
 from export.runtimes.loading import load_runtime
-from export.signature import make_keys, sign_bundle
-from preprocess.errors import UserError
-from tests.commands import assert_refused, run_module
-from tests.serve.tiny_bundle import SPEC, make_bundle
+from export.sign import make_keys, sign_bundle
+from rgbd.errors import UserError
+from tests.support.commands import assert_refused, run_module
+from tests.support.tiny_bundle import SPEC, make_bundle
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from export.bundle import Bundle, read_bundle
-from export.clips import seeded_inputs
+from export.bundle.folder import Bundle, read_bundle
+from export.bundle.seeded_clips import seeded_inputs
 from export.create import create_bundle
 from export.layers import first_difference
 from export.parity import LIMITS, measure_parity
@@ -29,11 +29,11 @@ from export.plan import Calibration, ExportOptions
 from export.reference import load_reference
 from export.runtimes.loading import load_runtime, why_not
 from export.runtimes.openvino import OpenVinoRuntime, can_compute
-from preprocess.errors import UserError
-from preprocess.sole_writer import sole_writer
-from tests.commands import assert_refused, run_module
+from rgbd.errors import UserError
+from rgbd.locks import sole_writer
 from tests.export.test_export import untrained, write_data
-from tests.serve.tiny_bundle import make_bundle
+from tests.support.commands import assert_refused, run_module
+from tests.support.tiny_bundle import make_bundle
 
 STUBS = Path(__file__).parents[2] / "stubs"
 FILES = {"fp32": "model.onnx", "fp16": "model-fp16.onnx", "bf16": "model-bf16.onnx", "int8": "model-int8.onnx"}

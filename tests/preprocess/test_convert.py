@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from preprocess.convert import main
-from preprocess.datasets import NTU, NVGESTURE
-from preprocess.errors import DatasetError
-from preprocess.manifest import read_split
-from preprocess.reading import open_clips
-from tests.preprocess.recordings import CLIP, OTHER_CLIP, make_recording
-from tests.preprocess.test_ntu import records, run
-from tests.real import real_recordings
+from rgbd.dataset.layouts import NTU, NVGESTURE
+from rgbd.dataset.reading import open_clips
+from rgbd.dataset.splits import read_split
+from rgbd.errors import DatasetError
+from tests.preprocess.ntu.test_ntu import records, run
+from tests.support.ntu_recordings import CLIP, OTHER_CLIP, make_recording
+from tests.support.real import real_recordings
 
 
 def convert(data: Path, out: Path, *options: str) -> int:

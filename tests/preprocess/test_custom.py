@@ -11,14 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preprocess.custom import main, read_manifest
-from preprocess.datasets import CUSTOM
-from preprocess.errors import ConfigError, DatasetError
-from preprocess.frames import read_image, write_image, write_video
-from preprocess.manifest import read_class_names, read_split
-from tests.preprocess.recordings import BODY_MM, body_at
-from tests.preprocess.test_mask import scene
-from tests.preprocess.test_ntu import records
-from tests.real import real_recordings
+from rgbd.dataset.layouts import CUSTOM
+from rgbd.dataset.splits import read_class_names, read_split
+from rgbd.errors import ConfigError, DatasetError
+from rgbd.recording.images import read_image, write_image
+from rgbd.recording.video import write_video
+from tests.preprocess.ntu.test_ntu import records
+from tests.rgbd.people.test_masks import scene
+from tests.support.ntu_recordings import BODY_MM, body_at
+from tests.support.real import real_recordings
 
 COLUMNS = ("clip", "rgb", "depth", "depth_scale_mm", "label", "class", "split")
 

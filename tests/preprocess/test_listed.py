@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from preprocess import isogd, jester, nvgesture, thu_read
-from preprocess.datasets import ISOGD, JESTER, NVGESTURE, THU_READ, DatasetSpec, Stream
-from preprocess.errors import DatasetError
-from preprocess.frames import read_image, write_image, write_video
-from preprocess.manifest import read_class_names, read_split
-from preprocess.reading import open_clips, read_frames
-from tests.preprocess.test_ntu import records
+from rgbd.dataset.layouts import ISOGD, JESTER, NVGESTURE, THU_READ, DatasetSpec
+from rgbd.dataset.reading import open_clips, read_frames
+from rgbd.dataset.splits import read_class_names, read_split
+from rgbd.errors import DatasetError
+from rgbd.recording.images import read_image, write_image
+from rgbd.recording.video import write_video
+from rgbd.types import Stream
+from tests.preprocess.ntu.test_ntu import records
 
 SIZE = (32, 24)  # width, height
 

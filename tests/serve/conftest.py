@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from preprocess.frames import Frame, write_image, write_video
-from tests.serve.server import RunningServer, running_server
-from tests.serve.tiny_bundle import make_bundle
+from rgbd.recording.images import write_image
+from rgbd.recording.video import write_video
+from rgbd.types import Frame
+from tests.support.server import RunningServer, running_server
+from tests.support.tiny_bundle import make_bundle
 
 NUM_FRAMES = 12
 

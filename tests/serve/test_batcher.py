@@ -20,7 +20,7 @@ import pytest
 from fastapi import Request
 from starlette.types import Message
 
-from export.bundle import Bundle, read_bundle
+from export.bundle.folder import Bundle, read_bundle
 from export.runtimes import Inputs, Outputs, RuntimeInfo
 from serve.batcher import Batcher, Clips, Inferred, TooLateError
 from serve.errors import ServiceError
@@ -31,8 +31,8 @@ from serve.repository import Repository
 from serve.service import Admission, Service
 from serve.settings import Settings
 from serve.together import together
-from tests.serve.saboteur import FAILURES
-from tests.serve.tiny_bundle import make_bundle
+from tests.support.saboteur import FAILURES
+from tests.support.tiny_bundle import make_bundle
 
 CLIP: Clips = {"rgb": np.zeros((1, 2, 2, 3), np.uint8)}
 

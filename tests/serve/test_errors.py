@@ -10,12 +10,12 @@ import httpx
 import numpy as np
 import pytest
 
-from preprocess.frames import Frame
-from tests.commands import assert_refused, run_module
+from rgbd.types import Frame
 from tests.serve.conftest import depth_frames, npz, rgb_frames, video, zipped
-from tests.serve.server import RunningServer
 from tests.serve.test_predict import post
-from tests.serve.tiny_bundle import make_bundle
+from tests.support.commands import assert_refused, run_module
+from tests.support.server import RunningServer
+from tests.support.tiny_bundle import make_bundle
 
 
 def refused(response: httpx.Response, status: int, error: str) -> str:

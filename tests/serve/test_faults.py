@@ -12,14 +12,14 @@ import psutil
 import pytest
 
 from tests.serve.conftest import depth_frames, npz, rgb_frames
-from tests.serve.server import RunningServer, running_server
 from tests.serve.test_errors import refused
 from tests.serve.test_hostile import connect, upload
 from tests.serve.test_lifecycle import wait_until
 from tests.serve.test_metrics import samples
 from tests.serve.test_predict import post
-from tests.serve.tiny_bundle import make_bundle
-from tests.serve.wire import Form, encode, fault_of, valid_request
+from tests.support.server import RunningServer, running_server
+from tests.support.tiny_bundle import make_bundle
+from tests.support.wire import Form, encode, fault_of, valid_request
 
 FILES = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
 

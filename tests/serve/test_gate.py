@@ -14,13 +14,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.commands import assert_refused, run_module
 from tests.serve.conftest import depth_frames, npz, rgb_frames
-from tests.serve.server import RunningServer, running_server
 from tests.serve.test_errors import refused
 from tests.serve.test_hostile import connect
 from tests.serve.test_lifecycle import request_at_work, wait_until
-from tests.serve.tiny_bundle import make_bundle
+from tests.support.commands import assert_refused, run_module
+from tests.support.server import RunningServer, running_server
+from tests.support.tiny_bundle import make_bundle
 
 FILES = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
 

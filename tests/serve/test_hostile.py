@@ -23,18 +23,18 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from preprocess.errors import MediaError
-from preprocess.frames import decode_image, encode_image
+from rgbd.errors import MediaError
+from rgbd.recording.images import decode_image, encode_image
 from serve import workers
 from serve.errors import ServiceError
 from serve.parcel import Parcel, receive_parcel
 from serve.workers import Decoders
 from tests.serve.conftest import depth_frames, npz, rgb_frames
-from tests.serve.server import RunningServer, running_server
 from tests.serve.test_errors import refused
 from tests.serve.test_lifecycle import wait_until
 from tests.serve.test_predict import post
-from tests.serve.tiny_bundle import make_bundle
+from tests.support.server import RunningServer, running_server
+from tests.support.tiny_bundle import make_bundle
 
 FILES = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
 

@@ -17,13 +17,13 @@ import psutil
 import pytest
 from onnx import TensorProto, helper
 
-from export.bundle import describe_files, read_bundle, write_manifest
+from export.bundle.folder import describe_files, read_bundle, write_manifest
 from tests.serve.conftest import depth_frames, npz, rgb_frames
-from tests.serve.saboteur import FAILURES
-from tests.serve.server import RunningServer, running_server
 from tests.serve.test_errors import refused
 from tests.serve.test_predict import post, scores
-from tests.serve.tiny_bundle import SPEC, make_bundle
+from tests.support.saboteur import FAILURES
+from tests.support.server import RunningServer, running_server
+from tests.support.tiny_bundle import SPEC, make_bundle
 
 FILES = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
 

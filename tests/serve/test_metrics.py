@@ -7,9 +7,9 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.serve.conftest import depth_frames, npz, rgb_frames
-from tests.serve.server import RunningServer, running_server
 from tests.serve.test_predict import post
-from tests.serve.tiny_bundle import SPEC, make_bundle
+from tests.support.server import RunningServer, running_server
+from tests.support.tiny_bundle import SPEC, make_bundle
 
 
 def samples(server: RunningServer) -> dict[tuple[str, ...], float]:

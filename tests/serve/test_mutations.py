@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from tests.serve.mutations import mutated
-from tests.serve.samples import Files, samples
-from tests.serve.server import RunningServer, running_server
 from tests.serve.test_lifecycle import wait_until
-from tests.serve.tiny_bundle import make_bundle
-from tests.serve.wire import Request, fault_of, valid_request
+from tests.support.mutations import mutated
+from tests.support.samples import Files, samples
+from tests.support.server import RunningServer, running_server
+from tests.support.tiny_bundle import make_bundle
+from tests.support.wire import Request, fault_of, valid_request
 
 _LIMIT_S = 30  # an answer that takes longer fails the test
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from schemathesis import APIOperation, BaseSchema, Case, GenerationMode, checks
 
 from tests.serve.conftest import depth_frames, npz, rgb_frames
-from tests.serve.server import running_server
-from tests.serve.tiny_bundle import SPEC, make_bundle
-from tests.serve.wire import valid_request
+from tests.support.server import running_server
+from tests.support.tiny_bundle import SPEC, make_bundle
+from tests.support.wire import valid_request
 
 _CHECKS = [
     checks.not_a_server_error,

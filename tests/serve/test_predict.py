@@ -8,14 +8,16 @@ import httpx
 import numpy as np
 import pytest
 
-from export.bundle import read_bundle
+from export.bundle.folder import read_bundle
 from export.runtimes.loading import load_runtime
-from preprocess.clip import build_clip, centred_geometry
-from preprocess.frames import Frame, write_video
-from preprocess.sampling import bin_centres
+from rgbd.clip.build import build_clip
+from rgbd.clip.sampling import bin_centres
+from rgbd.clip.spec import centred_geometry
+from rgbd.recording.video import write_video
+from rgbd.types import Frame
 from tests.serve.conftest import NUM_FRAMES, depth_frames, npz, rgb_frames, video, zipped
-from tests.serve.server import RunningServer, running_server
-from tests.serve.tiny_bundle import LABELS, SPEC, image_spec, make_bundle
+from tests.support.server import RunningServer, running_server
+from tests.support.tiny_bundle import LABELS, SPEC, image_spec, make_bundle
 
 
 def post(server: RunningServer, path: str = "/predict", meta: object = None, **files: bytes) -> httpx.Response:

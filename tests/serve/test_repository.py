@@ -12,20 +12,20 @@ import httpx
 import pytest
 import tritonclient.http as triton
 
-from export.bundle import read_bundle, sha256, write_manifest
+from export.bundle.folder import read_bundle, sha256, write_manifest
 from export.pack import pack_bundle
 from serve import repository
 from serve.loading import load_models
 from serve.models import ServedModel
 from serve.repository import Place, Repository
 from serve.settings import Settings
-from tests.commands import assert_refused, run_module
 from tests.serve.conftest import npz, rgb_frames
-from tests.serve.server import RunningServer, running_server
 from tests.serve.test_batcher import Sleeper, outcomes
 from tests.serve.test_errors import refused
 from tests.serve.test_predict import post
-from tests.serve.tiny_bundle import make_bundle
+from tests.support.commands import assert_refused, run_module
+from tests.support.server import RunningServer, running_server
+from tests.support.tiny_bundle import make_bundle
 
 FILES = {"rgb": npz(rgb_frames())}
 

@@ -12,8 +12,9 @@ import httpx
 import pytest
 from fastapi import Request
 
-from export.bundle import Stream, read_bundle
-from preprocess.errors import MediaError
+from export.bundle.folder import read_bundle
+from rgbd.errors import MediaError
+from rgbd.types import Stream
 from serve import supervisor
 from serve.app import create_app
 from serve.batcher import Batcher
@@ -32,14 +33,14 @@ from serve.supervisor import Supervisor
 from serve.threads import in_thread
 from serve.workers import Decoders
 from tests.serve.conftest import depth_frames, npz, rgb_frames
-from tests.serve.saboteur import FAILURES
-from tests.serve.server import RunningServer, running_server
 from tests.serve.test_batcher import CLIP, Sleeper, end_threads, outcomes
 from tests.serve.test_errors import refused
 from tests.serve.test_lifecycle import wait_until
 from tests.serve.test_metrics import samples
 from tests.serve.test_predict import post
-from tests.serve.tiny_bundle import SPEC, make_bundle
+from tests.support.saboteur import FAILURES
+from tests.support.server import RunningServer, running_server
+from tests.support.tiny_bundle import SPEC, make_bundle
 
 FILES = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
 

@@ -6,11 +6,11 @@ import httpx
 import numpy as np
 import pytest
 
-from preprocess.appearance import Appearance
-from preprocess.frames import Frame
+from rgbd.clip.appearance import Appearance
+from rgbd.types import Frame
 from tests.serve.conftest import depth_frames, npz, rgb_frames
-from tests.serve.server import RunningServer, running_server
-from tests.serve.tiny_bundle import make_bundle
+from tests.support.server import RunningServer, running_server
+from tests.support.tiny_bundle import make_bundle
 
 SIZE = {"aspect_ratio": (4 / 3, 4 / 3), "height_px": (48, 48)}
 

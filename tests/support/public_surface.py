@@ -27,21 +27,21 @@ from pydantic import BaseModel
 import clients.answers
 import clients.client
 import clients.errors
-from export.bundle import BundleManifest
+from export.bundle.manifest import BundleManifest
 from preprocess.custom import Row
-from preprocess.datasets import DATASETS
-from preprocess.records import ClipRecord
-from preprocess.registration import Registration
-from preprocess.run import RunInfo
+from rgbd.camera.registration import Registration
+from rgbd.dataset.layouts import DATASETS
+from rgbd.dataset.records import ClipRecord
+from rgbd.dataset.run_info import RunInfo
 from serve.app import create_app
 from serve.keys import ApiKey
 from serve.loading import load_models
 from serve.schemas import ClipMeta
 from serve.settings import Settings
-from tests.serve.tiny_bundle import SPEC, make_bundle
 from tests.support.command_lines import command_lines
 from tests.support.schema_lines import model_lines
 from tests.support.service_lines import address_lines, error_lines, metric_lines
+from tests.support.tiny_bundle import SPEC, make_bundle
 from training.checkpoint import Checkpoint
 from training.config import TrainingConfig
 from training.metrics import Evaluation, save_evaluation

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from preprocess.convert import main as convert
-from preprocess.datasets import NTU
-from preprocess.errors import DatasetError
-from preprocess.manifest import SplitEntry, read_split, write_split
-from tests.training.processed import write_clips, write_config
+from rgbd.dataset.layouts import NTU
+from rgbd.dataset.splits import SplitEntry, read_split, write_split
+from rgbd.errors import DatasetError
+from tests.support.processed import write_clips, write_config
 from training.checks import check_data
 from training.config import TrainingConfig
 from training.config_file import load_config

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from preprocess.errors import ConfigError
+from rgbd.errors import ConfigError
 from training.config_file import load_config
 
 MINIMAL = "type: M\nout: runs/rgb\ndata: {root: data}\n"

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from preprocess.convert import main as convert
-from preprocess.datasets import NTU
-from preprocess.errors import DatasetError, MediaError
-from tests.training.processed import write_clips, write_config
+from rgbd.dataset.layouts import NTU
+from rgbd.errors import DatasetError, MediaError
+from tests.support.processed import write_clips, write_config
 from training.config import TrainingConfig
 from training.config_file import load_config
 from training.data import Loader, View

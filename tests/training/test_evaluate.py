@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.commands import assert_refused, run_module
-from tests.training.processed import write_clips, write_config
+from tests.support.commands import assert_refused, run_module
+from tests.support.processed import write_clips, write_config
 from training.checkpoint import Checkpoint, Position, build_network, save_checkpoint
 from training.config_file import load_config
 from training.metrics import load_evaluation

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from preprocess.errors import UserError
-from tests.commands import assert_refused, run_module
+from rgbd.errors import UserError
+from tests.support.commands import assert_refused, run_module
 from training.checkpoint import CheckpointError, load_checkpoint, restore_network
 from training.config import TrainingConfig
 from training.import_weights import import_file

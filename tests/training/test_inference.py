@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from export.clips import seeded_inputs
-from preprocess.clip import ClipSpec
+from export.bundle.seeded_clips import seeded_inputs
+from rgbd.clip.spec import ClipSpec
 from training.models.fusion import FusionNet
 from training.models.guidance import normalise, rank_pool
 from training.models.inference import Form, RankPoolAtOnce, inference_form

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from preprocess.errors import DatasetError
+from rgbd.errors import DatasetError
 from training.metrics import Evaluation, fit_temperature, fuse_scores, load_evaluation, save_evaluation
 
 

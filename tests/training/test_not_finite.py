@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from preprocess.errors import ConfigError, DatasetError
-from tests.commands import assert_refused, run_module
-from tests.training.processed import write_clips, write_config
+from rgbd.errors import ConfigError, DatasetError
+from tests.support.commands import assert_refused, run_module
+from tests.support.processed import write_clips, write_config
 from tests.training.test_step import batch, config, draws, stepper
 from training.checkpoint import Checkpoint, CheckpointError, Position, build_network, load_checkpoint, save_checkpoint
 from training.config_file import load_config

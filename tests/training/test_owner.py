@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from preprocess.lock import locked
-from tests.commands import assert_refused, run_module
-from tests.training.processed import write_clips, write_config
-from tests.training.runs import start, wait_until
+from rgbd.locks import locked
+from tests.support.commands import assert_refused, run_module
+from tests.support.processed import write_clips, write_config
+from tests.support.runs import start, wait_until
 
 pytestmark = pytest.mark.slow
 

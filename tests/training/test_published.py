@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from preprocess.errors import ConfigError
+from rgbd.errors import ConfigError
 from training.config_file import config_yaml, load_config
 
 PUBLISHED = Path(__file__).parent / "published_ntu.yml"  # as the published README shows it

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from preprocess.datasets import NTU
-from preprocess.errors import DatasetError, UserError
-from tests.commands import assert_refused, run_module
-from tests.training.processed import write_clips, write_config
+from rgbd.dataset.layouts import NTU
+from rgbd.errors import DatasetError, UserError
+from tests.support.commands import assert_refused, run_module
+from tests.support.processed import write_clips, write_config
 from training.checkpoint import Checkpoint, Position, build_network, save_checkpoint
 from training.config_file import load_config
 from training.explain import explain

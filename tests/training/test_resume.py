@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.commands import assert_refused, run_module
-from tests.training.processed import write_clips, write_config
-from tests.training.runs import start, steps_done, wait_until
+from tests.support.commands import assert_refused, run_module
+from tests.support.processed import write_clips, write_config
+from tests.support.runs import start, steps_done, wait_until
 from training.checkpoint import Checkpoint, load_checkpoint
 from training.history import read_history
 

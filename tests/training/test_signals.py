@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import run_module
-from tests.training.processed import write_clips, write_config
-from tests.training.runs import start, wait_until
+from tests.support.commands import run_module
+from tests.support.processed import write_clips, write_config
+from tests.support.runs import start, wait_until
 from training.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.slow

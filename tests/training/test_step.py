@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from preprocess.errors import UserError
+from rgbd.errors import UserError
 from training.config import TrainingConfig
 from training.data import Batch
 from training.distributed import Process

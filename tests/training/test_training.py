@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.commands import assert_refused, run_module
-from tests.training.processed import write_clips, write_config
+from tests.support.commands import assert_refused, run_module
+from tests.support.processed import write_clips, write_config
 from training.checkpoint import Checkpoint, CheckpointError, load_checkpoint, restore_network
 from training.config_file import load_config
 from training.data import Loader

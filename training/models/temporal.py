@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from preprocess.sampling import bin_centres, draw_per_bin
+from rgbd.clip.sampling import bin_centres, draw_per_bin
 from training.models.inception import max_pool_time, scaled
 from training.models.recoupling import Recoupling
 

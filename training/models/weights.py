@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from preprocess.errors import UserError
+from rgbd.errors import UserError
 
 # Applied in this order to a key of ours: each rewrites one part of it.
 _RULES: tuple[tuple[str, str], ...] = (

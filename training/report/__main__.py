@@ -3,10 +3,9 @@
 import argparse
 from pathlib import Path
 
-from preprocess.errors import run_command
-from preprocess.options import positive
-from preprocess.overlap import check_apart
-from preprocess.page import write_page
+from rgbd.html_page import write_page
+from rgbd.overlap import check_apart
+from rgbd.terminal import positive, run_command
 from training.keeping import run_files
 from training.report.page import make_page
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from preprocess.datasets import Split
-from preprocess.errors import DatasetError, UserError
+from rgbd.dataset.layouts import Split
+from rgbd.errors import DatasetError, UserError
 from training.checkpoint import Checkpoint, restore_network
 from training.data import ClipDataset, Draw, View
 from training.explain import explain

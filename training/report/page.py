@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from preprocess.datasets import Split
-from preprocess.errors import DatasetError
-from preprocess.page import render_page
-from preprocess.runner import progress_bar
+from rgbd.dataset.layouts import Split
+from rgbd.errors import DatasetError
+from rgbd.html_page import render_page
+from rgbd.terminal import progress_bar
 from training.checkpoint import load_checkpoint
 from training.config_file import config_yaml
 from training.history import read_history

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocess.page import picture_address
+from rgbd.html_page import picture_address
 from training.explain import Maps, StreamExplanation
 
 _TILE = 112  # pixels

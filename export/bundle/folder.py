@@ -1,0 +1,141 @@
+"""A bundle's folder: its files, which bundle.json lists with their hashes."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from export.bundle.manifest import (
+    MANIFEST_NAME,
+    SCHEMA_VERSION,
+    SIGNATURE_NAME,
+    Artifact,
+    BundleError,
+    BundleFile,
+    BundleManifest,
+)
+from rgbd.files import atomic_file
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose files were checked against their hashes."""
+
+    folder: Path
+    manifest: BundleManifest
+
+    def artifact(self, name: str) -> Artifact:
+        """Return the artifact of that name; raises `BundleError` when there is none."""
+        for artifact in self.manifest.artifacts:
+            if artifact.name == name:
+                return artifact
+        have = ", ".join(artifact.name for artifact in self.manifest.artifacts)
+        raise BundleError(f"{self.folder}: holds no artifact {name!r}, only: {have}")
+
+    def path(self, artifact: Artifact) -> Path:
+        """Return where the file lies that the artifact's runtime loads."""
+        return self.folder / artifact.path
+
+    def files_of(self, artifact: Artifact) -> list[BundleFile]:
+        """Return the file that the artifact's runtime loads, and the weights that it reads beside it."""
+        names = {artifact.path, f"{artifact.path}.data", artifact.path.removesuffix(".xml") + ".bin"}
+        return [file for file in self.manifest.files if file.path in names]
+
+
+def describe_files(folder: Path) -> tuple[BundleFile, ...]:
+    """Return the manifest's entries of all files in the folder but the manifest itself."""
+    others = {MANIFEST_NAME, SIGNATURE_NAME}
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in others)
+    return tuple(
+        BundleFile(path=path.relative_to(folder).as_posix(), sha256=sha256(path), size_bytes=path.stat().st_size)
+        for path in paths
+    )
+
+
+def sha256(path: Path) -> str:
+    """Return the file's SHA-256 as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_manifest(folder: Path, manifest: BundleManifest) -> None:
+    """Write bundle.json into `folder`, whose files `manifest` describes."""
+    with atomic_file(folder / MANIFEST_NAME) as temporary:
+        temporary.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_bundle(folder: Path, public_key: Path | None = None) -> Bundle:
+    """Return the bundle in `folder` after checking its schema and the hash of every file.
+
+    With a public key, a PEM file, only one that its owner has signed. Raises `BundleError`, naming the file, the reason
+    and the remedy.
+    """
+    manifest = read_manifest(folder, public_key)
+    for file in manifest.files:
+        _check_file(folder, file)
+    return Bundle(folder, manifest)
+
+
+def read_manifest(folder: Path, public_key: Path | None = None) -> BundleManifest:
+    """Return the content of bundle.json alone, its signature checked if a key is given; raises `BundleError`."""
+    path = folder / MANIFEST_NAME
+    try:
+        encoded = path.read_bytes()
+        if public_key is not None:
+            _check_signature(folder, encoded, public_key)
+        _check_schema(path, json.loads(encoded))
+        manifest = BundleManifest.model_validate_json(encoded)
+    except OSError as error:
+        raise BundleError(
+            f"{path}: cannot be read ({error.strerror}); give a folder that `python -m export` wrote"
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise BundleError(f"{path}: {where}: {first['msg']}; export the checkpoint again with this version") from error
+    except ValueError as error:
+        raise BundleError(f"{path}: is not JSON ({error}); copy the bundle or export the checkpoint again") from error
+    listed = {file.path for file in manifest.files}
+    for artifact in manifest.artifacts:
+        if artifact.path not in listed:
+            raise BundleError(f"{path}: {artifact.name} is in no listed file; export the checkpoint again")
+    return manifest
+
+
+def _check_signature(folder: Path, manifest: bytes, public_key: Path) -> None:
+    try:
+        from export.bundle.signature import check_signature  # noqa: PLC0415  an optional dependency
+    except ModuleNotFoundError as error:
+        raise BundleError("checking signatures needs cryptography; pip install 'rgbd-motion[sign]'") from error
+    signature = folder / SIGNATURE_NAME
+    check_signature(manifest, signature.read_bytes() if signature.exists() else None, public_key, folder)
+
+
+def _check_schema(path: Path, content: Any) -> None:
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise BundleError(
+            f"{path}: is of schema {version}, and this version of rgbd-motion reads {SCHEMA_VERSION}; update it, or "
+            "export the checkpoint again"
+        )
+    if isinstance(version, int) and version < SCHEMA_VERSION:
+        raise BundleError(f"{path}: is of the older schema {version}; export the checkpoint again with this version")
+
+
+def member(folder: Path, name: str) -> Path:
+    """Return where a listed file lies in the bundle's folder; raises `BundleError` for a name that leads elsewhere."""
+    path = folder / name
+    if "\0" in name or not path.resolve().is_relative_to(folder.resolve()):
+        raise BundleError(f"{str(path)!r}: lies outside the bundle; export the checkpoint again")
+    return path
+
+
+def _check_file(folder: Path, file: BundleFile) -> None:
+    path = member(folder, file.path)
+    if not path.is_file():
+        raise BundleError(f"{path}: is missing; copy the whole bundle or export the checkpoint again")
+    if sha256(path) != file.sha256:
+        raise BundleError(f"{path}: does not match the hash in {MANIFEST_NAME}; copy it or export the checkpoint again")

@@ -1,0 +1,88 @@
+"""The options that all data sets' commands share."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import get_args
+
+from preprocess.pipeline.processes import Engine, ProcessEngine
+from preprocess.pipeline.rgbd_clip import OnEmpty
+from preprocess.pipeline.run import RunOptions
+from rgbd.dataset.store import Format
+from rgbd.errors import ConfigError
+from rgbd.terminal import positive
+
+
+def dataset_parser(prog: str, description: str, raw_layout: str) -> argparse.ArgumentParser:
+    """Return a parser with everything but a data set's own options; `raw_layout` says what --raw must hold."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {prog}",
+        description=description,
+        epilog=f"The raw folder: {raw_layout}.\n\n"
+        "The same command again goes on where it was stopped, and tries again what has failed.\n"
+        "Exit codes: 0 all done, 1 some recordings failed, 2 nothing done, 130 stopped by Ctrl-C.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--raw", type=Path, required=True, metavar="FOLDER", help="the recordings; see below")
+    add_run_options(parser)
+    add_empty_option(parser)
+    return parser
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add where to write, how much, and who does the work."""
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the data set is written")
+    parser.add_argument(
+        "--format",
+        choices=get_args(Format),
+        default="folders",
+        help="folders: the published layout, a file a frame (default); shards: WebDataset tar files, a sample a clip",
+    )
+    parser.add_argument("--only", metavar="GLOB", help="only the clips whose names match, such as 'S001C00[23]*'")
+    parser.add_argument("--limit", type=positive, metavar="N", help="only the first N of them")
+    parser.add_argument("--splits-only", action="store_true", help="do no clips, write the split files of what is done")
+    parser.add_argument("--overwrite", action="store_true", help="do what is chosen again, also what is finished")
+    parser.add_argument(
+        "--jobs", type=positive, default=os.cpu_count() or 1, metavar="J", help="worker processes (default: all cores)"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("processes", "ray"),
+        default="processes",
+        help="who works: processes of this machine (default), or a Ray cluster that sees the same folders",
+    )
+    parser.add_argument("--address", metavar="HOST:PORT", help="the Ray cluster (default: the one of this machine)")
+
+
+def add_empty_option(parser: argparse.ArgumentParser) -> None:
+    """Add what becomes of clips whose depth would show nothing."""
+    parser.add_argument(
+        "--on-empty",
+        choices=get_args(OnEmpty),
+        default="fail",
+        help="what becomes of a recording whose depth would show nothing in any frame. fail: it is not done (default); "
+        "keep: it is kept whole, neither cropped nor masked",
+    )
+
+
+def run_options(options: argparse.Namespace) -> RunOptions:
+    """Return what `add_run_options` has parsed."""
+    return RunOptions(
+        out=options.out,
+        engine=_engine(options),
+        format=options.format,
+        limit=options.limit,
+        only=options.only,
+        overwrite=options.overwrite,
+        splits_only=options.splits_only,
+    )
+
+
+def _engine(options: argparse.Namespace) -> Engine:
+    if options.engine == "processes":
+        if options.address:
+            raise ConfigError(f"--address {options.address}: is that of a Ray cluster; add --engine ray")
+        return ProcessEngine(options.jobs)
+    from preprocess.pipeline.ray_engine import RayEngine  # noqa: PLC0415  Ray is an extra, and slow to import
+
+    return RayEngine(options.address)

@@ -1,0 +1,1 @@
+"""One page about a processed data set, to look at before training."""

@@ -1,0 +1,96 @@
+"""Depth pixel -> colour pixel: one affine map for each camera, fitted to what the skeletons know of both.
+
+NTU RGB+D publishes no calibration, but every joint of every skeleton has its place in the depth frame and in the
+colour frame. The true map also depends on distance (the two lenses are 5 cm apart); at the 2 to 4.5 m of these
+recordings that leaves some pixels of 1920, which the reported residual includes.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from rgbd.errors import DatasetError
+from rgbd.files import atomic_file
+
+REGISTRATION_FILE = "registration.json"
+
+Row = tuple[float, float, float]
+
+# Joints further off than this share of the joints' spread are outliers: about 45 px of 1920, which leaves room for the
+# parallax between the lenses.
+_OUTLIER_SHARE = 0.05
+_MIN_PAIRS = 50  # two bodies of 25 joints; fewer hardly spread over the frame
+
+
+class Registration(BaseModel):
+    """The map from depth to colour pixels of one camera.
+
+    `matrix` is 2x3: colour_xy = matrix @ (depth_x, depth_y, 1). `residual_px` is the median distance, in colour pixels,
+    between where it puts a joint and where the skeletons say it is; `inlier_share` is the share of joints that agree.
+    Both are None for `source` "stretch", which lays one frame over the other for want of any skeleton.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: Literal["joints", "stretch"]
+    matrix: tuple[Row, Row]
+    num_joints: int = 0
+    residual_px: float | None = None
+    inlier_share: float | None = None
+
+    def to_color(self, depth_xy: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the colour pixels, float64 [N, 2], of depth pixels [N, 2]."""
+        matrix = np.array(self.matrix)
+        return np.asarray(depth_xy @ matrix[:, :2].T + matrix[:, 2], np.float64)
+
+    def to_depth(self, color_xy: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the depth pixels, float64 [N, 2], of colour pixels [N, 2]."""
+        matrix = np.array(self.matrix)
+        return np.linalg.solve(matrix[:, :2], (color_xy - matrix[:, 2]).T).T
+
+
+def fit_registration(pairs: NDArray[np.float32]) -> Registration | None:
+    """Return the affine map that most `pairs` [N, 4] agree with, or None when they do not define one.
+
+    pairs: depth x, y, colour x, y. Source: REFERENCE.md section 9; OpenCV's RANSAC, inliers refined by least squares.
+    """
+    if len(pairs) < _MIN_PAIRS:
+        return None
+    depth_xy, color_xy = (pairs[:, part].astype(np.float64) for part in (slice(0, 2), slice(2, 4)))
+    low, high = np.percentile(color_xy, (5, 95), axis=0)
+    limit_px = float(_OUTLIER_SHARE * (high - low).max())
+    matrix, inliers = cv2.estimateAffine2D(depth_xy, color_xy, method=cv2.RANSAC, ransacReprojThreshold=limit_px)
+    # Joints on one line leave the map across that line undefined; then there is no matrix, or a nearly singular one.
+    if matrix is None or np.linalg.cond(matrix[:, :2]) > 10:
+        return None
+    first, second = ((float(row[0]), float(row[1]), float(row[2])) for row in matrix)
+    registration = Registration(source="joints", matrix=(first, second), num_joints=len(pairs))
+    distances = np.linalg.norm(registration.to_color(depth_xy) - color_xy, axis=1)
+    measured = {"residual_px": float(np.median(distances)), "inlier_share": float(np.mean(inliers))}
+    return registration.model_copy(update=measured)
+
+
+def stretch(depth_size: tuple[int, int], color_size: tuple[int, int]) -> Registration:
+    """Return the map that lays the whole depth frame over the whole colour frame; sizes are (width, height)."""
+    x, y = color_size[0] / depth_size[0], color_size[1] / depth_size[1]
+    # Pixel centres lie at halves: the middle of the first depth pixel is the middle of what it covers.
+    return Registration(source="stretch", matrix=((x, 0.0, 0.5 * x - 0.5), (0.0, y, 0.5 * y - 0.5)))
+
+
+def write_registrations(path: Path, registrations: Mapping[str, Registration]) -> None:
+    """Write {camera: registration} as JSON, atomically."""
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(TypeAdapter(dict[str, Registration]).dump_json(dict(registrations), indent=2))
+
+
+def read_registrations(path: Path) -> dict[str, Registration]:
+    """Return {camera: registration} as `write_registrations` wrote it; raises `DatasetError` for anything else."""
+    try:
+        return TypeAdapter(dict[str, Registration]).validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise DatasetError(f"{path}: cannot be read as registrations; remove it to have them fitted again") from error

@@ -1,0 +1,78 @@
+"""Depth in millimetres -> the 8-bit colour image that a network sees."""
+
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from rgbd.legacy import legacy_centre
+
+
+class DepthEncoding(BaseModel):
+    """How millimetres become colours; saved with every model, so that a service encodes as training did.
+
+    mode:
+        range    clip to [near_mm, far_mm], scale to 8 bits, near is bright; no depth stays black. The default.
+        centred  the same for a range of +-span_mm around the clip's median depth: indifferent to where people stand.
+        wrapped  the reference's own, which the authors' depth weights need (REFERENCE.md section 8, row 18).
+        image    the recording already is an 8-bit image, as NvGesture and IsoGD publish it; nothing is done.
+    colors, in modes range and centred: jet, the reference's colour map in RGB order, or grey, three equal channels.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mode: Literal["range", "centred", "wrapped", "image"] = "range"
+    colors: Literal["jet", "grey"] = "jet"
+    near_mm: int = 500  # what a Kinect v2 measures reliably
+    far_mm: int = 4500
+    span_mm: int = 1000  # a person with arms stretched towards and away from the camera fits
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "DepthEncoding":
+        if not 0 < self.near_mm < self.far_mm or self.span_mm < 1:
+            raise ValueError(f"0 < near_mm < far_mm and span_mm > 0 are needed, got {self}")
+        return self
+
+
+def encode_depth(frames: list[NDArray[np.uint16]], encoding: DepthEncoding) -> list[NDArray[np.uint8]]:
+    """Return one uint8 RGB [H, W, 3] image for each uint16 millimetre frame [H, W] of a clip."""
+    if encoding.mode == "wrapped":
+        return [wrapped_depth_image(frame) for frame in frames]
+    near, far = encoding.near_mm, encoding.far_mm
+    if encoding.mode == "centred":
+        measured = np.concatenate([frame[frame > 0] for frame in frames])
+        median = int(np.median(measured)) if measured.size else far
+        near, far = median - encoding.span_mm, median + encoding.span_mm
+    scaled = [_scale(frame, near, far) for frame in frames]
+    if encoding.colors == "grey":
+        return [
+            np.repeat(np.where(frame > 0, grey, 0)[:, :, None], 3, axis=2)
+            for frame, grey in zip(frames, scaled, strict=True)
+        ]
+    return [_colored(frame, grey) for frame, grey in zip(frames, scaled, strict=True)]
+
+
+def _scale(depth_mm: NDArray[np.uint16], near: int, far: int) -> NDArray[np.uint8]:
+    # Near is 255, so that what moves towards the camera lights up.
+    return np.asarray(np.clip((far - depth_mm.astype(np.float32)) * (255 / (far - near)), 0, 255), np.uint8)
+
+
+def _colored(depth_mm: NDArray[np.uint16], scaled: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    colors = cv2.applyColorMap(scaled, cv2.COLORMAP_JET)[:, :, ::-1]  # from blue (0) to red (255)
+    return np.ascontiguousarray(np.where((depth_mm > 0)[:, :, None], colors, 0), np.uint8)
+
+
+def wrapped_depth_image(depth_mm: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """Return the reference's image of one masked depth frame: uint8 [240, 320, 3], channels in BGR order.
+
+    Source: REFERENCE.md section 2. `uint8(255 * depth)` wraps to (-depth) mod 256, giving 256 mm fringes; a 320x240
+    window around the body is cut out, clipped at the borders; then JET. Without a body the frame's centre stands in
+    for the window's, where the reference crashes.
+    """
+    wrapped = (-depth_mm.astype(np.int64) % 256).astype(np.uint8)
+    height, width = wrapped.shape
+    x, y = legacy_centre(wrapped) or (width // 2, height // 2)
+    window = wrapped[max(0, y - 120) : y + 120, max(0, x - 160) : x + 160]
+    return cv2.applyColorMap(window, cv2.COLORMAP_JET).astype(np.uint8, copy=False)

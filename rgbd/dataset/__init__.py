@@ -1,0 +1,1 @@
+"""The processed data set: where frames, lists, names and records lie, written and read."""

@@ -1,0 +1,146 @@
+"""What became of every recording: one line of `records.jsonl` each, written as soon as the recording is finished."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from rgbd.dataset.layouts import Split
+from rgbd.errors import DatasetError, reason_of
+from rgbd.files import atomic_file
+from rgbd.people.clip_boxes import RoiMode
+from rgbd.people.masked_depth import MaskSource
+from rgbd.types import Box, Size, Stream
+
+RECORDS_FILE = "records.jsonl"
+
+# Of a depth frame, the mean over a clip. A person five metres away covers 3 % of what a Kinect sees, and 1 % of what a
+# camera of 120 degrees sees: with less than this, masks have kept scraps, or somebody who is there for a moment only.
+MIN_MASK_COVERAGE = 0.001
+
+
+class ShardPlace(BaseModel):
+    """Where a clip lies in a data set of tar files: bytes `start` to `stop` of the file `name`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    start: int
+    stop: int
+
+
+class ClipRecord(BaseModel):
+    """What became of one recording.
+
+    splits: which half of each protocol the clip belongs to, such as {"CS": "train", "CV": "valid"}.
+    streams: what was written. `num_frames` of each, the common prefix of the raw streams' `*_frames_in`.
+    box_color_px, box_depth_px: the one box of the clip in the pixels of either camera; None where every frame has its
+    own. Boxes of depth may reach beyond its frame. color_size, depth_size: width, height of the raw frames.
+    mask_source: where the bodies were found; None where depth was not masked. mask_coverage: the mean share of a raw
+    depth frame that the masks keep. empty_masks: how many frames show no body.
+    shard: where the clip lies in a data set of tar files; None in one of folders.
+    last_failure: why the last attempt to do a finished clip again, or to add a stream to it, failed; what was finished
+    before is as it was. outdated: the settings that the clip was made with, where they are the data set's no longer.
+    Everything after `reason` may be missing where the recording failed.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    clip: str
+    status: Literal["done", "failed"]
+    reason: str | None = None
+    label: int | None = None
+    splits: dict[str, Split] = {}
+    camera: str | None = None
+    streams: tuple[Stream, ...] = ()
+    num_frames: int = 0
+    rgb_frames_in: int | None = None
+    depth_frames_in: int | None = None
+    color_size: Size | None = None
+    depth_size: Size | None = None
+    roi: RoiMode | None = None
+    box_color_px: Box | None = None
+    box_depth_px: Box | None = None
+    registration: Literal["joints", "stretch"] | None = None
+    mask_source: MaskSource | None = None
+    mask_coverage: float | None = None
+    empty_masks: int | None = None
+    warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
+    shard: ShardPlace | None = None
+    last_failure: str | None = None
+    outdated: dict[str, str] | None = None
+
+    @field_validator("clip", "reason", "last_failure", mode="before")
+    @classmethod
+    def _printable(cls, text: str | None) -> str | None:
+        """Return a text with a mark where a file's name is no UTF-8, and could not be written down."""
+        return None if text is None else text.encode(errors="surrogateescape").decode(errors="replace")
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether frames were written that show something; earlier versions took clips without anybody for done."""
+        return self.status == "done" and (self.mask_coverage is None or self.mask_coverage >= MIN_MASK_COVERAGE)
+
+    @property
+    def is_to_do(self) -> bool:
+        """Whether the clip is to be tried, or tried again."""
+        return not self.is_finished or self.last_failure is not None or self.outdated is not None
+
+
+def read_records(path: Path) -> dict[str, ClipRecord]:
+    """Return {clip: record}, the last one of each clip; nothing where there is no such file.
+
+    A last line without its end, left by a process that was killed while it wrote, does not count.
+    Raises `DatasetError`, naming file and line, for any other line that is not a record.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: cannot be read as records ({reason_of(error)}); check the file") from error
+    records = {}
+    # Not splitlines: reasons may have characters at which that would cut. What follows the last end is torn, or empty.
+    for number, line in enumerate(text.split("\n")[:-1], start=1):
+        try:
+            record = ClipRecord.model_validate_json(line)
+        except ValidationError as error:
+            remedy = "remove the line to have its clip done again"
+            raise DatasetError(f"{path}, line {number}: is not a record; {remedy}") from error
+        records[record.clip] = record
+    return records
+
+
+class Journal:
+    """The records of a data set while it is being made: on the disk as soon as they are added, sorted when closed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.records = read_records(path)
+        self._write_all()  # without a torn last line, which the next one would continue
+
+    def add(self, record: ClipRecord) -> None:
+        """Keep a record, in place of what was known of its clip."""
+        self.records[record.clip] = record
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(f"{record.model_dump_json(exclude_none=True)}\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def outdate(self, settings: dict[str, str]) -> None:
+        """Take note that all clips that are done were made with these settings, and others are wanted now."""
+        for clip, record in self.records.items():
+            if record.status == "done" and record.outdated is None:
+                self.records[clip] = record.model_copy(update={"outdated": settings})
+        self._write_all()
+
+    def close(self) -> None:
+        """Sort the records by clip, one line each."""
+        self._write_all()
+
+    def _write_all(self) -> None:
+        lines = [f"{self.records[clip].model_dump_json(exclude_none=True)}\n" for clip in sorted(self.records)]
+        with atomic_file(self._path) as temporary:
+            temporary.write_text("".join(lines), encoding="utf-8")

@@ -1,0 +1,41 @@
+"""The tree of mistakes that a user can mend, and how a command reports them."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class UserError(Exception):
+    """Something the user can mend: the message names the value, what was expected and what to do."""
+
+
+class MediaError(UserError):
+    """A file or an upload cannot be read as the frames it should hold."""
+
+
+class DatasetError(UserError):
+    """A folder, split file or recording does not have the layout it should have."""
+
+
+class ConfigError(UserError):
+    """A setting is unknown, has a wrong value, or contradicts another one."""
+
+
+_SIGNS_OF_NO_MEMORY = re.compile(r"bad.?alloc|allocat|out of memory|(insufficient|not enough) memory", re.IGNORECASE)
+
+
+@contextmanager
+def out_of_memory(remedy: str) -> Iterator[None]:
+    """Turn a library's lack of memory, which each reports in its own way, into a `UserError` with the remedy."""
+    try:
+        yield
+    except Exception as error:
+        cause = error.__cause__ if isinstance(error, UserError) else error  # it may have been told in our words
+        if isinstance(cause, MemoryError) or (cause and _SIGNS_OF_NO_MEMORY.search(str(cause))):
+            raise UserError(f"there is too little memory for this: {remedy} ({reason_of(error)})") from error
+        raise
+
+
+def reason_of(error: Exception) -> str:
+    """Return what went wrong without the path, which the messages of `OSError` repeat."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -1,0 +1,100 @@
+"""The depth frames of a recording with the bodies cut out, in one pass or two, a few frames in memory at a time."""
+
+import zlib
+from collections.abc import Iterator
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from rgbd.people.masks import find_masks
+from rgbd.recording.skeleton import Skeleton
+from rgbd.recording.sources import DepthFrames
+from rgbd.types import Depth, Mask
+
+MaskSource = Literal["official", "skeleton", "depth"]
+MaskMode = Literal["official", "body", "none"]
+
+
+class MaskedDepth:
+    """Depth frames, and of each which pixels are bodies'.
+
+    source: where the bodies were found. `num_empty` and `coverage` hold for the frames that `cut_out` has yielded: how
+    many show no body, and the mean share of the frame that does.
+    """
+
+    def __init__(self, frames: DepthFrames, source: MaskSource, found: Iterator[tuple[Depth, Mask]] | None) -> None:
+        """Take all frames with their masks, as they are made; None for frames that are masked already."""
+        self._frames, self._found = frames, found
+        self._packed: list[bytes] = []
+        self.source = source
+        self.num_empty, self.coverage = 0, 0.0
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def masks(self) -> Iterator[Mask]:
+        """Yield the bool mask [H, W] of every frame, once; they are kept, compressed, for `cut_out`."""
+        for frame, mask in self._pairs():
+            if self._found is not None:
+                self._packed.append(zlib.compress(np.packbits(mask).tobytes(), 1))
+            yield mask.reshape(frame.shape)
+
+    def cut_out(self) -> Iterator[Depth]:
+        """Yield every frame, uint16 [H, W], with zero outside its mask."""
+        for num_frames, (frame, mask) in enumerate(self._pairs(), start=1):
+            share = np.count_nonzero(mask) / mask.size
+            self.num_empty += share == 0
+            self.coverage += (share - self.coverage) / num_frames
+            yield cv2.copyTo(frame, mask.view(np.uint8)).astype(np.uint16, copy=False)
+
+    def _pairs(self) -> Iterator[tuple[Depth, Mask]]:
+        if self._found is None:
+            yield from ((frame, frame > 0) for frame in self._frames)
+        elif self._packed:
+            yield from (
+                (frame, _unpack(packed, frame)) for frame, packed in zip(self._frames, self._packed, strict=True)
+            )
+        else:
+            yield from self._found
+
+
+def _unpack(packed: bytes, frame: Depth) -> Mask:
+    bits = np.unpackbits(np.frombuffer(zlib.decompress(packed), np.uint8), count=frame.size)
+    return bits.reshape(frame.shape).view(np.bool_)
+
+
+def mask_depth(frames: DepthFrames, skeleton: Skeleton, mode: MaskMode, *, is_official: bool) -> MaskedDepth:
+    """Return the bodies of a recording as `mode` wants them.
+
+    Official masks stay as they are, but that mode "body" takes floor and furniture out of them where a skeleton says
+    what is body. Mode "none" masks nothing in the end, but the box may need to know where the people are.
+    """
+    if is_official and (mode != "body" or not any(skeleton)):
+        return MaskedDepth(frames, "official", None)
+    watched = _WatchedFrames(frames)
+    found = find_masks(watched, "official" if mode == "official" else "body", skeleton)
+    return MaskedDepth(frames, found.source, ((watched.last, mask) for mask in found.masks))
+
+
+class _WatchedFrames:
+    """Depth frames that remember which was read last.
+
+    A mask is made when its frame has been read and before the next one is, so that nobody has to read it again, which
+    takes longer than everything else that is done with it.
+    """
+
+    def __init__(self, frames: DepthFrames) -> None:
+        self._frames = frames
+        self.last: Depth
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __iter__(self) -> Iterator[Depth]:
+        for frame in self._frames:
+            self.last = frame
+            yield frame
+
+    def spread(self, count: int) -> list[Depth]:
+        return self._frames.spread(count)

@@ -1,0 +1,59 @@
+"""What commands share: how they end, their progress bars, the values of their options."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from rgbd.errors import UserError
+from rgbd.interrupt import number_of, raise_on_sigterm
+
+
+def run_command(main: Callable[[], int]) -> None:
+    """Run a command-line entry point and exit with its code.
+
+    Exit codes: what `main` returns; 2 after a `UserError`, whose message goes to standard error without a
+    traceback; 130 after Ctrl-C and 143 after SIGTERM, as shells expect.
+    """
+    console = Console(stderr=True, soft_wrap=True)
+    raise_on_sigterm()
+    try:
+        code = main()
+    except UserError as error:
+        console.print("[bold red]error:[/]", end=" ")
+        console.print(str(error), markup=False, highlight=False)
+        code = 2
+    except KeyboardInterrupt as error:
+        console.print("interrupted")
+        code = 128 + number_of(error)
+    sys.exit(code)
+
+
+class _RateColumn(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.1f}/s" if task.speed else "-/s")
+
+
+def progress_bar() -> Progress:
+    """Return a progress display for the terminal's error stream: count, rate, time passed and time left."""
+    columns = (BarColumn(), MofNCompleteColumn(), _RateColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    return Progress(TextColumn("{task.description}"), *columns, console=Console(stderr=True))
+
+
+def positive(text: str) -> int:
+    """Return a whole number from 1, or refuse the text as argparse wants it."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
+    return int(text)

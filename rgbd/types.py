@@ -1,0 +1,27 @@
+"""The types that all packages share."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Stream = Literal["rgb", "depth"]
+"""One of the two pictures that an RGB-D camera takes."""
+
+Modality = Literal["rgb", "depth", "rgbd"]
+"""What a network looks at: one stream, or both."""
+
+Frame = NDArray[np.uint8] | NDArray[np.uint16]
+"""uint8 RGB [H, W, 3], or uint16 depth [H, W]."""
+
+Depth = NDArray[np.uint16]
+"""uint16 millimetres [H, W]; 0 where nothing was measured."""
+
+Mask = NDArray[np.bool_]
+"""bool [H, W]: which pixels of a depth frame are meant."""
+
+Size = tuple[int, int]
+"""(width, height) in pixels."""
+
+Box = tuple[int, int, int, int]
+"""(x0, y0, x1, y1) in pixels, half-open."""

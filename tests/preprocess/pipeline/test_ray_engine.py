@@ -1,0 +1,122 @@
+"""A Ray cluster of two nodes: one is killed midway, nothing is lost and nothing is done twice."""
+
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from ray.cluster_utils import Cluster
+
+from preprocess.pipeline.ray_engine import RayEngine
+from rgbd.errors import UserError
+from rgbd.locks import LockedError
+from tests.preprocess.ntu.test_ntu import run
+from tests.preprocess.pipeline.test_run import start, times_of, wait_until
+from tests.support.contacts import contacts
+from tests.support.ntu_recordings import make_recording
+
+NUM_JOBS = 24
+pytestmark = pytest.mark.slow
+
+RUNNING = """
+import subprocess, sys, time
+from pathlib import Path
+from tests.preprocess.pipeline.test_ray_engine import running_cluster
+home, raw, out = map(Path, sys.argv[1:])
+with running_cluster(home) as cluster:
+    command = ("--raw", raw, "--out", out, "--engine", "ray", "--address", cluster.address)
+    subprocess.run([sys.executable, "-m", "preprocess.ntu", *command], check=True)
+    time.sleep(5)  # the head speaks when it has started
+"""
+
+
+@dataclass(frozen=True)
+class SlowJob:
+    """Notes in a folder which processes work on which node, and in a file which numbers are worked on to the end."""
+
+    folder: Path
+
+    def __call__(self, number: int) -> int:
+        node = os.environ["NODE_NAME"]
+        (self.folder / f"{node}.{os.getpid()}").touch()
+        time.sleep(0.25)
+        with (self.folder / "log").open("a") as log:
+            log.write(f"{number} {node}\n")
+        return number**2
+
+
+@contextmanager
+def running_cluster(home: Path) -> Iterator[Cluster]:
+    """Yield a cluster of one node that keeps to this machine; `home` is its home folder.
+
+    A head whose reports are off still says so to Ray's makers, and asks which cloud it is in where no file tells it.
+    """
+    (home / "ray_bootstrap_config.yaml").write_text("{}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_USAGE_STATS_REPORT_URL", "http://127.0.0.1:9")
+        quick = {"health_check_period_ms": 500, "health_check_failure_threshold": 2}  # else half a minute passes
+        head = {"num_cpus": 1, "env_vars": {"NODE_NAME": "head"}, "_system_config": quick}
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        yield cluster
+        cluster.shutdown()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    with running_cluster(tmp_path) as cluster:
+        yield cluster
+
+
+def test_losing_a_node_loses_no_job_and_does_none_twice(cluster: Cluster, tmp_path: Path) -> None:
+    node = cluster.add_node(num_cpus=1, env_vars={"NODE_NAME": "other"})
+    results = {}
+    for index, result in RayEngine(cluster.address).run(SlowJob(tmp_path), range(NUM_JOBS)):
+        results[index] = result
+        if len(results) == NUM_JOBS // 3:
+            for process in tmp_path.glob("other.*"):  # as when a machine is switched off: the work stops first
+                os.kill(int(process.suffix[1:]), signal.SIGKILL)
+            cluster.remove_node(node, allow_graceful=False)
+    assert results == {number: number**2 for number in range(NUM_JOBS)}
+    lines = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+    assert Counter(number for number, _ in lines) == Counter(str(number) for number in range(NUM_JOBS))
+    assert {node_name for _, node_name in lines} == {"head", "other"}
+
+
+def test_the_command_goes_on_when_a_node_is_lost(cluster: Cluster, tmp_path: Path) -> None:
+    node = cluster.add_node(num_cpus=1, env_vars={"NODE_NAME": "other"})
+    raw, out = tmp_path / "raw", tmp_path / "data"
+    clips = [f"S001C001P001R001A{action:03d}" for action in range(1, 41)]
+    for clip in clips:
+        make_recording(raw, clip, rgb_frames=12, depth_frames=12)
+    process = start(raw, out, "--engine", "ray", "--address", cluster.address)
+    wait_until(lambda: len(times_of(out)) >= 8, process)
+    with pytest.raises(LockedError, match=f"process {process.pid} on "):
+        run(raw, out)
+    cluster.remove_node(node, allow_graceful=False)
+    before = times_of(out)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    after = times_of(out)
+    assert sorted(after) == clips and before.items() <= after.items()
+    assert "40 of 40 clips done" in errors and "Traceback" not in errors
+
+
+def test_a_run_and_its_cluster_call_nobody(tmp_path: Path) -> None:
+    raw, out, home = (tmp_path / name for name in ("raw", "data", "home"))
+    make_recording(raw)
+    home.mkdir()
+    assert contacts(home, sys.executable, "-c", RUNNING, home, raw, out) == set()
+    assert len(times_of(out)) == 1
+
+
+def test_no_cluster_is_a_clear_error() -> None:
+    with pytest.raises(UserError, match="ray start --head --disable-usage-stats"):
+        next(RayEngine("127.0.0.1:1").run(str, [1]))

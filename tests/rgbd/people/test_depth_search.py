@@ -1,0 +1,112 @@
+"""Without a skeleton: people who walk, wave or stand still are found, rooms and furniture are not."""
+
+from collections.abc import Sequence
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from preprocess.synthetic.recording import Recording, RenderedFrame
+from preprocess.synthetic.scene import SETUPS, render_background
+from rgbd.camera.intrinsics import fit_camera, nominal_camera
+from rgbd.people.depth_search import search_bodies
+from rgbd.people.masks import find_masks
+from rgbd.recording.skeleton import joints_of
+from rgbd.recording.sources import DepthFolder
+from tests.support.depth_list import DepthList
+from tests.support.real import real_recordings
+
+SCALE = 0.5
+
+
+def render(index: int) -> list[RenderedFrame]:
+    return list(Recording(index, 0, SCALE).frames())
+
+
+def search(depth: Sequence[np.ndarray]) -> list[np.ndarray]:
+    height, width = depth[0].shape
+    return list(search_bodies(DepthList(depth), nominal_camera((width, height))))
+
+
+def overlaps(masks: Sequence[np.ndarray], frames: Sequence[RenderedFrame]) -> tuple[float, float]:
+    """Return the mean intersection over union, and the mean recall."""
+    pairs = [(mask, frame.mask) for mask, frame in zip(masks, frames, strict=True)]
+    union = [float((mask & true).sum() / (mask | true).sum()) for mask, true in pairs]
+    return float(np.mean(union)), float(np.mean([(mask & true).sum() / true.sum() for mask, true in pairs]))
+
+
+# One of each set-up: both arms, one arm, a glove, a squat, two people shaking hands.
+@pytest.mark.parametrize("index", [0, 113, 226, 338, 79])
+def test_people_are_found_in_every_room(index: int) -> None:
+    frames = render(index)
+    intersection_over_union, recall = overlaps(search([frame.depth_mm for frame in frames]), frames)
+    assert intersection_over_union > 0.9 and recall > 0.9
+
+
+def test_somebody_who_never_moves_is_found() -> None:
+    frames = render(0)[:1]
+    noise = np.random.default_rng(0)
+    still = [
+        np.where(frames[0].depth_mm > 0, frames[0].depth_mm + noise.normal(0, 7, frames[0].mask.shape), 0).astype(
+            np.uint16
+        )
+        for _ in range(20)
+    ]
+    intersection_over_union, recall = overlaps(search(still), frames * 20)
+    assert intersection_over_union > 0.9 and recall > 0.95
+
+
+def test_two_people_are_two_regions_until_their_hands_meet() -> None:
+    frames = render(79)
+    masks = search([frame.depth_mm for frame in frames])
+    columns = np.flatnonzero(frames[0].mask.any(axis=0))
+    gap = np.flatnonzero(np.diff(columns) > 1)
+    assert len(gap) >= 1
+    middle = columns[gap[0]] + 1
+    assert masks[0][:, :middle].sum() > 500 and masks[0][:, middle:].sum() > 500
+
+
+@pytest.mark.parametrize("setup", SETUPS)
+def test_an_empty_room_is_empty(setup: object) -> None:
+    recording = Recording(0, 0, SCALE)
+    room = render_background(setup, recording.color_camera, recording.depth_camera)  # type: ignore[arg-type]
+    noise = np.random.default_rng(0)
+    frames = [(room.depth_m * 1000 + noise.normal(0, 7, room.depth_m.shape)).astype(np.uint16) for _ in range(12)]
+    assert not any(mask.any() for mask in search(frames))
+
+
+def test_masks_hardly_flicker() -> None:
+    frames = render(86)  # a squat: everything but the feet moves
+    masks = search([frame.depth_mm for frame in frames])
+    flicker = [
+        ((now ^ before) & ~(frame.mask ^ last.mask)).sum() / frame.mask.sum()
+        for now, before, frame, last in zip(masks[1:], masks, frames[1:], frames, strict=False)
+    ]
+    assert np.mean(flicker) < 0.01
+
+
+def test_the_nominal_camera_is_near_the_fitted_one() -> None:
+    frames = render(0)
+    fitted = fit_camera(*joints_of([frame.bodies for frame in frames]))
+    height, width = frames[0].depth_mm.shape
+    nominal = nominal_camera((width, height))
+    assert fitted is not None
+    np.testing.assert_allclose(nominal.slope, fitted.slope, rtol=0.01)
+    np.testing.assert_allclose(nominal.centre, fitted.centre, atol=1)
+
+
+def test_a_real_fall_is_followed_to_the_end() -> None:
+    folder = real_recordings("ur_fall") / "depth"
+    frames = DepthFolder(sorted(folder.glob("*.png")), 6000 / 65535)
+    found = find_masks(frames, "body", [])
+    assert found.source == "depth"
+    masks = list(found.masks)
+    assert len(masks) == 40
+    shares = [mask.mean() for mask in masks]
+    assert min(shares) > 0.04 and max(shares) < 0.08  # one person, walking towards the camera
+    centres = [np.argwhere(mask).mean(axis=0) for mask in masks]
+    tops = [np.flatnonzero(mask.any(axis=1))[0] for mask in masks]
+    assert tops[-1] > tops[20] + 40 and centres[-1][0] > centres[20][0]  # down
+    for mask, frame in islice(zip(masks, frames, strict=True), 0, None, 8):
+        distances = frame[mask] / 1000
+        assert np.percentile(distances, 95) - np.percentile(distances, 5) < 0.9  # of one body, not of room and floor

@@ -1,0 +1,108 @@
+"""`python -m tests.support.saboteur PART[NUMBER]`: the service, with a part of it broken."""
+
+import asyncio
+import errno
+import multiprocessing
+import sys
+from http import HTTPStatus
+from typing import Any
+
+import numpy as np
+from starlette.exceptions import HTTPException
+
+from export.runtimes import Inputs, Outputs, Runtime
+from rgbd.terminal import run_command
+from serve import batcher, loading
+from serve.__main__ import main
+from serve.batcher import TooLateError
+from serve.errors import ServiceError
+from serve.workers import Decoders
+
+FAILURES: tuple[BaseException, ...] = (
+    StopIteration(),
+    StopAsyncIteration(),
+    SystemExit(0),
+    KeyboardInterrupt(),
+    GeneratorExit(),
+    asyncio.CancelledError(),
+    ExceptionGroup("several", [ValueError()]),
+    BaseExceptionGroup("several", [SystemExit(0)]),
+    TimeoutError("the card does not answer"),
+    OSError(errno.ENOSPC, "No space left on device"),
+    HTTPException(418),
+    ServiceError(HTTPStatus.UNPROCESSABLE_ENTITY, "unusable_clip", "not the user's fault"),
+    TooLateError(),
+)
+"""What may come out of a runtime, or of a worker."""
+
+
+class FailingRuntime:
+    """A runtime that fails once in each way, and gives NaN then, before it works."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.info, self._runtime, self._failures = runtime.info, runtime, list(FAILURES)
+        self._is_sound = False
+
+    def infer(self, inputs: Inputs) -> Outputs:
+        if self._failures:
+            raise self._failures.pop(0)
+        outputs = self._runtime.infer(inputs)
+        factor = np.float32(1 if self._is_sound else np.nan)
+        self._is_sound = True
+        return {name: values * factor for name, values in outputs.items()}
+
+
+def break_runtimes() -> None:
+    """Have models fail once they are loaded."""
+    load = loading.load_runtime
+    loading.load_runtime = lambda *args: FailingRuntime(load(*args))  # type: ignore[assignment]
+
+
+def break_network(num_times: int) -> None:
+    """Have the system start no thread for the network, so many times."""
+    in_thread, failures = batcher.in_thread, [RuntimeError("can't start new thread")] * num_times
+
+    def start(*args: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return in_thread(*args)
+
+    batcher.in_thread = start
+
+
+def break_workers(end: type[BaseException]) -> None:
+    """Have what keeps decoders ready end with an exception that would end a process, whenever it is started."""
+
+    async def fail(_: Decoders) -> None:
+        raise end
+
+    Decoders.keep_ready = fail  # type: ignore[method-assign]
+
+
+def break_decoders() -> None:
+    """Have decoder processes end before they do anything."""
+    multiprocessing.set_executable("/bin/false")
+
+
+def break_lifespan() -> None:
+    """Have the service fail as it begins to listen."""
+
+    def fail(_: Decoders) -> None:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    Decoders.start = fail  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    part = sys.argv.pop()
+    if part == "decoders":
+        break_decoders()
+    elif part == "runtimes":
+        break_runtimes()
+    elif part == "lifespan":
+        break_lifespan()
+    elif part.startswith("network"):
+        break_network(int(part.removeprefix("network")))
+    else:
+        break_workers({"SystemExit": SystemExit, "KeyboardInterrupt": KeyboardInterrupt}[part])
+    run_command(main)

@@ -1,0 +1,96 @@
+"""A real bundle with a tiny real graph, whose answer can be told from a clip by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from export.bundle.folder import describe_files, write_manifest
+from export.bundle.manifest import Artifact, BundleManifest, Source, TensorInfo
+from export.bundle.seeded_clips import seeded_inputs
+from rgbd.clip.appearance import Appearance
+from rgbd.clip.depth_encoding import DepthEncoding
+from rgbd.clip.spec import ClipSpec
+from rgbd.types import Modality, Stream
+
+LABELS = ("red", "green", "blue")
+SPEC = ClipSpec(num_frames=4, resize=(64, 48), crop=32, size=32)
+
+_STREAMS: dict[Modality, tuple[Stream, ...]] = {"rgb": ("rgb",), "depth": ("depth",), "rgbd": ("rgb", "depth")}
+
+
+def make_bundle(
+    folder: Path,
+    modality: Modality = "rgbd",
+    *,
+    spec: ClipSpec = SPEC,
+    alone: dict[Stream, float] | None = None,
+    trained_on: dict[Stream, Appearance] | None = None,
+) -> Path:
+    """Write a bundle whose scores are each stream's mean red, green and blue, over 16, and the sum of both."""
+    folder.mkdir(parents=True, exist_ok=True)
+    streams = _STREAMS[modality]
+    onnx.save(_graph(streams, spec), str(folder / "model.onnx"))
+    clip = ("batch", *spec.shape)
+    heads = ["logits", *(f"logits_{stream}" for stream in streams if len(streams) > 1)]
+    manifest = BundleManifest(
+        name="tiny",
+        version="1",
+        modality=modality,
+        labels=LABELS,
+        clip_spec=spec,
+        inputs=tuple(
+            TensorInfo(name=stream, dtype="uint8", shape=clip, meaning=f"{stream} clip") for stream in streams
+        ),
+        outputs=tuple(TensorInfo(name=head, dtype="float32", shape=("batch", 3), meaning=head) for head in heads),
+        check=_answers(seeded_inputs(streams, spec, batch=1)),
+        alone=alone or {},
+        trained_on=trained_on or {},
+        files=describe_files(folder),
+        artifacts=(Artifact(runtime="onnxruntime", precision="fp32", path="model.onnx"),),
+        source=Source(checkpoint="best.pt", checkpoint_sha256="0" * 64, config={}, metrics={}, git_commit=None),
+    )
+    write_manifest(folder, manifest)
+    return folder
+
+
+def _answers(clips: dict[Stream, NDArray[np.uint8]]) -> dict[str, tuple[float, ...]]:
+    means = {stream: clip[0].mean((0, 1, 2)) / 16 for stream, clip in clips.items()}
+    if len(means) == 1:
+        return {"logits": tuple(next(iter(means.values())).tolist())}
+    streams = {f"logits_{stream}": tuple(mean.tolist()) for stream, mean in means.items()}
+    return {"logits": tuple(sum(means.values()).tolist()), **streams}
+
+
+def image_spec() -> ClipSpec:
+    """Return the same clip for a model trained on 8-bit depth images."""
+    return SPEC.model_copy(update={"depth": DepthEncoding(mode="image")})
+
+
+def _graph(streams: tuple[Stream, ...], spec: ClipSpec) -> onnx.ModelProto:
+    shape = ["batch", *spec.shape]
+    nodes, heads = [], []
+    for stream in streams:
+        head = f"logits_{stream}" if len(streams) > 1 else "logits"
+        nodes += [
+            helper.make_node("Cast", [stream], [f"{stream}_float"], to=TensorProto.FLOAT),
+            helper.make_node("ReduceMean", [f"{stream}_float", "axes"], [f"{stream}_mean"], keepdims=0),
+            helper.make_node("Mul", [f"{stream}_mean", "scale"], [head]),
+        ]
+        heads.append(head)
+    if len(streams) > 1:
+        nodes.append(helper.make_node("Add", heads, ["logits"]))
+        heads.append("logits")
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info(stream, TensorProto.UINT8, shape) for stream in streams],
+        [helper.make_tensor_value_info(head, TensorProto.FLOAT, ["batch", 3]) for head in heads],
+        [
+            helper.make_tensor("axes", TensorProto.INT64, [3], [1, 2, 3]),
+            helper.make_tensor("scale", TensorProto.FLOAT, [], [1 / 16]),
+        ],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
