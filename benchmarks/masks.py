@@ -30,7 +30,7 @@ SEED = 1  # another than the tests', which were looked at while the limits were 
 
 
 class InMemory:
-    """Frames in memory, as `rgbd.recording.sources.DepthFrames`."""
+    """Frames in memory, as `rgbd.recording.depth.DepthFrames`."""
 
     def __init__(self, frames: Sequence[Depth]) -> None:
         self._frames = frames
@@ -68,7 +68,7 @@ def measure(frames: Sequence[RenderedFrame], skeleton: Skeleton) -> tuple[float,
     """Return intersection over union, recall, flicker, and milliseconds a frame, means over the recording."""
     depth = InMemory([frame.depth_mm for frame in frames])
     start = time.perf_counter()
-    masks = list(find_masks(depth, "body", skeleton).masks)
+    masks = [mask for _, mask in find_masks(depth, "body", skeleton).pairs]
     milliseconds = 1000 * (time.perf_counter() - start) / len(frames)
     truth = [frame.mask for frame in frames]
     both = [int((mask & true).sum()) for mask, true in zip(masks, truth, strict=True)]

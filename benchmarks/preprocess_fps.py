@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from preprocess.ntu.clip import DEPTH_FOLDER, MASKED_FOLDER, RGB_FOLDER, RGB_SUFFIX, SKELETON_FOLDER
 from preprocess.ntu.dataset import main as ntu
+from preprocess.ntu.recording import DEPTH_FOLDER, MASKED_FOLDER, RGB_FOLDER, RGB_SUFFIX, SKELETON_FOLDER
 from preprocess.synthetic.__main__ import main as render
 from preprocess.synthetic.recording import MASK_FOLDER
 from rgbd.dataset.records import RECORDS_FILE, read_records

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from clients.client import Client
 from demo import running_service
-from preprocess.ntu.clip import DEPTH_FOLDER, RGB_FOLDER, RGB_SUFFIX
+from preprocess.ntu.recording import DEPTH_FOLDER, RGB_FOLDER, RGB_SUFFIX
 from rgbd.dataset.layouts import NTU
 from rgbd.dataset.splits import SplitEntry, read_split
 from rgbd.types import Stream

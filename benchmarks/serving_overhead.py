@@ -30,12 +30,12 @@ from export.contenders import Contender, contenders
 from export.create import create_bundle
 from export.machine import machine
 from export.plan import ExportOptions
-from preprocess.ntu.clip import RGB_FOLDER
+from preprocess.ntu.recording import RGB_FOLDER
 from preprocess.synthetic.__main__ import main as render
+from rgbd.recording.limits import Limits
 from rgbd.recording.video import read_video, write_video
 from rgbd.types import Frame
 from serve.clips import ClipRequest, DecodedClip, Upload, decode_clip
-from serve.limits import Limits
 from serve.schemas import ClipMeta
 from serve.workers import Decoders
 from tests.support.server import running_server

@@ -5,8 +5,6 @@ from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
-
 from export.alone import accuracy_alone
 from export.bundle.folder import Bundle, write_manifest
 from export.bundle.manifest import Precision
@@ -19,6 +17,7 @@ from export.plan import ExportOptions, wanted
 from export.prove import prove_bundle
 from rgbd.files import atomic_folder
 from rgbd.locks import sole_writer
+from rgbd.terminal import say
 from training.checkpoint import Checkpoint, load_checkpoint, restore_network
 from training.models.inference import Form
 
@@ -49,7 +48,7 @@ def create_bundle(source: Path, out: Path, options: ExportOptions) -> Bundle:
         manifest = describe(folder, artifacts, source, checkpoint, options)
         write_manifest(folder, manifest)  # for the processes that measure
         max_batch, reason = choose_max_batch(Bundle(folder, manifest), options.max_batch)
-        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(reason)
+        say(reason)
         manifest = manifest.model_copy(update={"alone": alone, "max_batch": max_batch})
         bundle = prove_bundle(Bundle(folder, manifest), checkpoint, options.data)
     return Bundle(out, bundle.manifest)

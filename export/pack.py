@@ -5,13 +5,12 @@ import shutil
 import zipfile
 from pathlib import Path
 
-from rich.console import Console
-
 from export.bundle.folder import Bundle, read_bundle
 from export.bundle.manifest import MANIFEST_NAME, SIGNATURE_NAME
 from rgbd.files import atomic_file
 from rgbd.locks import sole_writer
 from rgbd.overlap import check_apart
+from rgbd.terminal import say
 
 
 def pack_bundle(bundle: Bundle, out: Path) -> None:
@@ -39,5 +38,5 @@ def main(arguments: list[str]) -> int:
     out = options.out or bundle.with_name(bundle.name + ".zip")
     check_apart([out], [bundle])
     pack_bundle(read_bundle(options.bundle), out)
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"{out} ({out.stat().st_size / 1e6:.1f} MB)")
+    say(f"{out} ({out.stat().st_size / 1e6:.1f} MB)")
     return 0

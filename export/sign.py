@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
-from rich.console import Console
 
 from export.bundle.folder import read_bundle
 from export.bundle.manifest import MANIFEST_NAME, SIGNATURE_NAME
@@ -20,6 +19,7 @@ from export.bundle.signature import read_key
 from rgbd.errors import UserError
 from rgbd.files import atomic_file
 from rgbd.overlap import check_apart
+from rgbd.terminal import say
 
 
 def sign_bundle(folder: Path, private_key: Path) -> Path:
@@ -58,14 +58,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--key", type=Path, required=True, help="the private key, a PEM file")
     parser.add_argument("--new-key", action="store_true", help="make the key, and the public one beside it, first")
     options = parser.parse_args(arguments)
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
     if options.new_key:
         if options.bundle is not None:  # it is sent to others, and the key must not be
             check_apart([options.key, _public_beside(options.key)], [options.bundle], option="--key")
         public_key = make_keys(options.key)
-        console.print(f"{options.key}: keep it secret; services need {public_key}")
+        say(f"{options.key}: keep it secret; services need {public_key}")
     if options.bundle is not None:
-        console.print(f"signed: {sign_bundle(options.bundle, options.key)}")
+        say(f"signed: {sign_bundle(options.bundle, options.key)}")
     elif not options.new_key:
         parser.error("name a bundle to sign, or --new-key")
     return 0

@@ -40,7 +40,7 @@ def _before_the_network(bundle: Bundle) -> dict[str, float]:
             frames = [frame.astype(np.uint16) * 10 + 1000 for frame in frames]
         encoded = [encode_image(suffix, frame) for frame in frames]
         stages[f"decode {stream}"] = _best_ms(partial(_decode, encoded))
-        stages[f"transform {stream}"] = _best_ms(partial(build_clip, frames, spec, geometry))
+        stages[f"transform {stream}"] = _best_ms(partial(build_clip, frames, stream, spec, geometry))
     return stages
 
 

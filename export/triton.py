@@ -6,8 +6,6 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from export.bundle.archive import open_bundle
 from export.bundle.folder import Bundle
 from export.bundle.manifest import Artifact, BundleError, TensorInfo
@@ -16,7 +14,7 @@ from rgbd.errors import UserError
 from rgbd.files import atomic_folder
 from rgbd.locks import sole_writer
 from rgbd.overlap import check_apart
-from rgbd.terminal import positive
+from rgbd.terminal import positive, say
 
 _BACKENDS = ("onnxruntime", "openvino")  # Triton's names of them are the bundle's
 _TYPES = {"uint8": "TYPE_UINT8", "float32": "TYPE_FP32"}
@@ -53,9 +51,7 @@ def main(arguments: list[str]) -> int:
             raise UserError(f"{options.bundle}: was exported for batches of up to {bundle.manifest.max_batch} clips")
         check_apart([options.out / bundle.manifest.name], [options.bundle])
         folder = write_model(bundle, bundle.artifact(options.artifact), options.out, max_batch)
-    Console(stderr=True, soft_wrap=True, highlight=False).print(
-        f"ORT_DISABLE_TELEMETRY=1 tritonserver --model-repository {options.out}: {folder}"
-    )
+    say(f"ORT_DISABLE_TELEMETRY=1 tritonserver --model-repository {options.out}: {folder}")
     return 0
 
 

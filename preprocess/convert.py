@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from preprocess.pipeline.dataset import ClipJob, Found
 from preprocess.pipeline.options import add_run_options, run_options
-from preprocess.pipeline.run import ClipJob, named_write_errors, run_dataset
+from preprocess.pipeline.output import named_write_errors
+from preprocess.pipeline.run import Plan, run_plan
 from rgbd.dataset.layouts import DATASETS, DatasetSpec, Split
 from rgbd.dataset.reading import open_clips
 from rgbd.dataset.records import RECORDS_FILE, ClipRecord, read_records
@@ -59,8 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
         for clip, record in records.items()
     ]
     class_names = read_class_names(data) or spec.class_names
-    info = info.model_copy(update={"format": options.format})
-    code = run_dataset(spec, info, class_names, jobs, convert_clip, run_options(options), inputs=with_links([data]))
+    found = Found(raw=Path(info.raw), class_names=class_names, jobs=jobs, refused=[], inputs=with_links([data]))
+    code = run_plan(Plan(spec, found, info.preparation, info.settings, convert_clip), run_options(options))
     _copy_files(_small_files(data), data, out)
     if code == 0 and len(read_records(out / RECORDS_FILE)) == len(jobs):
         # All clips are there: their lists stay as they are, which may be in another order, or somebody's own choice.
@@ -87,12 +89,10 @@ def _copy_files(files: Iterable[Path], data: Path, out: Path) -> None:
 
 def _run_info(data: Path, dataset: str | None) -> RunInfo:
     if (data / RUN_FILE).exists():
-        info = read_run_info(data)
-        settings = {name: value for name, value in info.settings.items() if name != "streams"}
-        return info.model_copy(update={"settings": settings})
+        return read_run_info(data)
     if dataset is None:
         raise DatasetError(f"{data}: has no {RUN_FILE} that names its data set; say which it is with --dataset")
-    return RunInfo(dataset=dataset, raw=str(data.resolve()), format="folders", settings={})
+    return RunInfo(dataset=dataset, raw=str(data.resolve()), format="folders")
 
 
 def _known_clips(data: Path, spec: DatasetSpec) -> Mapping[str, ClipRecord]:

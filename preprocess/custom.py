@@ -8,30 +8,32 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from preprocess.pipeline.options import add_empty_option, add_run_options, run_options
-from preprocess.pipeline.rgbd_clip import RawClip, Treatment, process_rgbd
-from preprocess.pipeline.run import ClipJob, run_dataset
+from preprocess.pipeline.command import run_dataset
+from preprocess.pipeline.dataset import ClipJob, Found
+from preprocess.pipeline.options import command_parser
 from rgbd.dataset.layouts import CUSTOM, Split
 from rgbd.dataset.records import ClipRecord
-from rgbd.dataset.run_info import RunInfo
-from rgbd.dataset.store import Store
 from rgbd.errors import ConfigError, DatasetError, reason_of
 from rgbd.files import split_lines
 from rgbd.overlap import with_links
+from rgbd.people.clip_boxes import RoiMode
 from rgbd.people.masked_depth import MaskMode
-from rgbd.recording.sources import open_color, open_depth
+from rgbd.recording.formats import open_stream
+from rgbd.recording.recording import Recording
 from rgbd.terminal import run_command
 from rgbd.types import Stream
 
 _HELP = """The manifest is a CSV file with a line of column names, or a JSONL file with one object a line:
 
   clip            a name of your own for the recording, unique; no spaces
-  rgb             a video, or a folder of JPEG or PNG files in the order of their names
-  depth           a folder of 16-bit PNG files, or a video of 16-bit grey (FFV1)
+  rgb             a video, a folder or zip of JPEG or PNG files in the order of their names,
+                  or an .npz of uint8 [frames, height, width, 3]
+  depth           a folder or zip of 16-bit PNG files, a video of 16-bit grey (FFV1),
+                  or an .npz of uint16 [frames, height, width]
   depth_scale_mm  how many millimetres one unit of depth is (default: 1)
   label           the class, as a whole number from 0 ...
   class           ... or by its name; one of both columns, the same throughout
@@ -43,11 +45,7 @@ Paths are relative to the manifest. One of rgb and depth may be empty. For examp
   anna-01,anna/01.mp4,anna/01_depth,1,wave,train
 
 Both cameras should see the same part of the room; if their pictures differ in shape,
-the whole of one is laid over the whole of the other.
-
-Exit codes: 0 all done, 1 some recordings failed, 2 nothing done, 130 stopped by Ctrl-C."""
-
-_Roi = Literal["clip", "tracked", "whole"]
+the whole of one is laid over the whole of the other."""
 
 
 class Row(BaseModel):
@@ -78,18 +76,6 @@ class CustomJob(ClipJob):
 
     row: Row
     folder: Path
-    treatment: Treatment
-
-
-def process_custom_clip(job: CustomJob, store: Store) -> ClipRecord:
-    """Write one recording, all of its streams or none; raises `UserError` for an unusable one."""
-    row = job.row
-    raw = RawClip(
-        row.clip,
-        color=open_color(job.folder / row.rgb) if row.rgb else None,
-        depth=open_depth(job.folder / row.depth, row.depth_scale_mm) if row.depth else None,
-    )
-    return process_rgbd(raw, job.streams, job.treatment, store, [])
 
 
 @dataclass(frozen=True)
@@ -194,65 +180,62 @@ def _class_names(rows: Mapping[str, Row]) -> tuple[str, ...]:
     return tuple(sorted(names)) or tuple(f"class {label}" for label in range(max(labels, default=-1) + 1))
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command and return its exit code: 0, or 1 when some recordings failed."""
-    options = _parser().parse_args(arguments)
-    manifest = read_manifest(options.manifest)
-    class_names = _class_names(manifest.rows)
-    if not manifest.rows:
-        reasons = "\n  ".join(f"{record.clip}: {record.reason}" for record in manifest.refused[:10])
-        raise DatasetError(f"{options.manifest}: names no recording that can be used:\n  {reasons}")
-    treatment = Treatment(options.masks, options.roi, options.on_empty)
-    jobs = [_job(row, class_names, options.manifest.parent, treatment) for row in manifest.rows.values()]
-    info = RunInfo(
-        dataset=CUSTOM.name,
-        raw=str(options.manifest.parent.resolve()),
-        format=options.format,
-        settings={"masks": treatment.masks, "roi": treatment.roi},
-    )
-    return run_dataset(
-        CUSTOM,
-        info,
-        class_names,
-        jobs,
-        process_custom_clip,
-        run_options(options),
-        inputs=with_links([options.manifest, *manifest.recordings]),
-        refused=manifest.refused,
-    )
+class CustomDataset:
+    """Recordings that a manifest names."""
+
+    layout = CUSTOM
+    default_roi: RoiMode = "clip"
+    default_masks_note = "body"
+
+    def parser(self) -> argparse.ArgumentParser:
+        """Return a parser with --manifest."""
+        parser = command_parser("custom", "Bring your own recordings into the layout that training reads.", _HELP)
+        parser.add_argument(
+            "--manifest", type=Path, required=True, metavar="FILE", help="a CSV or JSONL file; see below"
+        )
+        return parser
+
+    def default_masks(self, options: argparse.Namespace) -> MaskMode:  # noqa: ARG002  a Dataset's
+        """Return "body"."""
+        return "body"
+
+    def find(self, options: argparse.Namespace) -> Found[CustomJob]:
+        """Return the rows of the manifest."""
+        path: Path = options.manifest
+        manifest = read_manifest(path)
+        class_names = _class_names(manifest.rows)
+        if not manifest.rows:
+            reasons = "\n  ".join(f"{record.clip}: {record.reason}" for record in manifest.refused[:10])
+            raise DatasetError(f"{path}: names no recording that can be used:\n  {reasons}")
+        return Found(
+            raw=path.parent,
+            class_names=class_names,
+            jobs=[_job(row, class_names, path.parent) for row in manifest.rows.values()],
+            refused=manifest.refused,
+            inputs=with_links([path, *manifest.recordings]),
+        )
+
+    def open(self, job: CustomJob) -> Recording:
+        """Open the recording of a row."""
+        row = job.row
+        return Recording(
+            row.clip,
+            rgb=open_stream(job.folder / row.rgb, "rgb") if row.rgb else None,
+            depth=open_stream(job.folder / row.depth, "depth") if row.depth else None,
+            depth_unit_mm=row.depth_scale_mm,
+        )
 
 
-def _job(row: Row, class_names: tuple[str, ...], folder: Path, treatment: Treatment) -> CustomJob:
+def _job(row: Row, class_names: tuple[str, ...], folder: Path) -> CustomJob:
     label = row.label if row.class_name is None else class_names.index(row.class_name)
     present: tuple[tuple[Stream, str | None], ...] = (("rgb", row.rgb), ("depth", row.depth))
     streams = tuple(stream for stream, path in present if path)
-    return CustomJob(row.clip, label or 0, {"": row.split}, None, streams, row, folder, treatment)
+    return CustomJob(row.clip, label or 0, {"": row.split}, None, streams, row, folder)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m preprocess.custom",
-        description="Bring your own recordings into the layout that training reads.",
-        epilog=_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--manifest", type=Path, required=True, metavar="FILE", help="a CSV or JSONL file; see below")
-    parser.add_argument(
-        "--masks",
-        choices=get_args(MaskMode),
-        default="body",
-        help="which depth is kept. body: the people only (default); official: the region around them; none: all of it",
-    )
-    parser.add_argument(
-        "--roi",
-        choices=get_args(_Roi),
-        default="clip",
-        help="what frames are cropped to. clip: one 4:3 box for the whole recording, around the people (default); "
-        "tracked: a box that follows them; whole: nothing is cropped",
-    )
-    add_run_options(parser)
-    add_empty_option(parser)
-    return parser
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code: 0, or 1 when some recordings failed."""
+    return run_dataset(CustomDataset(), arguments)
 
 
 if __name__ == "__main__":

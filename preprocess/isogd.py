@@ -7,7 +7,8 @@ train/001/M_00001.avi train/001/K_00001.avi 84; labels count from 1.
 from pathlib import Path, PurePosixPath
 from typing import get_args
 
-from preprocess.pipeline.listed import Listing, Source, lines_of, run_listed
+from preprocess.pipeline.command import run_dataset
+from preprocess.pipeline.listed import ListedDataset, Listing, Source, lines_of
 from rgbd.dataset.layouts import ISOGD, Split
 from rgbd.errors import DatasetError
 from rgbd.terminal import run_command
@@ -48,7 +49,7 @@ def _find(raw: Path, relative: str) -> Path:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code: 0, or 1 when some clips failed."""
     description = "Unpack the original IsoGD videos: colour and 8-bit depth as JPEG, split files."
-    return run_listed(ISOGD, description, _LAYOUT, find_clips, arguments)
+    return run_dataset(ListedDataset(ISOGD, description, _LAYOUT, find_clips), arguments)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ of its class, such as 34870;Drumming Fingers.
 
 from pathlib import Path
 
-from preprocess.pipeline.listed import Listing, Source, lines_of, run_listed
+from preprocess.pipeline.command import run_dataset
+from preprocess.pipeline.listed import ListedDataset, Listing, Source, lines_of
 from rgbd.dataset.layouts import JESTER, Split
 from rgbd.errors import DatasetError
 from rgbd.terminal import run_command
@@ -36,9 +37,8 @@ def find_clips(raw: Path, class_names: tuple[str, ...]) -> Listing:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code: 0, or 1 when some clips failed."""
-    return run_listed(
-        JESTER, "Bring Jester's frames into the layout that training reads.", _LAYOUT, find_clips, arguments
-    )
+    description = "Bring Jester's frames into the layout that training reads."
+    return run_dataset(ListedDataset(JESTER, description, _LAYOUT, find_clips), arguments)
 
 
 if __name__ == "__main__":

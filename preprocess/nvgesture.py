@@ -8,7 +8,8 @@ second number is the first frame after the clip; labels count from 1.
 import re
 from pathlib import Path
 
-from preprocess.pipeline.listed import Listing, Source, lines_of, run_listed
+from preprocess.pipeline.command import run_dataset
+from preprocess.pipeline.listed import ListedDataset, Listing, Source, lines_of
 from rgbd.dataset.layouts import NVGESTURE, Split
 from rgbd.errors import DatasetError
 from rgbd.terminal import run_command
@@ -52,7 +53,7 @@ def _source(folder: Path, word: str) -> Source:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code: 0, or 1 when some clips failed."""
     description = "Cut the gestures out of the original NvGesture videos: colour and 8-bit depth as JPEG, split files."
-    return run_listed(NVGESTURE, description, _LAYOUT, find_clips, arguments)
+    return run_dataset(ListedDataset(NVGESTURE, description, _LAYOUT, find_clips), arguments)
 
 
 if __name__ == "__main__":

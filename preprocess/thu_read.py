@@ -8,7 +8,8 @@ validates on two of the eight performers.
 import re
 from pathlib import Path
 
-from preprocess.pipeline.listed import Listing, Source, run_listed
+from preprocess.pipeline.command import run_dataset
+from preprocess.pipeline.listed import ListedDataset, Listing, Source
 from rgbd.dataset.layouts import THU_READ, Split
 from rgbd.terminal import run_command
 from rgbd.types import Stream
@@ -52,7 +53,7 @@ def _splits(performer: str) -> dict[str, Split]:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code: 0, or 1 when some clips failed."""
     description = "Bring THU-READ's recordings into the layout that training reads, with the four protocols' splits."
-    return run_listed(THU_READ, description, _LAYOUT, find_clips, arguments)
+    return run_dataset(ListedDataset(THU_READ, description, _LAYOUT, find_clips), arguments)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,15 @@
-"""The tree of mistakes that a user can mend, and how a command reports them."""
+"""Mistakes that a user can correct.
+
+UserError
+|-- MediaError                 a file cannot be read as the frames it should hold
+|   |-- UnknownContainerError
+|   |-- TooLargeError
+|   `-- MissingStreamError
+|-- DatasetError               a folder, list or recording has not the layout it should have
+|-- ConfigError                a setting is unknown, wrong, or contradicts another
+|-- LockedError                another process writes there (rgbd.locks)
+`-- BundleError                a bundle cannot be used (export.bundle)
+"""
 
 import re
 from collections.abc import Iterator
@@ -11,6 +22,18 @@ class UserError(Exception):
 
 class MediaError(UserError):
     """A file or an upload cannot be read as the frames it should hold."""
+
+
+class UnknownContainerError(MediaError):
+    """A file is in no format that is read here."""
+
+
+class TooLargeError(MediaError):
+    """A recording has more frames, or larger ones, than are taken."""
+
+
+class MissingStreamError(MediaError):
+    """A model needs a stream that was not given."""
 
 
 class DatasetError(UserError):

@@ -10,10 +10,10 @@ from typing import Any
 
 import jinja2
 import numpy as np
-from rich.console import Console
 
 from rgbd.files import atomic_file
 from rgbd.recording.images import encode_image
+from rgbd.terminal import say
 from rgbd.types import Frame
 
 _NUM_BINS = 24
@@ -68,6 +68,4 @@ def write_page(path: Path, page: str) -> None:
     """Write the page, and say where it is."""
     with atomic_file(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
-    Console(stderr=True, soft_wrap=True, highlight=False).print(
-        f"{path} ({len(page) / 1e6:.1f} MB); open it in a browser"
-    )
+    say(f"{path} ({len(page) / 1e6:.1f} MB); open it in a browser")

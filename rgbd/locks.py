@@ -19,10 +19,10 @@ from typing import IO
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from rich.console import Console
 
 from rgbd.errors import UserError, reason_of
 from rgbd.files import remove_leftovers_of
+from rgbd.terminal import say
 
 LOCK_FILE = ".lock"  # of a folder, in it
 
@@ -89,7 +89,7 @@ def locked(path: Path, what: Path) -> Iterator[Lock]:
             raise UserError(f"{path}: is in the way, and a link; move it") from error
         if error.errno not in _NO_LOCKS:
             raise
-        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(
+        say(
             f"warning: {what}: its file system cannot lock files ({reason_of(error)}); only one command may write there"
         )
         yield Lock(None, "")

@@ -41,6 +41,11 @@ def run_command(main: Callable[[], int]) -> None:
     sys.exit(code)
 
 
+def say(text: str) -> None:
+    """Print a line on the error stream as it is, not broken at the terminal's width: it may hold paths."""
+    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(text)
+
+
 class _RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed:.1f}/s" if task.speed else "-/s")

@@ -18,13 +18,16 @@ from pydantic import BaseModel
 from rgbd.clip.appearance import Appearance, Look, differences, look_of
 from rgbd.clip.build import build_clip
 from rgbd.clip.spec import ClipSpec, centred_geometry
-from rgbd.errors import MediaError
+from rgbd.errors import MediaError, MissingStreamError, TooLargeError
+from rgbd.recording.depth import stream_in_millimetres
+from rgbd.recording.formats import open_streams
+from rgbd.recording.limits import Limits
+from rgbd.recording.streams import MiscountedError, StreamReader, frame_of
+from rgbd.recording.timeline import Indices, make_timeline
 from rgbd.types import Frame, Stream
-from serve.decode import MiscountedError, StreamReader, open_streams
-from serve.limits import Limits, MissingStreamError, TooLargeError
+from serve.alignment import AlignedBy, Alignment, Part
 from serve.parcel import Parcel
 from serve.schemas import ClipMeta
-from serve.timeline import AlignedBy, Alignment, Indices, Part, make_timeline
 
 Result = TypeVar("Result")
 
@@ -109,7 +112,7 @@ def open_uploads(request: ClipRequest) -> Streams:
         if not set(stands_for) & set(request.streams):
             continue
         with named(upload):
-            readers = open_streams(upload.path, request.limits, len(stands_for))
+            readers = open_streams(upload.path, request.limits)
         opened |= {s: (replace(upload, stream=s), reader) for s, reader in zip(stands_for, readers, strict=False)}
     return {stream: opened[stream] for stream in request.streams if stream in opened}
 
@@ -160,8 +163,8 @@ def _decode(streams: Streams, request: ClipRequest) -> Parcel[DecodedClip]:
         with named(upload):
             for stored in read_groups(reader, [indices[stream] for indices in chosen]):
                 start = time.perf_counter()
-                frames = in_millimetres(stored, request.meta)
-                clips.append(_build(frames, stream, request))
+                frames = stream_in_millimetres(stored, request.meta.depth_scale_mm)
+                clips.append(build_clip(frames, stream, request.spec, centred_geometry(request.spec)))
                 looks[stream].append(look_of(frames, stream))
                 facts.transform_ms += (time.perf_counter() - start) * 1000
     facts.warnings += unlike_training(looks, request.trained_on)
@@ -189,15 +192,16 @@ def unlike_training(looks: Mapping[Stream, Sequence[Look]], trained_on: Mapping[
 def read_groups(reader: StreamReader, groups: Sequence[Indices]) -> Iterator[list[Frame]]:
     """Yield the frames of each group; groups ascend, so that the frames of one are forgotten before the next."""
     wanted = sorted({int(index) for group in groups for index in group})
-    frames = reader.read(wanted)
-    numbered = zip(wanted, frames, strict=False)
+    pictures = reader.read(wanted)
+    numbered = zip(wanted, pictures, strict=False)
     kept: dict[int, Frame] = {}
     for group in groups:
         kept = {index: frame for index, frame in kept.items() if index >= group[0]}
         while group[-1] not in kept:
-            kept.update([next(numbered)])
+            place, picture = next(numbered)
+            kept[place] = frame_of(picture)
         yield [kept[int(index)] for index in group]
-    for _ in frames:  # to the end: only then a video is known to be counted rightly
+    for _ in pictures:  # to the end: only then a video is known to be counted rightly
         pass
 
 
@@ -212,35 +216,6 @@ def named(upload: Upload) -> Iterator[None]:
         raise type(error)(f"{name}: {reason}") from error
     except (MemoryError, cv2.error) as error:  # OpenCV reports in its own way that it got no memory
         raise TooLargeError(f"{name}: needs more memory than one clip may take; scale its frames down") from error
-
-
-def _build(frames: list[Frame], stream: Stream, request: ClipRequest) -> NDArray[np.uint8]:
-    _check_kind(frames, stream, request.spec)
-    return build_clip(frames, request.spec, centred_geometry(request.spec))
-
-
-def _check_kind(frames: list[Frame], stream: Stream, spec: ClipSpec) -> None:
-    """Raise `MediaError` when the frames are not of the kind that the model was trained on."""
-    measured, wants_images = frames[0].ndim == 2, spec.depth.mode == "image"
-    if stream == "rgb" and measured:
-        raise MediaError("holds 16-bit depth; send it as depth, and the colour frames as rgb")
-    if stream == "depth" and measured and wants_images:
-        raise MediaError("holds 16-bit depth, but this model was trained on 8-bit depth images; send such images")
-    if stream == "depth" and not measured and not wants_images:
-        raise MediaError(
-            "holds 8-bit images, but this model needs distances; send 16-bit PNG frames, 16-bit FFV1 video "
-            "(gray16le), or a uint16 .npz"
-        )
-
-
-def in_millimetres(frames: list[Frame], meta: ClipMeta) -> list[Frame]:
-    """Return the frames of one stream, scaled if they measure depth; raises `MediaError` when only some of them do."""
-    if len({frame.ndim for frame in frames}) > 1:
-        raise MediaError("mixes frames of 16-bit depth with 8-bit images; send each stream as its own file")
-    if frames[0].ndim == 3 or meta.depth_scale_mm == 1:
-        return frames
-    scaled = (np.rint(frame * np.float64(meta.depth_scale_mm)) for frame in frames)
-    return [np.clip(frame, 0, 65535).astype(np.uint16) for frame in scaled]
 
 
 def _shortages(whole: Part, spec: ClipSpec) -> list[str]:

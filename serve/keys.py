@@ -7,11 +7,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from rich.console import Console
 
 from rgbd.errors import ConfigError
 from rgbd.files import atomic_file
-from rgbd.terminal import run_command
+from rgbd.terminal import run_command, say
 
 _PREFIX = "rgbdm_"  # by which a key is known where it was left by mistake
 _BYTES = 32  # drawn at random, so that one round of SHA-256 is hash enough
@@ -86,9 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--per-minute must be 1 or more")
     token = add_key(options.file, options.name, options.per_minute, admin=options.admin)
     print(token)
-    Console(stderr=True, soft_wrap=True, highlight=False).print(
-        f"{options.file} knows it by its hash alone, so keep it; programs send it as: Authorization: Bearer KEY"
-    )
+    say(f"{options.file} knows it by its hash alone, so keep it; programs send it as: Authorization: Bearer KEY")
     return 0
 
 

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from rgbd.errors import MediaError
-from serve.limits import MissingStreamError, TooLargeError, UnknownContainerError
+from rgbd.errors import MediaError, MissingStreamError, TooLargeError, UnknownContainerError
 
 Facts = TypeVar("Facts", bound=BaseModel)
 

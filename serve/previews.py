@@ -6,19 +6,19 @@ import cv2
 import numpy as np
 
 from rgbd.clip.depth_encoding import DepthEncoding, encode_depth
+from rgbd.errors import MissingStreamError
+from rgbd.recording.depth import stream_in_millimetres
 from rgbd.recording.images import encode_image
 from rgbd.types import Frame, Stream
 from serve.clips import (
     ClipRequest,
     Streams,
     align,
-    in_millimetres,
     named,
     open_uploads,
     read_groups,
     read_together,
 )
-from serve.limits import MissingStreamError
 from serve.parcel import Parcel
 from serve.schemas import PreviewReply, StreamPreview
 
@@ -52,7 +52,7 @@ def _preview(streams: Streams, request: ClipRequest) -> dict[Stream, StreamPrevi
         )
         with named(upload):
             (frames,) = read_groups(reader, [shown[stream]])
-            _add_pictures(preview, in_millimetres(frames, request.meta))
+            _add_pictures(preview, stream_in_millimetres(frames, request.meta.depth_scale_mm))
         previews[stream] = preview
     return previews
 

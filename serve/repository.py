@@ -14,9 +14,9 @@ from export.bundle.archive import peek
 from export.bundle.folder import sha256
 from export.bundle.manifest import MANIFEST_NAME
 from rgbd.errors import UserError
+from rgbd.recording.frames import natural_order
 from serve.errors import ServiceError
 from serve.models import ServedModel
-from serve.order import natural_order
 from serve.schemas import IndexEntry
 from serve.threads import in_thread
 

@@ -13,12 +13,12 @@ from typing import Annotated
 import psutil
 from fastapi import Depends, Request
 
-from rgbd.errors import MediaError
+from rgbd.errors import MediaError, MissingStreamError, TooLargeError, UnknownContainerError
+from rgbd.recording.limits import Limits
 from serve.batcher import Batcher, Clips, Inferred, TooLateError
 from serve.clips import ClipRequest
 from serve.connection import requested_timeout_s, while_connected
 from serve.errors import ServiceError
-from serve.limits import Limits, MissingStreamError, TooLargeError, UnknownContainerError
 from serve.metrics import Metrics
 from serve.models import ServedModel
 from serve.parcel import Facts, Parcel
@@ -60,7 +60,7 @@ class Service:
 
     def __init__(self, models: Repository, settings: Settings) -> None:
         self.models, self.settings = models, settings
-        self.limits = Limits(settings.max_frames, settings.max_pixels, settings.max_duration_s)
+        self.limits = Limits(settings.max_frames, settings.max_pixels, settings.max_duration_s, any_container=False)
         self._decoders = Decoders(settings.num_decoders, settings.decoder_memory_mb, settings.decoder_cpu_s)
         self.metrics = Metrics(lambda: models.ready, settings.max_batch)
         self._batcher = Batcher(settings.max_batch, settings.max_delay_ms / 1000, self.metrics.count_batch)

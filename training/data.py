@@ -28,7 +28,7 @@ from rgbd.dataset.layouts import DATASETS, Split
 from rgbd.dataset.reading import open_clips, read_frames
 from rgbd.dataset.shards import SHARDS_FOLDER
 from rgbd.dataset.splits import SplitEntry, read_class_names, read_split
-from rgbd.errors import UserError
+from rgbd.errors import MediaError, UserError
 from rgbd.types import Stream
 from training.augment import draw_geometry
 from training.config import DataConfig, TrainingConfig
@@ -95,7 +95,10 @@ class ClipDataset(Dataset[_Sample]):
         streams = []
         for stream in self._config.modalities:
             images = read_frames(self._reader, stream, entry.clip, frames)
-            streams.append(torch.from_numpy(build_clip(images, clip, geometry)))
+            try:
+                streams.append(torch.from_numpy(build_clip(images, stream, clip, geometry)))
+            except MediaError as error:
+                raise MediaError(f"{self._reader.name(stream, entry.clip, 0)}: the clip {error}") from error
             if self._config.legacy.two_geometries and not isinstance(draw.how, View):
                 geometry = draw_geometry(clip, self._config.augment, rng)  # for the other stream
         return tuple(streams), entry.label, draw.clip_index

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from rgbd.dataset.layouts import DATASETS
 from rgbd.errors import ConfigError
 
 _SECTIONS = ("common", "model", "dataset")
@@ -143,6 +144,9 @@ def _finish(ours: dict[str, Any], flat: Mapping[str, Any]) -> dict[str, Any]:
         published = (16, 32, 48)
         frames = [flat.get(key, usual) for key, usual in zip(_BRANCH_FRAMES, published, strict=True)]
         _put(ours, "network.branch_frames", frames)
+    layout = DATASETS.get(ours.get("data", {}).get("dataset"))
+    if layout is not None and layout.depth_template is not None and layout.suffix("depth") == ".jpg":
+        _put(ours, "clip.depth", {"mode": "image"})
     if not is_fusion:
         ours.pop("streams", None)  # the files name them in either case
     return ours

@@ -1,28 +1,24 @@
-"""Data sets whose clips are kept whole, frame by frame: NvGesture, IsoGD, THU-READ and Jester."""
+"""Data sets that come with lists, and whose clips are kept whole by default: NvGesture, IsoGD, THU-READ and Jester."""
 
+import argparse
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
-from preprocess.pipeline.options import dataset_parser, run_options
-from preprocess.pipeline.rgbd_clip import EmptyDepthError, OnEmpty
-from preprocess.pipeline.run import ClipJob, run_dataset
-from rgbd.camera.registration import stretch
-from rgbd.clip.crop import OUTPUT_SIZE, crop_depth, crop_picture, fit_height
+from preprocess.pipeline.dataset import ClipJob, Found
+from preprocess.pipeline.options import dataset_parser
 from rgbd.dataset.layouts import DatasetSpec, Split
 from rgbd.dataset.records import ClipRecord
-from rgbd.dataset.run_info import RunInfo
 from rgbd.dataset.splits import read_class_names
-from rgbd.dataset.store import Store
 from rgbd.errors import DatasetError
 from rgbd.files import split_lines
-from rgbd.recording.images import read_image
-from rgbd.recording.sources import ColorFrames, DepthFrames, Picture, image_files, open_color, open_depth
-from rgbd.types import Frame, Size, Stream
+from rgbd.people.clip_boxes import RoiMode
+from rgbd.people.masked_depth import MaskMode
+from rgbd.recording.formats import open_stream
+from rgbd.recording.recording import Recording
+from rgbd.recording.streams import Excerpt, StreamReader
+from rgbd.types import Stream
 
 
 class Source(NamedTuple):
@@ -68,90 +64,56 @@ class Listing:
         self.refused[clip] = ClipRecord(clip=clip, status="failed", reason=reason)
 
 
-def process_listed_clip(job: ListedJob, store: Store, *, on_empty: OnEmpty) -> ClipRecord:
-    """Write all frames that all streams have, shrunk to 240 rows if they are larger, and return the record.
+@dataclass(frozen=True)
+class ListedDataset:
+    """A data set whose lists `find_clips` reads, given the raw folder and the classes' names."""
 
-    Raises `UserError` for a clip that cannot be read, and for one whose depth shows nothing unless such are kept.
-    """
-    frames = {stream: _open(job.sources[stream]) for stream in job.streams}
-    lengths = {stream: len(found) for stream, found in frames.items()}
-    num_frames, shows_depth, warnings = 0, False, []
-    with store.writer(job.clip, job.streams) as writer:
-        for pictures in zip(*frames.values(), strict=False):
-            for stream, picture in zip(frames, pictures, strict=True):
-                frame = _shrink(picture)
-                writer.add(stream, frame)
-                shows_depth = shows_depth or (stream == "depth" and bool(frame.any()))
-            num_frames += 1
-        if num_frames == 0:
-            raise DatasetError(f"{next(iter(job.sources.values())).path}: holds no frames; copy it again")
-        if "depth" in job.streams and not shows_depth:
-            empty = f"{job.sources['depth'].path}: is empty in every frame"
-            if on_empty == "fail":
-                raise EmptyDepthError(f"{empty}; copy it again, or keep such recordings: --on-empty keep")
-            warnings.append(empty)
-    if any(length != num_frames for length in lengths.values()):
-        counts = " and ".join(f"{length} of {stream}" for stream, length in lengths.items())
-        warnings.append(f"there are {counts} frames; the first {num_frames} were kept")
-    return ClipRecord(
-        clip=job.clip,
-        status="done",
-        streams=job.streams,
-        num_frames=num_frames,
-        rgb_frames_in=lengths.get("rgb"),
-        depth_frames_in=lengths.get("depth"),
-        color_size=_size(frames.get("rgb")),
-        depth_size=_size(frames.get("depth")),
-        roi="whole",
-        warnings=tuple(warnings),
-    )
+    layout: DatasetSpec
+    description: str
+    expected: str
+    find_clips: Callable[[Path, tuple[str, ...]], Listing]
+    default_roi: RoiMode = "whole"
+    default_masks_note: str = "none"
 
+    def parser(self) -> argparse.ArgumentParser:
+        """Return a parser with --raw."""
+        return dataset_parser(self.layout.name, self.description, self.expected)
 
-def _open(source: Source) -> ColorFrames | DepthFrames:
-    """Return the frames, whatever they hold: depth may come as 8-bit colours, or as 16-bit PNG files."""
-    if source.path.is_dir() and read_image(image_files(source.path)[0]).ndim == 2:
-        return open_depth(source.path)
-    return open_color(*source)
+    def default_masks(self, options: argparse.Namespace) -> MaskMode:  # noqa: ARG002  a Dataset's
+        """Return "none"."""
+        return "none"
+
+    def find(self, options: argparse.Namespace) -> Found[ListedJob]:
+        """Return the clips that the lists name."""
+        raw: Path = options.raw
+        if not raw.is_dir():
+            raise DatasetError(f"--raw {raw}: is not a folder; expected {self.expected}")
+        listing = self.find_clips(raw, read_class_names(raw) or self.layout.class_names)
+        if not listing.jobs and not listing.refused:
+            raise DatasetError(f"--raw {raw}: lists no clips; expected {self.expected}")
+        return Found(
+            raw=raw,
+            class_names=listing.class_names,
+            jobs=list(listing.jobs.values()),
+            refused=list(listing.refused.values()),
+            inputs=[raw, *(source.path for job in listing.jobs.values() for source in job.sources.values())],
+        )
+
+    def open(self, job: ListedJob) -> Recording:
+        """Open the streams of a clip."""
+        streams = {stream: _open(source, stream) for stream, source in job.sources.items()}
+        return Recording(job.clip, rgb=streams.get("rgb"), depth=streams.get("depth"))
 
 
-def _size(frames: ColorFrames | DepthFrames | None) -> Size | None:
-    return getattr(frames, "size", None)
-
-
-def _shrink(picture: Picture) -> Frame:
-    height, width = picture.shape[:2] if isinstance(picture, np.ndarray) else (picture.height, picture.width)
-    size = fit_height((width, height)) if height > OUTPUT_SIZE[1] else (width, height)
-    whole = (0, 0, width, height)
-    if isinstance(picture, np.ndarray) and picture.ndim == 2:
-        return crop_depth(picture.astype(np.uint16, copy=False), whole, stretch((width, height), (width, height)), size)
-    return crop_picture(picture, whole, size)
-
-
-def run_listed(
-    spec: DatasetSpec,
-    description: str,
-    layout: str,
-    find_clips: Callable[[Path, tuple[str, ...]], Listing],
-    arguments: list[str] | None,
-) -> int:
-    """Run the command of a data set and return its exit code; `find_clips` reads its lists."""
-    options = dataset_parser(f"preprocess.{spec.name}", description, layout).parse_args(arguments)
-    if not options.raw.is_dir():
-        raise DatasetError(f"--raw {options.raw}: is not a folder; expected {layout}")
-    listing = find_clips(options.raw, read_class_names(options.raw) or spec.class_names)
-    if not listing.jobs and not listing.refused:
-        raise DatasetError(f"--raw {options.raw}: lists no clips; expected {layout}")
-    info = RunInfo(dataset=spec.name, raw=str(options.raw.resolve()), format=options.format, settings={})
-    return run_dataset(
-        spec,
-        info,
-        listing.class_names,
-        list(listing.jobs.values()),
-        partial(process_listed_clip, on_empty=options.on_empty),
-        run_options(options),
-        inputs=[options.raw, *(source.path for job in listing.jobs.values() for source in job.sources.values())],
-        refused=list(listing.refused.values()),
-    )
+def _open(source: Source, meant: Stream) -> StreamReader:
+    stream = open_stream(source.path, meant)
+    if source.stop is None:
+        return stream
+    if stream.num_frames <= source.start:
+        raise DatasetError(
+            f"{source.path}: has {stream.num_frames} frames, at least {source.start + 1} were expected; copy it again"
+        )
+    return Excerpt(stream, source.start, source.stop)
 
 
 def lines_of(path: Path) -> Iterator[tuple[str, str]]:

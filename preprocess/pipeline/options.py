@@ -2,30 +2,51 @@
 
 import argparse
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
 from preprocess.pipeline.processes import Engine, ProcessEngine
-from preprocess.pipeline.rgbd_clip import OnEmpty
-from preprocess.pipeline.run import RunOptions
 from rgbd.dataset.store import Format
 from rgbd.errors import ConfigError
 from rgbd.terminal import positive
 
+_NOTES = """The same command again goes on where it was stopped, and tries again what has failed.
+Exit codes: 0 all done, 1 some recordings failed, 2 nothing done, 130 stopped by Ctrl-C."""
 
-def dataset_parser(prog: str, description: str, raw_layout: str) -> argparse.ArgumentParser:
-    """Return a parser with everything but a data set's own options; `raw_layout` says what --raw must hold."""
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {prog}",
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What `add_run_options` has parsed."""
+
+    out: Path
+    engine: Engine
+    format: Format
+    limit: int | None
+    only: str | None
+    overwrite: bool
+    splits_only: bool
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether clips are left out that could be done."""
+        return self.splits_only or self.only is not None or self.limit is not None
+
+
+def command_parser(name: str, description: str, expected: str) -> argparse.ArgumentParser:
+    """Return a parser without options of `python -m preprocess.<name>`; `expected` says what it reads."""
+    return argparse.ArgumentParser(
+        prog=f"python -m preprocess.{name}",
         description=description,
-        epilog=f"The raw folder: {raw_layout}.\n\n"
-        "The same command again goes on where it was stopped, and tries again what has failed.\n"
-        "Exit codes: 0 all done, 1 some recordings failed, 2 nothing done, 130 stopped by Ctrl-C.",
+        epilog=f"{expected}\n\n{_NOTES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def dataset_parser(name: str, description: str, layout: str) -> argparse.ArgumentParser:
+    """Return a parser with the option --raw; `layout` says what that folder must hold."""
+    parser = command_parser(name, description, f"The raw folder: {layout}.")
     parser.add_argument("--raw", type=Path, required=True, metavar="FOLDER", help="the recordings; see below")
-    add_run_options(parser)
-    add_empty_option(parser)
     return parser
 
 
@@ -54,19 +75,8 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--address", metavar="HOST:PORT", help="the Ray cluster (default: the one of this machine)")
 
 
-def add_empty_option(parser: argparse.ArgumentParser) -> None:
-    """Add what becomes of clips whose depth would show nothing."""
-    parser.add_argument(
-        "--on-empty",
-        choices=get_args(OnEmpty),
-        default="fail",
-        help="what becomes of a recording whose depth would show nothing in any frame. fail: it is not done (default); "
-        "keep: it is kept whole, neither cropped nor masked",
-    )
-
-
 def run_options(options: argparse.Namespace) -> RunOptions:
-    """Return what `add_run_options` has parsed."""
+    """Return the options that all commands share."""
     return RunOptions(
         out=options.out,
         engine=_engine(options),

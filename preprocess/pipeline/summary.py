@@ -5,10 +5,9 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import get_args
 
-from rich.console import Console
-
 from rgbd.dataset.layouts import DatasetSpec, Split
 from rgbd.dataset.records import RECORDS_FILE, ClipRecord
+from rgbd.terminal import say
 
 _MAX_FAILURES = 30  # more do not help on a terminal; the records have them all
 
@@ -28,23 +27,22 @@ def halves_of(records: Collection[ClipRecord], spec: DatasetSpec) -> dict[str, t
 
 def print_summary(records: Collection[ClipRecord], spec: DatasetSpec, out: Path) -> int:
     """Print what became of all clips of a data set and return the exit code: 1 when any could not be done (again)."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     done = [record for record in records if record.status == "done"]
     warned = sum(bool(record.warnings) for record in done)
-    console.print(f"{len(done)} of {len(records)} clips done, {warned} with warnings; details: {out / RECORDS_FILE}")
+    say(f"{len(done)} of {len(records)} clips done, {warned} with warnings; details: {out / RECORDS_FILE}")
     for protocol, halves in halves_of(done, spec).items():
-        console.print(_count_line(done, spec, protocol, halves))
+        say(_count_line(done, spec, protocol, halves))
     lines = [f"failed: {record.clip}: {record.reason}" for record in records if record.status == "failed"]
     lines += [
         f"failed, and kept as it was: {record.clip}: {record.last_failure}" for record in done if record.last_failure
     ]
     for line in lines[:_MAX_FAILURES]:
-        console.print(line)
+        say(line)
     if len(lines) > _MAX_FAILURES:
-        console.print(f"failed: {len(lines) - _MAX_FAILURES} more, in {RECORDS_FILE}")
+        say(f"failed: {len(lines) - _MAX_FAILURES} more, in {RECORDS_FILE}")
     outdated = [record for record in done if record.outdated is not None]
     if outdated:
-        console.print(
+        say(
             f"{len(outdated)} clips, such as {outdated[0].clip}, are still as other settings made them: "
             f"{outdated[0].outdated}; run the same command again, with their recordings"
         )

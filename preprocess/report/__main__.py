@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from preprocess.ntu.clip import RGB_FOLDER, RGB_SUFFIX
-from preprocess.pipeline.run import places_of
+from preprocess.ntu.recording import RGB_FOLDER, RGB_SUFFIX
+from preprocess.pipeline.output import places_of
 from preprocess.report.pictures import contact_sheet
 from preprocess.report.quality_checks import Suspicion, find_suspicious
 from rgbd.camera.registration import REGISTRATION_FILE, read_registrations
@@ -74,6 +74,7 @@ def make_page(data: Path, *, num_clips: int, seed: int, raw: Path | None) -> str
     return render_page(
         "preprocess.report",
         info=info,
+        prepared=info.prepared_as | ({} if info.preparation else {"preparation": "not recorded"}),
         num_done=len(done),
         num_frames=sum(record.num_frames for record in done),
         hours=sum(record.num_frames for record in done) / _FRAMES_PER_HOUR,

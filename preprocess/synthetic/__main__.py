@@ -5,16 +5,14 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from rich.console import Console
-
-from preprocess.ntu.clip import DEPTH_FOLDER, RGB_FOLDER, SKELETON_FOLDER
+from preprocess.ntu.recording import DEPTH_FOLDER, RGB_FOLDER, SKELETON_FOLDER
 from preprocess.pipeline.processes import run_jobs
 from preprocess.synthetic.motions import CLASS_NAMES
 from preprocess.synthetic.recording import MASK_FOLDER, RecordingJob, clip_name, write_recording
 from rgbd.dataset.splits import write_class_names
 from rgbd.errors import DatasetError, reason_of
 from rgbd.locks import LOCK_FILE, locked
-from rgbd.terminal import run_command
+from rgbd.terminal import run_command, say
 
 _MIN_SCALE = 0.05
 _MARK = "rendered.txt"
@@ -35,8 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         reason = f"cannot be written ({reason_of(error)})"
         raise DatasetError(f"--out {out}: {reason}; make room there, or name another folder") from error
-    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
-    console.print(f"{len(jobs)} recordings below {out}; next: python -m preprocess.ntu --raw {out} --out data")
+    say(f"{len(jobs)} recordings below {out}; next: python -m preprocess.ntu --raw {out} --out data")
     return 0
 
 

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocess.ntu.clip import DEPTH_FOLDER, RGB_FOLDER, SKELETON_FOLDER
 from preprocess.ntu.names import parse_clip_name
+from preprocess.ntu.recording import DEPTH_FOLDER, RGB_FOLDER, SKELETON_FOLDER
 from preprocess.synthetic.body import joints_in_room, mirror_arm
 from preprocess.synthetic.cameras import Floats, kinect
 from preprocess.synthetic.motions import CLASS_NAMES, Motion, draw_motion

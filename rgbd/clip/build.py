@@ -10,34 +10,46 @@ from numpy.typing import NDArray
 from rgbd.clip.depth_encoding import DepthEncoding, encode_depth
 from rgbd.clip.spec import ClipSpec, Geometry
 from rgbd.errors import MediaError
-from rgbd.types import Frame
+from rgbd.recording.depth import check_one_kind
+from rgbd.types import Frame, Stream
 
 
-def build_clip(frames: Sequence[Frame], spec: ClipSpec, geometry: Geometry) -> NDArray[np.uint8]:
-    """Return uint8 [T, H, W, 3]: the sampled `frames`, depth as colours, each through one affine warp.
+def build_clip(frames: Sequence[Frame], stream: Stream, spec: ClipSpec, geometry: Geometry) -> NDArray[np.uint8]:
+    """Return uint8 [T, H, W, 3]: the sampled `frames` of a stream, depth as colours, each through one affine warp.
 
     `frames` are uint8 RGB [H, W, 3] or uint16 millimetres [H, W], already sampled to `spec.num_frames`.
-    Raises `MediaError` when depth comes as millimetres to a model trained on depth images, or the other way round.
+    Raises `MediaError` when they are not of the kind that the network was trained on: depth in the colour stream, 8-bit
+    depth where it needs millimetres, or millimetres where it needs 8-bit depth.
     Source: REFERENCE.md section 1. Deliberate difference: rotation, resize, crop and resize are one bilinear warp
     behind an area filter, where the reference resamples up to three times with Pillow's bicubic filter.
     """
     if len(frames) != spec.num_frames:
         raise ValueError(f"expected {spec.num_frames} sampled frames, got {len(frames)}")
+    _check_kind(frames, stream, spec)
     clip = np.empty(spec.shape, np.uint8)
     for image, output in zip(_as_images(frames, spec.depth), clip, strict=True):
         _warp(image, spec, geometry, output)
     return clip
 
 
+def _check_kind(frames: Sequence[Frame], stream: Stream, spec: ClipSpec) -> None:
+    check_one_kind(frames)
+    is_measured, wants_images = frames[0].ndim == 2, spec.depth.mode == "image"
+    if stream == "rgb" and is_measured:
+        raise MediaError("holds 16-bit depth; give it as depth, and the colour frames as rgb")
+    if stream == "depth" and is_measured and wants_images:
+        raise MediaError("holds 16-bit depth, but this model was trained on 8-bit depth images; give such images")
+    if stream == "depth" and not is_measured and not wants_images:
+        raise MediaError(
+            "holds 8-bit images, but this model needs distances; give 16-bit PNG frames, 16-bit FFV1 video "
+            "(gray16le), or a uint16 .npz"
+        )
+
+
 def _as_images(frames: Sequence[Frame], encoding: DepthEncoding) -> list[NDArray[np.uint8]]:
-    depth = [frame.astype(np.uint16, copy=False) for frame in frames if frame.ndim == 2]
-    if not depth:
+    if frames[0].ndim == 3:
         return [frame.astype(np.uint8, copy=False) for frame in frames]
-    if len(depth) != len(frames):
-        raise MediaError(f"{len(depth)} of {len(frames)} frames are 16-bit depth, the others are not; use one kind")
-    if encoding.mode == "image":
-        raise MediaError("this model was trained on 8-bit depth images, the clip holds millimetres; encode them alike")
-    return encode_depth(depth, encoding)
+    return encode_depth([frame.astype(np.uint16, copy=False) for frame in frames], encoding)
 
 
 def _warp(image: NDArray[np.uint8], spec: ClipSpec, geometry: Geometry, output: NDArray[np.uint8]) -> None:

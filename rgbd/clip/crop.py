@@ -10,7 +10,7 @@ from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 
 from rgbd.camera.registration import Registration
-from rgbd.recording.sources import Picture
+from rgbd.recording.streams import Picture
 from rgbd.types import Box, Size
 
 OUTPUT_SIZE = (320, 240)  # what the networks of NTU RGB+D take; REFERENCE.md section 1
@@ -26,7 +26,7 @@ def crop_picture(picture: Picture, box: Box, size: Size = OUTPUT_SIZE) -> NDArra
     """
     x0, y0, x1, y1 = box
     if not isinstance(picture, av.VideoFrame):
-        return _resize(picture[y0:y1, x0:x1], size)
+        return _resize(picture[y0:y1, x0:x1].astype(np.uint8, copy=False), size)
     if not _is_plain_420(picture) or size[0] % 2 or size[1] % 2:
         return _resize(picture.to_ndarray(format="rgb24").astype(np.uint8, copy=False)[y0:y1, x0:x1], size)
     # Brightness and the two colour planes of half the size are cut and shrunk on their own, and only the few pixels
@@ -66,9 +66,10 @@ def _resize(image: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
     return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
 
 
-def fit_height(frame_size: Size) -> Size:
-    """Return the size of a whole frame shrunk to the height that is kept; even, as `crop_picture` wants it."""
-    return 2 * round(OUTPUT_SIZE[1] * frame_size[0] / frame_size[1] / 2), OUTPUT_SIZE[1]
+def whole_size(frame_size: Size, max_height: int = OUTPUT_SIZE[1]) -> Size:
+    """Return the size of a whole frame: its own, or, where that is higher than what is kept, shrunk; even then."""
+    width, height = frame_size
+    return frame_size if height <= max_height else (2 * round(max_height * width / height / 2), max_height)
 
 
 def crop_depth(

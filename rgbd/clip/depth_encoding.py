@@ -19,10 +19,13 @@ class DepthEncoding(BaseModel):
         wrapped  the reference's own, which the authors' depth weights need (REFERENCE.md section 8, row 18).
         image    the recording already is an 8-bit image, as NvGesture and IsoGD publish it; nothing is done.
     colors, in modes range and centred: jet, the reference's colour map in RGB order, or grey, three equal channels.
+    version: of what the modes mean. Where one of them comes to give other pixels, it gets a new one, and models that
+    were trained on this one keep their meaning.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    version: Literal[1] = 1
     mode: Literal["range", "centred", "wrapped", "image"] = "range"
     colors: Literal["jet", "grey"] = "jet"
     near_mm: int = 500  # what a Kinect v2 measures reliably

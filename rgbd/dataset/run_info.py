@@ -1,24 +1,74 @@
 """How a processed data set was made."""
 
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from rgbd.clip.preparation import Preparation
 from rgbd.dataset.store import Format
 from rgbd.errors import DatasetError, reason_of
+from rgbd.people.clip_boxes import RoiMode
+from rgbd.people.masked_depth import MaskMode
+from rgbd.types import Stream
 
 RUN_FILE = "preprocess.json"
 
 
+class EarlierSettings(BaseModel):
+    """What versions before `Preparation` kept of it; they kept nothing of data sets that they left whole."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    masks: MaskMode = "none"
+    roi: RoiMode = "whole"
+
+
 class RunInfo(BaseModel):
-    """`preprocess.json`: how a processed data set was made."""
+    """`preprocess.json`: how a processed data set was made.
+
+    streams: those that all samples have, in a data set of tar files. preparation: what was done to the recordings; None
+    where an earlier version, which has left `settings`, or another program has made the data set.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     dataset: str
     raw: str
     format: Format
-    settings: dict[str, str]
+    streams: tuple[Stream, ...] | None = None
+    preparation: Preparation | None = None
+    settings: EarlierSettings | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lift_streams(cls, content: Any) -> Any:
+        """Take the streams from where earlier versions kept them, among the settings."""
+        if (
+            isinstance(content, dict)
+            and isinstance(settings := content.get("settings"), dict)
+            and "streams" in settings
+        ):
+            rest = {name: value for name, value in settings.items() if name != "streams"}
+            return content | {"settings": rest, "streams": str(settings["streams"]).split()}
+        return content
+
+    @property
+    def prepared_as(self) -> dict[str, str]:
+        """What is known of the preparation, in words."""
+        made = self.preparation or self.settings
+        return {} if made is None else {"masks": made.masks, "roi": made.roi}
+
+    def differences(self, other: "RunInfo") -> dict[str, tuple[str, str]]:
+        """Return {what of the preparation is not so in another run's: (how it is here, how it is there)}."""
+        if self.preparation is not None and other.preparation is not None:
+            return self.preparation.differences(other.preparation)
+        if self.settings is None or other.preparation is None:
+            return {}
+        theirs = other.preparation.model_dump()
+        return {
+            name: (value, theirs[name]) for name, value in self.settings.model_dump().items() if value != theirs[name]
+        }
 
 
 def read_run_info(root: Path) -> RunInfo:

@@ -1,9 +1,11 @@
 """Which box of the colour frame every frame of a clip is cropped to."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rgbd.camera.registration import Registration
 from rgbd.people.boxes import (
@@ -25,9 +27,13 @@ RoiMode = Literal["clip", "tracked", "legacy", "whole"]
 
 @dataclass(frozen=True)
 class ClipBoxes:
-    """The boxes of a clip: one for all frames, or one each; the last one holds for all frames after it."""
+    """The boxes of a clip: one for all frames, or one each; the last one holds for all frames after it.
+
+    warnings: what is wrong with them, in words.
+    """
 
     boxes: tuple[Box, ...]
+    warnings: tuple[str, ...] = ()
 
     @property
     def only(self) -> Box | None:
@@ -39,14 +45,9 @@ class ClipBoxes:
 
 
 def find_boxes(
-    mode: RoiMode,
-    frame_size: Size,
-    skeleton: Skeleton,
-    masked: MaskedDepth | None,
-    registration: Registration,
-    warnings: list[str],
+    mode: RoiMode, frame_size: Size, skeleton: Skeleton, masked: MaskedDepth | None, registration: Registration
 ) -> ClipBoxes:
-    """Return the boxes of a clip in frames of `frame_size`, telling what is wrong with them in `warnings`.
+    """Return the boxes of a clip in frames of `frame_size`.
 
     Mode "whole" keeps all of the frame. The others follow the skeleton where there is one, else the masks, which takes
     a pass over them; "legacy" always follows the masks.
@@ -54,36 +55,39 @@ def find_boxes(
     if mode == "whole":
         return ClipBoxes(((0, 0, *frame_size),))
     if mode == "legacy":
-        return _legacy_boxes(masked, frame_size, warnings)
+        return _legacy_boxes(masked, frame_size)
     if any(skeleton):
         points = [body_points(bodies) for bodies in skeleton]
     elif masked is not None:
         points = [mask_points(mask, registration) for mask in masked.masks()]
     else:
         points = []
-    if not any(len(frame_points) for frame_points in points):
-        warnings.append("no body was found; the middle of the frame was kept")
     if mode == "tracked":
         boxes = tuple(tracked_boxes(points, frame_size)) or (covering_box(np.empty((0, 2)), frame_size),)
     else:
         boxes = (covering_box(np.concatenate([np.empty((0, 2)), *points]), frame_size),)
-    if cut := sum(not holds(ClipBoxes(boxes)[index], xy, frame_size) for index, xy in enumerate(points) if len(xy)):
-        warnings.append(f"bodies spread over more than the largest 4:3 box of the frame; {cut} frames are cut")
+    return ClipBoxes(boxes, tuple(_box_warnings(ClipBoxes(boxes), points, skeleton, frame_size)))
+
+
+def _box_warnings(
+    boxes: ClipBoxes, points: Sequence[NDArray[np.float64]], skeleton: Skeleton, frame_size: Size
+) -> Iterator[str]:
+    if not any(len(frame_points) for frame_points in points):
+        yield "no body was found; the middle of the frame was kept"
+    if cut := sum(not holds(boxes[index], xy, frame_size) for index, xy in enumerate(points) if len(xy)):
+        yield f"bodies spread over more than the largest 4:3 box of the frame; {cut} frames are cut"
     if left := sum(leaves(bodies, frame_size) for bodies in skeleton):
-        warnings.append(f"a body leaves the picture in {left} of {len(skeleton)} frames")
-    return ClipBoxes(boxes)
+        yield f"a body leaves the picture in {left} of {len(skeleton)} frames"
 
 
-def _legacy_boxes(masked: MaskedDepth | None, frame_size: Size, warnings: list[str]) -> ClipBoxes:
+def _legacy_boxes(masked: MaskedDepth | None, frame_size: Size) -> ClipBoxes:
     """Return one published box a frame; where there is none, the one before, or the middle of the frame."""
     middle = legacy_window((frame_size[0] // 2, frame_size[1] // 2), frame_size)
     if masked is None:
-        warnings.append("there is no depth to find bodies in; the middle of the frame was kept")
-        return ClipBoxes((middle,))
+        return ClipBoxes((middle,), ("there is no depth to find bodies in; the middle of the frame was kept",))
     found = [legacy_box(mask, frame_size) for mask in masked.masks()]
-    if None in found:
-        warnings.append(f"{found.count(None)} of {len(found)} frames have no contour; the box before was kept")
     boxes = [middle]
     for box in found:
         boxes.append(box or boxes[-1])
-    return ClipBoxes(tuple(boxes[1:]))
+    warning = f"{found.count(None)} of {len(found)} frames have no contour; the box before was kept"
+    return ClipBoxes(tuple(boxes[1:]), (warning,) if None in found else ())

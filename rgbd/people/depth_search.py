@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rgbd.camera.intrinsics import DepthCamera
 from rgbd.people.room import Plane, fit_floor, fit_walls
-from rgbd.recording.sources import DepthFrames
+from rgbd.recording.depth import DepthFrames
 from rgbd.types import Depth, Mask
 
 Metres = NDArray[np.float32]
@@ -271,8 +271,8 @@ def _ranked(ordered: Metres, share: float) -> Metres:
     return np.asarray(np.take_along_axis(ordered, np.clip(rank, 0, len(ordered) - 1)[None], axis=0)[0], np.float32)
 
 
-def search_bodies(frames: DepthFrames, camera: DepthCamera) -> Iterator[Mask]:
-    """Yield the bool mask [H, W] of the people in every frame of a recording whose camera does not move."""
+def search_bodies(frames: DepthFrames, camera: DepthCamera) -> Iterator[tuple[Depth, Mask]]:
+    """Yield every frame of a recording whose camera does not move, and the bool mask [H, W] of the people in it."""
     model = SceneModel(frames.spread(_NUM_SAMPLES), camera)
     for frame in frames:
-        yield model.mask(frame)
+        yield frame, model.mask(frame)

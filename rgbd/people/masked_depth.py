@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from rgbd.people.masks import find_masks
+from rgbd.recording.depth import DepthFrames
 from rgbd.recording.skeleton import Skeleton
-from rgbd.recording.sources import DepthFrames
 from rgbd.types import Depth, Mask
 
 MaskSource = Literal["official", "skeleton", "depth"]
@@ -17,18 +17,13 @@ MaskMode = Literal["official", "body", "none"]
 
 
 class MaskedDepth:
-    """Depth frames, and of each which pixels are bodies'.
-
-    source: where the bodies were found. `num_empty` and `coverage` hold for the frames that `cut_out` has yielded: how
-    many show no body, and the mean share of the frame that does.
-    """
+    """Depth frames, and of each which pixels are bodies'; source: where the bodies were found."""
 
     def __init__(self, frames: DepthFrames, source: MaskSource, found: Iterator[tuple[Depth, Mask]] | None) -> None:
         """Take all frames with their masks, as they are made; None for frames that are masked already."""
         self._frames, self._found = frames, found
         self._packed: list[bytes] = []
         self.source = source
-        self.num_empty, self.coverage = 0, 0.0
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -40,13 +35,11 @@ class MaskedDepth:
                 self._packed.append(zlib.compress(np.packbits(mask).tobytes(), 1))
             yield mask.reshape(frame.shape)
 
-    def cut_out(self) -> Iterator[Depth]:
-        """Yield every frame, uint16 [H, W], with zero outside its mask."""
-        for num_frames, (frame, mask) in enumerate(self._pairs(), start=1):
-            share = np.count_nonzero(mask) / mask.size
-            self.num_empty += share == 0
-            self.coverage += (share - self.coverage) / num_frames
-            yield cv2.copyTo(frame, mask.view(np.uint8)).astype(np.uint16, copy=False)
+    def cut_out(self) -> Iterator[tuple[Depth, float]]:
+        """Yield every frame, uint16 [H, W], with zero outside its mask, and the share of it that its mask keeps."""
+        for frame, mask in self._pairs():
+            masked = cv2.copyTo(frame, mask.view(np.uint8)).astype(np.uint16, copy=False)
+            yield masked, np.count_nonzero(mask) / mask.size
 
     def _pairs(self) -> Iterator[tuple[Depth, Mask]]:
         if self._found is None:
@@ -72,29 +65,5 @@ def mask_depth(frames: DepthFrames, skeleton: Skeleton, mode: MaskMode, *, is_of
     """
     if is_official and (mode != "body" or not any(skeleton)):
         return MaskedDepth(frames, "official", None)
-    watched = _WatchedFrames(frames)
-    found = find_masks(watched, "official" if mode == "official" else "body", skeleton)
-    return MaskedDepth(frames, found.source, ((watched.last, mask) for mask in found.masks))
-
-
-class _WatchedFrames:
-    """Depth frames that remember which was read last.
-
-    A mask is made when its frame has been read and before the next one is, so that nobody has to read it again, which
-    takes longer than everything else that is done with it.
-    """
-
-    def __init__(self, frames: DepthFrames) -> None:
-        self._frames = frames
-        self.last: Depth
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    def __iter__(self) -> Iterator[Depth]:
-        for frame in self._frames:
-            self.last = frame
-            yield frame
-
-    def spread(self, count: int) -> list[Depth]:
-        return self._frames.spread(count)
+    found = find_masks(frames, "official" if mode == "official" else "body", skeleton)
+    return MaskedDepth(frames, found.source, found.pairs)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from rgbd.camera.intrinsics import fit_camera, nominal_camera
 from rgbd.people.depth_search import search_bodies
 from rgbd.people.skeleton_masks import skeleton_masks
+from rgbd.recording.depth import DepthFrames
 from rgbd.recording.skeleton import Skeleton, joints_of
-from rgbd.recording.sources import DepthFrames
 from rgbd.types import Depth, Mask
 
 _MARGIN_SHARE = 0.03  # of the frame's height: the official masks keep about as much beside the bodies
@@ -21,10 +21,10 @@ _MIXED_SHARE = 0.01  # of a body's pixels: on its outline, a sensor mixes its di
 
 @dataclass(frozen=True)
 class FoundMasks:
-    """Where the bodies were found, and the bool mask [H, W] of each frame, made as it is asked for, once."""
+    """Where the bodies were found, and each frame with its bool mask [H, W], made as it is asked for, once."""
 
     source: Literal["skeleton", "depth"]
-    masks: Iterator[Mask]
+    pairs: Iterator[tuple[Depth, Mask]]
 
 
 def find_masks(frames: DepthFrames, mode: Literal["official", "body"], skeleton: Skeleton) -> FoundMasks:
@@ -60,11 +60,11 @@ class _Region:
             self.high = np.maximum(self.high, [rows[-1], columns.max(), farthest])
 
 
-def _region_masks(frames: DepthFrames, bodies: Iterator[Mask]) -> Iterator[Mask]:
-    """Yield the masks of the one region that holds all bodies, in a second pass over the frames."""
+def _region_masks(frames: DepthFrames, bodies: Iterator[tuple[Depth, Mask]]) -> Iterator[tuple[Depth, Mask]]:
+    """Yield all frames with the masks of the one region that holds all bodies, in a second pass over them."""
     largest = np.iinfo(np.uint16).max
     region = _Region(np.full(3, largest), np.zeros(3, np.int64))
-    for frame, mask in zip(frames, bodies, strict=True):
+    for frame, mask in bodies:
         region.include(frame, mask)
     nearest_mm, farthest_mm = np.clip([region.low[2] - _MARGIN_MM, region.high[2] + _MARGIN_MM], 1, largest)
     for frame in frames:
@@ -72,4 +72,4 @@ def _region_masks(frames: DepthFrames, bodies: Iterator[Mask]) -> Iterator[Mask]
         part = tuple(slice(max(0, region.low[axis] - margin), region.high[axis] + margin + 1) for axis in (0, 1))
         mask = np.zeros(frame.shape, np.bool_)
         mask[part] = (frame[part] >= nearest_mm) & (frame[part] <= farthest_mm)
-        yield mask
+        yield frame, mask

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from rgbd.camera.intrinsics import DepthCamera, Tangents
 from rgbd.people.room import fit_floor
 from rgbd.people.tracks import Joints, body_tracks, joints_at
+from rgbd.recording.depth import DepthFrames
 from rgbd.recording.skeleton import BONES, Skeleton
-from rgbd.recording.sources import DepthFrames
 from rgbd.types import Depth, Mask
 
 # Half thickness of the body around each bone, in metres, clothes included, by the joint at the bone's far end.
@@ -33,12 +33,12 @@ _SURFACE_MM = 60  # by how much the pixels between them may be farther away
 _MIN_REGION_SHARE = 0.02  # of all that is taken for a body: smaller regions are noise at depth edges
 
 
-def skeleton_masks(frames: DepthFrames, skeleton: Skeleton, camera: DepthCamera) -> Iterator[Mask]:
-    """Yield the bool mask [H, W] of the bodies in each frame; see `joints_at` for frames that have no skeleton."""
+def skeleton_masks(frames: DepthFrames, skeleton: Skeleton, camera: DepthCamera) -> Iterator[tuple[Depth, Mask]]:
+    """Yield every frame and the bool mask [H, W] of the bodies in it; see `joints_at` for those without a skeleton."""
     tracks = body_tracks(skeleton)
     cutter = _Cutter(frames.spread(_FLOOR_SAMPLES), camera)
     for index, frame in enumerate(frames):
-        yield cutter.mask(frame, joints_at(tracks, index))
+        yield frame, cutter.mask(frame, joints_at(tracks, index))
 
 
 @dataclass(frozen=True)

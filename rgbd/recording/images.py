@@ -1,6 +1,8 @@
 """Read and write JPEG and 16-bit PNG."""
 
+import struct
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import kornia_rs.io
@@ -8,10 +10,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd.errors import MediaError
-from rgbd.types import Frame
+from rgbd.types import Frame, Size
 
 _JPEG = b"\xff\xd8"
 _AS_RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION  # frames of a clip are turned all alike, or not at all
+
+
+class ImageHeader(NamedTuple):
+    """What a JPEG or PNG claims of itself: its pixels may take a thousand times its bytes."""
+
+    size: Size
+    is_depth: bool
+
+
+def image_header(data: bytes, name: str) -> ImageHeader:
+    """Return what an image claims of itself; raises `MediaError`, naming `name`, where it is no JPEG or PNG."""
+    if data.startswith(b"\x89PNG") and len(data) >= 26:
+        width, height = struct.unpack_from(">II", data, 16)
+        return ImageHeader((width, height), _is_grey16_png(data))
+    position = 2
+    while data.startswith(_JPEG) and position + 9 <= len(data):
+        marker, length = struct.unpack_from(">xBH", data, position)
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # the start of a frame, and not of a table
+            height, width = struct.unpack_from(">HH", data, position + 5)
+            return ImageHeader((width, height), is_depth=False)
+        position += 1 if marker == 0xFF else 2 + length  # any number of 0xFF may fill the space between segments
+    raise MediaError(f"{name}: not a readable JPEG or PNG image; convert it or copy it again")
 
 
 def decode_image(data: bytes, name: str) -> Frame:
@@ -64,11 +88,15 @@ def _decode_grey16_png(data: bytes, name: str) -> NDArray[np.uint16]:
 
 def read_image(path: Path) -> Frame:
     """Read one JPEG or PNG file; see `decode_image` for what comes back and what is refused."""
+    return decode_image(read_bytes(path), str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return a file's content; raises `MediaError` where it cannot be read."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise MediaError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    return decode_image(data, str(path))
 
 
 def write_image(path: Path, image: Frame, *, jpeg_quality: int = 95) -> None:

@@ -1,7 +1,7 @@
 """Read and write videos."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -13,6 +13,8 @@ import numpy as np
 
 from rgbd.errors import MediaError
 from rgbd.files import atomic_file
+from rgbd.recording.limits import Limits
+from rgbd.recording.streams import MiscountedError, Picture, frame_of, turn_deg
 from rgbd.types import Frame
 
 # How each kind of stream is stored: XviD for colour, as the NTU recordings are; FFV1 for depth, bit for bit.
@@ -88,36 +90,18 @@ def _rotation_deg(path: Path, track: av.VideoStream) -> int:
     """Return how far a track is turned; only its frames say so, so the first is decoded."""
     with _open(path) as container:
         first = next(container.decode(container.streams[track.index]), None)
-    return _turn_deg(first) if isinstance(first, av.VideoFrame) else 0
-
-
-def _turn_deg(picture: av.VideoFrame) -> int:
-    return round(picture.rotation / 90) % 4 * 90
+    return turn_deg(first) if isinstance(first, av.VideoFrame) else 0
 
 
 def _is_depth(track: av.VideoStream) -> bool:
     return track.format is not None and track.format.name.startswith("gray16")
 
 
-def read_video(path: Path, stream: int = 0) -> Iterator[Frame]:
-    """Yield the frames of video track `stream`: uint8 RGB [H, W, 3], or uint16 [H, W] where the track is 16-bit grey.
+def decode_video(path: Path, stream: int = 0, *, num_threads: int = 0) -> Iterator[av.VideoFrame]:
+    """Yield the frames of video track `stream` as they are stored, for `frame_of`; 0 threads: one a core.
 
     Raises `MediaError` when the file is not a video, lacks the track, or breaks off in the middle.
     """
-    return map(to_frame, decode_video(path, stream))
-
-
-def to_frame(picture: av.VideoFrame) -> Frame:
-    """Return a frame of a video as `read_video` does, turned as it is shown."""
-    num_turns = _turn_deg(picture) // 90
-    if picture.format.name.startswith("gray16"):
-        return np.rot90(picture.to_ndarray(format="gray16le"), num_turns).astype(np.uint16, copy=False)
-    # Each frame has a converter of its own, which would start a thread for each core: at 320x240 most of the time.
-    return np.rot90(picture.to_ndarray(format="rgb24", threads=1), num_turns).astype(np.uint8, copy=False)
-
-
-def decode_video(path: Path, stream: int = 0, *, num_threads: int = 0) -> Iterator[av.VideoFrame]:
-    """Yield the frames of video track `stream` as they are stored, for `to_frame`; 0 threads: one a core."""
     try:
         with _open(path) as container:
             tracks = _decodable_tracks(container, path)
@@ -130,6 +114,58 @@ def decode_video(path: Path, stream: int = 0, *, num_threads: int = 0) -> Iterat
     except (av.FFmpegError, OSError) as error:
         reason = f"cannot be decoded as a video ({error.strerror})"
         raise MediaError(f"{path}: {reason}; check that the file is complete") from error
+
+
+def read_video(path: Path, stream: int = 0) -> Iterator[Frame]:
+    """Yield the frames of video track `stream`: uint8 RGB [H, W, 3], or uint16 [H, W]; raises as `decode_video`."""
+    return map(frame_of, decode_video(path, stream))
+
+
+class VideoReader:
+    """A track of a video, a `StreamReader`."""
+
+    def __init__(self, path: Path, number: int, track: VideoTrack, limits: Limits) -> None:
+        self._path, self._number, self._limits = path, number, limits
+        self.name, self.size, self.is_depth = str(path), (track.width, track.height), track.is_depth
+        self.num_frames, self.fps, self.times_s = track.num_packets, track.fps, track.times_s
+        self._is_turned = track.rotation_deg != 0
+
+    def read(self, indices: Sequence[int] | None = None) -> Iterator[Picture]:
+        """Yield the frames at these places, or all of them, as they are stored unless they are turned to be shown."""
+        # Not before: of a file's tracks, one that nobody reads may be as large as it likes.
+        self._limits.check_pixels(*self.size)
+        self._limits.check_frames(self.num_frames)
+        wanted = None if indices is None else set(indices)
+        times_s: list[float | None] = []
+        # One thread: processes are the parallelism, of preprocessing and of the service.
+        for index, picture in enumerate(decode_video(self._path, self._number, num_threads=1)):
+            times_s.append(picture.time)
+            self._limits.check_frames(len(times_s))
+            if wanted is None or index in wanted:
+                yield frame_of(picture) if self._is_turned else picture
+        if len(times_s) != self.num_frames:  # some packets carry no frame of their own
+            self.num_frames = len(times_s)
+            known = tuple(time for time in times_s if time is not None)
+            self.times_s = known if len(known) == len(times_s) else None
+            if wanted is not None:
+                raise MiscountedError
+
+    def frame_name(self, index: int) -> str:
+        """Return what messages call one frame."""
+        return f"{self._path}, frame {index + 1}"
+
+
+def is_common_video(head: bytes) -> bool:
+    """Return whether a file with these first bytes is an mp4, mkv, webm or avi."""
+    return head.startswith((b"\x1aE\xdf\xa3", b"RIFF")) or head[4:8] == b"ftyp"
+
+
+def open_video(path: Path, limits: Limits) -> list[VideoReader]:
+    """Return the tracks of a video; raises `MediaError` where it is none, or has none."""
+    tracks = video_tracks(path)
+    if not tracks:
+        raise MediaError(f"{path}: has no video track; check that it is the recording")
+    return [VideoReader(path, number, track, limits) for number, track in enumerate(tracks)]
 
 
 def write_video(path: Path, frames: Iterable[Frame], *, fps: int = 30) -> int:

@@ -25,7 +25,10 @@ _EXAMPLES = {
     "unknown_model": (404, "there is no model 'ntu61'; there are: ntu60 1"),
     "upload_timeout": (408, "the upload did not arrive within 120 s"),
     "too_large": (413, "rgb (wave.mp4): has more than 3000 frames; cut out the motion, or set max_frames"),
-    "unknown_container": (415, "rgb (wave.gif): is no mp4, mkv, webm or avi video, no zip of frames, and no .npz"),
+    "unknown_container": (
+        415,
+        "rgb (wave.gif): is no mp4, mkv, webm or avi video, no zip of JPEG or PNG frames, and no .npz",
+    ),
     "unusable_clip": (422, "depth (wave.mkv): holds 8-bit images, but this model needs distances"),
     "decoder_crashed": (422, "the decoder crashed on these files; encode them again"),
     "queue_full": (429, "16 requests are at work or waiting; come back in a moment"),

@@ -101,7 +101,7 @@ def test_rows_that_cannot_be_used_are_named_and_the_rest_goes_on(raw: Path, tmp_
         "nothing": ({"depth": ""}, "one of rgb and depth is needed"),
         "nameless": ({"class": ""}, "either a label or a class"),
         "a/b": ({}, "pattern"),
-        "eight": ({"depth": "eight"}, "expected 16-bit depth"),
+        "eight": ({"depth": "eight"}, "is depth as 8-bit images"),
     }
     rows = [good | {"depth_scale_mm": ""}, *(good | {"clip": clip} | change for clip, (change, _) in bad.items())]
     rows += [good | {"clip": "twice"}, good | {"clip": "twice"}]
@@ -123,7 +123,7 @@ def test_jsonl_and_labels(raw: Path, tmp_path: Path) -> None:
     manifest.write_text("\n".join(map(json.dumps, rows)) + "\n\n")
     assert run(manifest, tmp_path / "data", "--roi", "whole", "--masks", "none") == 0
     assert read_class_names(tmp_path / "data") == ("class 0", "class 1", "class 2")
-    assert read_image(CUSTOM.frame_path(tmp_path / "data", "rgb", "b", 0)).shape == (240, 290, 3)
+    assert read_image(CUSTOM.frame_path(tmp_path / "data", "rgb", "b", 0)).shape == (212, 256, 3)
 
 
 @pytest.mark.parametrize(

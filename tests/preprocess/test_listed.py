@@ -91,7 +91,7 @@ def test_isogd_pairs_colour_and_depth_and_shrinks_them(tmp_path: Path, capsys: p
     assert "train/001/M_00001 5 83\n" in ISOGD.split_file(out, "train", "").read_text()
     record = records(out)["train/001/00001"]
     assert (record["rgb_frames_in"], record["depth_frames_in"], record["num_frames"]) == (6, 5, 5)
-    assert "6 of rgb and 5 of depth" in record["warnings"][0]
+    assert record["warnings"] == ["6 colour frames but 5 of depth; the first 5 were kept"]
     assert "2 train of 35878, 1 valid of 5784, 1 test of 6271" in capsys.readouterr().err
 
 

@@ -11,9 +11,9 @@ import httpx
 import numpy as np
 import pytest
 
+from rgbd.recording.limits import Limits
 from rgbd.types import Frame
 from serve.clips import ClipRequest, Upload, decode_clip
-from serve.limits import Limits
 from serve.schemas import ClipMeta
 from tests.serve.conftest import depth_frames, npz, rgb_frames, zipped
 from tests.serve.test_errors import refused

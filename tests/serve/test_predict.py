@@ -32,7 +32,7 @@ def expected_scores(bundle: Path, rgb: list[Frame], depth: list[Frame]) -> list[
     clips = {}
     for stream, frames in (("rgb", rgb), ("depth", depth)):
         sampled = [frames[i] for i in bin_centres(len(frames), SPEC.num_frames)]
-        clips[stream] = build_clip(sampled, SPEC, geometry)[None]
+        clips[stream] = build_clip(sampled, stream, SPEC, geometry)[None]
     logits = runtime.infer(clips)["logits"][0].astype(np.float64)
     return list(np.exp(logits) / np.exp(logits).sum())
 

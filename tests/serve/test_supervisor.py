@@ -14,6 +14,7 @@ from fastapi import Request
 
 from export.bundle.folder import read_bundle
 from rgbd.errors import MediaError
+from rgbd.recording.limits import Limits
 from rgbd.types import Stream
 from serve import supervisor
 from serve.app import create_app
@@ -21,7 +22,6 @@ from serve.batcher import Batcher
 from serve.clips import ClipRequest
 from serve.connection import while_connected
 from serve.errors import ServiceError
-from serve.limits import Limits
 from serve.loading import load_models
 from serve.logs import set_up_logging
 from serve.models import ServedModel

@@ -8,7 +8,7 @@ from rgbd.types import Depth
 
 
 class DepthList:
-    """Frames of a list, as `rgbd.recording.sources.DepthFrames`."""
+    """Frames of a list, as `rgbd.recording.depth.DepthFrames`."""
 
     def __init__(self, frames: Sequence[Depth]) -> None:
         self._frames = frames

@@ -125,3 +125,8 @@ def test_the_published_settings_of_each_data_set(name: str) -> None:
     )
     for kind in ("K", "FusionNet"):
         assert load_config(CONFIGS / f"{name}.yml", [f"type={kind}"]).type == kind
+
+
+@pytest.mark.parametrize(("name", "mode"), [("NvGesture", "image"), ("IsoGD", "image"), ("THUREAD", "range")])
+def test_depth_that_comes_as_8_bit_pictures_is_taken_as_it_is(tmp_path: Path, name: str, mode: str) -> None:
+    assert load_config(variant(tmp_path, common__dataset=name)).clip.depth.mode == mode

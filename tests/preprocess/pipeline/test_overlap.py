@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from preprocess import convert, custom, jester, ntu, thu_read
+from preprocess import convert, custom, jester, thu_read
+from preprocess.ntu import dataset as ntu
 from preprocess.report.__main__ import main as report
 from preprocess.synthetic.__main__ import main as render
 from rgbd.errors import UserError

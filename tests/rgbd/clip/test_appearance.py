@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from rgbd.clip.appearance import Appearance, Look, appearance_of, differences, look_of, presumed_appearance
+from rgbd.recording.formats import open_streams
 from rgbd.recording.images import read_image
-from rgbd.recording.sources import open_color
 from tests.preprocess.ntu.test_ntu import output_of, run
 from tests.support.ntu_recordings import CLIP, OTHER_CLIP, make_recording
 
@@ -26,7 +26,7 @@ def test_prepared_clips_are_alike_and_raw_ones_are_not(tmp_path: Path) -> None:
     rgb, depth = appearance_of([look_of(colors[0], "rgb")]), appearance_of([look_of(depths[0], "depth")])
     assert rgb.empty_share is None and depth.empty_share is not None and depth.empty_share[0] > 0.5
     assert differences(look_of(colors[1], "rgb"), rgb) == differences(look_of(depths[1], "depth"), depth) == []
-    picture = next(iter(open_color(raw / "nturgb+d_rgb" / f"{CLIP}_rgb.avi")))
+    picture = next(open_streams(raw / "nturgb+d_rgb" / f"{CLIP}_rgb.avi")[0].read())
     assert not isinstance(picture, np.ndarray)
     (shape,) = differences(look_of([picture.to_ndarray(format="rgb24")], "rgb"), rgb)
     assert "480x270, have another shape (1.78:1 instead of 1.33:1)" in shape

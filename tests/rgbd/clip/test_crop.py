@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rgbd.camera.registration import Registration
-from rgbd.clip.crop import OUTPUT_SIZE, crop_depth, crop_picture, fit_height
+from rgbd.clip.crop import OUTPUT_SIZE, crop_depth, crop_picture, whole_size
 from rgbd.people.boxes import depth_box
 from rgbd.recording.video import decode_video, read_video, write_video
 from rgbd.types import Box
@@ -36,7 +36,11 @@ def test_other_kinds_of_colour_go_through_the_video_library(tmp_path: Path) -> N
 
 
 def test_whole_frames_keep_their_aspect() -> None:
-    assert fit_height((1920, 1080)) == (426, 240) and fit_height((640, 480)) == (320, 240)
+    assert (
+        whole_size((1920, 1080)) == (426, 240)
+        and whole_size((640, 480)) == (320, 240)
+        and whole_size((175, 100)) == (175, 100)
+    )
 
 
 def test_cropped_depth_lies_over_cropped_colour() -> None:

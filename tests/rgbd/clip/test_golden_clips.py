@@ -14,7 +14,7 @@ from rgbd.clip.depth_encoding import DepthEncoding
 from rgbd.clip.sampling import bin_centres
 from rgbd.clip.spec import ClipSpec, centred_geometry
 from rgbd.recording.images import read_image
-from rgbd.types import Frame
+from rgbd.types import Frame, Stream
 from tests.golden.seeding import seeded_depth
 from tests.support.real import real_recordings
 from training.models.guidance import normalise, rank_pool
@@ -51,10 +51,10 @@ def test_evaluation_frames_are_exact(num_frames: int) -> None:
 
 @pytest.mark.parametrize("stream", ["rgb", "depth"])
 @pytest.mark.parametrize(("spec", "suffix"), [(CROP_AT_32, "legacy_crop_32"), (CENTRE, "centre_crop")])
-def test_real_nvgesture_clip(stream: str, spec: ClipSpec, suffix: str) -> None:
+def test_real_nvgesture_clip(stream: Stream, spec: ClipSpec, suffix: str) -> None:
     folder = real_recordings("nvgesture_sample") / stream / "subject11_r0"
     frames: list[Frame] = [read_image(folder / f"{i:06d}.jpg") for i in bin_centres(80, spec.num_frames)]
-    check(f"nvgesture_subject11_r0_{stream}_{suffix}", build_clip(frames, spec, centred_geometry(spec)))
+    check(f"nvgesture_subject11_r0_{stream}_{suffix}", build_clip(frames, stream, spec, centred_geometry(spec)))
 
 
 def test_wrapped_depth_of_the_authors_weights() -> None:
@@ -62,4 +62,4 @@ def test_wrapped_depth_of_the_authors_weights() -> None:
     indices = bin_centres(70, spec.num_frames)
     assert indices.tolist() == GOLDEN["ntu_seeded_depth_legacy"]["sampled_indices"]
     frames: list[Frame] = [seeded_depth(int(i)) for i in indices]
-    check("ntu_seeded_depth_legacy", build_clip(frames, spec, centred_geometry(spec)))
+    check("ntu_seeded_depth_legacy", build_clip(frames, "depth", spec, centred_geometry(spec)))

@@ -11,8 +11,9 @@ from preprocess.synthetic.scene import SETUPS, render_background
 from rgbd.camera.intrinsics import fit_camera, nominal_camera
 from rgbd.people.depth_search import search_bodies
 from rgbd.people.masks import find_masks
+from rgbd.recording.depth import MeasuredDepth
+from rgbd.recording.formats import open_streams
 from rgbd.recording.skeleton import joints_of
-from rgbd.recording.sources import DepthFolder
 from tests.support.depth_list import DepthList
 from tests.support.real import real_recordings
 
@@ -25,7 +26,7 @@ def render(index: int) -> list[RenderedFrame]:
 
 def search(depth: Sequence[np.ndarray]) -> list[np.ndarray]:
     height, width = depth[0].shape
-    return list(search_bodies(DepthList(depth), nominal_camera((width, height))))
+    return [mask for _, mask in search_bodies(DepthList(depth), nominal_camera((width, height)))]
 
 
 def overlaps(masks: Sequence[np.ndarray], frames: Sequence[RenderedFrame]) -> tuple[float, float]:
@@ -97,10 +98,10 @@ def test_the_nominal_camera_is_near_the_fitted_one() -> None:
 
 def test_a_real_fall_is_followed_to_the_end() -> None:
     folder = real_recordings("ur_fall") / "depth"
-    frames = DepthFolder(sorted(folder.glob("*.png")), 6000 / 65535)
+    frames = MeasuredDepth(open_streams(folder)[0], 6000 / 65535)
     found = find_masks(frames, "body", [])
     assert found.source == "depth"
-    masks = list(found.masks)
+    masks = [mask for _, mask in found.pairs]
     assert len(masks) == 40
     shares = [mask.mean() for mask in masks]
     assert min(shares) > 0.04 and max(shares) < 0.08  # one person, walking towards the camera

@@ -48,7 +48,7 @@ def masks_of(
 ) -> list[np.ndarray]:
     found = find_masks(DepthList(frames), mode, skeleton)
     assert found.source == ("skeleton" if any(skeleton) else "depth")
-    return list(found.masks)
+    return [mask for _, mask in found.pairs]
 
 
 @pytest.mark.parametrize("zoom", [1, 4])
@@ -89,14 +89,14 @@ def test_a_skeleton_of_no_use_is_done_without() -> None:
     depth, truth = zip(*(scene((body_at(-1 + 0.1 * index),), 2) for index in range(20)), strict=True)
     found = find_masks(DepthList(depth), "body", [(lost,)])
     assert found.source == "depth"
-    assert np.mean([overlap(mask, true) for mask, true in zip(found.masks, truth, strict=True)]) > 0.9
+    assert np.mean([overlap(mask, true) for (_, mask), true in zip(found.pairs, truth, strict=True)]) > 0.9
 
 
 def test_empty_depth_gives_empty_masks() -> None:
     nothing = np.zeros(DEPTH_SIZE[::-1], np.uint16)
     assert not masks_of([nothing], [(body_at(0.0),)])[0].any()
     for mode in ("body", "official"):
-        assert not any(mask.any() for mask in find_masks(DepthList([nothing] * 2), mode, []).masks)
+        assert not any(mask.any() for _, mask in find_masks(DepthList([nothing] * 2), mode, []).pairs)
 
 
 @pytest.mark.parametrize("has_skeleton", [True, False])

@@ -8,7 +8,7 @@ import pytest
 
 from rgbd.clip.crop import crop_picture
 from rgbd.errors import MediaError
-from rgbd.recording.sources import ColorVideo
+from rgbd.recording.formats import open_streams
 from rgbd.recording.video import read_video, video_tracks, write_video
 from rgbd.types import Frame
 
@@ -60,6 +60,6 @@ def test_frames_are_turned_as_phones_ask_for(tmp_path: Path, turn_deg: int, corn
     assert all(frame.shape == (size[1], size[0], 3) for frame in frames)
     bright = frames[0].mean(2) > 128
     assert bright[corner] and bright.mean() == pytest.approx(1 / 12, abs=0.02)
-    color = ColorVideo(path)
+    (color,) = open_streams(path)
     assert color.size == size
-    assert crop_picture(next(iter(color)), (0, 0, *size), size).shape == (size[1], size[0], 3)
+    assert crop_picture(next(color.read()), (0, 0, *size), size).shape == (size[1], size[0], 3)

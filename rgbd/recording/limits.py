@@ -1,29 +1,22 @@
-"""What one uploaded stream may hold, and what may be wrong with it."""
+"""What one recording may hold."""
 
+import math
 from dataclasses import dataclass
 
-from rgbd.errors import MediaError
-
-
-class UnknownContainerError(MediaError):
-    """An upload is none of the containers that the service reads."""
-
-
-class TooLargeError(MediaError):
-    """An upload has more frames, or larger ones, than the service takes."""
-
-
-class MissingStreamError(MediaError):
-    """The model needs a stream that was not sent."""
+from rgbd.errors import TooLargeError
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The most frames of one stream, pixels of one frame, and seconds."""
+    """The most frames of one stream, pixels of one frame, and seconds; none for files of one's own.
 
-    max_frames: int
-    max_pixels: int
-    max_duration_s: float
+    any_container: whether a video may be in any container that FFmpeg knows; some of them name other files to read.
+    """
+
+    max_frames: float = math.inf
+    max_pixels: float = math.inf
+    max_duration_s: float = math.inf
+    any_container: bool = True
 
     def check_frames(self, num_frames: int) -> None:
         """Raise `TooLargeError` for too many frames."""
@@ -44,3 +37,6 @@ class Limits:
             raise TooLargeError(
                 f"has frames of {width}x{height}; the service takes {self.max_pixels} pixels; scale them down"
             )
+
+
+NO_LIMITS = Limits()

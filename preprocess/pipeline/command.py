@@ -1,0 +1,66 @@
+"""A data set's command: `python -m preprocess.<name>`."""
+
+import argparse
+from dataclasses import dataclass
+from typing import Generic, get_args
+
+from preprocess.pipeline.dataset import AnyClipJob, Dataset
+from preprocess.pipeline.options import add_run_options, run_options
+from preprocess.pipeline.process import OnEmpty, process
+from preprocess.pipeline.run import Plan, run_plan
+from rgbd.clip.preparation import Preparation
+from rgbd.dataset.records import ClipRecord
+from rgbd.dataset.store import Store
+from rgbd.people.clip_boxes import RoiMode
+from rgbd.people.masked_depth import MaskMode
+
+
+def run_dataset(dataset: Dataset[AnyClipJob], arguments: list[str] | None = None) -> int:
+    """Run the command of a data set and return its exit code: 0, or 1 when some recordings failed."""
+    parser = dataset.parser()
+    _add_preparation_options(parser, dataset)
+    add_run_options(parser)
+    options = parser.parse_args(arguments)
+    found = dataset.find(options)
+    masks = options.masks or dataset.default_masks(options)
+    preparation = Preparation(streams=(), masks=masks, roi=options.roi)
+    work = _Work(dataset, preparation, options.on_empty)
+    return run_plan(Plan(dataset.layout, found, preparation, None, work), run_options(options))
+
+
+@dataclass(frozen=True)
+class _Work(Generic[AnyClipJob]):
+    """What a worker does with a job."""
+
+    dataset: Dataset[AnyClipJob]
+    preparation: Preparation
+    on_empty: OnEmpty
+
+    def __call__(self, job: AnyClipJob, store: Store) -> ClipRecord:
+        preparation = self.preparation.model_copy(update={"streams": job.streams})
+        return process(self.dataset.open(job), preparation, self.on_empty, store)
+
+
+def _add_preparation_options(parser: argparse.ArgumentParser, dataset: Dataset[AnyClipJob]) -> None:
+    """Add what is done to a recording before clips are cut from it."""
+    parser.add_argument(
+        "--masks",
+        choices=get_args(MaskMode),
+        help="which depth is kept. official: the region around the people, as in NTU's published masks; body: the "
+        f"people only; none: all of it (default: {dataset.default_masks_note})",
+    )
+    parser.add_argument(
+        "--roi",
+        choices=get_args(RoiMode),
+        default=dataset.default_roi,
+        help="what frames are cropped to. clip: one 4:3 box for the whole clip, around every body; tracked: a box of "
+        "one size that follows them; legacy: NTU's published way, another window for every frame, depth left whole; "
+        "whole: nothing is cropped (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--on-empty",
+        choices=get_args(OnEmpty),
+        default="fail",
+        help="what becomes of a recording whose depth would show nothing in any frame. fail: it is not done (default); "
+        "keep: it is kept whole, neither cropped nor masked",
+    )

@@ -1,0 +1,89 @@
+"""A run goes on where an earlier one has ended: what is left to do, and what is kept of what was done."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+from preprocess.pipeline.dataset import AnyClipJob
+from preprocess.pipeline.options import RunOptions
+from rgbd.dataset.records import ClipRecord, Journal
+from rgbd.dataset.run_info import RUN_FILE, RunInfo, read_run_info
+from rgbd.dataset.store import Store
+from rgbd.errors import DatasetError
+from rgbd.files import atomic_file
+from rgbd.terminal import say
+from rgbd.types import Stream
+
+
+def what_is_left(job: AnyClipJob, journal: Journal, store: Store, options: RunOptions) -> AnyClipJob | None:
+    """Return the job, less the streams that an earlier run has written; None if that is all of them."""
+    record = journal.records.get(job.clip)
+    if options.overwrite or record is None or record.is_to_do or not store.holds(record):
+        return job
+    missing = tuple(stream for stream in job.streams if stream not in record.streams)
+    return replace(job, streams=missing) if missing else None
+
+
+def to_keep(before: ClipRecord | None, now: ClipRecord, store: Store) -> ClipRecord:
+    """Return what to keep of a clip after an attempt: of one that failed, what an earlier one has finished."""
+    kept = before if before is not None and before.is_finished and store.holds(before) else None
+    if now.status == "done":
+        return store.collect(_united(kept, now), now.streams)
+    return now if kept is None else kept.model_copy(update={"last_failure": now.reason})
+
+
+def _united(before: ClipRecord | None, now: ClipRecord) -> ClipRecord:
+    """Return the record of a clip of which an earlier run may have written another stream."""
+    if before is None or before.outdated is not None or set(before.streams) <= set(now.streams):
+        return now
+    known = {name: value for name, value in before if value is not None and name != "last_failure"} | {
+        name: value for name, value in now if value is not None
+    }
+    united = {
+        "streams": tuple(sorted({*before.streams, *now.streams}, reverse=True)),
+        "num_frames": min(before.num_frames, now.num_frames),
+        "warnings": tuple(dict.fromkeys((*before.warnings, *now.warnings))),
+        "seconds": before.seconds + now.seconds,
+    }
+    return ClipRecord.model_validate(known | united)
+
+
+def begin(info: RunInfo, options: RunOptions, journal: Journal) -> None:
+    """Write `preprocess.json`; raises `DatasetError` where an earlier run has made the data set in another way.
+
+    With --overwrite, the preparation may change; what it has changed for is outdated until it is done again, however
+    often that is interrupted.
+    """
+    out = options.out
+    does_all_again = options.overwrite and not options.is_partial
+    if (out / RUN_FILE).exists():
+        before = read_run_info(out)
+        fixed = {name: (getattr(before, name), getattr(info, name)) for name in ("dataset", "format", "streams")}
+        changed = {name: values for name, values in fixed.items() if values[0] != values[1]}
+        prepared = before.differences(info)
+        if changed or (prepared and not does_all_again):
+            was, now = ({name: values[index] for name, values in (changed | prepared).items()} for index in (0, 1))
+            remedy = "run with the same options, or name another --out"
+            if not changed:
+                remedy += ", or do all of it again: --overwrite, without --only, --limit and --splits-only"
+            raise DatasetError(f"{out}: was made with {was}, not with {now}; {remedy}")
+        if prepared:
+            journal.outdate(before.prepared_as)
+        if not does_all_again:
+            info = _going_on(before, info, out)
+    with atomic_file(out / RUN_FILE) as temporary:
+        temporary.write_text(info.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")
+
+
+def _going_on(before: RunInfo, info: RunInfo, out: Path) -> RunInfo:
+    """Return the run's facts where a data set is added to that was made in the same way."""
+    if before.preparation is None or info.preparation is None:
+        if before.settings is not None and info.preparation is not None:
+            say(
+                f"{out}: was begun by an earlier version, so it does not say how recordings were prepared; --overwrite "
+                "does all of it again, and says so"
+            )
+        return info.model_copy(update={"preparation": before.preparation, "settings": before.settings})
+    both = {*before.preparation.streams, *info.preparation.streams}
+    streams = tuple(stream for stream in get_args(Stream) if stream in both)
+    return info.model_copy(update={"preparation": info.preparation.model_copy(update={"streams": streams})})

@@ -1,0 +1,45 @@
+"""What is done to a recording before clips are cut from it."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from rgbd.clip.crop import OUTPUT_SIZE
+from rgbd.people.clip_boxes import RoiMode
+from rgbd.people.masked_depth import MaskMode
+from rgbd.types import Size, Stream
+
+PeopleSource = Literal["skeleton", "depth"]
+RegistrationSource = Literal["joints", "stretch"]
+
+
+class Preparation(BaseModel):
+    """What is done to a recording before clips are cut from it; it is kept with the data set, and can be done again.
+
+    version: of the code that finds people, masks and boxes; another one may give other pixels. streams: those that it
+    was done to. masks: which depth is kept. official: the region around the people, as in NTU's published masks; body:
+    the people only; none: all of it. roi: what frames are cropped to. clip: one 4:3 box for the whole recording, around
+    every body; tracked: a box of one size that follows them; legacy: the published way, another window for every frame,
+    depth left whole; whole: nothing is cropped. size: of what is cropped, (width, height); whole frames that are higher
+    are shrunk to its height. people, registration: where people are looked for, and what lays depth over colour; of
+    each, the first that there is.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: Literal[1] = 1
+    streams: tuple[Stream, ...]
+    masks: MaskMode
+    roi: RoiMode
+    size: Size = OUTPUT_SIZE
+    people: tuple[PeopleSource, ...] = ("skeleton", "depth")
+    registration: tuple[RegistrationSource, ...] = ("joints", "stretch")
+
+    def differences(self, other: "Preparation") -> dict[str, tuple[str, str]]:
+        """Return {what is not so in another one, but for the streams: (how it is here, how it is there)}."""
+        mine, theirs = self.model_dump(), other.model_dump()
+        return {
+            name: (str(mine[name]), str(theirs[name]))
+            for name in mine
+            if name != "streams" and mine[name] != theirs[name]
+        }

@@ -1,0 +1,151 @@
+"""A recording -> the frames that a preparation makes of it, a few of them in memory at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbd.camera.registration import Registration, stretch
+from rgbd.clip.crop import crop_depth, crop_picture, whole_size
+from rgbd.clip.preparation import Preparation
+from rgbd.errors import DatasetError
+from rgbd.people.boxes import depth_box
+from rgbd.people.clip_boxes import ClipBoxes, find_boxes
+from rgbd.people.masked_depth import MaskedDepth, mask_depth
+from rgbd.recording.depth import DepthFrames, MeasuredDepth
+from rgbd.recording.recording import Recording
+from rgbd.recording.skeleton import Skeleton
+from rgbd.recording.streams import Picture, StreamReader, frame_of
+from rgbd.types import Frame, Size
+
+
+@dataclass(frozen=True)
+class PreparedRecording:
+    """A recording, where its people are, and what is cropped from it.
+
+    depth: the stream that depth is taken from; None where there is none. masked: its frames and where bodies are in
+    them, where they are to be masked or have been masked already. registration: how depth lies on colour. warnings:
+    what is odd about the recording, or was found to be.
+    """
+
+    recording: Recording
+    preparation: Preparation
+    depth: StreamReader | None
+    masked: MaskedDepth | None
+    registration: Registration
+    boxes: ClipBoxes
+    size: Size
+    warnings: tuple[str, ...]
+
+    def pictures(self) -> Iterator[Picture]:
+        """Yield the colour frames as they come, for `crop_color`; raises `UserError` at the first that is unlike."""
+        stream = self.recording.rgb
+        assert stream is not None
+        for index, picture in enumerate(stream.read()):
+            if not isinstance(picture, av.VideoFrame) and (picture.ndim != 3 or picture.shape[1::-1] != stream.size):
+                size = f"{stream.size[0]}x{stream.size[1]}"
+                raise DatasetError(f"{stream.frame_name(index)}: is not a colour image of {size} as those before it")
+            yield picture
+
+    def crop_color(self, picture: Picture, index: int) -> NDArray[np.uint8]:
+        """Return what is kept of a colour frame, uint8 RGB [H, W, 3]."""
+        return crop_picture(picture, self.boxes[index], self.size)
+
+    def depth_frames(self) -> Iterator[tuple[Frame, float]]:
+        """Yield what is kept of each depth frame, and the share of the raw one that its mask keeps.
+
+        uint16 millimetres [H, W], or uint8 RGB [H, W, 3] where depth comes as 8-bit images.
+        """
+        assert self.depth is not None
+        if self.masked is not None:
+            frames: Iterator[tuple[Picture, float]] = iter(self.masked.cut_out())
+        elif self.depth.is_depth:
+            frames = ((frame, 1.0) for frame in MeasuredDepth(self.depth, self.recording.depth_unit_mm))
+        else:
+            frames = ((picture, 1.0) for picture in self.depth.read())
+        for index, (picture, share) in enumerate(frames):
+            yield self._crop_depth(picture, index), share
+
+    def _crop_depth(self, picture: Picture, index: int) -> Frame:
+        if self.preparation.roi == "legacy":
+            return frame_of(picture)  # whole, as published
+        box = self.boxes[index]
+        if isinstance(picture, np.ndarray) and picture.ndim == 2:
+            return crop_depth(picture.astype(np.uint16, copy=False), box, self.registration, self.size)
+        return crop_picture(picture, depth_box(box, self.registration), self.size)
+
+
+def prepare(recording: Recording, preparation: Preparation) -> PreparedRecording:
+    """Find the people of a recording, and what to crop to; raises `UserError` where it cannot be prepared like this.
+
+    Frames are made when they are asked for. Where a box follows from masks, that takes a pass over depth already.
+    """
+    depth, is_official = _depth_to_use(recording, preparation)
+    for stream, reader in (("rgb", recording.rgb), ("depth", depth)):
+        if stream in preparation.streams and reader is None:
+            raise DatasetError(f"{recording.name}: lacks one of the streams {', '.join(preparation.streams)}")
+    first = recording.rgb or depth
+    assert first is not None  # one of both is asked for
+    registration, odd = _registered(recording, depth, first.size)
+    skeleton = recording.skeleton if recording.rgb is not None else _in_depth_pixels(recording.skeleton)
+    masked = _masked(recording, depth, preparation, is_official=is_official)
+    boxes = find_boxes(preparation.roi, first.size, skeleton, masked, registration)
+    if recording.skeleton and depth is not None and len(recording.skeleton) != depth.num_frames:
+        odd = (f"the skeleton has {len(recording.skeleton)} frames, the depth {depth.num_frames}", *odd)
+    return PreparedRecording(
+        recording=recording,
+        preparation=preparation,
+        depth=depth,
+        masked=masked if _masks_depth(preparation) else None,
+        registration=registration,
+        boxes=boxes,
+        size=whole_size(first.size, preparation.size[1]) if preparation.roi == "whole" else preparation.size,
+        warnings=(*recording.warnings, *odd, *boxes.warnings),
+    )
+
+
+def _depth_to_use(recording: Recording, preparation: Preparation) -> tuple[StreamReader | None, bool]:
+    """Return the depth to take, and whether it is masked already; such depth stands in for missing depth."""
+    official = recording.masked_depth
+    is_official = official is not None and (preparation.masks == "official" or recording.depth is None)
+    return official if is_official else recording.depth, is_official
+
+
+def _registered(recording: Recording, depth: StreamReader | None, size: Size) -> tuple[Registration, tuple[str, ...]]:
+    """Return how depth lies on frames of `size`, and what is odd about that."""
+    color = recording.rgb
+    if recording.registration is not None and color is not None:
+        return recording.registration, ()
+    odd: tuple[str, ...] = ()
+    if depth is not None and color is not None and color.size != depth.size:
+        odd = ("no skeleton of this camera registers depth to colour; one frame was stretched over the other",)
+    return stretch(depth.size if depth is not None else size, size), odd
+
+
+def _masks_depth(preparation: Preparation) -> bool:
+    return "depth" in preparation.streams and preparation.masks != "none"
+
+
+def _masked(
+    recording: Recording, depth: StreamReader | None, preparation: Preparation, *, is_official: bool
+) -> MaskedDepth | None:
+    """Return where the bodies are in depth, if it is to be masked, or boxes have to follow from it."""
+    box_needs_masks = preparation.roi == "legacy" or (preparation.roi != "whole" and not any(recording.skeleton))
+    if depth is None or not (_masks_depth(preparation) or box_needs_masks):
+        return None
+    if not depth.is_depth:
+        if not _masks_depth(preparation):
+            return None  # nobody can be found in it, and nobody has to be
+        raise DatasetError(
+            f"{depth.name}: is depth as 8-bit images, in which nobody can be found; export depth as 16-bit, or keep "
+            "all of it: --masks none"
+        )
+    frames: DepthFrames = MeasuredDepth(depth, 1.0 if is_official else recording.depth_unit_mm)
+    return mask_depth(frames, recording.skeleton, preparation.masks, is_official=is_official)
+
+
+def _in_depth_pixels(skeleton: Skeleton) -> Skeleton:
+    """Return the skeleton of a recording without colour, for which depth pixels stand in."""
+    return [tuple(replace(body, color_xy=body.depth_xy) for body in bodies) for bodies in skeleton]

@@ -1,0 +1,48 @@
+"""Zip archives, opened without trust in what they say of themselves."""
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from tokenize import TokenError
+
+from rgbd.errors import MediaError, TooLargeError
+
+ZIP_MAGIC = b"PK\x03\x04"
+
+# Damage to an archive's tables, bytes, end and offsets; encryption or an unknown compression; an array's header.
+_ERRORS = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, TokenError),
+    *(LookupError, OverflowError, TypeError),
+)
+_BOMB_BYTES, _BOMB_RATIO = 256 << 20, 200
+
+
+@contextmanager
+def opened_archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Yield an archive to read; turns what its damage raises in the block into a `MediaError`."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except _ERRORS as error:
+        reason = str(error) or "it breaks off"
+        raise MediaError(f"{path}: the archive cannot be read ({reason}); pack it again") from error
+
+
+def members_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """Return the files of an archive but for what archivers leave behind: folders, .DS_Store and __MACOSX."""
+    return [member for member in archive.infolist() if not _is_hidden(member)]
+
+
+def _is_hidden(member: zipfile.ZipInfo) -> bool:
+    parts = PurePosixPath(member.filename).parts
+    return member.is_dir() or any(part.startswith((".", "__MACOSX")) for part in parts)
+
+
+def check_packing(member: zipfile.ZipInfo) -> None:
+    """Raise where a few bytes would unpack to very many: what deflate shrinks so far is no recording."""
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise MediaError(f"{member.filename} is packed in a way that is not read here; pack it with deflate, or not")
+    if member.file_size > _BOMB_BYTES and member.file_size > _BOMB_RATIO * member.compress_size:
+        raise TooLargeError(f"{member.filename} unpacks to {member.file_size >> 20} MiB, far more than a recording")

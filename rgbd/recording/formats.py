@@ -1,0 +1,65 @@
+"""The files that recordings come in: the formats that are read here, each with its reader."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rgbd.errors import MediaError, UnknownContainerError, reason_of
+from rgbd.recording.archive import ZIP_MAGIC
+from rgbd.recording.arrays import is_npz, open_npz
+from rgbd.recording.frames import open_folder, open_zip
+from rgbd.recording.limits import NO_LIMITS, Limits
+from rgbd.recording.streams import StreamReader
+from rgbd.recording.video import is_common_video, open_video
+from rgbd.types import Stream
+
+
+class Format(NamedTuple):
+    """One format: its name in messages, whether a file with these first bytes is of it, and its reader.
+
+    `open` returns the streams of a file in its order. It raises `MediaError` for a file that is damaged.
+    """
+
+    name: str
+    recognises: Callable[[Path, bytes], bool]
+    open: Callable[[Path, Limits], Sequence[StreamReader]]
+
+
+# The first that recognises a file opens it.
+FORMATS = (
+    Format(".npz", lambda path, head: head.startswith(ZIP_MAGIC) and is_npz(path), open_npz),
+    Format("zip of JPEG or PNG frames", lambda _, head: head.startswith(ZIP_MAGIC), open_zip),
+    Format("mp4, mkv, webm or avi video", lambda _, head: is_common_video(head), open_video),
+)
+_HEAD_BYTES = 12
+
+
+def open_streams(path: Path, limits: Limits = NO_LIMITS) -> Sequence[StreamReader]:
+    """Return the streams of a recording's file or folder, not decoded yet: a video's tracks, one of anything else.
+
+    What a file is, is decided by its first bytes. Raises `UnknownContainerError`, `TooLargeError`, or `MediaError`.
+    """
+    if path.is_dir():
+        return open_folder(path, limits)
+    head = _head(path)
+    for format_ in FORMATS:
+        if format_.recognises(path, head):
+            return format_.open(path, limits)
+    if limits.any_container:
+        return open_video(path, limits)
+    *names, last = (format_.name for format_ in reversed(FORMATS))
+    raise UnknownContainerError(f"{path}: is no {', no '.join(names)}, and no {last}")
+
+
+def open_stream(path: Path, stream: Stream) -> StreamReader:
+    """Return the stream of a file of one's own that is meant by its kind, or else its first; raises `MediaError`."""
+    streams = open_streams(path)
+    return next((found for found in streams if found.is_depth == (stream == "depth")), streams[0])
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEAD_BYTES)
+    except OSError as error:
+        raise MediaError(f"{path}: cannot be read ({reason_of(error)}); check the path") from error

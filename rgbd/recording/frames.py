@@ -1,0 +1,103 @@
+"""Recordings as images, one a frame, in a folder or in a zip; they know no times."""
+
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from rgbd.errors import MediaError, TooLargeError
+from rgbd.recording.archive import check_packing, members_of, opened_archive
+from rgbd.recording.images import decode_image, image_header, read_bytes
+from rgbd.recording.limits import NO_LIMITS, Limits
+from rgbd.types import Frame
+
+_SUFFIXES = (".jpg", ".jpeg", ".png")
+_MAX_IMAGE_BYTES = 64 << 20  # a 16-bit PNG of 3840x2160 that does not compress has 16 MiB
+
+
+def natural_order(name: str) -> list[tuple[int, str]]:
+    """Return a key that sorts names as people number things: frame10 behind frame9."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+class FolderReader:
+    """Image files, at least one, in this order, a `StreamReader`."""
+
+    fps: float | None = None
+    times_s: tuple[float, ...] | None = None
+
+    def __init__(self, paths: Sequence[Path], limits: Limits = NO_LIMITS) -> None:
+        limits.check_frames(len(paths))
+        self._paths, self._limits = paths, limits
+        self.name, self.num_frames = str(paths[0].parent), len(paths)
+        self.size, self.is_depth = image_header(read_bytes(paths[0]), str(paths[0]))
+
+    def read(self, indices: Sequence[int] | None = None) -> Iterator[Frame]:
+        """Yield the frames at these places, or all of them."""
+        for index in range(self.num_frames) if indices is None else indices:
+            path = self._paths[index]
+            yield _decode(read_bytes(path), str(path), self._limits)
+
+    def frame_name(self, index: int) -> str:
+        """Return the file of a frame."""
+        return str(self._paths[index])
+
+
+def open_folder(path: Path, limits: Limits) -> list[FolderReader]:
+    """Return the JPEG and PNG files of a folder as one stream; raises `MediaError` where there is none."""
+    paths = [file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES]
+    if not paths:
+        raise MediaError(f"{path}: holds no JPEG or PNG files; copy the frames again")
+    return [FolderReader(sorted(paths, key=lambda file: natural_order(file.name)), limits)]
+
+
+class ZipReader:
+    """Images of a zip archive, at least one, in the order of their names, a `StreamReader`."""
+
+    fps: float | None = None
+    times_s: tuple[float, ...] | None = None
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], limits: Limits) -> None:
+        self._path, self._limits = path, limits
+        self._members = sorted(members, key=lambda member: natural_order(member.filename))
+        self.name, self.num_frames = str(path), len(members)
+        first = self._members[0]
+        self.size, self.is_depth = image_header(_read_member(archive, first), first.filename)
+
+    def read(self, indices: Sequence[int] | None = None) -> Iterator[Frame]:
+        """Yield the frames at these places, or all of them."""
+        with opened_archive(self._path) as archive:
+            for index in range(self.num_frames) if indices is None else indices:
+                member = self._members[index]
+                yield _decode(_read_member(archive, member), member.filename, self._limits)
+
+    def frame_name(self, index: int) -> str:
+        """Return the archive and the file of a frame."""
+        return f"{self._path}, {self._members[index].filename}"
+
+
+def open_zip(path: Path, limits: Limits) -> list[ZipReader]:
+    """Return the images of a zip archive as one stream; raises `MediaError` where it holds anything else."""
+    with opened_archive(path) as archive:
+        members = members_of(archive)
+        limits.check_frames(len(members))
+        for member in members:
+            check_packing(member)
+        strangers = [m.filename for m in members if PurePosixPath(m.filename).suffix.lower() not in _SUFFIXES]
+        if strangers or not members:
+            found = f"{strangers[0]!r}" if strangers else "nothing"
+            raise MediaError(
+                f"{path}: the zip archive holds {found}; it must hold the frames of one stream as JPEG or PNG files"
+            )
+        return [ZipReader(path, archive, members, limits)]
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    if member.file_size > _MAX_IMAGE_BYTES:
+        raise TooLargeError(f"{member.filename} has {member.file_size >> 20} MiB; one frame may have 64")
+    return archive.read(member)
+
+
+def _decode(data: bytes, name: str, limits: Limits) -> Frame:
+    limits.check_pixels(*image_header(data, name).size)
+    return decode_image(data, name)

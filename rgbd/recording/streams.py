@@ -1,0 +1,90 @@
+"""What a reader of a recording's file gives: streams, frame by frame."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import av
+import numpy as np
+
+from rgbd.types import Frame, Size
+
+Picture = av.VideoFrame | Frame
+"""A frame of a video as it is stored, whose conversion may wait for `frame_of`; or a frame."""
+
+
+class MiscountedError(Exception):
+    """A video has another number of frames than it promises. It is counted now: choose, and read, again."""
+
+
+class StreamReader(Protocol):
+    """One stream of a recording. Nothing is decoded before it is asked for, and nothing is kept."""
+
+    name: str
+    """What messages call it."""
+
+    size: Size
+    """Of a frame, as it is shown."""
+
+    is_depth: bool
+    """Whether frames are 16-bit distances, and not colours."""
+
+    num_frames: int
+    """As the file promises it, and as it is where all frames have been read."""
+
+    fps: float | None
+    times_s: tuple[float, ...] | None
+    """Of each frame, ascending; None where the file does not know them."""
+
+    def read(self, indices: Sequence[int] | None = None) -> Iterator[Picture]:
+        """Yield the frames at these places, which ascend and differ, or all frames.
+
+        Raises `MediaError` where one cannot be decoded. Where the file has not kept its promise, raises
+        `MiscountedError` after the last of the places, when another frame is asked for.
+        """
+
+    def frame_name(self, index: int) -> str:
+        """Return what messages call one frame."""
+
+
+def frame_of(picture: Picture) -> Frame:
+    """Return a picture as a frame, turned as it is shown: uint8 RGB [H, W, 3], or uint16 [H, W]."""
+    if not isinstance(picture, av.VideoFrame):
+        return picture
+    num_turns = turn_deg(picture) // 90
+    if picture.format.name.startswith("gray16"):
+        return np.rot90(picture.to_ndarray(format="gray16le"), num_turns).astype(np.uint16, copy=False)
+    # Each frame has a converter of its own, which would start a thread for each core: at 320x240 most of the time.
+    return np.rot90(picture.to_ndarray(format="rgb24", threads=1), num_turns).astype(np.uint8, copy=False)
+
+
+def turn_deg(picture: av.VideoFrame) -> int:
+    """Return how far a frame is turned counter-clockwise to be shown: 0, 90, 180 or 270 degrees."""
+    return round(picture.rotation / 90) % 4 * 90
+
+
+class Excerpt:
+    """The frames of a stream from `start` to before `stop`."""
+
+    def __init__(self, stream: StreamReader, start: int, stop: int) -> None:
+        self._stream, self._start = stream, start
+        self.name, self.size, self.is_depth, self.fps = stream.name, stream.size, stream.is_depth, stream.fps
+        self.num_frames = min(stop, stream.num_frames) - start
+        self.times_s = stream.times_s[start:stop] if stream.times_s else None
+
+    def read(self, indices: Sequence[int] | None = None) -> Iterator[Picture]:
+        """Yield the frames at these places of the excerpt, or all of its frames."""
+        wanted = range(self.num_frames) if indices is None else indices
+        pictures = self._stream.read([self._start + index for index in wanted])
+        num_read = 0
+        try:
+            for _, picture in zip(wanted, pictures, strict=False):  # in this order: nothing is read past the last
+                yield picture
+                num_read += 1
+        except MiscountedError:
+            if indices is not None:
+                raise
+            self.num_frames = num_read
+
+    def frame_name(self, index: int) -> str:
+        """Return what messages call one frame."""
+        return self._stream.frame_name(self._start + index)

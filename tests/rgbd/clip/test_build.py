@@ -1,0 +1,37 @@
+"""Frames of the wrong kind make no clip, whoever asks for it."""
+
+import numpy as np
+import pytest
+
+from rgbd.clip.build import build_clip
+from rgbd.clip.depth_encoding import DepthEncoding
+from rgbd.clip.spec import ClipSpec, centred_geometry
+from rgbd.errors import MediaError
+from rgbd.types import Frame, Stream
+
+MEASURED = ClipSpec(num_frames=2, resize=(64, 64), crop=64, size=64)  # type: ignore[arg-type]
+IMAGES = MEASURED.model_copy(update={"depth": DepthEncoding(mode="image")})
+DEPTH: Frame = np.full((48, 64), 1500, np.uint16)
+COLOR: Frame = np.full((48, 64, 3), 90, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("stream", "spec", "frame"),
+    [("rgb", MEASURED, COLOR), ("rgb", IMAGES, COLOR), ("depth", MEASURED, DEPTH), ("depth", IMAGES, COLOR)],
+)
+def test_the_right_kind_makes_a_clip(stream: Stream, spec: ClipSpec, frame: Frame) -> None:
+    assert build_clip([frame] * 2, stream, spec, centred_geometry(spec)).shape == (2, 64, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("stream", "spec", "frames", "reason"),
+    [
+        ("rgb", MEASURED, [DEPTH, DEPTH], "holds 16-bit depth; give it as depth"),
+        ("depth", IMAGES, [DEPTH, DEPTH], "was trained on 8-bit depth images"),
+        ("depth", MEASURED, [COLOR, COLOR], "needs distances"),
+        ("depth", MEASURED, [DEPTH, COLOR], "mixes frames of 16-bit depth with 8-bit images"),
+    ],
+)
+def test_the_wrong_kind_is_refused(stream: Stream, spec: ClipSpec, frames: list[Frame], reason: str) -> None:
+    with pytest.raises(MediaError, match=reason):
+        build_clip(frames, stream, spec, centred_geometry(spec))

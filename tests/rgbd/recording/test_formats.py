@@ -1,0 +1,136 @@
+"""Every format gives the same streams, whoever opens it."""
+
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from rgbd.errors import MediaError, TooLargeError, UnknownContainerError
+from rgbd.recording.depth import MeasuredDepth
+from rgbd.recording.formats import open_stream, open_streams
+from rgbd.recording.images import write_image
+from rgbd.recording.limits import Limits
+from rgbd.recording.streams import Excerpt, frame_of
+from rgbd.recording.video import write_video
+from rgbd.types import Frame
+from tests.support.real import real_recordings
+
+NUM_FRAMES = 12
+DEPTH: list[Frame] = [np.full((48, 64), 1000 + 10 * index, np.uint16) for index in range(NUM_FRAMES)]
+COLOR: list[Frame] = [np.full((48, 64, 3), 10 + 15 * index, np.uint8) for index in range(NUM_FRAMES)]
+
+
+def as_folder(path: Path, frames: Sequence[Frame]) -> Path:
+    """Write PNG files without leading zeros, as people number them: frame10 comes after frame9."""
+    path.mkdir()
+    for index, frame in enumerate(frames):
+        write_image(path / f"frame{index}.png", frame)
+    return path
+
+
+def as_zip(path: Path, frames: Sequence[Frame]) -> Path:
+    folder = as_folder(path.with_suffix(".frames"), frames)
+    with zipfile.ZipFile(path.with_suffix(".zip"), "w") as archive:
+        for file in folder.iterdir():
+            archive.write(file, f"recording/{file.name}")
+        archive.writestr("__MACOSX/._frame0.png", b"what archivers leave behind")
+    return path.with_suffix(".zip")
+
+
+def as_npz(path: Path, frames: Sequence[Frame]) -> Path:
+    np.savez_compressed(path.with_suffix(".npz"), frames=np.stack(frames))
+    return path.with_suffix(".npz")
+
+
+def as_video(path: Path, frames: Sequence[Frame]) -> Path:
+    write_video(path.with_suffix(".mkv"), frames)
+    return path.with_suffix(".mkv")
+
+
+FORMATS = pytest.mark.parametrize("write", [as_folder, as_zip, as_npz, as_video])
+Writer = Callable[[Path, Sequence[Frame]], Path]
+
+
+@FORMATS
+@pytest.mark.parametrize("frames", [COLOR, DEPTH], ids=["rgb", "depth"])
+def test_a_stream_is_the_same_in_every_format(tmp_path: Path, write: Writer, frames: list[Frame]) -> None:
+    (stream,) = open_streams(write(tmp_path / "clip", frames))
+    assert (stream.num_frames, stream.size, stream.is_depth) == (NUM_FRAMES, (64, 48), frames is DEPTH)
+    read = [frame_of(picture) for picture in stream.read()]
+    tolerance = 0 if frames is DEPTH or write is not as_video else 4
+    for frame, expected in zip(read, frames, strict=True):
+        np.testing.assert_allclose(frame.astype(int), expected.astype(int), atol=tolerance)
+    chosen = [frame_of(picture) for picture in stream.read([2, 10, 11])]
+    for frame, index in zip(chosen, (2, 10, 11), strict=True):
+        np.testing.assert_array_equal(frame, read[index])
+    assert stream.frame_name(3).startswith(stream.name)
+
+
+@FORMATS
+def test_depth_is_scaled_alike_from_every_format(tmp_path: Path, write: Writer) -> None:
+    depth = MeasuredDepth(open_streams(write(tmp_path / "clip", DEPTH))[0], 0.25)
+    assert [int(frame[0, 0]) for frame in depth] == [250, 252, 255, 258, 260, 262, 265, 268, 270, 272, 275, 278]
+    assert [int(frame[0, 0]) for frame in depth.spread(3)] == [250, 262, 278]
+
+
+@FORMATS
+def test_an_excerpt_counts_from_its_start(tmp_path: Path, write: Writer) -> None:
+    (stream,) = open_streams(write(tmp_path / "clip", DEPTH))
+    excerpt = Excerpt(stream, 4, 9)
+    assert excerpt.num_frames == 5
+    assert [int(frame_of(picture)[0, 0]) for picture in excerpt.read()] == [1040, 1050, 1060, 1070, 1080]
+    assert [int(frame_of(picture)[0, 0]) for picture in excerpt.read([0, 4])] == [1040, 1080]
+    assert excerpt.frame_name(0) == stream.frame_name(4)
+    assert Excerpt(stream, 10, 99).num_frames == 2
+
+
+@FORMATS
+def test_limits_hold_for_every_format(tmp_path: Path, write: Writer) -> None:
+    path = write(tmp_path / "clip", DEPTH)
+    with pytest.raises(TooLargeError, match="more than 11 frames"):
+        list(open_streams(path, Limits(max_frames=11))[0].read([0]))
+    with pytest.raises(TooLargeError, match="64x48"):
+        list(open_streams(path, Limits(max_pixels=64 * 47))[0].read())
+
+
+def test_a_file_of_no_known_kind_names_those_that_are_read(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no recording")
+    with pytest.raises(UnknownContainerError, match=r"is no mp4, mkv, webm or avi video, no zip .*, and no \.npz"):
+        open_streams(tmp_path / "notes.txt", Limits(any_container=False))
+    with pytest.raises(MediaError, match="cannot be opened as a video"):
+        open_streams(tmp_path / "notes.txt")
+    with pytest.raises(MediaError, match="cannot be read"):
+        open_streams(tmp_path / "nowhere.mp4")
+
+
+def test_a_video_of_one_s_own_may_be_in_another_container(tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.ts", COLOR)
+    assert open_streams(tmp_path / "clip.ts")[0].size == (64, 48)
+    with pytest.raises(UnknownContainerError):
+        open_streams(tmp_path / "clip.ts", Limits(any_container=False))
+
+
+def test_a_file_of_several_tracks_gives_the_one_that_is_meant(tmp_path: Path) -> None:
+    path = tmp_path / "camera.mkv"
+    with av.open(str(path), "w") as container:
+        tracks = [container.add_stream(codec, rate=30) for codec in ("mjpeg", "ffv1")]
+        for track, pixels in zip(tracks, ("yuvj420p", "gray16le"), strict=True):
+            track.width, track.height, track.pix_fmt = 64, 48, pixels
+        for track, frames, pixels in zip(tracks, (COLOR, DEPTH), ("rgb24", "gray16le"), strict=True):
+            for frame in frames:
+                container.mux(track.encode(av.VideoFrame.from_ndarray(frame, format=pixels)))
+            container.mux(track.encode())
+    rgb, depth = open_stream(path, "rgb"), open_stream(path, "depth")
+    assert (rgb.is_depth, depth.is_depth) == (False, True)
+    assert [int(frame_of(picture)[0, 0]) for picture in depth.read()] == [int(frame[0, 0]) for frame in DEPTH]
+
+
+def test_a_real_azure_kinect_file_gives_colour_and_depth() -> None:
+    path = real_recordings("cameras") / "azure_kinect.mkv"
+    rgb, depth = open_stream(path, "rgb"), open_stream(path, "depth")
+    assert rgb.size == (1280, 720) and depth.is_depth
+    (frame,) = MeasuredDepth(depth)
+    assert 300 < np.median(frame[frame > 0]) < 6000
