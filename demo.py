@@ -4,7 +4,6 @@ import argparse
 import json
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -165,7 +164,7 @@ def running_service(bundle: Path) -> Iterator[str]:
         except StopIteration as error:
             raise UserError("the service ended before it listened; run `make serve` to see why") from error
         finally:
-            process.send_signal(signal.SIGTERM)
+            process.terminate()
 
 
 def main() -> int:

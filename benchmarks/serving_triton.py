@@ -8,7 +8,6 @@ run beside each other; before it is measured, each must name the scores that PyT
 
 import argparse
 import os
-import signal
 import socket
 import statistics
 import subprocess
@@ -103,7 +102,7 @@ def embedded_triton(python: Path, model: Path) -> Iterator[str]:
                 time.sleep(0.5)
             yield address
         finally:
-            process.send_signal(signal.SIGTERM)
+            process.terminate()
             process.wait()
 
 

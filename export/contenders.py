@@ -1,13 +1,11 @@
 """Artifacts that are timed side by side: each in a process of its own, so that memory and loading are its own, too."""
 
-import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context, resource_tracker
+from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from export.bundle.folder import Bundle, read_bundle
@@ -16,6 +14,7 @@ from export.machine import be_killed_first, forget_peak_memory, peak_memory_mb
 from export.runtimes import Runtime
 from export.runtimes.loading import home_of, load_artifact
 from rgbd.errors import UserError
+from rgbd.interrupt import CTRL_C, blocked_in_new_processes
 
 TORCH = "torch-fp32"  # not in the bundle: its checkpoint, in PyTorch
 
@@ -65,23 +64,14 @@ def contenders(bundle: Bundle, names: Sequence[str]) -> Iterator[list[Contender]
         for name in names:
             ours, theirs = context.Pipe()
             process = context.Process(target=_serve, args=(theirs, bundle.folder, name), daemon=True)
-            _start(process)
+            with blocked_in_new_processes(CTRL_C):  # the benchmark ends them by SIGTERM
+                process.start()
             theirs.close()
             stack.callback(process.join)
             stack.callback(process.terminate)
             with _told_death(name):
                 started.append(Contender(name, _receive(ours), ours))
         yield started
-
-
-def _start(process: BaseProcess) -> None:
-    """Start a process that is deaf to Ctrl-C, which the terminal sends to all: the one that asks ends the others."""
-    resource_tracker.ensure_running()  # started with the first process, it would unblock what is blocked here
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which a new process takes over
-    try:
-        process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.text import Text
 
 from rgbd.errors import UserError
-from rgbd.interrupt import number_of, raise_on_sigterm
+from rgbd.interrupt import exit_code_after, number_of, raise_on_sigterm
 
 
 def run_command(main: Callable[[], int]) -> None:
@@ -37,7 +37,7 @@ def run_command(main: Callable[[], int]) -> None:
         code = 2
     except KeyboardInterrupt as error:
         console.print("interrupted")
-        code = 128 + number_of(error)
+        code = exit_code_after(number_of(error))
     sys.exit(code)
 
 

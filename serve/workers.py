@@ -7,7 +7,6 @@ import math
 import multiprocessing
 import os
 import resource
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from typing import TypeVar
 import cv2
 
 from rgbd.errors import MediaError
+from rgbd.interrupt import CTRL_C, blocked_in_new_processes
 from serve.errors import ServiceError
 from serve.parcel import Facts, Parcel, receive_parcel, send_error, send_parcel
 from serve.threads import in_thread
@@ -118,7 +118,8 @@ class _Decoder:
             fcntl.fcntl(their_answers.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         theirs = (their_calls, their_answers)
         process = _SPAWN.Process(target=_serve_calls, args=(*theirs, self._memory_mb, self._cpu_s), daemon=True)
-        process.start()
+        with blocked_in_new_processes(CTRL_C):  # the service goes on with the requests at work
+            process.start()
         self._process = process  # only now: `kill` may come at any time, from another thread
         for end in theirs:
             end.close()
@@ -174,7 +175,6 @@ class _Decoder:
 def _serve_calls(calls: Connection, answers: Connection, memory_mb: int, cpu_s: int) -> None:
     """Answer calls until the other end is gone."""
     os.nice(_NICE)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the service ends its decoders
     memory = memory_mb << 20
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     cv2.setNumThreads(1)  # the processes are the parallelism

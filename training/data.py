@@ -2,12 +2,11 @@
 
 import multiprocessing
 import os
-import signal
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
-from multiprocessing import forkserver, popen_forkserver, resource_tracker
+from multiprocessing import forkserver, popen_forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -29,6 +28,7 @@ from rgbd.dataset.reading import open_clips, read_frames
 from rgbd.dataset.shards import SHARDS_FOLDER
 from rgbd.dataset.splits import SplitEntry, read_class_names, read_split
 from rgbd.errors import MediaError, UserError
+from rgbd.interrupt import CTRL_C, SIGTERM, blocked_in_new_processes
 from rgbd.types import Stream
 from training.augment import draw_geometry
 from training.config import DataConfig, TrainingConfig
@@ -274,12 +274,7 @@ class _LoaderContext(ForkServerContext):
 def _start_forkserver() -> None:
     """Start what loader processes are forked from, so that neither it nor they get Ctrl-C or SIGTERM.
 
-    Terminals and schedulers send those to every process of a job, and the run still needs its clips for the step that
-    it is in. Processes inherit which signals are blocked.
+    The run that is asked to stop still needs its clips for the step that it is in.
     """
-    resource_tracker.ensure_running()  # at its start it unblocks both signals here
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
+    with blocked_in_new_processes(CTRL_C, SIGTERM):
         forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

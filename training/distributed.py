@@ -1,7 +1,6 @@
 """One process or many: who am I, where do I compute, and how do results come together."""
 
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from torch import nn
 from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]  # torch forgot to export them
 
 from rgbd.errors import UserError
+from rgbd.interrupt import end_at_sigterm, ignore_sigterm
 
 T = TypeVar("T")
 
@@ -44,16 +44,13 @@ def process_group() -> Iterator[Process]:
         yield Process(0, 1, device)
         return
     rank = int(os.environ["RANK"])
-    # Processes wait for each other in C++, where only the system's own answer to SIGTERM ends them: torchrun sends it
-    # to the others when one of them has failed.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    end_at_sigterm()  # torchrun sends it to the others when one has failed, and they wait for that one in C++
     dist.init_process_group("nccl" if cuda else "gloo", store=_store(world_size), rank=rank, world_size=world_size)
     try:
         yield Process(rank, world_size, device)
         dist.barrier()  # nobody leaves while another still reads from it
     except UserError:
-        # torchrun ends the others as soon as the first has ended, and these are about to say the same.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        ignore_sigterm()  # torchrun ends the others as soon as the first has ended; these are about to say the same
         raise
     finally:
         dist.destroy_process_group()

@@ -9,6 +9,7 @@ from typing import Any, NoReturn, cast
 import numpy as np
 import torch
 
+from rgbd.interrupt import exit_code_after
 from training.checkpoint import (
     Checkpoint,
     Position,
@@ -23,15 +24,13 @@ from training.distributed import Process, share_buffers
 from training.evaluate import evaluate
 from training.finite import NotFiniteError
 from training.history import History
-from training.interrupt import StopRequest
+from training.interrupt import StopRequest, stop_requested
 from training.keeping import Keeper
 from training.metrics import Evaluation, fit_temperature, save_evaluation
 from training.models.fusion import FusionNet
 from training.models.unimodal import UnimodalNet
 from training.schedule import RateSetter, distillation_weight, tau
 from training.step import Stepper
-
-_AFTER_SIGNAL = 128  # what shells add to a signal's number
 
 
 class Trainer:
@@ -73,7 +72,7 @@ class Trainer:
         Raises `SystemExit` when the run was asked to stop, and is saved; `NotFiniteError` where the loss, the gradient,
         the weights or the scores are not finite: nothing is saved then, and what was saved stays.
         """
-        with StopRequest(self._process) as stop:
+        with stop_requested(self._process) as stop:
             if self._process.speaks:
                 self._history = History(self._config.out, self._position.epoch)
             while self._position.epoch < self._config.schedule.epochs:
@@ -153,7 +152,7 @@ class Trainer:
 
     def _stop(self, signal: int) -> NoReturn:
         self._display.say(f"stopped, and saved in {self._config.out / 'last.pt'}; go on with --resume auto")
-        raise SystemExit(_AFTER_SIGNAL + signal)
+        raise SystemExit(exit_code_after(signal))
 
     def _finish_epoch(self, figures: EpochFigures) -> None:
         """Evaluate if it is time to; write down what there is to know."""

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import signal
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -14,6 +13,7 @@ import cv2
 from threadpoolctl import threadpool_limits
 
 from rgbd.errors import UserError
+from rgbd.interrupt import CTRL_C, blocked_in_new_processes
 from rgbd.terminal import progress_bar
 
 Job = TypeVar("Job")
@@ -62,7 +62,7 @@ class ProcessEngine:
                 while True:
                     # Few are handed out ahead, so that few are under suspicion when a process dies.
                     while len(under_way) < num_workers + 1 and (next_ := next(waiting, None)):
-                        under_way[pool.submit(function, next_[1])] = next_[0]
+                        under_way[_submit(pool, function, next_[1])] = next_[0]
                     if not under_way:
                         return []
                     for future in wait(under_way, return_when=FIRST_COMPLETED).done:
@@ -75,7 +75,7 @@ class ProcessEngine:
 def _run_alone(function: Callable[[Job], Result], job: Job) -> Result | WorkerDied:
     with _pool(1) as pool:
         try:
-            return pool.submit(function, job).result()
+            return _submit(pool, function, job).result()
         except BrokenProcessPool:
             return WorkerDied()
 
@@ -91,9 +91,13 @@ def _pool(num_workers: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
+def _submit(pool: ProcessPoolExecutor, function: Callable[[Job], Result], job: Job) -> Future[Result]:
+    # This may start a process. Only the parent acts on Ctrl-C, so that no clip is torn in the middle.
+    with blocked_in_new_processes(CTRL_C):
+        return pool.submit(function, job)
+
+
 def _start_worker() -> None:
-    # Every worker gets the terminal's Ctrl-C too; only the parent acts on it, so that no clip is torn in the middle.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_to_one_thread()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

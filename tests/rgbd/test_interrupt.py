@@ -1,9 +1,11 @@
-"""How a command ends when a signal comes: with its exit code, cleaned up, wherever the signal meets it."""
+"""What a command and its processes do when a signal comes, wherever the signal meets them."""
 
+import ast
 import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +73,44 @@ run_command(main)
 """
 
 
+IN_A_NEW_PROCESS = """
+import multiprocessing, os, signal
+from rgbd.interrupt import blocked_in_new_processes
+from rgbd.terminal import run_command
+
+def main():
+    process = multiprocessing.get_context("spawn").Process(target=print, args=("work done",))
+    with blocked_in_new_processes(NUMBER):
+        process.start()
+    os.kill(process.pid, NUMBER)  # before Python has started there
+    process.join()
+    signal.raise_signal(NUMBER)
+    print("never")
+    return 0
+
+run_command(main)
+"""
+
+NOTED = """
+import signal, time
+from rgbd.interrupt import exit_code_after, noted
+from rgbd.terminal import run_command
+
+def main():
+    with noted(second_ends=SECOND_ENDS) as first_signal:
+        assert first_signal() == 0
+        signal.raise_signal(NUMBER)
+        signal.raise_signal(NUMBER)  # as `timeout` sends its signal twice
+        print("work done", flush=True)
+        time.sleep(1.1)
+        signal.raise_signal(NUMBER)
+        print("all work done")
+    return exit_code_after(first_signal())
+
+run_command(main)
+"""
+
+
 def run_program(text: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False, timeout=25)
 
@@ -108,3 +148,35 @@ def test_a_second_sigterm_does_not_break_off_the_cleaning_up() -> None:
 def test_other_errors_that_python_drops_are_told() -> None:
     result = run_program(IN_A_DESTRUCTOR)
     assert result.returncode == 0 and "told as Python tells it" in result.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_blocked_signal_does_not_reach_a_new_process(number: signal.Signals) -> None:
+    result = run_program(IN_A_NEW_PROCESS.replace("NUMBER", str(int(number))))
+    assert (result.returncode, result.stdout, result.stderr) == (128 + number, "work done\n", "interrupted\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("second_ends", [True, False])
+def test_a_noted_signal_leaves_the_end_to_the_work(number: signal.Signals, second_ends: bool) -> None:
+    result = run_program(NOTED.replace("NUMBER", str(int(number))).replace("SECOND_ENDS", str(second_ends)))
+    if second_ends:
+        assert (result.returncode, result.stdout, result.stderr) == (-number, "work done\n", "")
+    else:
+        assert (result.returncode, result.stdout) == (128 + number, "work done\nall work done\n"), result.stderr
+
+
+def imports_signal(module: Path) -> bool:
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Import) and any(name.name == "signal" for name in node.names):
+            return True
+        if isinstance(node, ast.ImportFrom) and node.module == "signal":
+            return True
+    return False
+
+
+def test_one_module_handles_signals() -> None:
+    root = Path(__file__).parents[2]
+    packages = ("rgbd", "preprocess", "training", "export", "serve")
+    modules = (module for package in packages for module in (root / package).rglob("*.py"))
+    assert [str(module.relative_to(root)) for module in modules if imports_signal(module)] == ["rgbd/interrupt.py"]

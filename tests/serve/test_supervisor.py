@@ -3,8 +3,11 @@
 import asyncio
 import json
 import logging
+import os
+import signal
 import threading
 from collections.abc import Iterator
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -255,6 +258,29 @@ def test_decoders_work_on_after_their_threads_were_ended() -> None:
         asyncio.run(scene())
     finally:
         decoders.close()
+
+
+def test_ctrl_c_does_not_reach_decoders() -> None:
+    failures, others = list[str](), active_children()
+    decoders, watch = Decoders(1, 4096, 120), Supervisor(failures.append, lambda: None)
+    nothing = ClipRequest((), ClipMeta(), Limits(9, 9, 9.0), SPEC, ("rgb",))
+
+    async def scene() -> None:
+        decoders.start()
+        (decoder,) = {*active_children()} - {*others}
+        assert decoder.pid is not None
+        os.kill(decoder.pid, signal.SIGINT)  # as it starts
+        async with watch.running({"decoder": decoders.keep_ready}), asyncio.timeout(60):
+            assert await outcomes(decoders.run(make_previews, PreviewReply, nothing)) == ["MissingStreamError"]
+            os.kill(decoder.pid, signal.SIGINT)  # as it waits for work
+            assert await outcomes(decoders.run(make_previews, PreviewReply, nothing)) == ["MissingStreamError"]
+            assert decoder.is_alive()
+
+    try:
+        asyncio.run(scene())
+    finally:
+        decoders.close()
+    assert failures == []
 
 
 @pytest.mark.parametrize("end", ["SystemExit", "KeyboardInterrupt"])

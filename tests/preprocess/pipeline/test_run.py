@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from preprocess.pipeline.processes import ProcessEngine, WorkerDied
@@ -74,6 +75,20 @@ def test_interrupted_it_ends_cleanly_and_the_next_run_goes_on(many: Path, tmp_pa
     assert run(many, out) == 0
     after = times_of(out)
     assert sorted(after) == CLIPS and before.items() <= after.items()
+
+
+def has_workers(pid: int) -> bool:
+    """Whether a process has started others to work for it."""
+    return any("spawn_main" in " ".join(child.cmdline()) for child in psutil.Process(pid).children())
+
+
+def test_ctrl_c_ends_it_without_a_word_of_its_processes(many: Path, tmp_path: Path) -> None:
+    process = start(many, tmp_path / "data", prefix=("setsid",))
+    wait_until(lambda: has_workers(process.pid), process)
+    time.sleep(0.2)  # they import for longer than that
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "interrupted" in errors and "Traceback" not in errors
 
 
 @pytest.mark.parametrize("num_done", [0, 1, 5, 12])
