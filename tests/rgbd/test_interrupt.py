@@ -1,11 +1,9 @@
 """What a command and its processes do when a signal comes, wherever the signal meets them."""
 
-import ast
 import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -164,19 +162,3 @@ def test_a_noted_signal_leaves_the_end_to_the_work(number: signal.Signals, secon
         assert (result.returncode, result.stdout, result.stderr) == (-number, "work done\n", "")
     else:
         assert (result.returncode, result.stdout) == (128 + number, "work done\nall work done\n"), result.stderr
-
-
-def imports_signal(module: Path) -> bool:
-    for node in ast.walk(ast.parse(module.read_text())):
-        if isinstance(node, ast.Import) and any(name.name == "signal" for name in node.names):
-            return True
-        if isinstance(node, ast.ImportFrom) and node.module == "signal":
-            return True
-    return False
-
-
-def test_one_module_handles_signals() -> None:
-    root = Path(__file__).parents[2]
-    packages = ("rgbd", "preprocess", "training", "export", "serve")
-    modules = (module for package in packages for module in (root / package).rglob("*.py"))
-    assert [str(module.relative_to(root)) for module in modules if imports_signal(module)] == ["rgbd/interrupt.py"]
