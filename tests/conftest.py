@@ -1,3 +1,20 @@
-"""What holds for all tests."""
+"""What holds for all tests, and what tests of several packages read."""
+
+from pathlib import Path
+
+import pytest
 
 import export  # noqa: F401  it switches telemetry off: a test may import a runtime before it imports `export`
+
+pytest.register_assert_rewrite("tests.support")  # or a check that fails there shows no values
+
+from tests.support.ntu_recordings import CLIPS, make_recording  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The raw recordings `CLIPS`: enough of them to stop a run in the middle."""
+    raw = tmp_path_factory.mktemp("many")
+    for clip in CLIPS:
+        make_recording(raw, clip, rgb_frames=12, depth_frames=12)
+    return raw

@@ -10,11 +10,11 @@ from export import switch_off_telemetry
 from export.bundle.folder import read_bundle, write_manifest
 from export.bundle.manifest import Artifact
 from rgbd.recording.video import write_video
-from tests.e2e.conftest import CHROMIUM
-from tests.serve.conftest import rgb_frames
 from tests.support.contacts import ROOT, contacts
+from tests.support.page import CHROMIUM
 from tests.support.processed import write_clips, write_config
 from tests.support.tiny_bundle import make_bundle
+from tests.support.uploads import rgb_frames
 
 LOOKING_UP = """
 import socket
@@ -53,7 +53,7 @@ nncf.quantize(model, nncf.Dataset([{"rgb": clip}]), subset_size=1)
 
 BROWSING = """
 from playwright.sync_api import sync_playwright
-from tests.e2e.conftest import ARGUMENTS, CHROMIUM
+from tests.support.page import ARGUMENTS, CHROMIUM
 with sync_playwright() as playwright:
     page = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS).new_page()
     page.set_content("<input>")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from preprocess.ntu.recording import SKELETON_FOLDER, NtuJob
 from preprocess.pipeline.options import RunOptions
-from preprocess.pipeline.processes import run_jobs
+from preprocess.pipeline.process_engine import run_jobs
 from rgbd.camera.registration import (
     REGISTRATION_FILE,
     Registration,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from preprocess.pipeline.processes import Engine, ProcessEngine
+from preprocess.pipeline.process_engine import Engine, ProcessEngine
 from rgbd.dataset.store import Format
 from rgbd.errors import ConfigError
 from rgbd.terminal import positive

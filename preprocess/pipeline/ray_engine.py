@@ -8,7 +8,7 @@ from typing import Any
 import ray
 from ray.exceptions import NodeDiedError, ObjectLostError, OutOfMemoryError, RayTaskError, WorkerCrashedError
 
-from preprocess.pipeline.processes import Job, Result, WorkerDied, keep_to_one_thread
+from preprocess.pipeline.process_engine import Job, Result, WorkerDied, keep_to_one_thread
 from rgbd.errors import UserError
 
 _MAX_RETRIES = 3  # of a job whose machine or process is lost; a machine that leaves is no fault of the job's

@@ -11,7 +11,7 @@ from typing import Any, Generic, get_args
 from preprocess.pipeline.dataset import AnyClipJob, ClipJob, Found
 from preprocess.pipeline.options import RunOptions
 from preprocess.pipeline.output import check_own, named_inside, named_write_errors, places_of
-from preprocess.pipeline.processes import Engine, WorkerDied
+from preprocess.pipeline.process_engine import Engine, WorkerDied
 from preprocess.pipeline.resume import begin, to_keep, what_is_left
 from preprocess.pipeline.summary import halves_of, print_summary
 from rgbd.clip.preparation import Preparation

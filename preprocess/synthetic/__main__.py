@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from preprocess.ntu.recording import DEPTH_FOLDER, RGB_FOLDER, SKELETON_FOLDER
-from preprocess.pipeline.processes import run_jobs
+from preprocess.pipeline.process_engine import run_jobs
 from preprocess.synthetic.motions import CLASS_NAMES
 from preprocess.synthetic.recording import MASK_FOLDER, RecordingJob, clip_name, write_recording
 from rgbd.dataset.splits import write_class_names

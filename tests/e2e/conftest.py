@@ -1,7 +1,5 @@
-"""A real browser, a real service, and a recording; what the tests of the pages share."""
+"""A real browser, a real service, and a recording."""
 
-import shutil
-from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,13 +10,10 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from rgbd.recording.video import write_video
 from rgbd.types import Frame
+from tests.support.page import ARGUMENTS, CHROMIUM
 from tests.support.server import running_server
 from tests.support.tiny_bundle import image_spec, make_bundle
 
-CHROMIUM = shutil.which("chromium")
-# Without the rule Chromium looks its makers' hosts up, whatever else is switched off.
-RULE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
-ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--use-fake-device-for-media-stream", RULE]
 HEIGHT, WIDTH, NUM_FRAMES = 120, 160, 30
 NEAR_MM, WALL_MM = 1500, 4000
 
@@ -89,42 +84,3 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
     assert errors == []
     assert hosts <= {"127.0.0.1", None}  # nothing from elsewhere; None: the previews, which are data URIs
-
-
-def drop(page: Page, selector: str, *files: Path) -> None:
-    """Drop files as a mouse does: the browser gets a DataTransfer with their bytes."""
-    contents = [(path.name, b64encode(path.read_bytes()).decode()) for path in files]
-    transfer = page.evaluate_handle(
-        """files => {
-          const transfer = new DataTransfer();
-          for (const [name, base64] of files) {
-            const bytes = Uint8Array.from(atob(base64), character => character.charCodeAt(0));
-            transfer.items.add(new File([bytes], name));
-          }
-          return transfer;
-        }""",
-        contents,
-    )
-    for event in ("dragenter", "dragover", "drop"):
-        page.dispatch_event(selector, event, {"dataTransfer": transfer})
-
-
-def pixel(page: Page, stream: str, x: int, y: int) -> list[int]:
-    """Return the colour that the stream's canvas shows at x, y."""
-    canvas = page.locator(f"[data-stream={stream}] [data-part=canvas]")
-    colour: list[int] = canvas.evaluate(
-        "(canvas, [x, y]) => [...canvas.getContext('2d').getImageData(x, y, 1, 1).data]", [x, y]
-    )
-    return colour[:3]
-
-
-def open_page(page: Page, url: str, model: str = "") -> None:
-    """Open the page, wait until it knows its model, and choose another one where it is named."""
-    page.goto(url)
-    expect(page.locator("#model")).to_have_attribute("data-state", "ready")
-    if model:
-        page.get_by_label("Model").select_option(model)
-
-
-def expect_answer(page: Page) -> None:
-    expect(page.locator("#answer")).to_have_attribute("data-state", "answer")

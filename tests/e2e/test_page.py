@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import drop, expect_answer, open_page, pixel
+from tests.support.page import drop, expect_answer, open_page, pixel
 from tests.support.server import running_server
 from tests.support.tiny_bundle import make_bundle
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from serve.keys import add_key
-from tests.e2e.conftest import expect_answer
+from tests.support.page import expect_answer
 from tests.support.server import running_server
 from tests.support.tiny_bundle import make_bundle
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from rgbd.recording.video import write_video
-from tests.e2e.conftest import expect_answer, open_page, pixel
+from tests.support.page import expect_answer, open_page, pixel
 from tests.support.samples import samples
 
 pytestmark = pytest.mark.slow

@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 
 from rgbd.clip.sampling import bin_centres
 from rgbd.recording.video import write_video
-from tests.e2e.conftest import expect_answer, open_page
-from tests.serve.conftest import npz
+from tests.support.page import expect_answer, open_page
+from tests.support.uploads import npz
 
 pytestmark = pytest.mark.slow
 

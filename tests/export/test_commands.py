@@ -26,7 +26,7 @@ from export.runtimes.loading import why_not
 from export.runtimes.openvino import can_compute
 from export.sign import make_keys, sign_bundle
 from rgbd.errors import UserError
-from tests.export.test_export import untrained, write_data
+from tests.support.checkpoints import untrained, write_data
 from tests.support.commands import assert_refused, run_module
 
 pytestmark = pytest.mark.slow

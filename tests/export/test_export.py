@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -21,49 +20,14 @@ from export.onnx import export_onnx
 from export.runtimes.loading import load_runtime
 from export.runtimes.openvino import can_compute
 from rgbd.clip.spec import ClipSpec
-from rgbd.dataset.splits import write_class_names
 from rgbd.errors import UserError, out_of_memory
+from tests.support.checkpoints import SMALL, untrained, write_data
 from tests.support.commands import assert_refused, run_module
 from tests.support.processed import write_clips
-from training.checkpoint import Checkpoint, Position, build_network, load_checkpoint, save_checkpoint
+from training.checkpoint import build_network, load_checkpoint
 from training.config import TrainingConfig
 
-SMALL = {
-    "out": "unused",
-    "data": {"root": "unused"},
-    "clip": ClipSpec(num_frames=8, resize=(64, 48), crop=48, size=32).model_dump(mode="json"),
-    "network": {"width": 0.125, "branch_frames": [2, 4, 6], "num_blocks": 1, "num_heads": 4, "guidance_window": 3},
-}
-
-
-CLASSES = ("wave", "squat", "jump")
 WIDE = ClipSpec(num_frames=8, resize=(64, 48), crop=(64, 40), size=(96, 48))
-
-
-def write_data(root: Path) -> Path:
-    """Write a processed data set of two training clips and five to validate on, with the classes of `untrained`."""
-    write_clips(root, clips={"train": 2, "valid": 5})
-    write_class_names(root, CLASSES)
-    return root
-
-
-def untrained(kind: str, path: Path, **changed: Any) -> Path:
-    """Save a checkpoint of a small network with random weights."""
-    torch.manual_seed(3)
-    extra = {"streams": {"rgb": "a.pt", "depth": "b.pt"}} if kind == "FusionNet" else {}
-    config = TrainingConfig.model_validate({**SMALL, "type": kind, **extra, **changed})
-    network = build_network(config, num_classes=3)
-    checkpoint = Checkpoint(
-        config=config,
-        class_names=CLASSES,
-        position=Position(epoch=1),
-        tau=0.5,
-        temperature=1.5,
-        metrics={"top1": 0.25},
-        model=network.state_dict(),
-    )
-    save_checkpoint(path, checkpoint)
-    return path
 
 
 @pytest.fixture(scope="module")

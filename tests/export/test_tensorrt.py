@@ -31,7 +31,7 @@ from export.runtimes.loading import load_runtime, why_not
 from export.runtimes.openvino import OpenVinoRuntime, can_compute
 from rgbd.errors import UserError
 from rgbd.locks import sole_writer
-from tests.export.test_export import untrained, write_data
+from tests.support.checkpoints import untrained, write_data
 from tests.support.commands import assert_refused, run_module
 from tests.support.tiny_bundle import make_bundle
 

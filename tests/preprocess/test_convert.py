@@ -9,8 +9,9 @@ from rgbd.dataset.layouts import NTU, NVGESTURE
 from rgbd.dataset.reading import open_clips
 from rgbd.dataset.splits import read_split
 from rgbd.errors import DatasetError
-from tests.preprocess.ntu.test_ntu import records, run
 from tests.support.ntu_recordings import CLIP, OTHER_CLIP, make_recording
+from tests.support.ntu_runs import run
+from tests.support.processed import records
 from tests.support.real import real_recordings
 
 

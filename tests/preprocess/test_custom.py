@@ -1,6 +1,5 @@
 """Your own recordings: any mixture of videos and folders in, a data set out, every line of a manifest accounted for."""
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -10,30 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocess.custom import main, read_manifest
+from preprocess.custom import read_manifest
 from rgbd.dataset.layouts import CUSTOM
 from rgbd.dataset.splits import read_class_names, read_split
 from rgbd.errors import ConfigError, DatasetError
 from rgbd.recording.images import read_image, write_image
 from rgbd.recording.video import write_video
-from tests.preprocess.ntu.test_ntu import records
-from tests.rgbd.people.test_masks import scene
-from tests.support.ntu_recordings import BODY_MM, body_at
+from tests.support.custom_runs import run, write_csv
+from tests.support.ntu_recordings import BODY_MM, body_at, scene
+from tests.support.processed import records
 from tests.support.real import real_recordings
 
 COLUMNS = ("clip", "rgb", "depth", "depth_scale_mm", "label", "class", "split")
-
-
-def write_csv(path: Path, *rows: dict[str, Any]) -> Path:
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(dict.fromkeys(name for row in rows for name in row)))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
-def run(manifest: Path, out: Path, *options: str) -> int:
-    return main(["--manifest", str(manifest), "--out", str(out), "--jobs", "1", *options])
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from rgbd.errors import DatasetError
 from rgbd.recording.images import read_image, write_image
 from rgbd.recording.video import write_video
 from rgbd.types import Stream
-from tests.preprocess.ntu.test_ntu import records
+from tests.support.processed import records
 
 SIZE = (32, 24)  # width, height
 

@@ -7,11 +7,7 @@ from pathlib import Path
 import pytest
 
 from rgbd.files import atomic_folder, remove_leftovers
-
-
-def write(folder: Path, text: str) -> None:
-    with atomic_folder(folder) as temporary:
-        (temporary / "file").write_text(text)
+from tests.support.folders import write
 
 
 def test_a_folder_is_replaced_also_through_a_link(tmp_path: Path) -> None:

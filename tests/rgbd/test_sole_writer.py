@@ -11,7 +11,7 @@ import pytest
 
 from rgbd.files import atomic_folder
 from rgbd.locks import LockedError, sole_writer
-from tests.rgbd.test_files import write
+from tests.support.folders import write
 
 _HOLD = """
 import sys

@@ -1,14 +1,13 @@
 """The queue in front of the network: company, deadlines, and whoever went away. The runtime here only sleeps."""
 
 import asyncio
-import ctypes
 import gc
 import math
 import threading
 import time
 import weakref
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from fastapi import Request
 from starlette.types import Message
 
 from export.bundle.folder import Bundle, read_bundle
-from export.runtimes import Inputs, Outputs, RuntimeInfo
+from export.runtimes import Inputs, Outputs
 from serve.batcher import Batcher, Clips, Inferred, TooLateError
 from serve.errors import ServiceError
 from serve.explanation import explain
@@ -31,25 +30,9 @@ from serve.repository import Repository
 from serve.service import Admission, Service
 from serve.settings import Settings
 from serve.together import together
+from tests.support.fake_runtime import CLIP, Sleeper, end_threads, outcomes
 from tests.support.saboteur import FAILURES
 from tests.support.tiny_bundle import make_bundle
-
-CLIP: Clips = {"rgb": np.zeros((1, 2, 2, 3), np.uint8)}
-
-
-class Sleeper:
-    """A runtime that takes as long as it is told for each clip."""
-
-    info = RuntimeInfo("sleeper", "cpu", "fp32")
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds, self.batches = seconds, list[int]()
-
-    def infer(self, inputs: Inputs) -> Outputs:
-        batch = len(inputs["rgb"])
-        self.batches.append(batch)
-        time.sleep(self.seconds * batch)
-        return {"logits": np.arange(batch, dtype=np.float32)[:, None].repeat(3, axis=1)}
 
 
 class Failing(Sleeper):
@@ -95,10 +78,6 @@ def working(batcher: Batcher, scene: Callable[[], Coroutine[Any, Any, None]]) ->
             await worker
 
     asyncio.run(play())
-
-
-async def outcomes(*answers: Awaitable[Any]) -> list[str]:
-    return [type(answer).__name__ for answer in await asyncio.gather(*answers, return_exceptions=True)]
 
 
 def test_what_arrives_meanwhile_is_computed_together(bundle: Bundle) -> None:
@@ -275,13 +254,6 @@ def test_whatever_comes_out_of_a_runtime_is_one_error_and_the_next_are_served(
     Raising.failures = [failure]
     check_that_a_batch_fails_alone(stage)
     assert "2 clips of one 1 could not be computed" in caplog.text and type(failure).__name__ in caplog.text
-
-
-def end_threads(name: str) -> None:
-    """Raise `SystemExit` in the threads of this name, as a library can; they see it when they next run."""
-    for thread in threading.enumerate():
-        if thread.name.startswith(name) and thread.ident is not None:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
 
 
 class Slow(Sleeper):

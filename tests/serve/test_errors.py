@@ -11,24 +11,11 @@ import numpy as np
 import pytest
 
 from rgbd.types import Frame
-from tests.serve.conftest import depth_frames, npz, rgb_frames, video, zipped
-from tests.serve.test_predict import post
 from tests.support.commands import assert_refused, run_module
+from tests.support.requests import post, refused
 from tests.support.server import RunningServer
 from tests.support.tiny_bundle import make_bundle
-
-
-def refused(response: httpx.Response, status: int, error: str) -> str:
-    """Return the detail of a problem after checking all else of it."""
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    problem = response.json()
-    assert problem["status"] == status
-    is_protocol = response.request.url.path.startswith("/v2/")
-    assert problem["error"] == (f"{error}: {problem['detail']}" if is_protocol else error)
-    assert problem["request_id"] == response.headers["X-Request-ID"]
-    assert "/tmp" not in problem["detail"]
-    return str(problem["detail"])
+from tests.support.uploads import depth_frames, npz, rgb_frames, video, zipped
 
 
 def archive(**members: bytes) -> bytes:

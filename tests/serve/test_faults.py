@@ -11,17 +11,12 @@ import httpx
 import psutil
 import pytest
 
-from tests.serve.conftest import depth_frames, npz, rgb_frames
-from tests.serve.test_errors import refused
-from tests.serve.test_hostile import connect, upload
-from tests.serve.test_lifecycle import wait_until
-from tests.serve.test_metrics import samples
-from tests.serve.test_predict import post
+from tests.support.requests import connect, metrics_of, post, refused, upload
 from tests.support.server import RunningServer, running_server
 from tests.support.tiny_bundle import make_bundle
+from tests.support.uploads import FILES
+from tests.support.waiting import wait_until
 from tests.support.wire import Form, encode, fault_of, valid_request
-
-FILES = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
 
 
 def decoders_of(server: RunningServer) -> list[psutil.Process]:
@@ -33,7 +28,7 @@ def decoders_of(server: RunningServer) -> list[psutil.Process]:
 
 
 def in_flight(server: RunningServer) -> float:
-    return samples(server)["rgbd_motion_requests_in_flight",]
+    return metrics_of(server)["rgbd_motion_requests_in_flight",]
 
 
 def test_the_files_of_the_bundle_may_go(tmp_path: Path) -> None:

@@ -14,15 +14,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.serve.conftest import depth_frames, npz, rgb_frames
-from tests.serve.test_errors import refused
-from tests.serve.test_hostile import connect
-from tests.serve.test_lifecycle import request_at_work, wait_until
 from tests.support.commands import assert_refused, run_module
+from tests.support.requests import connect, refused, request_at_work
 from tests.support.server import RunningServer, running_server
 from tests.support.tiny_bundle import make_bundle
-
-FILES = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
+from tests.support.uploads import FILES
+from tests.support.waiting import wait_until
 
 
 def new_key(file: Path, name: str, *options: object) -> str:

@@ -6,7 +6,6 @@ import gc
 import io
 import os
 import resource
-import socket
 import threading
 import time
 import weakref
@@ -15,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -29,14 +27,11 @@ from serve import workers
 from serve.errors import ServiceError
 from serve.parcel import Parcel, receive_parcel
 from serve.workers import Decoders
-from tests.serve.conftest import depth_frames, npz, rgb_frames
-from tests.serve.test_errors import refused
-from tests.serve.test_lifecycle import wait_until
-from tests.serve.test_predict import post
+from tests.support.requests import connect, post, refused, upload
 from tests.support.server import RunningServer, running_server
 from tests.support.tiny_bundle import make_bundle
-
-FILES = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
+from tests.support.uploads import FILES, npz, rgb_frames
+from tests.support.waiting import wait_until
 
 
 def packed(name: str, content: bytes, packing: int, copies: int = 1) -> bytes:
@@ -52,20 +47,6 @@ def array(*shape: int) -> bytes:
     buffer = io.BytesIO()
     np.lib.format.write_array_header_1_0(buffer, {"descr": "|u1", "fortran_order": False, "shape": shape})
     return buffer.getvalue() + bytes(int(np.prod(shape)))
-
-
-def connect(server: RunningServer) -> socket.socket:
-    address = urlsplit(server.url)
-    return socket.create_connection((address.hostname, address.port), timeout=30)
-
-
-def upload(server: RunningServer, num_bytes: int) -> socket.socket:
-    """Begin an upload that announces a megabyte."""
-    connection = connect(server)
-    head = "POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=x\r\n"
-    part = '--x\r\nContent-Disposition: form-data; name="rgb"; filename="a.mp4"\r\n\r\n'
-    connection.sendall(f"{head}Content-Length: 1000000\r\n\r\n{part}".encode() + bytes(num_bytes))
-    return connection
 
 
 def test_archives_that_unpack_to_too_much(server: RunningServer) -> None:

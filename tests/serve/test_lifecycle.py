@@ -5,55 +5,21 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import numpy as np
 import onnx
-import psutil
 import pytest
 from onnx import TensorProto, helper
 
 from export.bundle.folder import describe_files, read_bundle, write_manifest
-from tests.serve.conftest import depth_frames, npz, rgb_frames
-from tests.serve.test_errors import refused
-from tests.serve.test_predict import post, scores
+from tests.support.requests import decoder_of, post, refused, request_at_work, scores
 from tests.support.saboteur import FAILURES
 from tests.support.server import RunningServer, running_server
 from tests.support.tiny_bundle import SPEC, make_bundle
-
-FILES = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
-
-
-def decoder_of(server: RunningServer) -> int:
-    """Return the process id of the server's only decoder."""
-    for child in psutil.Process(server.process.pid).children():
-        with suppress(psutil.NoSuchProcess):
-            if any("spawn_main" in word for word in child.cmdline()):
-                return child.pid
-    raise AssertionError("the server has no decoder")
-
-
-@contextmanager
-def request_at_work(server: RunningServer) -> Iterator[tuple[int, Future[httpx.Response]]]:
-    """Yield the decoder, stopped in the middle of a request, and the answer to come."""
-    assert post(server, **FILES).status_code == 200  # from here on the decoder is at its post
-    decoder = decoder_of(server)
-    os.kill(decoder, signal.SIGSTOP)
-    with ThreadPoolExecutor() as threads:
-        answer = threads.submit(post, server, **FILES)
-        time.sleep(1)  # longer than a local upload takes
-        yield decoder, answer
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+from tests.support.uploads import FILES, depth_frames, npz
+from tests.support.waiting import wait_until
 
 
 def test_requests_beyond_the_limit_are_sent_away(tmp_path: Path) -> None:

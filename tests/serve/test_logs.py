@@ -12,12 +12,12 @@ import httpx
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.serve.conftest import depth_frames, npz, rgb_frames
-from tests.serve.test_errors import refused
-from tests.serve.test_lifecycle import wait_until
 from tests.support.commands import run_module
+from tests.support.requests import refused
 from tests.support.server import RunningServer, running_server
 from tests.support.tiny_bundle import make_bundle
+from tests.support.uploads import depth_frames, npz, rgb_frames
+from tests.support.waiting import wait_until
 
 FILES = {"rgb": ("secret-name.npz", npz(rgb_frames())), "depth": ("secret-name.npz", npz(depth_frames()))}
 TRACE_ID, PARENT_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

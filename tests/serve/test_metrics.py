@@ -4,20 +4,11 @@ import math
 from pathlib import Path
 
 import httpx
-from prometheus_client.parser import text_string_to_metric_families
 
-from tests.serve.conftest import depth_frames, npz, rgb_frames
-from tests.serve.test_predict import post
+from tests.support.requests import metrics_of, post
 from tests.support.server import RunningServer, running_server
 from tests.support.tiny_bundle import SPEC, make_bundle
-
-
-def samples(server: RunningServer) -> dict[tuple[str, ...], float]:
-    """Return every value by its name and the values of its labels."""
-    response = httpx.get(server.url + "/metrics")
-    assert response.headers["content-type"].startswith("text/plain")
-    families = text_string_to_metric_families(response.text)
-    return {(item.name, *item.labels.values()): item.value for family in families for item in family.samples}
+from tests.support.uploads import depth_frames, npz, rgb_frames
 
 
 def infer(server: RunningServer, num_clips: int) -> httpx.Response:
@@ -30,14 +21,14 @@ def infer(server: RunningServer, num_clips: int) -> httpx.Response:
 def test_what_was_asked_and_answered_is_counted(tmp_path: Path) -> None:
     files = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
     with running_server(make_bundle(tmp_path)) as server:
-        before = samples(server)
+        before = metrics_of(server)
         assert before["rgbd_motion_requests_in_flight",] == before["rgbd_motion_queue_clips",] == 0
         timing = post(server, **files).json()["timing_ms"]
         assert post(server, **files).status_code == 200
         assert infer(server, num_clips=3).status_code == 200
         assert post(server, rgb=files["rgb"]).status_code == 400
         assert httpx.get(server.url + "/nowhere").status_code == 404
-        after = samples(server)
+        after = metrics_of(server)
     for stage in ("decode", "transform"):
         assert after["rgbd_motion_stage_seconds_count", "tiny", stage] == 2
     for stage in ("queue", "inference", "total"):

@@ -1,6 +1,5 @@
 """Every kind of upload through a real server, and its answer against the transform and the graph called directly."""
 
-import json
 from pathlib import Path
 
 import av
@@ -8,38 +7,13 @@ import httpx
 import numpy as np
 import pytest
 
-from export.bundle.folder import read_bundle
-from export.runtimes.loading import load_runtime
-from rgbd.clip.build import build_clip
 from rgbd.clip.sampling import bin_centres
-from rgbd.clip.spec import centred_geometry
 from rgbd.recording.video import write_video
 from rgbd.types import Frame
-from tests.serve.conftest import NUM_FRAMES, depth_frames, npz, rgb_frames, video, zipped
+from tests.support.requests import post, scores
 from tests.support.server import RunningServer, running_server
-from tests.support.tiny_bundle import LABELS, SPEC, image_spec, make_bundle
-
-
-def post(server: RunningServer, path: str = "/predict", meta: object = None, **files: bytes) -> httpx.Response:
-    data = {"meta": json.dumps(meta)} if meta is not None else {}
-    return httpx.post(server.url + path, files=files, data=data, timeout=60)
-
-
-def expected_scores(bundle: Path, rgb: list[Frame], depth: list[Frame]) -> list[float]:
-    """Return the classes' scores in the order of the labels, without any of the service."""
-    runtime = load_runtime(read_bundle(bundle))
-    geometry = centred_geometry(SPEC)
-    clips = {}
-    for stream, frames in (("rgb", rgb), ("depth", depth)):
-        sampled = [frames[i] for i in bin_centres(len(frames), SPEC.num_frames)]
-        clips[stream] = build_clip(sampled, stream, SPEC, geometry)[None]
-    logits = runtime.infer(clips)["logits"][0].astype(np.float64)
-    return list(np.exp(logits) / np.exp(logits).sum())
-
-
-def scores(response: httpx.Response) -> list[float]:
-    assert response.status_code == 200, response.text
-    return [p["score"] for p in sorted(response.json()["predictions"], key=lambda p: p["index"])]
+from tests.support.tiny_bundle import LABELS, SPEC, expected_scores, image_spec, make_bundle
+from tests.support.uploads import NUM_FRAMES, depth_frames, npz, rgb_frames, video, zipped
 
 
 @pytest.mark.parametrize("rgb_kind", [".mp4", ".mkv", ".avi", "jpeg", "png", "npz"])

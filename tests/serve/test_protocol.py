@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from export.bundle.folder import read_bundle
 from export.runtimes.loading import load_runtime
-from tests.serve.test_errors import refused
+from tests.support.requests import refused
 from tests.support.server import RunningServer, running_server
 from tests.support.tiny_bundle import LABELS, SPEC, make_bundle
 

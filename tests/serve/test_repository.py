@@ -19,13 +19,12 @@ from serve.loading import load_models
 from serve.models import ServedModel
 from serve.repository import Place, Repository
 from serve.settings import Settings
-from tests.serve.conftest import npz, rgb_frames
-from tests.serve.test_batcher import Sleeper, outcomes
-from tests.serve.test_errors import refused
-from tests.serve.test_predict import post
 from tests.support.commands import assert_refused, run_module
+from tests.support.fake_runtime import Sleeper, outcomes
+from tests.support.requests import post, refused
 from tests.support.server import RunningServer, running_server
 from tests.support.tiny_bundle import make_bundle
+from tests.support.uploads import npz, rgb_frames
 
 FILES = {"rgb": npz(rgb_frames())}
 

@@ -35,17 +35,13 @@ from serve.settings import Settings
 from serve.supervisor import Supervisor
 from serve.threads import in_thread
 from serve.workers import Decoders
-from tests.serve.conftest import depth_frames, npz, rgb_frames
-from tests.serve.test_batcher import CLIP, Sleeper, end_threads, outcomes
-from tests.serve.test_errors import refused
-from tests.serve.test_lifecycle import wait_until
-from tests.serve.test_metrics import samples
-from tests.serve.test_predict import post
+from tests.support.fake_runtime import CLIP, Sleeper, end_threads, outcomes
+from tests.support.requests import metrics_of, post, refused
 from tests.support.saboteur import FAILURES
 from tests.support.server import RunningServer, running_server
 from tests.support.tiny_bundle import SPEC, make_bundle
-
-FILES = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
+from tests.support.uploads import FILES
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -74,7 +70,7 @@ def test_a_network_whose_thread_fails_is_started_again(tmp_path: Path) -> None:
         refused(post(server, **FILES), 500, "internal")
         assert post(server, **FILES).status_code == 200
         assert httpx.get(server.url + "/v2/health/ready").status_code == 200
-        assert samples(server)["rgbd_motion_worker_failures_total", "network"] == 1
+        assert metrics_of(server)["rgbd_motion_worker_failures_total", "network"] == 1
         (failure,) = [line for line in errors_in(server) if line["message"] == "network has failed"]
         assert "can't start new thread" in failure["exc_info"]
 
@@ -97,7 +93,7 @@ def test_decoders_that_cannot_be_started_end_the_service(tmp_path: Path) -> None
         assert "(decoder 0); it is being started again" in refused(ready, 503, "worker_failed")
         refused(httpx.get(server.url + "/v2/models/tiny/ready"), 503, "worker_failed")
         assert httpx.get(server.url + "/v2/health/live").status_code == 200
-        assert samples(server)["rgbd_motion_worker_failures_total", "decoder 0"] >= 1
+        assert metrics_of(server)["rgbd_motion_worker_failures_total", "decoder 0"] >= 1
         answer = post(server, **FILES)  # waits for a decoder, and is told when there will be none
         assert "had to stop" in refused(answer, 504, "deadline")
         assert server.process.wait(30) == 1

@@ -8,9 +8,9 @@ import pytest
 
 from rgbd.clip.appearance import Appearance
 from rgbd.types import Frame
-from tests.serve.conftest import depth_frames, npz, rgb_frames
 from tests.support.server import RunningServer, running_server
 from tests.support.tiny_bundle import make_bundle
+from tests.support.uploads import depth_frames, npz, rgb_frames
 
 SIZE = {"aspect_ratio": (4 / 3, 4 / 3), "height_px": (48, 48)}
 

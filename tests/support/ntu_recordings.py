@@ -13,7 +13,9 @@ COLOR_SIZE, DEPTH_SIZE = (480, 270), (128, 106)
 WALL_MM, BODY_MM = 4000, 2500
 FOCAL_PX = 91.0
 TO_COLOR = np.array([[2.89, 0.0, 47.0], [0.0, 2.89, -15.0]])
+FLOOR_M = -0.9  # just below the figure's feet
 CLIP, OTHER_CLIP = "S001C002P001R001A002", "S001C002P003R001A001"  # performers 1 (train) and 3 (valid)
+CLIPS = [f"S001C001P001R001A{action:03d}" for action in range(1, 31)]
 
 # Joints of somebody with arms stretched out, metres right of and above the pelvis.
 _POSE = [(0, 0), (0, 0.3), (0, 0.6), (0, 0.72), (-0.18, 0.5), (-0.42, 0.5), (-0.65, 0.5), (-0.73, 0.5)]
@@ -72,3 +74,18 @@ def make_recording(
     if skeleton:
         write_skeleton(raw / "nturgb+d_skeletons" / f"{clip}.skeleton", frames)
     return frames
+
+
+def scene(frame: tuple[Body, ...], zoom: int = 1, noise_mm: float = 5.0) -> tuple[np.ndarray, np.ndarray]:
+    """Return uint16 depth [H, W] of figures between wall and floor, and the bool [H, W] of their pixels."""
+    width, height = DEPTH_SIZE[0] * zoom, DEPTH_SIZE[1] * zoom
+    down = (np.arange(height) - 53 * zoom) / (FOCAL_PX * zoom)
+    with np.errstate(divide="ignore"):
+        floor_mm = np.where(down > 0, 1000 * -FLOOR_M / down, np.inf)
+    depth = np.minimum(WALL_MM, floor_mm)[:, None].repeat(width, axis=1)
+    truth = np.zeros((height, width), np.uint8)
+    for body in frame:
+        draw(truth, body, body.depth_xy * zoom, 255, zoom)
+    depth[truth > 0] = BODY_MM
+    noise = np.random.default_rng(0).normal(0, noise_mm, depth.shape)
+    return np.clip(depth + noise, 0, 65535).astype(np.uint16), truth > 0

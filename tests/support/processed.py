@@ -1,6 +1,8 @@
-"""A small processed data set on disk: a bar that moves right or down, in both streams alike."""
+"""Processed data sets: what their records say; and a small one, a bar that moves right or down in both streams."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -8,6 +10,12 @@ import yaml
 from rgbd.dataset.layouts import NTU, Split
 from rgbd.dataset.splits import SplitEntry, write_class_names, write_split
 from rgbd.recording.images import write_image
+
+
+def records(out: Path) -> dict[str, dict[str, Any]]:
+    """Return the record of each clip by its name, as it is on disk."""
+    lines = [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
+    return {line["clip"]: line for line in lines}
 
 
 def write_clips(root: Path, *, clips: dict[Split, int], num_frames: int = 12) -> None:

@@ -6,7 +6,7 @@ import av
 import numpy as np
 
 from rgbd.types import Frame
-from tests.serve.conftest import depth_frames, npz, rgb_frames, zipped
+from tests.support.uploads import depth_frames, npz, rgb_frames, zipped
 
 Files = dict[str, bytes]
 """The files of one request by the name of their stream."""

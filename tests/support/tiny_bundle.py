@@ -7,13 +7,16 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from export.bundle.folder import describe_files, write_manifest
+from export.bundle.folder import describe_files, read_bundle, write_manifest
 from export.bundle.manifest import Artifact, BundleManifest, Source, TensorInfo
 from export.bundle.seeded_clips import seeded_inputs
+from export.runtimes.loading import load_runtime
 from rgbd.clip.appearance import Appearance
+from rgbd.clip.build import build_clip
 from rgbd.clip.depth_encoding import DepthEncoding
-from rgbd.clip.spec import ClipSpec
-from rgbd.types import Modality, Stream
+from rgbd.clip.sampling import bin_centres
+from rgbd.clip.spec import ClipSpec, centred_geometry
+from rgbd.types import Frame, Modality, Stream
 
 LABELS = ("red", "green", "blue")
 SPEC = ClipSpec(num_frames=4, resize=(64, 48), crop=32, size=32)
@@ -62,6 +65,18 @@ def _answers(clips: dict[Stream, NDArray[np.uint8]]) -> dict[str, tuple[float, .
         return {"logits": tuple(next(iter(means.values())).tolist())}
     streams = {f"logits_{stream}": tuple(mean.tolist()) for stream, mean in means.items()}
     return {"logits": tuple(sum(means.values()).tolist()), **streams}
+
+
+def expected_scores(bundle: Path, rgb: list[Frame], depth: list[Frame]) -> list[float]:
+    """Return the classes' scores in the order of the labels, without any of the service."""
+    runtime = load_runtime(read_bundle(bundle))
+    geometry = centred_geometry(SPEC)
+    clips = {}
+    for stream, frames in (("rgb", rgb), ("depth", depth)):
+        sampled = [frames[i] for i in bin_centres(len(frames), SPEC.num_frames)]
+        clips[stream] = build_clip(sampled, stream, SPEC, geometry)[None]
+    logits = runtime.infer(clips)["logits"][0].astype(np.float64)
+    return list(np.exp(logits) / np.exp(logits).sum())
 
 
 def image_spec() -> ClipSpec:

@@ -12,7 +12,7 @@ import torch
 from rgbd.errors import ConfigError, DatasetError
 from tests.support.commands import assert_refused, run_module
 from tests.support.processed import write_clips, write_config
-from tests.training.test_step import batch, config, draws, stepper
+from tests.support.small_step import batch, config, draws, stepper
 from training.checkpoint import Checkpoint, CheckpointError, Position, build_network, load_checkpoint, save_checkpoint
 from training.config_file import load_config
 from training.display import EpochFigures

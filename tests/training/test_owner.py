@@ -8,7 +8,8 @@ import pytest
 from rgbd.locks import locked
 from tests.support.commands import assert_refused, run_module
 from tests.support.processed import write_clips, write_config
-from tests.support.runs import start, wait_until
+from tests.support.runs import start
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

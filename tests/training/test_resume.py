@@ -11,7 +11,8 @@ import torch
 
 from tests.support.commands import assert_refused, run_module
 from tests.support.processed import write_clips, write_config
-from tests.support.runs import start, steps_done, wait_until
+from tests.support.runs import start, steps_done
+from tests.support.waiting import wait_until
 from training.checkpoint import Checkpoint, load_checkpoint
 from training.history import read_history
 

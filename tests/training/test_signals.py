@@ -11,7 +11,8 @@ import pytest
 
 from tests.support.commands import run_module
 from tests.support.processed import write_clips, write_config
-from tests.support.runs import start, wait_until
+from tests.support.runs import start
+from tests.support.waiting import wait_until
 from training.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.slow

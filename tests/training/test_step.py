@@ -1,46 +1,17 @@
 """One step of the optimizer: what it moves, and what leaves its result as it is."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from rgbd.errors import UserError
+from tests.support.small_step import SMALL, batch, config, draws, stepper
 from training.config import TrainingConfig
 from training.data import Batch
-from training.distributed import Process
 from training.mixing import mix
-from training.models.unimodal import UnimodalNet
 from training.step import Stepper
-
-ALONE = Process(0, 1, torch.device("cpu"))
-SMALL = {
-    "type": "M",
-    "clip": {"num_frames": 8, "resize": [64, 48], "crop": 48, "size": 32},
-    "network": {"width": 0.125, "branch_frames": [2, 4, 6], "num_blocks": 1, "num_heads": 4, "guidance_window": 3},
-    "optimizer": {"lr": 0.1},
-}
-
-
-def config(**sections: Any) -> TrainingConfig:
-    return TrainingConfig.model_validate({**SMALL, **sections})
-
-
-def batch(seed: int = 0) -> Batch:
-    generator = torch.Generator().manual_seed(seed)
-    clips = torch.randint(0, 255, (4, 8, 32, 32, 3), dtype=torch.uint8, generator=generator)
-    return Batch((clips,), torch.tensor([0, 1, 2, 1]), torch.arange(4))
-
-
-def stepper(settings: TrainingConfig) -> Stepper:
-    torch.manual_seed(0)
-    return Stepper(UnimodalNet(settings.network, 3, settings.clip.num_frames), settings, ALONE)
-
-
-def draws(count: int) -> Sequence[np.random.Generator]:
-    return [np.random.default_rng(5) for _ in range(count)]
 
 
 def moved(settings: TrainingConfig, batches: Sequence[Batch], steps: int = 1) -> Stepper:

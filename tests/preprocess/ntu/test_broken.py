@@ -11,8 +11,9 @@ from rgbd.dataset.layouts import NTU
 from rgbd.dataset.splits import read_class_names, read_split
 from rgbd.recording.images import write_image
 from rgbd.recording.skeleton import write_skeleton
-from tests.preprocess.ntu.test_ntu import output_of, records, run
 from tests.support.ntu_recordings import CLIP, OTHER_CLIP, body_at, make_recording
+from tests.support.ntu_runs import output_of, run
+from tests.support.processed import records
 
 
 def break_missing_png(raw: Path) -> str:

@@ -8,8 +8,9 @@ import pytest
 
 from rgbd.dataset.layouts import NTU
 from rgbd.recording.images import read_image, write_image
-from tests.preprocess.ntu.test_ntu import records, run
 from tests.support.ntu_recordings import BODY_MM, CLIP, OTHER_CLIP, WALL_MM, make_recording
+from tests.support.ntu_runs import run
+from tests.support.processed import records
 
 
 def make(raw: Path, *parts: str) -> None:

@@ -10,25 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
-from preprocess.ntu.dataset import main
 from rgbd.dataset.layouts import NTU
 from rgbd.dataset.splits import read_class_names, read_split
 from rgbd.errors import DatasetError
 from rgbd.recording.images import read_image, write_image
 from tests.support.ntu_recordings import CLIP, OTHER_CLIP, TO_COLOR, make_recording
-
-
-def run(raw: Path, out: Path, *options: str) -> int:
-    return main(["--raw", str(raw), "--out", str(out), "--jobs", "1", *options])
-
-
-def records(out: Path) -> dict[str, dict[str, Any]]:
-    lines = [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
-    return {line["clip"]: line for line in lines}
-
-
-def output_of(out: Path, clip: str) -> list[Path]:
-    return [*out.glob(f"Images/*{clip}*"), *out.glob(f"nturgb+d_depth_masked/*{clip}*")]
+from tests.support.ntu_runs import run
+from tests.support.processed import records
 
 
 def test_writes_the_whole_data_set(tmp_path: Path) -> None:

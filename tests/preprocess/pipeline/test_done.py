@@ -11,14 +11,13 @@ from rgbd.dataset.records import RECORDS_FILE, read_records
 from rgbd.dataset.splits import read_split
 from rgbd.dataset.store import Format
 from rgbd.errors import DatasetError
-from tests.preprocess.ntu.test_ntu import records, run
-from tests.preprocess.pipeline.test_overlap import state, write_frames
-from tests.preprocess.pipeline.test_run import CLIPS, many, start, wait_until
-from tests.preprocess.test_custom import run as run_custom
-from tests.preprocess.test_custom import write_csv
-from tests.support.ntu_recordings import CLIP, OTHER_CLIP, make_recording
-
-__all__ = ["many"]
+from tests.support.custom_runs import run as run_custom
+from tests.support.custom_runs import write_csv, write_frames
+from tests.support.folders import state
+from tests.support.ntu_recordings import CLIP, CLIPS, OTHER_CLIP, make_recording
+from tests.support.ntu_runs import run, start
+from tests.support.processed import records
+from tests.support.waiting import wait_until
 
 FORMATS: tuple[Format, ...] = ("folders", "shards")
 

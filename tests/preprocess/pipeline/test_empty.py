@@ -12,8 +12,8 @@ from rgbd.dataset.splits import read_split
 from rgbd.errors import DatasetError
 from rgbd.recording.images import read_image, write_image
 from rgbd.recording.video import write_video
-from tests.preprocess.ntu.test_ntu import records
-from tests.preprocess.test_custom import run, write_csv
+from tests.support.custom_runs import run, write_csv
+from tests.support.processed import records
 from tests.support.real import real_recordings
 
 WALL_MM = 4000

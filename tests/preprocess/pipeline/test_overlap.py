@@ -1,10 +1,8 @@
 """Outputs never meet inputs: a command that would write over what it reads is refused, and nothing has changed."""
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from preprocess import convert, custom, jester, thu_read
@@ -13,32 +11,11 @@ from preprocess.report.__main__ import main as report
 from preprocess.synthetic.__main__ import main as render
 from rgbd.errors import UserError
 from rgbd.overlap import check_apart
-from rgbd.recording.images import write_image
-from tests.preprocess.ntu.test_ntu import records
-from tests.preprocess.test_custom import write_csv
 from tests.support.commands import assert_refused, run_module
+from tests.support.custom_runs import write_csv, write_frames
+from tests.support.folders import state
 from tests.support.ntu_recordings import make_recording
-
-
-def state(*folders: Path) -> dict[str, str]:
-    """Return what lies below folders, links as links."""
-    return {
-        str(path): str(path.readlink())
-        if path.is_symlink()
-        else hashlib.sha256(path.read_bytes()).hexdigest()
-        if path.is_file()
-        else "folder"
-        for folder in folders
-        for path in folder.rglob("*")
-    }
-
-
-def write_frames(folder: Path, num_frames: int = 3, suffix: str = ".png") -> Path:
-    for index in range(num_frames):
-        folder.mkdir(parents=True, exist_ok=True)
-        image = np.full((60, 80), 900 + index, np.uint16) if suffix == ".png" else np.full((60, 80, 3), 90, np.uint8)
-        write_image(folder / f"{index + 1:05d}{suffix}", image)
-    return folder
+from tests.support.processed import records
 
 
 @pytest.fixture

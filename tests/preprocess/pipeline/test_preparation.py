@@ -12,8 +12,9 @@ from rgbd.dataset.run_info import RUN_FILE, read_run_info
 from rgbd.errors import DatasetError
 from rgbd.recording.images import read_image, write_image
 from rgbd.recording.video import write_video
-from tests.preprocess.ntu.test_ntu import records, run
 from tests.support.ntu_recordings import BODY_MM, DEPTH_SIZE, WALL_MM, body_at, draw, make_recording
+from tests.support.ntu_runs import run
+from tests.support.processed import records
 
 
 def test_it_is_written_and_goes_with_the_data(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +15,11 @@ from ray.cluster_utils import Cluster
 from preprocess.pipeline.ray_engine import RayEngine
 from rgbd.errors import UserError
 from rgbd.locks import LockedError
-from tests.preprocess.ntu.test_ntu import run
-from tests.preprocess.pipeline.test_run import start, times_of, wait_until
 from tests.support.contacts import contacts
 from tests.support.ntu_recordings import make_recording
+from tests.support.ntu_runs import run, start, times_of
+from tests.support.ray_cluster import running_cluster
+from tests.support.waiting import wait_until
 
 NUM_JOBS = 24
 pytestmark = pytest.mark.slow
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 RUNNING = """
 import subprocess, sys, time
 from pathlib import Path
-from tests.preprocess.pipeline.test_ray_engine import running_cluster
+from tests.support.ray_cluster import running_cluster
 home, raw, out = map(Path, sys.argv[1:])
 with running_cluster(home) as cluster:
     command = ("--raw", raw, "--out", out, "--engine", "ray", "--address", cluster.address)
@@ -49,24 +49,6 @@ class SlowJob:
         with (self.folder / "log").open("a") as log:
             log.write(f"{number} {node}\n")
         return number**2
-
-
-@contextmanager
-def running_cluster(home: Path) -> Iterator[Cluster]:
-    """Yield a cluster of one node that keeps to this machine; `home` is its home folder.
-
-    A head whose reports are off still says so to Ray's makers, and asks which cloud it is in where no file tells it.
-    """
-    (home / "ray_bootstrap_config.yaml").write_text("{}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOME", str(home))
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_USAGE_STATS_REPORT_URL", "http://127.0.0.1:9")
-        quick = {"health_check_period_ms": 500, "health_check_failure_threshold": 2}  # else half a minute passes
-        head = {"num_cpus": 1, "env_vars": {"NODE_NAME": "head"}, "_system_config": quick}
-        cluster = Cluster(initialize_head=True, head_node_args=head)
-        yield cluster
-        cluster.shutdown()
 
 
 @pytest.fixture

@@ -2,62 +2,21 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
-from preprocess.pipeline.processes import ProcessEngine, WorkerDied
+from preprocess.pipeline.process_engine import ProcessEngine, WorkerDied
 from rgbd.dataset.layouts import NTU
 from rgbd.dataset.records import RECORDS_FILE, read_records
 from rgbd.dataset.splits import read_split
 from rgbd.errors import DatasetError, UserError
-from tests.preprocess.ntu.test_ntu import output_of, records, run
-from tests.support.ntu_recordings import CLIP, OTHER_CLIP, make_recording
-
-CLIPS = [f"S001C001P001R001A{action:03d}" for action in range(1, 31)]
-
-
-def start(raw: Path, out: Path, *options: str, prefix: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-    command = [
-        *prefix,
-        sys.executable,
-        "-m",
-        "preprocess.ntu",
-        "--raw",
-        str(raw),
-        "--out",
-        str(out),
-        "--jobs",
-        "2",
-        *options,
-    ]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-
-
-def wait_until(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.005)
-
-
-def times_of(out: Path) -> dict[str, int]:
-    """Return when each clip that is recorded as done was written."""
-    done = [clip for clip, record in read_records(out / RECORDS_FILE).items() if record.status == "done"]
-    return {clip: NTU.frame_path(out, "rgb", clip, 0).stat().st_mtime_ns for clip in done}
-
-
-@pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    raw = tmp_path_factory.mktemp("many")
-    for clip in CLIPS:
-        make_recording(raw, clip, rgb_frames=12, depth_frames=12)
-    return raw
+from tests.support.ntu_recordings import CLIP, CLIPS, OTHER_CLIP, make_recording
+from tests.support.ntu_runs import output_of, run, start, times_of
+from tests.support.processed import records
+from tests.support.waiting import wait_until
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -231,10 +190,7 @@ def test_workers_end_with_a_parent_that_was_killed(many: Path, tmp_path: Path) -
     workers = workers_of(process.pid)
     process.kill()
     process.communicate()
-    deadline = time.monotonic() + 20
-    while any(Path(f"/proc/{worker}").exists() for worker in workers):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
 
 
 def workers_of(parent: int) -> list[int]:

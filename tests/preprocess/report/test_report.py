@@ -11,8 +11,8 @@ from rgbd.dataset.ntu_classes import NTU_CLASSES
 from rgbd.dataset.records import RECORDS_FILE, ClipRecord, read_records
 from rgbd.dataset.run_info import RUN_FILE, RunInfo
 from rgbd.errors import DatasetError
-from tests.preprocess.ntu.test_ntu import run
 from tests.support.ntu_recordings import CLIP, OTHER_CLIP, make_recording
+from tests.support.ntu_runs import run
 
 
 def page_of(data: Path, **options: object) -> str:

@@ -5,7 +5,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -29,6 +28,7 @@ from rgbd.errors import DatasetError
 from rgbd.recording.images import read_image
 from rgbd.recording.skeleton import read_skeleton
 from rgbd.recording.video import read_video
+from tests.support.waiting import wait_until
 
 SCALE = 0.2  # 384x216 and 102x84 pixels
 SEED = 3
@@ -276,9 +276,7 @@ def test_interrupted_it_leaves_whole_clips_only(tmp_path: Path) -> None:
         "0.05",
     ]
     with subprocess.Popen([*command, "--jobs", "1"], stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 60
-        while not list(tmp_path.glob("nturgb+d_skeletons/*.skeleton")) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: any(tmp_path.glob("nturgb+d_skeletons/*.skeleton")), process)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and b"Traceback" not in errors

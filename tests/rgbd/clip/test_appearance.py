@@ -8,8 +8,8 @@ import pytest
 from rgbd.clip.appearance import Appearance, Look, appearance_of, differences, look_of, presumed_appearance
 from rgbd.recording.formats import open_streams
 from rgbd.recording.images import read_image
-from tests.preprocess.ntu.test_ntu import output_of, run
 from tests.support.ntu_recordings import CLIP, OTHER_CLIP, make_recording
+from tests.support.ntu_runs import output_of, run
 
 PREPARED = Appearance(aspect_ratio=(4 / 3, 4 / 3), height_px=(240, 240), empty_share=(0.6, 0.95))
 

@@ -20,11 +20,10 @@ from rgbd.dataset.store import Store
 from rgbd.errors import DatasetError
 from rgbd.recording.images import decode_image, read_image
 from rgbd.types import Stream
-from tests.preprocess.ntu.test_ntu import records, run
-from tests.preprocess.pipeline.test_run import CLIPS, many, start, wait_until
-from tests.support.ntu_recordings import CLIP, OTHER_CLIP, make_recording
-
-__all__ = ["many"]
+from tests.support.ntu_recordings import CLIP, CLIPS, OTHER_CLIP, make_recording
+from tests.support.ntu_runs import run, start
+from tests.support.processed import records
+from tests.support.waiting import wait_until
 
 STREAMS: tuple[Stream, ...] = ("rgb", "depth")
 SMALL = 20_000  # bytes a shard: two or three of the clips below

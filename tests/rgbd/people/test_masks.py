@@ -9,24 +9,7 @@ import pytest
 from rgbd.people.masks import find_masks
 from rgbd.recording.skeleton import Body, Skeleton
 from tests.support.depth_list import DepthList
-from tests.support.ntu_recordings import BODY_MM, DEPTH_SIZE, FOCAL_PX, WALL_MM, body_at, draw
-
-FLOOR_M = -0.9  # just below the figure's feet
-
-
-def scene(frame: tuple[Body, ...], zoom: int = 1, noise_mm: float = 5.0) -> tuple[np.ndarray, np.ndarray]:
-    """Return uint16 depth [H, W] of figures between wall and floor, and the bool [H, W] of their pixels."""
-    width, height = DEPTH_SIZE[0] * zoom, DEPTH_SIZE[1] * zoom
-    down = (np.arange(height) - 53 * zoom) / (FOCAL_PX * zoom)
-    with np.errstate(divide="ignore"):
-        floor_mm = np.where(down > 0, 1000 * -FLOOR_M / down, np.inf)
-    depth = np.minimum(WALL_MM, floor_mm)[:, None].repeat(width, axis=1)
-    truth = np.zeros((height, width), np.uint8)
-    for body in frame:
-        draw(truth, body, body.depth_xy * zoom, 255, zoom)
-    depth[truth > 0] = BODY_MM
-    noise = np.random.default_rng(0).normal(0, noise_mm, depth.shape)
-    return np.clip(depth + noise, 0, 65535).astype(np.uint16), truth > 0
+from tests.support.ntu_recordings import BODY_MM, DEPTH_SIZE, body_at, scene
 
 
 def zoomed(frames: Skeleton, zoom: int) -> Skeleton:
