@@ -25,6 +25,7 @@ from rich.table import Table
 
 from benchmarks.export_speed import checkpoint
 from benchmarks.serving_overload import NUM_CLIENTS, ask, capacity
+from benchmarks.support.server import running_server
 from export.bundle.folder import Bundle
 from export.contenders import Contender, contenders
 from export.create import create_bundle
@@ -38,7 +39,6 @@ from rgbd.types import Frame
 from serve.clips import ClipRequest, DecodedClip, Upload, decode_clip
 from serve.schemas import ClipMeta
 from serve.workers import Decoders
-from tests.support.server import running_server
 
 ARTIFACT, OPTIONS = "openvino-bf16", ExportOptions(formats=("openvino",), precisions=("bf16",))
 TURNS = 5

@@ -19,14 +19,14 @@ import httpx
 import numpy as np
 from rich.console import Console
 
-from benchmarks.endurance.process import usage
 from benchmarks.export_speed import checkpoint
+from benchmarks.support.process import usage
+from benchmarks.support.server import running_server
 from export.bundle.folder import read_bundle
 from export.bundle.seeded_clips import seeded_inputs
 from export.create import create_bundle
 from export.machine import machine
 from export.plan import ExportOptions
-from tests.support.server import running_server
 
 DEADLINE_S = 10
 NUM_CLIENTS = 8

@@ -30,6 +30,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.export_speed import checkpoint
+from benchmarks.support.server import running_server
 from export.bundle.folder import Bundle
 from export.bundle.seeded_clips import Clip, seeded_inputs
 from export.create import create_bundle
@@ -38,7 +39,6 @@ from export.plan import ExportOptions
 from rgbd.errors import UserError
 from rgbd.terminal import run_command
 from serve.settings import Settings
-from tests.support.server import running_server
 
 MODEL = ExportOptions().name
 TURNS = 3

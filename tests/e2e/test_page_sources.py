@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from benchmarks.support.samples import samples
 from rgbd.recording.video import write_video
 from tests.support.page import expect_answer, open_page, pixel
-from tests.support.samples import samples
 
 pytestmark = pytest.mark.slow
 

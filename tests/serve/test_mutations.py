@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from tests.support.mutations import mutated
-from tests.support.samples import Files, samples
+from benchmarks.support.mutations import mutated
+from benchmarks.support.samples import Files, samples
+from benchmarks.support.wire import Request, fault_of, valid_request
 from tests.support.server import RunningServer, running_server
 from tests.support.tiny_bundle import make_bundle
 from tests.support.waiting import wait_until
-from tests.support.wire import Request, fault_of, valid_request
 
 _LIMIT_S = 30  # an answer that takes longer fails the test
 

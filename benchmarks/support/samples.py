@@ -1,28 +1,31 @@
 """One short valid clip in every container that the service takes."""
 
+import io
+import zipfile
 from pathlib import Path
 
 import av
 import numpy as np
 
+from rgbd.recording.images import encode_image
 from rgbd.types import Frame
-from tests.support.uploads import depth_frames, npz, rgb_frames, zipped
 
 Files = dict[str, bytes]
 """The files of one request by the name of their stream."""
 
+_NUM_FRAMES, _SIZE = 12, (48, 64)  # height, width
 _RGB_VIDEOS = {".mp4": "libx264", ".mkv": "libx264", ".webm": "libvpx-vp9", ".avi": "mpeg4"}
 
 
 def samples(folder: Path) -> dict[str, Files]:
     """Return a request of both streams for each kind of container; `folder` is for what is made on the way."""
-    rgb, depth = _textured(rgb_frames()), depth_frames()
-    colour, distance = npz(rgb), npz(depth)
+    rgb, depth = _colours(), _distances()
+    colour, distance = _npz(rgb), _npz(depth)
     colours = {f"rgb {suffix}": _video(folder, suffix, (codec, rgb)) for suffix, codec in _RGB_VIDEOS.items()}
-    colours |= {"rgb jpeg": zipped(folder, rgb, ".jpg"), "rgb png": zipped(folder, rgb), "rgb npz": colour}
+    colours |= {"rgb jpeg": _zip(rgb, ".jpg"), "rgb png": _zip(rgb, ".png"), "rgb npz": colour}
     distances = {
         "depth ffv1": _video(folder, ".mkv", ("ffv1", depth)),
-        "depth png": zipped(folder, depth),
+        "depth png": _zip(depth, ".png"),
         "depth npz": distance,
     }
     both = _video(folder, ".mkv", ("ffv1", rgb), ("ffv1", depth))
@@ -33,10 +36,33 @@ def samples(folder: Path) -> dict[str, Files]:
     )
 
 
-def _textured(frames: list[Frame]) -> list[Frame]:
-    """Return the frames with noise, so that every codec has something to say about each of them."""
-    noise = np.random.default_rng(0).integers(0, 32, frames[0].shape, np.uint8)
-    return [frame + np.roll(noise, index, axis=1) for index, frame in enumerate(frames)]
+def _colours() -> list[Frame]:
+    """Return ever redder pictures, with noise that moves: every codec has something to say about each of them."""
+    noise = np.random.default_rng(0).integers(0, 32, (*_SIZE, 3), np.uint8)
+    reds = (np.full((*_SIZE, 3), (100 + 10 * index, 60, 40), np.uint8) for index in range(_NUM_FRAMES))
+    return [red + np.roll(noise, index, axis=1) for index, red in enumerate(reds)]
+
+
+def _distances() -> list[Frame]:
+    """Return a slope from 1 m to nearly 4 m that comes nearer."""
+    slope = np.broadcast_to(np.linspace(1500, 3900, _SIZE[1], dtype=np.uint16), _SIZE)
+    return [slope - np.uint16(40 * index) for index in range(_NUM_FRAMES)]
+
+
+def _npz(frames: list[Frame]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, np.stack(frames))
+    return buffer.getvalue()
+
+
+def _zip(frames: list[Frame], suffix: str) -> bytes:
+    """Return a zip of images in a shuffled order, and of what some archivers leave behind."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("__MACOSX/frames/._1.png", b"left behind by an archiver")
+        for index in np.random.default_rng(0).permutation(len(frames)):
+            archive.writestr(f"frames/{index}{suffix}", encode_image(suffix, frames[index]))
+    return buffer.getvalue()
 
 
 def _video(folder: Path, suffix: str, *tracks: tuple[str, list[Frame]]) -> bytes:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from tests.support.samples import Files
+from benchmarks.support.samples import Files
 
 CONTENT_TYPE = b"multipart/form-data; boundary=limit"
 FILENAME = "clip +2AA- \\ud800"  # in some encodings this stands for half a character, which no answer can carry

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
-from tests.support.samples import Files
-from tests.support.wire import CONTENT_TYPE, FILENAME, Form, Request, encode
+from benchmarks.support.samples import Files
+from benchmarks.support.wire import CONTENT_TYPE, FILENAME, Form, Request, encode
 
 Mutate = Callable[[Random, bytes, bytes], bytes]
 """(chance, data, other data) -> the data, damaged."""
