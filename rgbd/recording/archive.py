@@ -4,7 +4,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from tokenize import TokenError
 
 from rgbd.errors import MediaError, TooLargeError
@@ -31,13 +31,18 @@ def opened_archive(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def members_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """Return the files of an archive but for what archivers leave behind: folders, .DS_Store and __MACOSX."""
-    return [member for member in archive.infolist() if not _is_hidden(member)]
+    """Return the files of an archive but for folders, and for what file systems and archivers leave behind."""
+    return [
+        member
+        for member in archive.infolist()
+        if not member.is_dir()
+        and not any(is_hidden(PurePosixPath(part)) for part in PurePosixPath(member.filename).parts)
+    ]
 
 
-def _is_hidden(member: zipfile.ZipInfo) -> bool:
-    parts = PurePosixPath(member.filename).parts
-    return member.is_dir() or any(part.startswith((".", "__MACOSX")) for part in parts)
+def is_hidden(path: PurePath) -> bool:
+    """Return whether a file or folder is none of its owner's: .DS_Store, ._frame0.png, __MACOSX."""
+    return path.name.startswith((".", "__MACOSX"))
 
 
 def check_packing(member: zipfile.ZipInfo) -> None:

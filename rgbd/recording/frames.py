@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from rgbd.errors import MediaError, TooLargeError
-from rgbd.recording.archive import check_packing, members_of, opened_archive
+from rgbd.recording.archive import check_packing, is_hidden, members_of, opened_archive
 from rgbd.recording.images import decode_image, image_header, read_bytes
 from rgbd.recording.limits import NO_LIMITS, Limits
 from rgbd.types import Frame
@@ -45,7 +45,7 @@ class FolderReader:
 
 def open_folder(path: Path, limits: Limits) -> list[FolderReader]:
     """Return the JPEG and PNG files of a folder as one stream; raises `MediaError` where there is none."""
-    paths = [file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES]
+    paths = [file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES and not is_hidden(file)]
     if not paths:
         raise MediaError(f"{path}: holds no JPEG or PNG files; copy the frames again")
     return [FolderReader(sorted(paths, key=lambda file: natural_order(file.name)), limits)]

@@ -28,6 +28,7 @@ def as_folder(path: Path, frames: Sequence[Frame]) -> Path:
     path.mkdir()
     for index, frame in enumerate(frames):
         write_image(path / f"frame{index}.png", frame)
+    (path / "._frame0.png").write_bytes(b"what a foreign file system leaves behind")
     return path
 
 
