@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.tiny_bundle import make_bundle
+from benchmarks.support.tiny_bundle import make_bundle
 
 ROOT = Path(__file__).parent.parent
 COMPOSE = shutil.which("docker-compose")

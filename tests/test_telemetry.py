@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.support.tiny_bundle import make_bundle
 from export import switch_off_telemetry
 from export.bundle.folder import read_bundle, write_manifest
 from export.bundle.manifest import Artifact
@@ -13,7 +14,6 @@ from rgbd.recording.video import write_video
 from tests.support.contacts import ROOT, contacts
 from tests.support.page import CHROMIUM
 from tests.support.processed import write_clips, write_config
-from tests.support.tiny_bundle import make_bundle
 from tests.support.uploads import rgb_frames
 
 LOOKING_UP = """

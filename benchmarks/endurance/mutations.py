@@ -1,16 +1,16 @@
 """Tens of thousands of damaged uploads: what the service answers, and whether it is as it was before.
 
-Run: `make demo`, then `python -m benchmarks.endurance.mutations [--uploads 20000] [--seed 0]`; or name another bundle
-of both streams: the smaller its network, the sooner it ends. Every container, damaged as
-`benchmarks/support/mutations.py` does it, through a few connections. It fails on an answer of 5xx (503, 504 and 507 say
-that there is too little of something, and are counted), on a refusal that is no problem+json, on no answer within the
-limit, on a service that died, and on files that were left behind. What went wrong, and what a decoder did not survive,
-is saved as the bytes of the request: `nc HOST PORT < FILE` sends it again.
+Run: `python -m benchmarks.endurance.mutations [--uploads 20000] [--seed 0]`. Every container, damaged as
+`benchmarks/support/mutations.py` does it, through a few connections to a service of a tiny model. It fails on an answer
+of 5xx (503, 504 and 507 say that there is too little of something, and are counted), on a refusal that is no
+problem+json, on no answer within the limit, on a service that died, and on files that were left behind. What went
+wrong, and what a decoder did not survive, is saved as the bytes of the request: `nc HOST PORT < FILE` sends it again.
 """
 
 import argparse
 import asyncio
 import os
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -28,9 +28,8 @@ from benchmarks.support.mutations import mutated
 from benchmarks.support.process import usage
 from benchmarks.support.samples import Files, samples
 from benchmarks.support.server import RunningServer, running_server
+from benchmarks.support.tiny_bundle import make_bundle
 from benchmarks.support.wire import Request, fault_of, valid_request
-from export.bundle.folder import read_bundle
-from rgbd.terminal import run_command
 
 DEADLINE_S = 30
 NUM_CONNECTIONS = 4
@@ -115,7 +114,7 @@ def attack(options: argparse.Namespace, folder: Path, console: Console) -> list[
     uploads.mkdir()
     valid = samples(folder)
     os.environ["TMPDIR"] = str(uploads)  # the service inherits it
-    with running_server(options.bundle, max_upload_mb=8, deadline_s=DEADLINE_S) as server:
+    with running_server(make_bundle(folder / "bundle"), max_upload_mb=8, deadline_s=DEADLINE_S) as server:
         faults = check_all_well(server, valid)
         left = set(uploads.iterdir())  # libraries leave something there when they are loaded
         console.print(f"before: {usage(server.process.pid)}")
@@ -132,12 +131,10 @@ def attack(options: argparse.Namespace, folder: Path, console: Console) -> list[
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path, default=Path("demo/bundle"), help="of both streams (demo/bundle)")
     parser.add_argument("--uploads", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save", type=Path, default=Path("mutations"), help="the folder for what went wrong")
     options = parser.parse_args()
-    read_bundle(options.bundle)  # names what is wrong with it
     console = Console(highlight=False, width=80)
     with tempfile.TemporaryDirectory() as folder:
         faults = attack(options, Path(folder), console)
@@ -148,4 +145,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    sys.exit(main())

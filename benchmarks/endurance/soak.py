@@ -1,16 +1,16 @@
 """Half an hour of steady mixed load: whether the service takes ever more memory, files or threads.
 
-Run: `make demo`, then `python -m benchmarks.endurance.soak [--minutes 30]`; or name another bundle of both streams: the
-smaller its network, the more everything else is at work. Clips in every container, damaged ones, clients that go away
-in the middle of their upload or of their answer; and once a minute another model takes the place of the served one.
-What each minute left is a line of the table. At the end a straight line is fitted from the fifth minute on, and fails
-where it rises by more than the bound.
+Run: `python -m benchmarks.endurance.soak [--minutes 30]`. A tiny model, so that everything but the network is at work:
+clips in every container, damaged ones, clients that go away in the middle of their upload or of their answer; and once
+a minute another model takes the place of the served one. What each minute left is a line of the table. At the end a
+straight line is fitted from the fifth minute on, and fails where it rises by more than the bound.
 """
 
 import argparse
 import asyncio
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -29,9 +29,8 @@ from benchmarks.support.mutations import mutated
 from benchmarks.support.process import Usage, usage
 from benchmarks.support.samples import Files, samples
 from benchmarks.support.server import RunningServer, running_server
+from benchmarks.support.tiny_bundle import make_bundle
 from benchmarks.support.wire import fault_of, valid_request
-from export.bundle.folder import Bundle, read_bundle, write_manifest
-from rgbd.terminal import run_command
 
 RATE = 8  # requests a second: half of what two cores can do, so that nothing has to be refused for lack of time
 TIMEOUT_S = 90
@@ -87,25 +86,22 @@ class Load:
 class Models:
     """A repository of one model, and what can take its place."""
 
-    def __init__(self, folder: Path, bundle: Bundle) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder, self._fresh, self._old = folder, folder / ".fresh", folder / ".old"
-        self._bundle, self._place = bundle, folder / "soaked" / "1"
-        shutil.copytree(bundle.folder, self._place)
+        self._place = folder / "tiny" / "1"
+        make_bundle(self._place)
 
     async def swap(self, client: httpx.AsyncClient, number: int) -> str | None:
-        """Serve the bundle, with a first class of this number, in the place of the present one.
-
-        Returns what went wrong.
-        """
-        manifest, label = self._bundle.manifest, f"class of minute {number}"
-        shutil.copytree(self._bundle.folder, self._fresh)
-        write_manifest(self._fresh, manifest.model_copy(update={"labels": (label, *manifest.labels[1:])}))
+        """Serve a new bundle of this number in the place of the present one; returns what went wrong."""
+        make_bundle(self._fresh)
+        manifest = self._fresh / "bundle.json"
+        manifest.write_text(manifest.read_text(encoding="utf-8").replace('"red"', f'"red {number}"'), encoding="utf-8")
         self._place.rename(self._old)
         self._fresh.rename(self._place)
         shutil.rmtree(self._old)
-        response = await client.post("/v2/repository/models/soaked/load")
-        labels = (await client.get("/v2/models/soaked")).json()["labels"]
-        return None if response.is_success and labels[0] == label else f"swap {number}: {response.text}"
+        response = await client.post("/v2/repository/models/tiny/load")
+        labels = (await client.get("/v2/models/tiny")).json()["labels"]
+        return None if response.is_success and labels[0] == f"red {number}" else f"swap {number}: {response.text}"
 
 
 async def soak(server: RunningServer, models: Models, valid: dict[str, Files], minutes: int) -> tuple[list[Usage], int]:
@@ -156,16 +152,14 @@ def grown(usages: list[Usage], name: str) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path, default=Path("demo/bundle"), help="of both streams (demo/bundle)")
     parser.add_argument("--minutes", type=int, default=30)
     options = parser.parse_args()
     if options.minutes < 2 * WARM_MINUTES:
         parser.error(f"--minutes must be {2 * WARM_MINUTES} or more: a line is fitted from the fifth minute on")
-    bundle = read_bundle(options.bundle)
     with tempfile.TemporaryDirectory() as folder:
         uploads = Path(folder) / "uploads"
         uploads.mkdir()
-        valid, models = samples(Path(folder)), Models(Path(folder) / "models", bundle)
+        valid, models = samples(Path(folder)), Models(Path(folder) / "models")
         os.environ["TMPDIR"] = str(uploads)  # the service inherits it
         with running_server(models=models.folder, max_upload_mb=8) as server:
             usages, num_faults = asyncio.run(soak(server, models, valid, options.minutes))
@@ -180,4 +174,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    sys.exit(main())

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.support.tiny_bundle import make_bundle
 from tests.support.client_recording import color_frames, write_frames, write_recording
 from tests.support.commands import assert_refused, run_module
 from tests.support.server import running_server
-from tests.support.tiny_bundle import make_bundle
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.support.tiny_bundle import make_bundle
 from clients.client import Client
 from clients.errors import BusyError, InputError, RefusedError, UnexpectedAnswerError, UnreachableError
 from clients.uploads import open_upload
@@ -23,7 +24,6 @@ from rgbd.recording.video import write_video
 from tests.support.client_recording import color_frames, depth_frames, write_frames, write_recording
 from tests.support.commands import run_module
 from tests.support.server import running_server
-from tests.support.tiny_bundle import make_bundle
 
 
 @pytest.fixture(scope="module")

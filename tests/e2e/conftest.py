@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from benchmarks.support.tiny_bundle import image_spec, make_bundle
 from rgbd.recording.video import write_video
 from rgbd.types import Frame
 from tests.support.page import ARGUMENTS, CHROMIUM
 from tests.support.server import running_server
-from tests.support.tiny_bundle import image_spec, make_bundle
 
 HEIGHT, WIDTH, NUM_FRAMES = 120, 160, 30
 NEAR_MM, WALL_MM = 1500, 4000

@@ -7,9 +7,9 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from benchmarks.support.tiny_bundle import make_bundle
 from tests.support.page import drop, expect_answer, open_page, pixel
 from tests.support.server import running_server
-from tests.support.tiny_bundle import make_bundle
 
 pytestmark = pytest.mark.slow
 
@@ -123,7 +123,7 @@ def test_what_cannot_be_read_is_said_in_its_place_and_can_be_mended(
     expect(page.locator("[data-stream=rgb]")).to_have_attribute("data-state", "ready")
 
     page.locator("#depth-file").set_input_files(rgb)  # a colour film is no depth for this model
-    expect(page.locator("#answer .problem")).to_contain_text("send 16-bit PNG")
+    expect(page.locator("#answer .problem")).to_contain_text("give 16-bit PNG")
     page.locator("#depth-file").set_input_files(depth)
     expect_answer(page)
     expect(page.locator("#answer .problem")).to_be_empty()

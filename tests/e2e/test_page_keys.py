@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from benchmarks.support.tiny_bundle import make_bundle
 from serve.keys import add_key
 from tests.support.page import expect_answer
 from tests.support.server import running_server
-from tests.support.tiny_bundle import make_bundle
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,8 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from benchmarks.support.tiny_bundle import make_bundle
 from tests.support.server import running_server
-from tests.support.tiny_bundle import make_bundle
 from tests.support.uploads import depth_frames, npz, rgb_frames
 
 pytestmark = pytest.mark.slow

@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.support.tiny_bundle import make_bundle
 from tests.support.commands import run_module
 from tests.support.processed import write_config
 from tests.support.real import real_recordings
 from tests.support.server import running_server
-from tests.support.tiny_bundle import make_bundle
 
 pytestmark = pytest.mark.slow
 

@@ -8,6 +8,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from benchmarks.support.tiny_bundle import SPEC, make_bundle
 from export.bundle.folder import Bundle, describe_files, read_bundle, write_manifest
 from export.bundle.manifest import Artifact, Speed
 from export.layers import first_difference
@@ -15,7 +16,6 @@ from export.runtimes.loading import load_runtime
 from export.runtimes.openvino import OpenVinoRuntime
 from rgbd.errors import UserError
 from tests.support.commands import assert_refused, run_module
-from tests.support.tiny_bundle import SPEC, make_bundle
 
 
 @pytest.fixture

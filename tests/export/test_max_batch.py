@@ -5,6 +5,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmarks.support.tiny_bundle import make_bundle
 from export import max_batch
 from export.bundle.folder import Bundle, read_bundle
 from export.contenders import contenders
@@ -12,7 +13,6 @@ from export.machine import available_memory_mb
 from export.max_batch import MemoryNeed, choose_max_batch, fit_batch
 from rgbd.clip.spec import ClipSpec
 from rgbd.errors import UserError
-from tests.support.tiny_bundle import make_bundle
 
 GIB = 2**30 / 1e6  # megabytes
 PUBLISHED = ClipSpec(num_frames=64, resize=(256, 256), crop=224, size=224)

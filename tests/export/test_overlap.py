@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.support.tiny_bundle import make_bundle
 from export import bench, pack, triton
 from export import sign as signature
 from export.bundle.folder import read_bundle
 from rgbd.errors import UserError
-from tests.support.tiny_bundle import make_bundle
 
 
 @pytest.mark.parametrize("name", ["bundle.json", "model.onnx", "new/file"])

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.support.tiny_bundle import SPEC, make_bundle
 from export import pack
 from export.bundle.archive import open_bundle
 from export.bundle.folder import read_bundle
@@ -20,7 +21,6 @@ from export.runtimes.loading import load_runtime
 from export.sign import make_keys, sign_bundle
 from rgbd.errors import UserError
 from tests.support.commands import assert_refused, run_module
-from tests.support.tiny_bundle import SPEC, make_bundle
 
 
 @pytest.fixture

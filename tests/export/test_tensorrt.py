@@ -20,6 +20,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
+from benchmarks.support.tiny_bundle import make_bundle
 from export.bundle.folder import Bundle, read_bundle
 from export.bundle.seeded_clips import seeded_inputs
 from export.create import create_bundle
@@ -33,7 +34,6 @@ from rgbd.errors import UserError
 from rgbd.locks import sole_writer
 from tests.support.checkpoints import untrained, write_data
 from tests.support.commands import assert_refused, run_module
-from tests.support.tiny_bundle import make_bundle
 
 STUBS = Path(__file__).parents[2] / "stubs"
 FILES = {"fp32": "model.onnx", "fp16": "model-fp16.onnx", "bf16": "model-bf16.onnx", "int8": "model-int8.onnx"}

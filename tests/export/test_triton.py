@@ -6,12 +6,12 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
+from benchmarks.support.tiny_bundle import SPEC, make_bundle
 from export.bundle.folder import Bundle, read_bundle
 from export.bundle.manifest import Artifact, TensorInfo
 from export.triton import config, write_model
 from rgbd.errors import UserError
 from tests.support.commands import assert_refused, run_module
-from tests.support.tiny_bundle import SPEC, make_bundle
 
 
 def test_the_configuration_is_what_triton_reads(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from benchmarks.support.tiny_bundle import make_bundle
 from tests.support.server import RunningServer, running_server
-from tests.support.tiny_bundle import make_bundle
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ import pytest
 from fastapi import Request
 from starlette.types import Message
 
+from benchmarks.support.tiny_bundle import make_bundle
 from export.bundle.folder import Bundle, read_bundle
 from export.runtimes import Inputs, Outputs
 from serve.batcher import Batcher, Clips, Inferred, TooLateError
@@ -32,7 +33,6 @@ from serve.settings import Settings
 from serve.together import together
 from tests.support.fake_runtime import CLIP, Sleeper, end_threads, outcomes
 from tests.support.saboteur import FAILURES
-from tests.support.tiny_bundle import make_bundle
 
 
 class Failing(Sleeper):

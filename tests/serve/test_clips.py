@@ -11,13 +11,13 @@ import httpx
 import numpy as np
 import pytest
 
+from benchmarks.support.tiny_bundle import SPEC, expected_scores, make_bundle
 from rgbd.recording.limits import Limits
 from rgbd.types import Frame
 from serve.clips import ClipRequest, Upload, decode_clip
 from serve.schemas import ClipMeta
 from tests.support.requests import post, refused, scores
 from tests.support.server import RunningServer, running_server
-from tests.support.tiny_bundle import SPEC, expected_scores, make_bundle
 from tests.support.uploads import depth_frames, npz, rgb_frames, zipped
 
 _CODECS = {3: ("ffv1", "bgr0", "rgb24"), 2: ("ffv1", "gray16le", "gray16le")}

@@ -10,11 +10,11 @@ import httpx
 import numpy as np
 import pytest
 
+from benchmarks.support.tiny_bundle import make_bundle
 from rgbd.types import Frame
 from tests.support.commands import assert_refused, run_module
 from tests.support.requests import post, refused
 from tests.support.server import RunningServer
-from tests.support.tiny_bundle import make_bundle
 from tests.support.uploads import depth_frames, npz, rgb_frames, video, zipped
 
 

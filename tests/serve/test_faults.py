@@ -11,10 +11,10 @@ import httpx
 import psutil
 import pytest
 
+from benchmarks.support.tiny_bundle import make_bundle
 from benchmarks.support.wire import Form, encode, fault_of, valid_request
 from tests.support.requests import connect, metrics_of, post, refused, upload
 from tests.support.server import RunningServer, running_server
-from tests.support.tiny_bundle import make_bundle
 from tests.support.uploads import FILES
 from tests.support.waiting import wait_until
 

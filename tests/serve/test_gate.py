@@ -14,10 +14,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.support.tiny_bundle import make_bundle
 from tests.support.commands import assert_refused, run_module
 from tests.support.requests import connect, refused, request_at_work
 from tests.support.server import RunningServer, running_server
-from tests.support.tiny_bundle import make_bundle
 from tests.support.uploads import FILES
 from tests.support.waiting import wait_until
 

@@ -21,6 +21,7 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from benchmarks.support.tiny_bundle import make_bundle
 from rgbd.errors import MediaError
 from rgbd.recording.images import decode_image, encode_image
 from serve import workers
@@ -29,7 +30,6 @@ from serve.parcel import Parcel, receive_parcel
 from serve.workers import Decoders
 from tests.support.requests import connect, post, refused, upload
 from tests.support.server import RunningServer, running_server
-from tests.support.tiny_bundle import make_bundle
 from tests.support.uploads import FILES, npz, rgb_frames
 from tests.support.waiting import wait_until
 

@@ -13,11 +13,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from benchmarks.support.tiny_bundle import SPEC, make_bundle
 from export.bundle.folder import describe_files, read_bundle, write_manifest
 from tests.support.requests import decoder_of, post, refused, request_at_work, scores
 from tests.support.saboteur import FAILURES
 from tests.support.server import RunningServer, running_server
-from tests.support.tiny_bundle import SPEC, make_bundle
 from tests.support.uploads import FILES, depth_frames, npz
 from tests.support.waiting import wait_until
 

@@ -12,10 +12,10 @@ import httpx
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from benchmarks.support.tiny_bundle import make_bundle
 from tests.support.commands import run_module
 from tests.support.requests import refused
 from tests.support.server import RunningServer, running_server
-from tests.support.tiny_bundle import make_bundle
 from tests.support.uploads import depth_frames, npz, rgb_frames
 from tests.support.waiting import wait_until
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.support.tiny_bundle import SPEC, make_bundle
 from tests.support.requests import metrics_of, post
 from tests.support.server import RunningServer, running_server
-from tests.support.tiny_bundle import SPEC, make_bundle
 from tests.support.uploads import depth_frames, npz, rgb_frames
 
 

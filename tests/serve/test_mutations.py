@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from benchmarks.support.mutations import mutated
 from benchmarks.support.samples import Files, samples
+from benchmarks.support.tiny_bundle import make_bundle
 from benchmarks.support.wire import Request, fault_of, valid_request
 from tests.support.server import RunningServer, running_server
-from tests.support.tiny_bundle import make_bundle
 from tests.support.waiting import wait_until
 
 _LIMIT_S = 30  # an answer that takes longer fails the test

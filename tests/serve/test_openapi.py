@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import APIOperation, BaseSchema, Case, GenerationMode, checks
 
+from benchmarks.support.tiny_bundle import SPEC, make_bundle
 from benchmarks.support.wire import valid_request
 from tests.support.server import running_server
-from tests.support.tiny_bundle import SPEC, make_bundle
 from tests.support.uploads import depth_frames, npz, rgb_frames
 
 _CHECKS = [

@@ -7,12 +7,12 @@ import httpx
 import numpy as np
 import pytest
 
+from benchmarks.support.tiny_bundle import LABELS, SPEC, expected_scores, image_spec, make_bundle
 from rgbd.clip.sampling import bin_centres
 from rgbd.recording.video import write_video
 from rgbd.types import Frame
 from tests.support.requests import post, scores
 from tests.support.server import RunningServer, running_server
-from tests.support.tiny_bundle import LABELS, SPEC, expected_scores, image_spec, make_bundle
 from tests.support.uploads import NUM_FRAMES, depth_frames, npz, rgb_frames, video, zipped
 
 

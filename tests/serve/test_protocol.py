@@ -11,11 +11,11 @@ import pytest
 import tritonclient.http as triton
 from numpy.typing import NDArray
 
+from benchmarks.support.tiny_bundle import LABELS, SPEC, make_bundle
 from export.bundle.folder import read_bundle
 from export.runtimes.loading import load_runtime
 from tests.support.requests import refused
 from tests.support.server import RunningServer, running_server
-from tests.support.tiny_bundle import LABELS, SPEC, make_bundle
 
 Clips = dict[str, NDArray[np.uint8]]
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 import tritonclient.http as triton
 
+from benchmarks.support.tiny_bundle import make_bundle
 from export.bundle.folder import read_bundle, sha256, write_manifest
 from export.pack import pack_bundle
 from serve import repository
@@ -23,7 +24,6 @@ from tests.support.commands import assert_refused, run_module
 from tests.support.fake_runtime import Sleeper, outcomes
 from tests.support.requests import post, refused
 from tests.support.server import RunningServer, running_server
-from tests.support.tiny_bundle import make_bundle
 from tests.support.uploads import npz, rgb_frames
 
 FILES = {"rgb": npz(rgb_frames())}

@@ -5,9 +5,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.support.tiny_bundle import make_bundle
 from tests.support.commands import assert_refused, run_module
 from tests.support.server import running_server
-from tests.support.tiny_bundle import make_bundle
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from fastapi import Request
 
+from benchmarks.support.tiny_bundle import SPEC, make_bundle
 from export.bundle.folder import read_bundle
 from rgbd.errors import MediaError
 from rgbd.recording.limits import Limits
@@ -39,7 +40,6 @@ from tests.support.fake_runtime import CLIP, Sleeper, end_threads, outcomes
 from tests.support.requests import metrics_of, post, refused
 from tests.support.saboteur import FAILURES
 from tests.support.server import RunningServer, running_server
-from tests.support.tiny_bundle import SPEC, make_bundle
 from tests.support.uploads import FILES
 from tests.support.waiting import wait_until
 

@@ -6,10 +6,10 @@ import httpx
 import numpy as np
 import pytest
 
+from benchmarks.support.tiny_bundle import make_bundle
 from rgbd.clip.appearance import Appearance
 from rgbd.types import Frame
 from tests.support.server import RunningServer, running_server
-from tests.support.tiny_bundle import make_bundle
 from tests.support.uploads import depth_frames, npz, rgb_frames
 
 SIZE = {"aspect_ratio": (4 / 3, 4 / 3), "height_px": (48, 48)}

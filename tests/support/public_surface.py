@@ -27,6 +27,7 @@ from pydantic import BaseModel
 import clients.answers
 import clients.client
 import clients.errors
+from benchmarks.support.tiny_bundle import SPEC, make_bundle
 from export.bundle.manifest import BundleManifest
 from preprocess.custom import Row
 from rgbd.camera.registration import Registration
@@ -41,7 +42,6 @@ from serve.settings import Settings
 from tests.support.command_lines import command_lines
 from tests.support.schema_lines import model_lines
 from tests.support.service_lines import address_lines, error_lines, metric_lines
-from tests.support.tiny_bundle import SPEC, make_bundle
 from training.checkpoint import Checkpoint
 from training.config import TrainingConfig
 from training.metrics import Evaluation, save_evaluation
