@@ -18,31 +18,16 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.support.depth_list import DepthList
 from preprocess.synthetic.motions import CLASS_NAMES
 from preprocess.synthetic.recording import Recording, RenderedFrame
 from rgbd.people.masks import find_masks
 from rgbd.recording.skeleton import Body, Skeleton
-from rgbd.types import Depth, Mask
+from rgbd.types import Mask
 
 NUM_RECORDINGS = 400  # 10 motions x 10 performers x 4 set-ups
 FLAGS = (4, 5)  # these motions hold a large flag, which is no body in the truth, and is one for who sees depth alone
 SEED = 1  # another than the tests', which were looked at while the limits were chosen
-
-
-class InMemory:
-    """Frames in memory, as `rgbd.recording.depth.DepthFrames`."""
-
-    def __init__(self, frames: Sequence[Depth]) -> None:
-        self._frames = frames
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    def __iter__(self) -> Iterator[Depth]:
-        return iter(self._frames)
-
-    def spread(self, count: int) -> list[Depth]:
-        return [self._frames[int(place)] for place in np.linspace(0, len(self) - 1, min(count, len(self)))]
 
 
 def jittered(skeleton: Skeleton) -> Skeleton:
@@ -66,7 +51,7 @@ SKELETONS: dict[str, Callable[[Skeleton], Skeleton]] = {
 
 def measure(frames: Sequence[RenderedFrame], skeleton: Skeleton) -> tuple[float, float, float, float]:
     """Return intersection over union, recall, flicker, and milliseconds a frame, means over the recording."""
-    depth = InMemory([frame.depth_mm for frame in frames])
+    depth = DepthList([frame.depth_mm for frame in frames])
     start = time.perf_counter()
     masks = [mask for _, mask in find_masks(depth, "body", skeleton).pairs]
     milliseconds = 1000 * (time.perf_counter() - start) / len(frames)

@@ -61,7 +61,13 @@ def main(arguments: list[str] | None = None) -> int:
         for clip, record in records.items()
     ]
     class_names = read_class_names(data) or spec.class_names
-    found = Found(raw=Path(info.raw), class_names=class_names, jobs=jobs, refused=[], inputs=with_links([data]))
+    found = Found(
+        raw=Path(info.raw),
+        class_names=class_names,
+        jobs=jobs,
+        refused=[],
+        inputs=with_links([data]),
+    )
     code = run_plan(Plan(spec, found, info.preparation, info.settings, convert_clip), run_options(options))
     _copy_files(_small_files(data), data, out)
     if code == 0 and len(read_records(out / RECORDS_FILE)) == len(jobs):

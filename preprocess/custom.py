@@ -21,7 +21,6 @@ from rgbd.errors import ConfigError, DatasetError, reason_of
 from rgbd.files import split_lines
 from rgbd.overlap import with_links
 from rgbd.people.clip_boxes import RoiMode
-from rgbd.people.masked_depth import MaskMode
 from rgbd.recording.formats import open_stream
 from rgbd.recording.recording import Recording
 from rgbd.terminal import run_command
@@ -195,10 +194,6 @@ class CustomDataset:
         )
         return parser
 
-    def default_masks(self, options: argparse.Namespace) -> MaskMode:  # noqa: ARG002  a Dataset's
-        """Return "body"."""
-        return "body"
-
     def find(self, options: argparse.Namespace) -> Found[CustomJob]:
         """Return the rows of the manifest."""
         path: Path = options.manifest
@@ -213,6 +208,7 @@ class CustomDataset:
             jobs=[_job(row, class_names, path.parent) for row in manifest.rows.values()],
             refused=manifest.refused,
             inputs=with_links([path, *manifest.recordings]),
+            default_masks="body",
         )
 
     def open(self, job: CustomJob) -> Recording:

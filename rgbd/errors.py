@@ -17,7 +17,7 @@ from contextlib import contextmanager
 
 
 class UserError(Exception):
-    """Something the user can mend: the message names the value, what was expected and what to do."""
+    """Something the user can correct: the message names the value, what was expected and what to do."""
 
 
 class MediaError(UserError):

@@ -1,6 +1,7 @@
 """The types that all packages share."""
 
-from typing import Literal
+from collections.abc import Collection
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,3 +26,8 @@ Size = tuple[int, int]
 
 Box = tuple[int, int, int, int]
 """(x0, y0, x1, y1) in pixels, half-open."""
+
+
+def in_order(streams: Collection[Stream]) -> tuple[Stream, ...]:
+    """Return these streams, each once, colour first."""
+    return tuple(stream for stream in get_args(Stream) if stream in streams)

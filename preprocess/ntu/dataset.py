@@ -62,16 +62,13 @@ class NtuDataset:
         )
         return parser
 
-    def default_masks(self, options: argparse.Namespace) -> MaskMode:
-        """Return "official" where the raw folder has official masks, else "body"."""
-        return "official" if (options.raw / MASKED_FOLDER).is_dir() else "body"
-
     def find(self, options: argparse.Namespace) -> Found[NtuJob]:
         """Return the clips of which colour or depth exists, by name."""
         raw: Path = options.raw
         present = find_streams(raw)
         class_names = read_class_names(raw) or NTU.class_names
-        jobs, refused = _make_jobs(present, len(class_names), options, self.default_masks(options))
+        default_masks: MaskMode = "official" if (raw / MASKED_FOLDER).is_dir() else "body"
+        jobs, refused = _make_jobs(present, len(class_names), options, default_masks)
         return Found(
             raw=raw,
             class_names=class_names,
@@ -80,6 +77,7 @@ class NtuDataset:
             inputs=with_links(
                 [raw, *(raw / name for name in (RGB_FOLDER, DEPTH_FOLDER, MASKED_FOLDER, SKELETON_FOLDER))]
             ),
+            default_masks=default_masks,
             complete=partial(with_registrations, raw=raw, num_workers=options.jobs),
         )
 

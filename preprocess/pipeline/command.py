@@ -22,7 +22,7 @@ def run_dataset(dataset: Dataset[AnyClipJob], arguments: list[str] | None = None
     add_run_options(parser)
     options = parser.parse_args(arguments)
     found = dataset.find(options)
-    masks = options.masks or dataset.default_masks(options)
+    masks = options.masks or found.default_masks
     preparation = Preparation(streams=(), masks=masks, roi=options.roi)
     work = _Work(dataset, preparation, options.on_empty)
     return run_plan(Plan(dataset.layout, found, preparation, None, work), run_options(options))

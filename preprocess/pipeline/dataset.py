@@ -36,8 +36,9 @@ AnyClipJob = TypeVar("AnyClipJob", bound=ClipJob)
 class Found(Generic[AnyClipJob]):
     """What a command is to work on.
 
-    raw: where it was found. refused: records of clips that no job could be made of. inputs: all that is read. complete:
-    adds to the chosen jobs what can be known only when the output folder is this process's own.
+    raw: where it was found. refused: records of clips that no job could be made of. inputs: all that is read.
+    default_masks: which depth is kept unless --masks says otherwise. complete: adds to the chosen jobs what can be
+    known only when the output folder is this process's own.
     """
 
     raw: Path
@@ -45,6 +46,7 @@ class Found(Generic[AnyClipJob]):
     jobs: Sequence[AnyClipJob]
     refused: Sequence[ClipRecord]
     inputs: Iterable[Path]
+    default_masks: MaskMode = "none"
     complete: Callable[[Sequence[AnyClipJob], RunOptions], Sequence[AnyClipJob]] = lambda jobs, _: jobs
 
 
@@ -61,13 +63,10 @@ class Dataset(Protocol[AnyClipJob]):
 
     @property
     def default_masks_note(self) -> str:
-        """What `default_masks` returns, in words."""
+        """Which masks `find` chooses, in words."""
 
     def parser(self) -> argparse.ArgumentParser:
         """Return a parser with what is said of the data set, and with the options that only it has."""
-
-    def default_masks(self, options: argparse.Namespace) -> MaskMode:
-        """Return which depth is kept unless --masks says otherwise."""
 
     def find(self, options: argparse.Namespace) -> Found[AnyClipJob]:
         """Return what there is to do; raises `DatasetError` where there is nothing, or it is laid out otherwise.

@@ -14,7 +14,6 @@ from rgbd.dataset.splits import read_class_names
 from rgbd.errors import DatasetError
 from rgbd.files import split_lines
 from rgbd.people.clip_boxes import RoiMode
-from rgbd.people.masked_depth import MaskMode
 from rgbd.recording.formats import open_stream
 from rgbd.recording.recording import Recording
 from rgbd.recording.streams import Excerpt, StreamReader
@@ -78,10 +77,6 @@ class ListedDataset:
     def parser(self) -> argparse.ArgumentParser:
         """Return a parser with --raw."""
         return dataset_parser(self.layout.name, self.description, self.expected)
-
-    def default_masks(self, options: argparse.Namespace) -> MaskMode:  # noqa: ARG002  a Dataset's
-        """Return "none"."""
-        return "none"
 
     def find(self, options: argparse.Namespace) -> Found[ListedJob]:
         """Return the clips that the lists name."""

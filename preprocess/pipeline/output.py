@@ -58,7 +58,7 @@ def check_own(out: Path, places: Iterable[Path]) -> None:
 
 @contextmanager
 def named_write_errors(out: Path) -> Iterator[None]:
-    """Turn errors of the file system into what a user can mend."""
+    """Turn errors of the file system into what a user can correct."""
     try:
         yield
     except OSError as error:

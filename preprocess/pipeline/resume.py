@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 from preprocess.pipeline.dataset import AnyClipJob
 from preprocess.pipeline.options import RunOptions
@@ -12,7 +11,7 @@ from rgbd.dataset.store import Store
 from rgbd.errors import DatasetError
 from rgbd.files import atomic_file
 from rgbd.terminal import say
-from rgbd.types import Stream
+from rgbd.types import in_order
 
 
 def what_is_left(job: AnyClipJob, journal: Journal, store: Store, options: RunOptions) -> AnyClipJob | None:
@@ -40,7 +39,7 @@ def _united(before: ClipRecord | None, now: ClipRecord) -> ClipRecord:
         name: value for name, value in now if value is not None
     }
     united = {
-        "streams": tuple(sorted({*before.streams, *now.streams}, reverse=True)),
+        "streams": in_order({*before.streams, *now.streams}),
         "num_frames": min(before.num_frames, now.num_frames),
         "warnings": tuple(dict.fromkeys((*before.warnings, *now.warnings))),
         "seconds": before.seconds + now.seconds,
@@ -84,6 +83,5 @@ def _going_on(before: RunInfo, info: RunInfo, out: Path) -> RunInfo:
                 "does all of it again, and says so"
             )
         return info.model_copy(update={"preparation": before.preparation, "settings": before.settings})
-    both = {*before.preparation.streams, *info.preparation.streams}
-    streams = tuple(stream for stream in get_args(Stream) if stream in both)
+    streams = in_order({*before.preparation.streams, *info.preparation.streams})
     return info.model_copy(update={"preparation": info.preparation.model_copy(update={"streams": streams})})

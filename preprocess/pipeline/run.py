@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Generic, get_args
+from typing import Any, Generic
 
 from preprocess.pipeline.dataset import AnyClipJob, ClipJob, Found
 from preprocess.pipeline.options import RunOptions
@@ -27,9 +27,9 @@ from rgbd.files import remove_leftovers
 from rgbd.locks import LOCK_FILE, Lock, locked
 from rgbd.overlap import check_apart
 from rgbd.terminal import progress_bar
-from rgbd.types import Stream
+from rgbd.types import in_order
 
-# Nothing that is wrong with one clip: the next would fail alike.
+# Nothing that is wrong with one clip: the next would fail in the same way.
 _FATAL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
@@ -77,8 +77,7 @@ def run_plan(plan: Plan[AnyClipJob], options: RunOptions) -> int:
 
 def _run_info(plan: Plan[AnyClipJob], jobs: Sequence[AnyClipJob], options: RunOptions) -> RunInfo:
     # A sample of a tar file has all of its streams at once: one that is added later would be another sample.
-    written = {stream for job in jobs for stream in job.streams}
-    streams = tuple(stream for stream in get_args(Stream) if stream in written)
+    streams = in_order({stream for job in jobs for stream in job.streams})
     return RunInfo(
         dataset=plan.layout.name,
         raw=str(plan.found.raw.resolve()),

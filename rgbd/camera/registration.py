@@ -20,6 +20,7 @@ from rgbd.files import atomic_file
 REGISTRATION_FILE = "registration.json"
 
 Row = tuple[float, float, float]
+RegistrationSource = Literal["joints", "stretch"]
 
 # Joints further off than this share of the joints' spread are outliers: about 45 px of 1920, which leaves room for the
 # parallax between the lenses.
@@ -37,7 +38,7 @@ class Registration(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    source: Literal["joints", "stretch"]
+    source: RegistrationSource
     matrix: tuple[Row, Row]
     num_joints: int = 0
     residual_px: float | None = None

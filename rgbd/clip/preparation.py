@@ -4,13 +4,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from rgbd.camera.registration import RegistrationSource
 from rgbd.clip.crop import OUTPUT_SIZE
 from rgbd.people.clip_boxes import RoiMode
 from rgbd.people.masked_depth import MaskMode
+from rgbd.people.masks import PeopleSource
 from rgbd.types import Size, Stream
-
-PeopleSource = Literal["skeleton", "depth"]
-RegistrationSource = Literal["joints", "stretch"]
 
 
 class Preparation(BaseModel):

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
+from rgbd.camera.registration import RegistrationSource
 from rgbd.dataset.layouts import Split
 from rgbd.errors import DatasetError, reason_of
 from rgbd.files import atomic_file
@@ -62,7 +63,7 @@ class ClipRecord(BaseModel):
     roi: RoiMode | None = None
     box_color_px: Box | None = None
     box_depth_px: Box | None = None
-    registration: Literal["joints", "stretch"] | None = None
+    registration: RegistrationSource | None = None
     mask_source: MaskSource | None = None
     mask_coverage: float | None = None
     empty_masks: int | None = None

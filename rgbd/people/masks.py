@@ -14,6 +14,8 @@ from rgbd.recording.depth import DepthFrames
 from rgbd.recording.skeleton import Skeleton, joints_of
 from rgbd.types import Depth, Mask
 
+PeopleSource = Literal["skeleton", "depth"]
+
 _MARGIN_SHARE = 0.03  # of the frame's height: the official masks keep about as much beside the bodies
 _MARGIN_MM = 200  # before and behind them
 _MIXED_SHARE = 0.01  # of a body's pixels: on its outline, a sensor mixes its distance with the background's
@@ -23,7 +25,7 @@ _MIXED_SHARE = 0.01  # of a body's pixels: on its outline, a sensor mixes its di
 class FoundMasks:
     """Where the bodies were found, and each frame with its bool mask [H, W], made as it is asked for, once."""
 
-    source: Literal["skeleton", "depth"]
+    source: PeopleSource
     pairs: Iterator[tuple[Depth, Mask]]
 
 
@@ -35,7 +37,7 @@ def find_masks(frames: DepthFrames, mode: Literal["official", "body"], skeleton:
     """
     by_skeleton = fit_camera(*joints_of(skeleton))
     if by_skeleton is not None:
-        source: Literal["skeleton", "depth"] = "skeleton"
+        source: PeopleSource = "skeleton"
         bodies = skeleton_masks(frames, skeleton, by_skeleton)
     else:
         source = "depth"

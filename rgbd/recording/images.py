@@ -13,7 +13,7 @@ from rgbd.errors import MediaError
 from rgbd.types import Frame, Size
 
 _JPEG = b"\xff\xd8"
-_AS_RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION  # frames of a clip are turned all alike, or not at all
+_AS_RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION  # of a clip all frames are turned, or none
 
 
 class ImageHeader(NamedTuple):

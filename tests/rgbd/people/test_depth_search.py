@@ -6,6 +6,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from benchmarks.support.depth_list import DepthList
 from preprocess.synthetic.recording import Recording, RenderedFrame
 from preprocess.synthetic.scene import SETUPS, render_background
 from rgbd.camera.intrinsics import fit_camera, nominal_camera
@@ -14,7 +15,6 @@ from rgbd.people.masks import find_masks
 from rgbd.recording.depth import MeasuredDepth
 from rgbd.recording.formats import open_streams
 from rgbd.recording.skeleton import joints_of
-from tests.support.depth_list import DepthList
 from tests.support.real import real_recordings
 
 SCALE = 0.5

@@ -6,9 +6,9 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from benchmarks.support.depth_list import DepthList
 from rgbd.people.masks import find_masks
 from rgbd.recording.skeleton import Body, Skeleton
-from tests.support.depth_list import DepthList
 from tests.support.ntu_recordings import BODY_MM, DEPTH_SIZE, body_at, scene
 
 
