@@ -65,6 +65,18 @@ def errors_in(server: RunningServer) -> list[dict[str, Any]]:
     return [line for line in lines if line["level"] in ("ERROR", "CRITICAL")]
 
 
+def wait_for_503(url: str) -> httpx.Response:
+    """Ask until the service says that it is not ready, which it does between two attempts to start a worker."""
+    def is_down() -> bool:
+        nonlocal answer
+        answer = httpx.get(url)
+        return answer.status_code == 503
+
+    answer = httpx.get(url)
+    wait_until(is_down)
+    return answer
+
+
 def test_a_network_whose_thread_fails_is_started_again(tmp_path: Path) -> None:
     with running_server(make_bundle(tmp_path), broken="network1", log_format="json", deadline_s=20) as server:
         refused(post(server, **FILES), 500, "internal")
@@ -88,10 +100,9 @@ def test_a_network_that_cannot_be_kept_running_ends_the_service(tmp_path: Path) 
 def test_decoders_that_cannot_be_started_end_the_service(tmp_path: Path) -> None:
     bundle = make_bundle(tmp_path)
     with running_server(bundle, broken="decoders", exit_code=1, log_format="json", num_decoders=1) as server:
-        wait_until(lambda: httpx.get(server.url + "/v2/health/ready").status_code == 503)
-        ready = httpx.get(server.url + "/v2/health/ready")
-        assert "(decoder 0); it is being started again" in refused(ready, 503, "worker_failed")
-        refused(httpx.get(server.url + "/v2/models/tiny/ready"), 503, "worker_failed")
+        for path in ("/v2/health/ready", "/v2/models/tiny/ready"):
+            down = wait_for_503(server.url + path)
+            assert "(decoder 0); it is being started again" in refused(down, 503, "worker_failed")
         assert httpx.get(server.url + "/v2/health/live").status_code == 200
         assert metrics_of(server)["rgbd_motion_worker_failures_total", "decoder 0"] >= 1
         answer = post(server, **FILES)  # waits for a decoder, and is told when there will be none

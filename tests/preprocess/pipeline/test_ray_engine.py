@@ -38,15 +38,21 @@ with running_cluster(home) as cluster:
 
 @dataclass(frozen=True)
 class SlowJob:
-    """Notes in a folder which processes work on which node, and in a file which numbers are worked on to the end."""
+    """Notes in a folder which processes work on which node, and in a file which numbers are worked on to the end.
+
+    The head waits for the other node, whose process may start long after its own, to have done a job.
+    """
 
     folder: Path
 
     def __call__(self, number: int) -> int:
         node = os.environ["NODE_NAME"]
         (self.folder / f"{node}.{os.getpid()}").touch()
+        log_file = self.folder / "log"
+        if node == "head":
+            wait_until(lambda: log_file.exists() and "other" in log_file.read_text())
         time.sleep(0.25)
-        with (self.folder / "log").open("a") as log:
+        with log_file.open("a") as log:
             log.write(f"{number} {node}\n")
         return number**2
 
