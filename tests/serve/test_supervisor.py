@@ -67,6 +67,7 @@ def errors_in(server: RunningServer) -> list[dict[str, Any]]:
 
 def wait_for_503(url: str) -> httpx.Response:
     """Ask until the service says that it is not ready, which it does between two attempts to start a worker."""
+
     def is_down() -> bool:
         nonlocal answer
         answer = httpx.get(url)
