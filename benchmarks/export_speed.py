@@ -18,16 +18,16 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.training_step import Eager3D
+from export.build.create import create_bundle
+from export.build.plan import Calibration, ExportOptions
 from export.bundle.seeded_clips import seeded_inputs
-from export.create import create_bundle
-from export.machine import machine
-from export.plan import Calibration, ExportOptions
 from export.runtimes.loading import load_artifact
-from training.checkpoint import Checkpoint, Position, build_network, save_checkpoint
-from training.config import DataConfig, TrainingConfig
-from training.data import class_names
-from training.models.guidance import normalise, rank_pool
-from training.models.unimodal import UnimodalNet
+from export.runtimes.machine import machine
+from training.config.schema import DataConfig, TrainingConfig
+from training.data.dataset import class_names
+from training.networks.dsn.guidance import normalise, rank_pool
+from training.networks.dsn.single_stream import UnimodalNet
+from training.run.checkpoint import Checkpoint, Position, build_network, save_checkpoint
 
 ROUNDS = 7
 NAMES = tuple(f"class {number}" for number in range(60))

@@ -139,7 +139,7 @@ def peak_mb(raw: Path, out: Path) -> int:
     # Not the kernel's account of a child, which begins with what its parent holds.
     code = (
         "import sys, preprocess.ntu; preprocess.ntu.main(sys.argv[1:]);"
-        "from export.machine import peak_memory_mb; print(peak_memory_mb())"
+        "from export.runtimes.machine import peak_memory_mb; print(peak_memory_mb())"
     )
     command = [sys.executable, "-c", code, "--raw", str(raw), "--out", str(out), "--jobs", "1", "--masks", "body"]
     said = subprocess.run(command, check=True, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True).stdout

@@ -26,11 +26,11 @@ from rich.table import Table
 from benchmarks.export_speed import checkpoint
 from benchmarks.serving_overload import NUM_CLIENTS, ask, capacity
 from benchmarks.support.server import running_server
+from export.bench.contenders import Contender, contenders
+from export.build.create import create_bundle
+from export.build.plan import ExportOptions
 from export.bundle.folder import Bundle
-from export.contenders import Contender, contenders
-from export.create import create_bundle
-from export.machine import machine
-from export.plan import ExportOptions
+from export.runtimes.machine import machine
 from preprocess.ntu.recording import RGB_FOLDER
 from preprocess.synthetic.__main__ import main as render
 from rgbd.recording.limits import Limits

@@ -22,11 +22,11 @@ from rich.console import Console
 from benchmarks.export_speed import checkpoint
 from benchmarks.support.process import usage
 from benchmarks.support.server import running_server
+from export.build.create import create_bundle
+from export.build.plan import ExportOptions
 from export.bundle.folder import read_bundle
 from export.bundle.seeded_clips import seeded_inputs
-from export.create import create_bundle
-from export.machine import machine
-from export.plan import ExportOptions
+from export.runtimes.machine import machine
 
 DEADLINE_S = 10
 NUM_CLIENTS = 8

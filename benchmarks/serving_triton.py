@@ -31,11 +31,11 @@ from rich.table import Table
 
 from benchmarks.export_speed import checkpoint
 from benchmarks.support.server import running_server
+from export.build.create import create_bundle
+from export.build.plan import ExportOptions
 from export.bundle.folder import Bundle
 from export.bundle.seeded_clips import Clip, seeded_inputs
-from export.create import create_bundle
-from export.machine import machine
-from export.plan import ExportOptions
+from export.runtimes.machine import machine
 from rgbd.errors import UserError
 from rgbd.terminal import run_command
 from serve.settings import Settings

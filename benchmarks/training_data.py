@@ -22,8 +22,8 @@ from rgbd.clip.sampling import draw_per_bin
 from rgbd.dataset.layouts import NTU
 from rgbd.dataset.splits import SplitEntry, write_split
 from rgbd.recording.images import write_image
-from training.config import TrainingConfig
-from training.data import ClipDataset, Draw
+from training.config.schema import TrainingConfig
+from training.data.dataset import ClipDataset, Draw
 
 Array = NDArray[np.float64]
 

@@ -20,7 +20,7 @@ from rich.progress import track
 from rgbd.dataset.layouts import NTU, Split
 from rgbd.dataset.splits import SplitEntry, write_class_names, write_split
 from rgbd.recording.images import write_image
-from training.history import read_history
+from training.run.history import read_history
 
 ROUNDS = 3
 NUM_FRAMES = 24

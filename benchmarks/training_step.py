@@ -21,16 +21,16 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor, nn
 
-from export.machine import peak_memory_mb
-from training.config import TrainingConfig
-from training.cpu import keep_memory
-from training.data import Batch
-from training.distributed import Process
-from training.losses import unimodal_loss
-from training.models.guidance import normalise, rank_pool
-from training.models.inception import BLOCKS
-from training.models.unimodal import UnimodalNet, UnimodalOutput
-from training.step import Stepper
+from export.runtimes.machine import peak_memory_mb
+from training.config.schema import TrainingConfig
+from training.data.loader import Batch
+from training.networks.dsn.guidance import normalise, rank_pool
+from training.networks.dsn.inception import BLOCKS
+from training.networks.dsn.loss import unimodal_loss
+from training.networks.dsn.single_stream import UnimodalNet, UnimodalOutput
+from training.run.cpu import keep_memory
+from training.run.distributed import Process
+from training.run.step import Stepper
 
 ROUNDS, STEPS = 2, 4
 NUM_CLASSES = 60
@@ -75,7 +75,7 @@ class Inception3D(nn.Module):
 
 
 class Spatial3D(nn.Module):
-    """`training.models.inception.SpatialNet` without folding time into the batch."""
+    """`training.networks.dsn.inception.SpatialNet` without folding time into the batch."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()

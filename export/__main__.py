@@ -21,7 +21,7 @@ def main() -> int:
         if command not in COMMANDS:
             raise UserError(f"{command}: is no command; choose of {', '.join(COMMANDS)}, or export with --checkpoint")
     try:
-        module = import_module(COMMANDS.get(command, "export.convert"))
+        module = import_module(COMMANDS.get(command, "export.commands.create"))
     except ModuleNotFoundError as error:
         raise UserError(f"{command} needs {error.name}; see the extras in the README for what to install") from error
     with (

@@ -44,7 +44,7 @@ with running_server(models=Path(sys.argv[1])) as server:
 
 QUANTIZING = """
 import sys
-import export.quantize
+import export.build.quantize
 import nncf, numpy, onnx
 model = onnx.load(sys.argv[1])
 clip = numpy.zeros([1, *(size.dim_value for size in model.graph.input[0].type.tensor_type.shape.dim[1:])], numpy.uint8)
@@ -123,7 +123,9 @@ def test_training_calls_nobody(home: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_tests_call_nobody(home: Path) -> None:
     """Not even those that import a runtime before anything of ours."""
-    assert_silent(home, "-m", "pytest", "--collect-only", "-p", "no:cacheprovider", "tests/export/test_tensorrt.py")
+    assert_silent(
+        home, "-m", "pytest", "--collect-only", "-p", "no:cacheprovider", "tests/export/runtimes/test_tensorrt.py"
+    )
 
 
 @pytest.mark.slow

@@ -2,76 +2,20 @@
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from rgbd.files import atomic_file
 from rgbd.terminal import run_command
-from training.checkpoint import load_checkpoint, restore_network
-from training.config import TrainingConfig
-from training.cpu import prepare_cpu
-from training.data import Loader, View
-from training.distributed import Process, gather, process_group
-from training.finite import NotFiniteError
-from training.metrics import Evaluation, Scores, fuse_scores, save_evaluation
-from training.models.fusion import FusionNet
-from training.models.unimodal import UnimodalNet
-from training.step import autocast
-
-
-@torch.no_grad()
-def evaluate(
-    network: UnimodalNet | FusionNet,
-    loader: Loader,
-    process: Process,
-    config: TrainingConfig,
-    views: Sequence[View] = (View(),),
-) -> Evaluation:
-    """Return the scores of the loader's whole split, means over `views`; every process gets the same result.
-
-    Raises `NotFiniteError`, in every process, where a score is not finite.
-    """
-    network.eval()
-    means: dict[int, dict[str, Scores]] = {}
-    for view in views:
-        for batch in loader.evaluation(view):
-            with autocast(config, process.device):
-                output = network(*(clip.to(process.device, non_blocking=True) for clip in batch.clips))
-            heads = {name: head.float().cpu().numpy() / len(views) for name, head in output.heads().items()}
-            for row, index in enumerate(batch.indices.tolist()):
-                before = means.get(index)
-                means[index] = {name: head[row] + (before[name] if before else 0) for name, head in heads.items()}
-    everything: dict[int, dict[str, Scores]] = {}
-    for share in gather(means, process):
-        everything |= share
-    entries = loader.dataset.entries
-    assert everything.keys() == set(range(len(entries)))  # each clip once: the shares cover the split
-    scores = {name: np.stack([everything[i][name] for i in range(len(entries))]) for name in everything[0]}
-    labels = np.array([entry.label for entry in entries], np.int64)
-    return Evaluation(scores, labels, tuple(entry.clip for entry in entries))
-
-
-def evaluate_checkpoint(
-    path: Path, process: Process, *, data: Path | None, split: str, views: Sequence[View]
-) -> tuple[Evaluation, float]:
-    """Return the scores of a checkpoint's network on a split of its data set, and its calibration temperature.
-
-    `data` is where the data set lies, if not where it was trained. Raises `UserError` for scores that are not finite.
-    """
-    checkpoint = load_checkpoint(path)
-    config = checkpoint.config.with_data_root(data)
-    loader = Loader(config, split, rank=process.rank, world_size=process.world_size)  # type: ignore[arg-type]
-    network = restore_network(checkpoint).to(process.device)
-    try:
-        return evaluate(network, loader, process, config, views), checkpoint.temperature
-    except NotFiniteError as error:
-        raise NotFiniteError(f"{path}: {error}; give a checkpoint of before the run diverged") from error
+from training.data.dataset import View
+from training.run.cpu import prepare_cpu
+from training.run.distributed import process_group
+from training.run.evaluation import evaluate_checkpoint
+from training.run.metrics import Evaluation, fuse_scores, save_evaluation
 
 
 def main() -> int:

@@ -16,7 +16,11 @@ from rgbd.files import atomic_file
 from rgbd.locks import LOCK_FILE, locked
 from rgbd.overlap import check_apart
 from rgbd.terminal import run_command
-from training.checkpoint import (
+from training.config.loading import load_config
+from training.config.schema import TrainingConfig
+from training.data.dataset import class_names, numbered_classes
+from training.networks.dsn.reference_weights import from_reference, to_reference
+from training.run.checkpoint import (
     Checkpoint,
     CheckpointError,
     Position,
@@ -25,12 +29,8 @@ from training.checkpoint import (
     restore_network,
     save_checkpoint,
 )
-from training.config import TrainingConfig
-from training.config_file import load_config
-from training.data import class_names, numbered_classes
-from training.finite import name_not_finite
-from training.models.weights import from_reference, to_reference
-from training.schedule import tau
+from training.run.finite import name_not_finite
+from training.run.schedule import tau
 
 # Early files carry temporal Inception blocks of all layers, of which the first's alone are ever used. REFERENCE.md
 # section 8, row 12.

@@ -10,17 +10,17 @@ from rgbd.errors import UserError
 from rgbd.files import atomic_file
 from rgbd.overlap import check_apart
 from rgbd.terminal import run_command
-from training.checkpoint import Checkpoint
-from training.checks import check_data
-from training.config import TrainingConfig
-from training.config_file import config_yaml, load_config
-from training.cpu import prepare_cpu
-from training.data import frame_folders
-from training.display import Display
-from training.distributed import Process, gather, process_group
-from training.keeping import CONFIG_FILE, owned, remove_run, run_files
-from training.loop import Trainer
-from training.resume import find_resumable
+from training.config.loading import config_yaml, load_config
+from training.config.schema import TrainingConfig
+from training.data.checks import check_data
+from training.data.dataset import frame_folders
+from training.run.checkpoint import Checkpoint
+from training.run.checkpoint_files import CONFIG_FILE, owned, remove_run, run_files
+from training.run.cpu import prepare_cpu
+from training.run.display import Display
+from training.run.distributed import Process, gather, process_group
+from training.run.resume import find_resumable
+from training.run.trainer import Trainer
 
 
 def main() -> int:

@@ -12,7 +12,7 @@ from cuda.bindings import runtime as cudart
 from numpy.typing import NDArray
 
 from export.runtimes import Inputs, Outputs, RuntimeInfo
-from export.runtimes.engines import deserialize, engine_file
+from export.runtimes.tensorrt_engines import deserialize, engine_file
 from rgbd.errors import UserError
 
 

@@ -1,7 +1,7 @@
 """What `export.runtimes` uses of TensorRT 11, which cannot be installed without NVIDIA's package index.
 
 Source of every signature: the docstring of the same function in the package tensorrt-rtx 1.7.1, whose Python API is
-TensorRT's; tests/export/test_tensorrt.py compares the two.
+TensorRT's; tests/export/runtimes/test_tensorrt.py compares the two.
 """
 
 from collections.abc import Sequence

@@ -14,7 +14,7 @@ import tritonclient.http as triton
 
 from benchmarks.support.tiny_bundle import make_bundle
 from export.bundle.folder import read_bundle, sha256, write_manifest
-from export.pack import pack_bundle
+from export.commands.pack import pack_bundle
 from serve import repository
 from serve.loading import load_models
 from serve.models import ServedModel

@@ -8,8 +8,8 @@ import torch
 from rgbd.clip.spec import ClipSpec
 from rgbd.dataset.splits import write_class_names
 from tests.support.processed import write_clips
-from training.checkpoint import Checkpoint, Position, build_network, save_checkpoint
-from training.config import TrainingConfig
+from training.config.schema import TrainingConfig
+from training.run.checkpoint import Checkpoint, Position, build_network, save_checkpoint
 
 CLASSES = ("wave", "squat", "jump")
 SMALL = {

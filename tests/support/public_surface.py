@@ -42,9 +42,9 @@ from serve.settings import Settings
 from tests.support.command_lines import command_lines
 from tests.support.schema_lines import model_lines
 from tests.support.service_lines import address_lines, error_lines, metric_lines
-from training.checkpoint import Checkpoint
-from training.config import TrainingConfig
-from training.metrics import Evaluation, save_evaluation
+from training.config.schema import TrainingConfig
+from training.run.checkpoint import Checkpoint
+from training.run.metrics import Evaluation, save_evaluation
 
 # What users know by another name than Python does. Where it moves, its import above changes, and the list does not.
 FILES: dict[str, type[BaseModel]] = {  # a file, and the place in it

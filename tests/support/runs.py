@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from training.checkpoint import load_checkpoint
+from training.run.checkpoint import load_checkpoint
 
 
 def start(*command: str, **options: object) -> subprocess.Popen[str]:

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from training.config import TrainingConfig
-from training.data import Batch
-from training.distributed import Process
-from training.models.unimodal import UnimodalNet
-from training.step import Stepper
+from training.config.schema import TrainingConfig
+from training.data.loader import Batch
+from training.networks.dsn.single_stream import UnimodalNet
+from training.run.distributed import Process
+from training.run.step import Stepper
 
 ALONE = Process(0, 1, torch.device("cpu"))
 SMALL = {

@@ -9,9 +9,9 @@ import torch
 
 from tests.support.commands import assert_refused, run_module
 from tests.support.processed import write_clips, write_config
-from training.checkpoint import Checkpoint, Position, build_network, save_checkpoint
-from training.config_file import load_config
-from training.metrics import load_evaluation
+from training.config.loading import load_config
+from training.run.checkpoint import Checkpoint, Position, build_network, save_checkpoint
+from training.run.metrics import load_evaluation
 
 pytestmark = pytest.mark.slow
 

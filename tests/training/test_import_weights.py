@@ -10,9 +10,9 @@ import torch
 
 from rgbd.errors import UserError
 from tests.support.commands import assert_refused, run_module
-from training.checkpoint import CheckpointError, load_checkpoint, restore_network
-from training.config import TrainingConfig
+from training.config.schema import TrainingConfig
 from training.import_weights import import_file
+from training.run.checkpoint import CheckpointError, load_checkpoint, restore_network
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

@@ -8,12 +8,12 @@ import pytest
 
 from tests.support.commands import assert_refused, run_module
 from tests.support.processed import write_clips, write_config
-from training.checkpoint import Checkpoint, CheckpointError, load_checkpoint, restore_network
-from training.config_file import load_config
-from training.data import Loader
-from training.distributed import process_group
-from training.evaluate import evaluate
-from training.metrics import Evaluation
+from training.config.loading import load_config
+from training.data.loader import Loader
+from training.run.checkpoint import Checkpoint, CheckpointError, load_checkpoint, restore_network
+from training.run.distributed import process_group
+from training.run.evaluation import evaluate
+from training.run.metrics import Evaluation
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from rgbd.html_page import write_page
 from rgbd.overlap import check_apart
 from rgbd.terminal import positive, run_command
-from training.keeping import run_files
 from training.report.page import make_page
+from training.run.checkpoint_files import run_files
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from rgbd.dataset.layouts import Split
 from rgbd.errors import DatasetError, UserError
-from training.checkpoint import Checkpoint, restore_network
-from training.data import ClipDataset, Draw, View
-from training.explain import explain
-from training.metrics import Evaluation
+from training.data.dataset import ClipDataset, Draw, View
+from training.networks.dsn.explanation import explain
 from training.report.pictures import explained_frames, matrix, thumbnails
+from training.run.checkpoint import Checkpoint, restore_network
+from training.run.metrics import Evaluation
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from training.metrics import Evaluation
+from training.run.metrics import Evaluation
 
 # Charts by name, and patterns of the names of the figures in each.
 _CHARTS = {

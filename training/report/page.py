@@ -7,12 +7,12 @@ from rgbd.dataset.layouts import Split
 from rgbd.errors import DatasetError
 from rgbd.html_page import render_page
 from rgbd.terminal import progress_bar
-from training.checkpoint import load_checkpoint
-from training.config_file import config_yaml
-from training.history import read_history
-from training.metrics import load_evaluation
+from training.config.loading import config_yaml
 from training.report.clips import ClipPictures
 from training.report.figures import charts, class_rows, confusions
+from training.run.checkpoint import load_checkpoint
+from training.run.history import read_history
+from training.run.metrics import load_evaluation
 
 _MAX_LISTED = 40  # classes and confusions
 

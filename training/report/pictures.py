@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd.html_page import picture_address
-from training.explain import Maps, StreamExplanation
+from training.networks.dsn.explanation import Maps, StreamExplanation
 
 _TILE = 112  # pixels
 _GAP = 2

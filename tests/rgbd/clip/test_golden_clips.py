@@ -17,7 +17,7 @@ from rgbd.recording.images import read_image
 from rgbd.types import Frame, Stream
 from tests.golden.seeding import seeded_depth
 from tests.support.real import real_recordings
-from training.models.guidance import normalise, rank_pool
+from training.networks.dsn.guidance import normalise, rank_pool
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "clips.json").read_text())
 CROP_AT_32 = ClipSpec(resize=(256, 256), crop_xy=(32, 32), depth=DepthEncoding(mode="image"))

@@ -1,0 +1,1 @@
+"""How fast artifacts are, side by side, and where their time goes."""

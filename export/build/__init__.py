@@ -1,0 +1,1 @@
+"""A checkpoint -> the files of a bundle."""

@@ -1,0 +1,100 @@
+"""A trained network -> one ONNX file: uint8 clips in, guidance inside, every head's scores out."""
+
+import ast
+import json
+import logging
+import re
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import onnx
+import onnx_ir
+import torch
+from onnx_ir import passes
+from onnx_ir.passes.common import (
+    CheckerPass,
+    ClearMetadataAndDocStringPass,
+    DeduplicateInitializersPass,
+    ShapeInferencePass,
+)
+
+from export.build.graph import InferenceGraph
+from export.bundle.seeded_clips import seeded_inputs
+from rgbd.clip.spec import ClipSpec
+from rgbd.errors import UserError
+from rgbd.interrupt import interrupted_after
+
+# TensorRT's parser reads the operators of opset 20 and not all of the later ones (DESIGN.md, facts about the tools).
+_OPSET = 20
+_OPSET_OF_BFLOAT16 = 22  # earlier ones have no convolutions and pools in bfloat16
+MAX_BATCH = 1024  # the most that a graph is promised to take
+_LARGEST_FILE = 2_000_000_000  # bytes; protobuf holds no more than 2 GiB
+
+
+def export_onnx(
+    graph: InferenceGraph, streams: Sequence[str], spec: ClipSpec, metadata: Mapping[str, object], path: Path
+) -> None:
+    """Write the graph to `path` with a dynamic batch and `metadata` in it.
+
+    Raises `UserError`, naming the operator and its module, for a network with something that ONNX does not have.
+    """
+    # A batch of 2 is traced: with 1 the exporter would take the axis for a constant.
+    clips = tuple(torch.from_numpy(clip) for clip in seeded_inputs(streams, spec, batch=2).values())
+    batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # advice to its own developers
+    # Within its tracing, PyTorch drops exceptions that come from outside, or aborts.
+    with warnings.catch_warnings(action="ignore"), interrupted_after("tracing the network"):
+        try:
+            program = torch.onnx.export(
+                graph,
+                clips,
+                dynamo=True,
+                opset_version=_OPSET_OF_BFLOAT16 if graph.precision == "bf16" else _OPSET,
+                input_names=list(streams),
+                output_names=list(graph.head_names(clips)),
+                dynamic_shapes=(tuple({0: batch} for _ in clips),),
+                verbose=False,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            reason = _reason(error)
+            modules = "; ".join(_modules_with(reason, graph, clips))
+            where = f" It is computed in: {modules}" if modules else ""
+            raise UserError(f"this network cannot become an ONNX graph: {reason}.{where}") from error
+    assert program is not None  # with dynamo, the exporter returns its program
+    _name_by_module(program.model.graph)
+    # The exporter's own metadata would tell where on this machine the source code lies.
+    unique = DeduplicateInitializersPass(size_limit=sys.maxsize)  # the pass that hashes reads contiguous tensors only
+    passes.Sequential(ClearMetadataAndDocStringPass(), unique, ShapeInferencePass(), CheckerPass())(program.model)
+    program.model.metadata_props.update({key: json.dumps(value) for key, value in metadata.items()})
+    size = sum(tensor.const_value.nbytes for tensor in program.model.graph.initializers.values() if tensor.const_value)
+    program.save(str(path), external_data=size > _LARGEST_FILE)
+    onnx.checker.check_model(str(path), full_check=True)
+
+
+def _name_by_module(graph: onnx_ir.Graph) -> None:
+    """Name each node by the module that it is from, such as backbone.spatial.conv1/Conv_7: profiles tell it then."""
+    for number, node in enumerate(graph):
+        scopes = ast.literal_eval(node.metadata_props.get("pkg.torch.onnx.name_scopes", "[]"))
+        module = scopes[-2].removeprefix("network").removeprefix(".") if len(scopes) > 2 else ""
+        node.name = f"{module}/{node.op_type}_{number}"
+
+
+def _reason(error: BaseException) -> str:
+    """Return the innermost cause, which names the operator."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).strip()
+
+
+def _modules_with(reason: str, graph: InferenceGraph, clips: tuple[torch.Tensor, ...]) -> list[str]:
+    """Return the modules that compute the operator which the exporter could not translate."""
+    operator = re.search(r"op='\w+\.(\w+)'", reason)
+    if operator is None:
+        return []
+    nodes = torch.export.export(graph, clips).run_decompositions().graph.nodes
+    # The exporter has taken operators further apart: aten.special_bessel_j0 is its prims.bessel_j0.
+    found = [node for node in nodes if operator[1] in str(node.target)]
+    stacks = [list(node.meta.get("nn_module_stack", {}).values()) for node in found]
+    return sorted({stack[-1][0].partition("network.")[2] for stack in stacks if stack})

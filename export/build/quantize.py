@@ -1,0 +1,137 @@
+"""ONNX -> int8, calibrated on real clips, with what costs accuracy kept in higher precision.
+
+Quantizers are symmetric and signed, which TensorRT asks for and OpenVINO computes as fast as its own: one file serves
+both. Only the spatial part, nine tenths of the work, is quantized.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nncf
+import numpy as np
+import onnx
+import openvino
+from onnx import numpy_helper
+
+from export.build.plan import Calibration
+from export.runtimes import Inputs
+from export.runtimes.openvino import settings_of
+from export.verification.clips import LabelledClips, labelled_inputs
+from rgbd.errors import UserError
+from training.run.checkpoint import Checkpoint
+
+_KEEP_BYTES = 2 << 30  # of validation clips: each layer is tried on all of them, or on a few hundred
+_LAYERS = {"Conv", "Einsum", "Gemm", "MatMul"}
+
+# What stays in float from the start, by the names of nodes, and why.
+_KEPT = {
+    r"(.*\.)?guidance/.*": "guidance decides by thresholds: a rounded pixel would move whole regions",
+    r"(.*\.)?spatial/(Mul|Add)_.*": "products with the guidance want its digits",
+    r"(?!(.*\.)?(spatial|guidance)[./]).*": "the temporal part and the heads take little time, and none less in int8",
+    r"(.*\.)?spatial\.project.*": "the temporal part's input",
+}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What became of a layer: its precision, and why it was kept if it was."""
+
+    name: str
+    precision: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """How a graph was quantized: accuracies in [0, 1] on the validation clips, and each layer."""
+
+    calibrated_on: int
+    validated_on: int
+    max_drop: float
+    top1_before: float
+    top1_after: float
+    layers: tuple[Layer, ...]
+
+
+def quantize_onnx(source: Path, target: Path, checkpoint: Checkpoint, how: Calibration) -> Quantization:
+    """Write `source` in int8 to `target`; layers stay in float until at most `how.max_drop` of top-1 is lost.
+
+    It is calibrated on training clips of the processed data set in `how.data`, and tried on all its validation clips.
+    Raises `UserError` where the loss stays larger.
+    """
+    model = onnx.load(source)
+    calibration = [inputs for inputs, _ in labelled_inputs(checkpoint, how.data, "train", how.num_clips)]
+    validation = LabelledClips(checkpoint, how.data, "valid", keep_bytes=_KEEP_BYTES)
+    top1_before, _ = _accuracy(model, validation)
+    nncf.set_log_level(40)  # its progress bars say enough
+    quantized = nncf.quantize_with_accuracy_control(
+        model,
+        calibration_dataset=nncf.Dataset(calibration),
+        validation_dataset=nncf.Dataset(validation),
+        validation_fn=_accuracy,
+        max_drop=how.max_drop,
+        drop_type=nncf.DropType.ABSOLUTE,
+        preset=nncf.QuantizationPreset.PERFORMANCE,
+        subset_size=len(calibration),
+        ignored_scope=nncf.IgnoredScope(patterns=list(_KEPT), validate=False),
+    )
+    top1_after, _ = _accuracy(quantized, validation)
+    if (loss := top1_before - top1_after) > how.max_drop:
+        raise UserError(
+            f"int8 loses {loss:.1%} of the validation clips, allowed is {how.max_drop:.1%}; calibrate on "
+            "more clips (--calibration-clips), allow more (--max-drop), or leave int8 out of --precision"
+        )
+    quantized = signed(quantized)
+    quantized.metadata_props.extend(entry for entry in model.metadata_props if entry not in quantized.metadata_props)
+    onnx.save(quantized, target)
+    onnx.checker.check_model(str(target), full_check=True)
+    return Quantization(len(calibration), len(validation), how.max_drop, top1_before, top1_after, _layers(quantized))
+
+
+def _accuracy(model: onnx.ModelProto, samples: Iterable[tuple[Inputs, int]]) -> tuple[float, list[float]]:
+    """Return the share of clips that a graph knows, as OpenVINO will run it, and 1 or 0 for each, as NNCF asks for."""
+    compiled = openvino.Core().compile_model(
+        openvino.Core().read_model(signed(model).SerializeToString()), "CPU", settings_of("int8")
+    )
+    right = [float(np.argmax(compiled(inputs)["logits"][0]) == label) for inputs, label in samples]
+    return float(np.mean(right)), right
+
+
+def signed(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the graph with quantizers of unsigned values, such as those behind ReLU, as signed ones.
+
+    They keep their range in half as many steps, which costs no accuracy that was seen. TensorRT reads no others, and
+    OpenVINO adds a wrong bias where a convolution of signed values ends in an unsigned quantizer.
+    """
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    constants = {constant.name: constant for constant in result.graph.initializer}
+    for node in result.graph.node:
+        if node.op_type not in {"QuantizeLinear", "DequantizeLinear"}:
+            continue
+        scale, zero = constants[node.input[1]], constants[node.input[2]]
+        if zero.data_type != onnx.TensorProto.UINT8:
+            continue  # or it was shared, and is signed by now
+        values = numpy_helper.to_array(scale) * np.float32(255 / 127)
+        scale.CopyFrom(numpy_helper.from_array(values, scale.name))
+        zero.CopyFrom(numpy_helper.from_array(np.zeros(zero.dims, np.int8), zero.name))
+    del result.graph.value_info[:]  # it tells the types of before
+    return result
+
+
+def _layers(model: onnx.ModelProto) -> tuple[Layer, ...]:
+    of_quantizers = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    return tuple(
+        _layer(node.name, quantized=node.input[1] in of_quantizers)  # its weights
+        for node in model.graph.node
+        if node.op_type in _LAYERS
+    )
+
+
+def _layer(name: str, *, quantized: bool) -> Layer:
+    if quantized:
+        return Layer(name, "int8", "")
+    reasons: Sequence[str] = [reason for pattern, reason in _KEPT.items() if re.fullmatch(pattern, name)]
+    return Layer(name, "float", reasons[0] if reasons else "kept for accuracy")

@@ -1,0 +1,116 @@
+"""`python -m export triton BUNDLE --out REPOSITORY`: a model repository for NVIDIA Triton."""
+
+import argparse
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from export.build.plan import NAME
+from export.bundle.archive import open_bundle
+from export.bundle.folder import Bundle
+from export.bundle.manifest import Artifact, BundleError, TensorInfo
+from rgbd.errors import UserError
+from rgbd.files import atomic_folder
+from rgbd.locks import sole_writer
+from rgbd.overlap import check_apart
+from rgbd.terminal import positive, say
+
+_BACKENDS = ("onnxruntime", "openvino")  # Triton's names of them are the bundle's
+_TYPES = {"uint8": "TYPE_UINT8", "float32": "TYPE_FP32"}
+_MAX_DELAY_US = 5000  # a clip takes tens of milliseconds: waiting this long for company costs little
+
+_CONFIG = """\
+# Written by `python -m export triton`. Inputs are clips as the bundle's clip_spec says, outputs are logits: divide them
+# by the parameter `temperature` before the softmax.
+name: {name}
+backend: "{backend}"
+default_model_filename: {file}
+max_batch_size: {max_batch}
+{tensors}
+dynamic_batching {{
+  max_queue_delay_microseconds: {delay}
+}}
+{warmups}
+parameters {{ key: "temperature" value {{ string_value: "{temperature}" }} }}
+parameters {{ key: "clip_spec" value {{ string_value: {clip_spec} }} }}
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Write a model repository; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m export triton", description=__doc__)
+    parser.add_argument("bundle", type=Path, help="what `python -m export` wrote")
+    parser.add_argument("--out", type=Path, required=True, help="the repository; other models in it stay")
+    parser.add_argument("--artifact", default="onnxruntime-fp32", metavar="NAME", help="(onnxruntime-fp32)")
+    parser.add_argument("--max-batch", type=positive, metavar="N", help="clips at a time (as many as the bundle takes)")
+    options = parser.parse_args(arguments)
+    with open_bundle(options.bundle) as bundle:
+        max_batch = options.max_batch or bundle.manifest.max_batch
+        if max_batch > bundle.manifest.max_batch:
+            raise UserError(f"{options.bundle}: was exported for batches of up to {bundle.manifest.max_batch} clips")
+        check_apart([options.out / bundle.manifest.name], [options.bundle])
+        folder = write_model(bundle, bundle.artifact(options.artifact), options.out, max_batch)
+    say(f"ORT_DISABLE_TELEMETRY=1 tritonserver --model-repository {options.out}: {folder}")
+    return 0
+
+
+def write_model(bundle: Bundle, artifact: Artifact, repository: Path, max_batch: int) -> Path:
+    """Write one artifact as a model with its configuration and its labels, and return its folder.
+
+    Raises `UserError` where the name is taken by something else, or Triton has no backend for the artifact.
+    """
+    if artifact.runtime not in _BACKENDS:
+        raise BundleError(f"{bundle.folder}: {artifact.name} has no backend in Triton that reads it; choose another")
+    if artifact.name == "openvino-fp32":  # OpenVINO's own choice is bfloat16, and the backend cannot be told otherwise
+        raise BundleError("Triton computes OpenVINO's models in bfloat16 where it can; choose onnxruntime-fp32")
+    folder = repository / bundle.manifest.name
+    for name in (bundle.manifest.name, bundle.manifest.version):
+        if not NAME.fullmatch(name):  # a stranger's may lead out of the repository
+            raise BundleError(f"{bundle.folder}: {name!r} cannot name a folder; export it with another --name")
+    if folder.exists() and not (folder / "config.pbtxt").is_file():
+        raise UserError(f"{folder}: exists and is no model of Triton's; choose another --out")
+    with sole_writer(folder), atomic_folder(folder) as temporary:
+        version = temporary / bundle.manifest.version
+        version.mkdir()
+        for file in bundle.files_of(artifact):
+            shutil.copyfile(bundle.folder / file.path, version / file.path)
+        (temporary / "config.pbtxt").write_text(config(bundle, artifact, max_batch), encoding="utf-8")
+        (temporary / "labels.txt").write_text("".join(f"{label}\n" for label in bundle.manifest.labels), "utf-8")
+    return folder
+
+
+def config(bundle: Bundle, artifact: Artifact, max_batch: int) -> str:
+    """Return the model's config.pbtxt."""
+    manifest = bundle.manifest
+    tensors = [_tensor("input", tensor) for tensor in manifest.inputs]
+    tensors += [_tensor("output", tensor) for tensor in manifest.outputs]
+    return _CONFIG.format(
+        name=json.dumps(manifest.name),
+        backend=artifact.runtime,
+        file=json.dumps(artifact.path),
+        max_batch=max_batch,
+        tensors="\n".join(tensors),
+        delay=_MAX_DELAY_US,
+        warmups="\n".join(_warmup(manifest.inputs, batch) for batch in sorted({1, max_batch})),
+        temperature=manifest.temperature,
+        clip_spec=json.dumps(manifest.clip_spec.model_dump_json()),
+    )
+
+
+def _warmup(inputs: Sequence[TensorInfo], batch: int) -> str:
+    """Return how Triton tries a batch of so many clips before it says that the model is ready."""
+    tensors = " ".join(
+        f"inputs {{ key: {json.dumps(tensor.name)} value {{ {_kind(tensor)} zero_data: true }} }}" for tensor in inputs
+    )
+    return f'model_warmup {{ name: "batch of {batch}" batch_size: {batch} {tensors} }}'
+
+
+def _tensor(kind: str, tensor: TensorInfo) -> str:
+    labels = ' label_filename: "labels.txt"' if kind == "output" else ""
+    return f"{kind} {{ name: {json.dumps(tensor.name)} {_kind(tensor)}{labels} }}"
+
+
+def _kind(tensor: TensorInfo) -> str:
+    """Return the type, and the shape without the batch, which Triton adds itself."""
+    return f"data_type: {_TYPES[tensor.dtype]} dims: {list(tensor.shape[1:])}"

@@ -1,0 +1,1 @@
+"""How far what an artifact answers lies from what PyTorch answers."""

@@ -1,0 +1,67 @@
+"""What a configuration file may say, and what a person reads when it is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from rgbd.errors import ConfigError
+from training.config.loading import load_config
+
+MINIMAL = "type: M\nout: runs/rgb\ndata: {root: data}\n"
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "run.yml"
+    path.write_text(text)
+    return path
+
+
+def test_published_values_are_the_defaults(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, MINIMAL))
+    assert (config.optimizer.name, config.optimizer.lr, config.optimizer.weight_decay) == ("sgd", 0.01, 3e-4)
+    assert (config.clip.num_frames, config.clip.resize, config.clip.crop) == (64, (320, 240), (224, 224))
+    assert config.network.branch_frames == (16, 32, 48)
+    assert config.modalities == ("rgb",)
+
+
+def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, MINIMAL + "schedule: {epochs: 5}\n")
+    config = load_config(path, ["schedule.epochs=7", "type=K", "clip.resize=[256, 256]", "loss.distillation=0.25"])
+    assert config.schedule.epochs == 7
+    assert config.modalities == ("depth",)
+    assert config.clip.resize == (256, 256)
+    assert config.loss.distillation == 0.25
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ("schedule: {epoch: 3}", r"schedule\.epoch: is an unknown key; did you mean 'epochs'"),
+        ("optimiser: {}", "optimiser: is an unknown key; did you mean 'optimizer'"),
+        ("clip: {depth: {mood: range}}", r"clip\.depth\.mood: is an unknown key; did you mean 'mode'"),
+        ("streams: {rbg: a, depth: b, rgb: c}", r"streams\.rbg: is an unknown key; did you mean 'rgb'"),
+        ("zzz: 1", "zzz: is an unknown key; known keys are: type, seed"),
+        ("batch_size: 1", r"batch_size: .*greater than or equal to 2 \(got 1\)"),
+        ("clip: {crop: 300}", "does not fit into resize"),
+        ("data: {root: data, dataset: nut}", "dataset 'nut' is unknown; choose one of: ntu"),
+        ("network: {width: 0.3}", "num_heads 8 must divide the token width 154"),
+    ],
+)
+def test_wrong_keys_and_values_are_named(tmp_path: Path, extra: str, message: str) -> None:
+    base = MINIMAL.replace("data: {root: data}\n", "") if extra.startswith("data") else MINIMAL
+    with pytest.raises(ConfigError, match=message):
+        load_config(write(tmp_path, base + extra + "\n"))
+
+
+def test_fusion_needs_two_streams(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"needs streams\.rgb and streams\.depth"):
+        load_config(write(tmp_path, MINIMAL.replace("type: M", "type: FusionNet")))
+
+
+def test_unreadable_files_and_overrides(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read as YAML"):
+        load_config(tmp_path / "nowhere.yml")
+    with pytest.raises(ConfigError, match="expected a mapping"):
+        load_config(write(tmp_path, "- a\n- b\n"))
+    with pytest.raises(ConfigError, match=r"expected section\.key=value"):
+        load_config(write(tmp_path, MINIMAL), ["epochs"])

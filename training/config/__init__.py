@@ -1,0 +1,1 @@
+"""What a training run depends on: its sections, from YAML and from the published files."""

@@ -1,0 +1,101 @@
+"""A configuration file -> a checked `TrainingConfig`, with overrides from the command line; and back to YAML."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from rgbd.errors import ConfigError, reason_of
+from training.config.published import is_published, translate
+from training.config.schema import TrainingConfig
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
+    """Return the configuration in the YAML file `path`, with `section.key=value` overrides on top.
+
+    The reference's own files are read as well. Raises `ConfigError` that names the file, every wrong key, what is wrong
+    with it, and the nearest known key for an unknown one.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = f"cannot be read as YAML ({reason_of(error)})"
+        raise ConfigError(f"{path}: {reason}; check the path and the file") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected a mapping of sections, found {type(values).__name__}")
+    if is_published(values):
+        try:
+            values = translate(values)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from error
+    for override in overrides:
+        _apply(values, override)
+    try:
+        return TrainingConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: " + "; ".join(_explain(dict(problem)) for problem in error.errors())) from error
+
+
+def config_yaml(config: TrainingConfig, changes: Sequence[str] = ()) -> str:
+    """Return a configuration as YAML with every key, each explained; `load_config` gives the same back.
+
+    `changes` of a run's settings, which the configuration holds as they are now, are comments at its beginning.
+    """
+    lines = [*(f"# changed {change}" for change in changes), *_commented(config, indent="")]
+    return "\n".join(lines) + "\n"
+
+
+def _commented(model: BaseModel, indent: str) -> list[str]:
+    lines = []
+    values = model.model_dump(mode="json")
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            lines += [f"{indent}{name}:", *_commented(value, indent + "  ")]
+            continue
+        text = yaml.safe_dump(values[name], default_flow_style=True, width=1000).removesuffix("\n...\n").strip()
+        line = f"{indent}{name}: {text}"
+        lines.append(f"{line:<40}  # {field.description}" if field.description else line)
+    return lines
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise ConfigError(f"--set {override}: expected section.key=value, such as --set schedule.epochs=10")
+    *sections, last = key.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"--set {override}: {section!r} is not a section")
+    try:
+        values[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: {text!r} is not a YAML value; quote it") from error
+
+
+def _explain(problem: dict[str, Any]) -> str:
+    message = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:
+        return str(message)  # it concerns several keys, and names them
+    *place, key = [str(part) for part in problem["loc"]]
+    if problem["type"] == "missing":
+        return f"{'.'.join([*place, key])}: is missing"
+    if problem["type"] != "extra_forbidden":
+        return f"{'.'.join([*place, key])}: {message} (got {problem['input']!r})"
+    nearest = difflib.get_close_matches(key, _known_keys(place), n=1)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known keys are: {', '.join(_known_keys(place))}"
+    return f"{'.'.join([*place, key])}: is an unknown key; {hint}"
+
+
+def _known_keys(place: Sequence[str]) -> list[str]:
+    model: Any = TrainingConfig
+    for part in place:
+        model = model.model_fields[part].annotation
+        if isinstance(model, UnionType):  # an optional section
+            model = get_args(model)[0]
+    return list(model.model_fields)

@@ -1,0 +1,174 @@
+"""The training configuration: every setting with its type, its limits and its published value."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
+
+from rgbd.clip.spec import ClipSpec
+from rgbd.dataset.layouts import DATASETS
+from rgbd.types import Stream
+from training.networks.dsn.loss import LossConfig
+from training.networks.dsn.single_stream import NetworkConfig
+
+
+class Section(BaseModel):
+    """Part of the configuration: unknown keys are refused, numbers are finite, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class DataConfig(Section):
+    """Where the clips are."""
+
+    dataset: str = Field("ntu", description="a data set's name: ntu, nvgesture, thu_read, isogd, jester, custom")
+    root: Path = Field(Path("data"), description="what preprocessing wrote, folders or shards")
+    protocol: str = Field("CS", description="which split files, where a data set has several: CS, CV, CS120, ...")
+    num_workers: int = Field(2, ge=0, description="loader processes of each training process")
+    eval_batch_size: int | None = Field(None, ge=1, description="clips at once in evaluation; null: batch_size")
+
+    @model_validator(mode="after")
+    def _known(self) -> "DataConfig":
+        if self.dataset not in DATASETS:
+            raise ValueError(f"dataset {self.dataset!r} is unknown; choose one of: {', '.join(DATASETS)}")
+        return self
+
+
+class AugmentConfig(Section):
+    """What is random in training clips. Source: REFERENCE.md section 1; the defaults are NTU's."""
+
+    flip: float = Field(0.5, ge=0, le=1, description="probability of mirroring")
+    rotated: float = Field(0.5, ge=0, le=1, description="probability of a rotation")
+    angle_deg: tuple[int, int] = Field((-10, 10), description="range of rotations, whole degrees, both ends included")
+    mixup: float = Field(0.0, ge=0, description="MixUp of clips: alpha of its Beta distribution; 0: none")
+    shufflemix: float = Field(0.0, ge=0, description="ShuffleMix, frames of one clip among another's: alpha; 0: none")
+
+    @model_validator(mode="after")
+    def _is_range(self) -> "AugmentConfig":
+        if not -180 <= self.angle_deg[0] <= self.angle_deg[1] <= 180:
+            raise ValueError(f"angle_deg {list(self.angle_deg)} is no range within -180 to 180")
+        return self
+
+
+class OptimizerConfig(Section):
+    """How weights descend; the defaults are the published ones (REFERENCE.md section 6)."""
+
+    name: Literal["sgd", "adam", "adamw"] = "sgd"
+    lr: float = Field(0.01, gt=0)
+    min_lr: float = Field(1e-5, ge=0)
+    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
+    weight_decay: float = Field(3e-4, ge=0, description="of all three")
+    clip_norm: float = Field(5.0, gt=0, description="largest norm of all gradients together")
+    accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
+    ema_decay: float | None = Field(None, gt=0, lt=1, description="of averaged weights, evaluated too; null: none")
+
+
+class ScheduleConfig(Section):
+    """What changes from epoch to epoch; the defaults are the published ones (REFERENCE.md sections 4 and 6)."""
+
+    name: Literal["cosine", "plateau", "step"] = "cosine"
+    epochs: int = Field(100, ge=1)
+    warmup_epochs: int = Field(3, ge=0, description="the learning rate rises step by step; no distillation yet")
+    patience: int = Field(4, ge=0, description="of plateau: evaluations without a better top-1 before the rate falls")
+    step_epochs: int = Field(30, ge=1, description="of step: epochs from one fall to the next")
+    factor: float = Field(0.1, gt=0, lt=1, description="of plateau and step: what the rate is multiplied by")
+    tau: tuple[PositiveFloat, PositiveFloat] = Field(
+        (0.04, 0.07), description="the heads' temperature goes from the first ..."
+    )
+    tau_epochs: int = Field(30, ge=1, description="... to the second in so many epochs, then stays")
+    evaluate_every: int = Field(1, ge=1, description="epochs; the last one is always evaluated")
+
+
+class ComputeConfig(Section):
+    """How a step is computed; none of it changes what is computed, but for rounding."""
+
+    autocast: Literal["off", "bf16", "fp16"] = Field("off", description="precision of the network's products")
+    compile: bool = Field(False, description="torch.compile; the first step takes minutes, and a C++ compiler")
+    checkpoint_activations: bool = Field(False, description="less memory for a third more time")
+    sync_batchnorm: bool = Field(True, description="of GPUs: batch norm over the batches of all processes")
+
+
+class KeepConfig(Section):
+    """Which checkpoints there are, besides last.pt and best.pt."""
+
+    every_steps: int | None = Field(None, ge=1, description="write last.pt so often within an epoch, too")
+    keep_last: int = Field(1, ge=1, description="evaluated epochs whose checkpoints are kept, as epoch-NNN.pt if > 1")
+    keep_best: int = Field(1, ge=1, description="the same for the best epochs")
+
+
+class StreamsConfig(Section):
+    """The two trained streams that a fusion network starts from."""
+
+    rgb: Path
+    depth: Path
+
+
+class StartConfig(Section):
+    """Weights to begin with, such as those trained on Jester."""
+
+    checkpoint: Path
+    new: tuple[str, ...] = Field(
+        (), description="parameters that begin anew, by the beginning of their names: [heads] for other classes"
+    )
+
+
+class LegacyConfig(Section):
+    """Behaviour of the reference that is kept to repeat its figures (REFERENCE.md section 8); all off by default."""
+
+    sum_distillation: bool = Field(False, description="row 5: sum the distillation over the batch")
+    warmup: bool = Field(False, description="row 4: the first epoch at 1e-8, the peak at half the rate")
+    two_geometries: bool = Field(False, description="row 13: crop, turn and mirror RGB and depth independently")
+
+
+_MODALITIES: dict[str, tuple[Stream, ...]] = {"M": ("rgb",), "K": ("depth",), "FusionNet": ("rgb", "depth")}
+
+
+def _run_folder(values: dict[str, Any]) -> Path:
+    data: DataConfig | None = values.get("data")
+    return Path("runs") / f"{data.dataset if data else ''}-{values.get('type')}"
+
+
+class TrainingConfig(Section):
+    """Everything that a training run depends on."""
+
+    type: Literal["M", "K", "FusionNet"] = Field(description="published names: M is RGB, K is depth, FusionNet both")
+    seed: int = Field(0, ge=0)
+    batch_size: int = Field(6, ge=2, description="clips of each training process; batch norm needs two")
+    data: DataConfig = DataConfig()
+    out: Path = Field(default_factory=_run_folder, description="the run's folder: runs/<data set>-<type>")
+    clip: ClipSpec = ClipSpec()
+    network: NetworkConfig = NetworkConfig()
+    augment: AugmentConfig = AugmentConfig()
+    loss: LossConfig = LossConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    compute: ComputeConfig = ComputeConfig()
+    keep: KeepConfig = KeepConfig()
+    start: StartConfig | None = None
+    streams: StreamsConfig | None = None
+    legacy: LegacyConfig = LegacyConfig()
+
+    @property
+    def modalities(self) -> tuple[Stream, ...]:
+        """The streams that the network takes, in the order of its arguments."""
+        return _MODALITIES[self.type]
+
+    @property
+    def starts_from(self) -> tuple[Path, ...]:
+        """The checkpoints that a new run begins with."""
+        start = () if self.start is None else (self.start.checkpoint,)
+        return start if self.streams is None else (*start, self.streams.rgb, self.streams.depth)
+
+    def with_data_root(self, root: Path | None) -> "TrainingConfig":
+        """Return the configuration with the data set in `root`, or as it is."""
+        if root is None:
+            return self
+        return self.model_copy(update={"data": self.data.model_copy(update={"root": root})})
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> "TrainingConfig":
+        if self.type == "FusionNet" and self.streams is None and self.start is None:
+            raise ValueError("type FusionNet needs streams.rgb and streams.depth, checkpoints of two trained streams")
+        if self.type != "M" and DATASETS[self.data.dataset].depth_template is None:
+            raise ValueError(f"data.dataset {self.data.dataset} has no depth; the type must be M")
+        return self

@@ -1,0 +1,1 @@
+"""Processed clips -> batches: split files, augmentation, loader processes."""

@@ -1,0 +1,136 @@
+"""Clips of a processed data set, as a network takes them."""
+
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from rgbd.clip.appearance import Appearance, appearance_of, look_of
+from rgbd.clip.build import build_clip
+from rgbd.clip.sampling import bin_centres, draw_per_bin, spread_per_bin
+from rgbd.clip.spec import ClipSpec, Geometry, centred_geometry
+from rgbd.dataset.layouts import DATASETS, Split
+from rgbd.dataset.reading import open_clips, read_frames
+from rgbd.dataset.shards import SHARDS_FOLDER
+from rgbd.dataset.splits import SplitEntry, read_class_names, read_split
+from rgbd.errors import MediaError, UserError
+from rgbd.types import Stream
+from training.config.schema import DataConfig, TrainingConfig
+from training.data.augmentation import draw_geometry
+
+_NUM_LOOKED_AT = 64  # clips, of which
+_FRAMES_LOOKED_AT = 4
+
+
+class View(NamedTuple):
+    """How evaluation looks at a clip: at which share of each bin of frames, None for its middle; mirrored or not."""
+
+    share: float | None = None
+    flip: bool = False
+
+
+class Draw(NamedTuple):
+    """Which clip to load: as training draws it in an epoch, or in one of evaluation's views."""
+
+    clip_index: int
+    how: int | View
+
+
+Sample = tuple[tuple[Tensor, ...], int, int]
+
+
+class ClipDataset(Dataset[Sample]):
+    """One half of a split. A clip's random draws depend on (seed, epoch, clip) only, not on the loader process."""
+
+    def __init__(self, config: TrainingConfig, split: Split) -> None:
+        self._config = config
+        self._reader = open_clips(config.data.root, DATASETS[config.data.dataset])
+        self.entries = read_entries(config.data, split)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getitems__(self, draws: list[Draw]) -> list[Sample] | UserError:
+        """Load the clips of one batch, or return what is wrong with one of them.
+
+        Returned, because torch would bury what a loader process raises in that process's traceback.
+        """
+        try:
+            return [self[draw] for draw in draws]
+        except UserError as error:
+            return error
+
+    def __getitem__(self, draw: Draw) -> Sample:
+        """Load one clip: its streams as uint8 [T, size, size, 3], its label and its place in the split."""
+        entry, clip = self.entries[draw.clip_index], self._config.clip
+        if isinstance(draw.how, View):
+            frames, geometry = _view(entry.num_frames, clip, draw.how)
+        else:
+            rng = np.random.default_rng([self._config.seed, draw.how, draw.clip_index])
+            frames = draw_per_bin(entry.num_frames, clip.num_frames, rng)
+            geometry = draw_geometry(clip, self._config.augment, rng)
+        streams = []
+        for stream in self._config.modalities:
+            images = read_frames(self._reader, stream, entry.clip, frames)
+            try:
+                streams.append(torch.from_numpy(build_clip(images, stream, clip, geometry)))
+            except MediaError as error:
+                raise MediaError(f"{self._reader.name(stream, entry.clip, 0)}: the clip {error}") from error
+            if self._config.legacy.two_geometries and not isinstance(draw.how, View):
+                geometry = draw_geometry(clip, self._config.augment, rng)  # for the other stream
+        return tuple(streams), entry.label, draw.clip_index
+
+
+def _view(num_frames: int, clip: ClipSpec, view: View) -> tuple[NDArray[np.int64], Geometry]:
+    geometry = replace(centred_geometry(clip), flip=view.flip)
+    if view.share is None:
+        return bin_centres(num_frames, clip.num_frames), geometry
+    return spread_per_bin(num_frames, clip.num_frames, view.share), geometry
+
+
+def read_entries(data: DataConfig, split: Split) -> list[SplitEntry]:
+    """Return the clips of one half of the configured split; raises `DatasetError` when it has none or is missing."""
+    spec = DATASETS[data.dataset]
+    return read_split(spec.split_file(data.root, split, data.protocol), spec)
+
+
+def frame_folders(config: TrainingConfig) -> list[Path]:
+    """Return the folders directly below the data set's root in which the frames of its clips and its lists lie."""
+    root, spec = config.data.root, DATASETS[config.data.dataset]
+    files = [spec.split_file(root, split, config.data.protocol) for split in get_args(Split)]
+    files += [
+        spec.frame_path(root, stream, entry.clip, 0)
+        for entry in (*read_entries(config.data, "train"), *read_entries(config.data, "valid"))
+        for stream in config.modalities
+    ]
+    return [root / SHARDS_FOLDER, *sorted({root / path.relative_to(root).parts[0] for path in files})]
+
+
+def class_names(data: DataConfig) -> tuple[str, ...]:
+    """Return the names of the protocol's classes: those that lie beside the clips, or the data set's own."""
+    spec = DATASETS[data.dataset]
+    return (read_class_names(data.root) or spec.class_names)[: spec.num_classes.get(data.protocol)]
+
+
+def numbered_classes(num_classes: int) -> tuple[str, ...]:
+    """Return names for classes whose own nobody knows."""
+    return tuple(f"class {number}" for number in range(1, num_classes + 1))
+
+
+def look_at_clips(config: TrainingConfig) -> dict[Stream, Appearance]:
+    """Return what the training clips look like, by some of them; raises `UserError` where one cannot be read."""
+    entries = read_entries(config.data, "train")
+    reader = open_clips(config.data.root, DATASETS[config.data.dataset])
+    looks = defaultdict(list)
+    for index in bin_centres(len(entries), min(_NUM_LOOKED_AT, len(entries))):
+        entry = entries[index]
+        for stream in config.modalities:
+            frames = read_frames(reader, stream, entry.clip, bin_centres(entry.num_frames, _FRAMES_LOOKED_AT))
+            looks[stream].append(look_of(frames, stream))
+    return {stream: appearance_of(found) for stream, found in looks.items()}

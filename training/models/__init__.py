@@ -1,1 +1,0 @@
-"""The networks: one stream (`unimodal`), two streams (`fusion`), and the way to the reference's weights (`weights`)."""

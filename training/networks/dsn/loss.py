@@ -1,0 +1,101 @@
+"""The losses of both networks, term by term. Source: REFERENCE.md sections 4 and 5."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat
+from torch import Tensor
+
+from training.networks.dsn.fusion import FusionOutput, StreamOutput
+from training.networks.dsn.single_stream import UnimodalOutput
+
+# The reference sums the distillation over a batch, so it grows with the batch. Ours is a mean, scaled to equal the
+# reference at its published batch of 6. REFERENCE.md section 8, row 5.
+REFERENCE_BATCH = 6
+
+
+class LossConfig(BaseModel):
+    """Weights of the loss terms; the defaults are the published ones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    heads: tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat, NonNegativeFloat] = Field(
+        (1.0, 0.5, 0.5, 0.5), description="weights of the fused, small, medium and large head's cross-entropy"
+    )
+    distillation: float = Field(1.0, ge=0)
+    distillation_temperature: float = Field(0.5, gt=0, description="NvGesture and IsoGD: 0.4")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A total to descend, and its terms for the display."""
+
+    total: Tensor
+    terms: dict[str, Tensor]
+
+
+def network_loss(
+    output: UnimodalOutput | FusionOutput, labels: Tensor, config: LossConfig, *, distil: float, sum_distillation: bool
+) -> Loss:
+    """Return the loss that belongs to the network which gave `output`, for int64 labels [B].
+
+    `distil` weighs the distillation (0 while warming up); `sum_distillation` sums it over the batch, as published.
+    """
+    if isinstance(output, FusionOutput):
+        return fusion_loss(output, labels, config, distil=distil, sum_distillation=sum_distillation)
+    return unimodal_loss(output, labels, config, distil=distil, sum_distillation=sum_distillation)
+
+
+def unimodal_loss(
+    output: UnimodalOutput, labels: Tensor, config: LossConfig, *, distil: float, sum_distillation: bool
+) -> Loss:
+    """Return the loss of one stream. Source: REFERENCE.md section 4."""
+    smoothing = config.label_smoothing
+    terms = {
+        "ce_fused": F.cross_entropy(output.logits, labels, label_smoothing=smoothing),
+        "ce_small": F.cross_entropy(output.small, labels, label_smoothing=smoothing),
+        "ce_medium": F.cross_entropy(output.medium, labels, label_smoothing=smoothing),
+        "ce_large": F.cross_entropy(output.large, labels, label_smoothing=smoothing),
+        "distillation": distillation(output, config.distillation_temperature, summed=sum_distillation),
+    }
+    cross_entropies = list(terms.values())[:4]
+    total = sum((w * ce for w, ce in zip(config.heads, cross_entropies, strict=True)), distil * terms["distillation"])
+    return Loss(total, terms)
+
+
+def fusion_loss(
+    output: FusionOutput, labels: Tensor, config: LossConfig, *, distil: float, sum_distillation: bool
+) -> Loss:
+    """Return the loss of the fusion network. Source: REFERENCE.md section 5."""
+    smoothing = config.label_smoothing
+    rgb, depth = output.rgb, output.depth
+    terms = {
+        "ce": sum(
+            (F.cross_entropy(x, labels, label_smoothing=smoothing) for x in (output.logits, rgb.logits, depth.logits)),
+            output.logits.new_zeros(()),
+        ),
+        # RGB is 1, depth is 0. With logits, because the plain form is refused under autocast.
+        "bce": F.binary_cross_entropy_with_logits(rgb.modality, torch.ones_like(rgb.modality))
+        + F.binary_cross_entropy_with_logits(depth.modality, torch.zeros_like(depth.modality)),
+        "mse": F.mse_loss(output.decoded, rgb.feature) + F.mse_loss(output.decoded, depth.feature),
+        "distillation": sum(
+            (distillation(x, config.distillation_temperature, summed=sum_distillation) for x in (rgb, depth)),
+            output.logits.new_zeros(()),
+        ),
+    }
+    return Loss(terms["ce"] + terms["bce"] + terms["mse"] + distil * terms["distillation"], terms)
+
+
+def distillation(output: UnimodalOutput | StreamOutput, temperature: float, *, summed: bool) -> Tensor:
+    """Return the KL divergence, summed over features, of the recoupling's feature from the mean class token.
+
+    Without recoupling there is none: 0.
+    """
+    if output.student is None:
+        return output.teacher.new_zeros(())
+    teacher = (output.teacher / temperature).softmax(-1)
+    log_ratio = (output.teacher / temperature).log_softmax(-1) - (output.student / temperature).log_softmax(-1)
+    per_sample = (teacher * log_ratio).sum(-1)
+    return per_sample.sum() if summed else per_sample.mean() * REFERENCE_BATCH

@@ -1,0 +1,179 @@
+"""Checkpoints: weights together with all that is needed to use them, and to go on training them."""
+
+import pickle
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor, nn
+
+from rgbd.clip.appearance import Appearance
+from rgbd.errors import UserError
+from rgbd.files import atomic_file
+from rgbd.types import Stream
+from training.config.schema import TrainingConfig
+from training.networks.dsn.fusion import FusionNet
+from training.networks.dsn.single_stream import UnimodalNet
+from training.run.finite import name_not_finite
+
+_NOT_FINITE = (
+    "hold NaN or infinite numbers, with which no clip is recognised; give an earlier checkpoint of the run, or train "
+    "again with a lower optimizer.lr"
+)
+
+
+class CheckpointError(UserError):
+    """A checkpoint is missing, damaged, not finite, or of another network than the one asked for."""
+
+
+class Position(BaseModel):
+    """Where a run stands. Everything random follows from the seed and this, so that no generator has to be saved.
+
+    `batches` of each process are done in the epoch that has begun; `step` counts the optimizer's steps from the start.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epoch: int = 0  # epochs finished
+    batches: int = 0
+    step: int = 0
+    num_processes: int = 1
+
+
+class Checkpoint(BaseModel):
+    """Content of a checkpoint file, all of it finite; it loads without running code (`weights_only`)."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+
+    format_version: Literal[2] = 2
+    config: TrainingConfig  # its `clip` is the ClipSpec of the weights
+    class_names: tuple[str, ...]
+    position: Position
+    tau: float = Field(gt=0)  # the heads' temperature that the weights were evaluated with
+    temperature: float = Field(1.0, gt=0)  # of calibration, fitted on the validation clips: scores are divided by it
+    trained_on: dict[Stream, Appearance] = {}  # what the training clips look like; not known of imported weights
+    metrics: dict[str, float]
+    model: dict[str, Tensor]
+    averaged: dict[str, Tensor] | None = None  # weights averaged over steps
+    use_averaged: bool = False  # they answered better
+    training: dict[str, Any] = {}  # optimizer, scaler, learning rate, evaluations so far; empty in imported files
+    changes: tuple[str, ...] = ()  # of settings, on going on: when, from what, to what
+
+    def not_finite(self) -> str:
+        """Return the names of what holds NaN or an infinite number, "" where nothing does."""
+        return name_not_finite({"model": self.model, "averaged": self.averaged, "training": self.training})
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write `checkpoint` atomically; raises `CheckpointError` where it is not finite, or there is no room."""
+    if names := checkpoint.not_finite():
+        raise CheckpointError(f"{path}: is left as it was, because {names} to be written are not finite; train anew")
+    tensors = {"model", "averaged", "training"}
+    content = checkpoint.model_dump(exclude={"config", "position", *tensors})
+    content |= {
+        "config": checkpoint.config.model_dump(mode="json"),
+        "position": checkpoint.position.model_dump(),
+        **{name: getattr(checkpoint, name) for name in tensors},
+    }
+    try:
+        with atomic_file(path) as temporary:
+            torch.save(content, temporary)
+    except (OSError, RuntimeError) as error:  # torch raises the latter where its file cannot grow
+        reason = error.strerror if isinstance(error, OSError) else "torch could not write all of it"
+        raise CheckpointError(
+            f"{path}: cannot be written ({reason}); make room and go on with --resume auto: the checkpoint before it "
+            "is whole"
+        ) from error
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Return the checkpoint in `path`, on the CPU; raises `CheckpointError` when it is none of ours, or not finite."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint = Checkpoint.model_validate(content)
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}); give a file that training wrote") from error
+    except ValidationError as error:
+        keys = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
+        if all(problem["type"] == "finite_number" for problem in error.errors()):
+            raise CheckpointError(f"{path}: {keys} {_NOT_FINITE}") from error
+        raise CheckpointError(f"{path}: is a checkpoint of another version (see: {keys}); train again") from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        # OSError: torch seeks before the beginning of a file that was cut off. What torch says of files that are not
+        # its own is advice to load them unsafely.
+        raise CheckpointError(f"{path}: is not a checkpoint, or damaged; copy it again, or train again") from error
+    if names := checkpoint.not_finite():
+        raise CheckpointError(f"{path}: {names} {_NOT_FINITE}")
+    return checkpoint
+
+
+def build_network(config: TrainingConfig, num_classes: int) -> UnimodalNet | FusionNet:
+    """Return the untrained network that `config` describes."""
+    network = FusionNet if config.type == "FusionNet" else UnimodalNet
+    return network(config.network, num_classes, config.clip.num_frames)
+
+
+def restore_network(checkpoint: Checkpoint) -> UnimodalNet | FusionNet:
+    """Return the checkpoint's network with its weights, those that answer better, and its heads' temperature."""
+    network = build_network(checkpoint.config, len(checkpoint.class_names))
+    weights = checkpoint.averaged if checkpoint.use_averaged else checkpoint.model
+    assert weights is not None
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(f"the weights do not fit the checkpoint's own configuration: {error}") from error
+    if isinstance(network, UnimodalNet):
+        network.tau = checkpoint.tau
+    return network
+
+
+def load_streams(network: nn.Module, config: TrainingConfig) -> None:
+    """Start a fusion network from the two trained streams that `config.streams` names.
+
+    Raises `CheckpointError` when a checkpoint is of the other stream, or of a network or clip of another shape.
+    """
+    assert config.streams is not None  # the configuration was validated
+    for stream, path, wanted in (("rgb", config.streams.rgb, "M"), ("depth", config.streams.depth, "K")):
+        checkpoint = load_checkpoint(path)
+        theirs = checkpoint.config
+        if theirs.type != wanted:
+            raise CheckpointError(
+                f"{path}: streams.{stream} needs a checkpoint of type {wanted}, this is {theirs.type}"
+            )
+        if theirs.network != config.network or theirs.clip.num_frames != config.clip.num_frames:
+            raise CheckpointError(
+                f"{path}: was trained with another network; make the sections 'network' and 'clip' of this "
+                "configuration equal to those it was trained with"
+            )
+        prefix = "backbone."
+        weights = restore_network(checkpoint).state_dict()
+        weights = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+        network.get_submodule(stream).load_state_dict(weights)
+
+
+def load_start(network: nn.Module, config: TrainingConfig) -> list[str]:
+    """Start from the weights that `config.start` names, but for what begins anew; return the names of that.
+
+    Raises `CheckpointError` that lists every parameter of another shape, and those that only one of both has.
+    """
+    assert config.start is not None
+    theirs = restore_network(load_checkpoint(config.start.checkpoint)).state_dict()
+    ours = network.state_dict()
+    new = [key for key in ours if key.startswith(config.start.new)] if config.start.new else []
+    kept = {key: value for key, value in theirs.items() if not config.start.new or not key.startswith(config.start.new)}
+    wanted = {key: value for key, value in ours.items() if key not in new}
+    problems = [f"{key} is missing" for key in wanted.keys() - kept.keys()]
+    problems += [f"{key} is left over" for key in kept.keys() - wanted.keys()]
+    problems += [
+        f"{key} is {tuple(kept[key].shape)}, not {tuple(value.shape)}"
+        for key, value in wanted.items()
+        if key in kept and kept[key].shape != value.shape
+    ]
+    if problems:
+        raise CheckpointError(
+            f"{config.start.checkpoint}: {'; '.join(sorted(problems))}; list in start.new what is to begin anew, such "
+            "as heads"
+        )
+    network.load_state_dict({**ours, **kept})
+    return new

@@ -1,0 +1,161 @@
+"""Scores of a split -> accuracies and calibration."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchmetrics.functional.classification import (
+    multiclass_accuracy,
+    multiclass_calibration_error,
+    multiclass_confusion_matrix,
+)
+
+from rgbd.errors import DatasetError, reason_of
+from rgbd.files import atomic_file
+from training.run.finite import NotFiniteError
+
+Scores = NDArray[np.float32]
+
+_CALIBRATION_BINS = 15  # of confidence; what papers on calibration use
+_HALVINGS = 50  # of the range of temperatures: more than a float64 tells apart
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of all clips of a split, in its order: float32 [num_clips, N] by head, and int64 labels [num_clips].
+
+    The head "logits" is the answer. Raises `NotFiniteError` for scores that are NaN or infinite: they name no class.
+    """
+
+    scores: dict[str, Scores]
+    labels: NDArray[np.int64]
+    clips: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for head, scores in self.scores.items():
+            bad = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+            if len(bad):
+                raise NotFiniteError(
+                    f"the scores {head} of {len(bad)} of {len(scores)} clips are NaN or infinite, of "
+                    f"{self.clips[bad[0]]} first"
+                )
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes, whether or not the split has clips of all."""
+        return int(self.scores["logits"].shape[1])
+
+    def accuracy(self, head: str = "logits") -> float:
+        """Return the share of clips whose highest score in `head` is their label's, in [0, 1]."""
+        return accuracy(self.scores[head], self.labels)
+
+    def metrics(self, temperature: float = 1.0) -> dict[str, float]:
+        """Return figures in [0, 1] by name: `top1`, `top5`, `mean_class`, `ece`, and `top1_<head>` of the others.
+
+        `mean_class` is the mean over the classes that have clips; `ece` the expected calibration error of the scores
+        divided by `temperature`.
+        """
+        scores, labels = torch.from_numpy(self.scores["logits"]), torch.from_numpy(self.labels)
+        top_k = min(5, self.num_classes)
+        figures = {"top1" + head.removeprefix("logits"): self.accuracy(head) for head in self.scores}
+        figures["top5"] = float(multiclass_accuracy(scores, labels, self.num_classes, average="micro", top_k=top_k))
+        figures["mean_class"] = float(np.nanmean(self.class_accuracies()))
+        figures["ece"] = _calibration_error(scores.double() / temperature, labels)
+        if (legacy := self._legacy_max()) is not None:
+            figures["legacy_max"] = legacy
+        return figures
+
+    def class_accuracies(self) -> NDArray[np.float64]:
+        """Return float64 [N]: the share of each class's clips that are named rightly; NaN for classes without clips."""
+        counts = self.confusion()
+        with np.errstate(invalid="ignore"):
+            return np.asarray(counts.diagonal() / counts.sum(axis=1), np.float64)
+
+    def confusion(self) -> NDArray[np.int64]:
+        """Return int64 [N, N]: how many clips of the row's class were taken for the column's."""
+        answers, labels = torch.from_numpy(self.scores["logits"]).argmax(1), torch.from_numpy(self.labels)
+        return np.asarray(multiclass_confusion_matrix(answers, labels, self.num_classes).numpy(), np.int64)
+
+    def _legacy_max(self) -> float | None:
+        """Return what the reference reports of one evaluation of a stream. Source: REFERENCE.md section 8, row 1."""
+        if "logits_large" not in self.scores:
+            return None
+        fused, small, medium, large = (self.scores["logits" + name] for name in ("", "_small", "_medium", "_large"))
+        # It takes the heads in a wrong order, so that three of its four figures are of sums of two heads' scores.
+        mixed = (large, fused + small, fused + medium, small + medium)
+        return max(accuracy(scores, self.labels) for scores in mixed)
+
+
+def accuracy(scores: Scores, labels: NDArray[np.int64]) -> float:
+    """Return the share of rows of `scores` [num_clips, N] whose highest value is their label's."""
+    return float((scores.argmax(1) == labels).mean())
+
+
+def _calibration_error(scores: Tensor, labels: Tensor) -> float:
+    num_classes = scores.shape[1]
+    return float(multiclass_calibration_error(scores.softmax(1), labels, num_classes, n_bins=_CALIBRATION_BINS))
+
+
+def fit_temperature(evaluation: Evaluation) -> float:
+    """Return what to divide scores by, so that their softmax is the probability of being right (Guo et al., 2017).
+
+    It is within 1e-3 to 1e3, however large the scores. 1 where every answer is right: how certain to be cannot be
+    learnt without a mistake.
+    """
+    if accuracy(evaluation.scores["logits"], evaluation.labels) == 1:
+        return 1.0
+    scores = torch.from_numpy(evaluation.scores["logits"]).double()
+    of_labels = scores.gather(1, torch.from_numpy(evaluation.labels)[:, None])[:, 0]
+    low, high = math.log(1e-3), math.log(1e3)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        shares = (scores / math.exp(middle)).softmax(1)
+        # The slope of the cross-entropy over 1 / temperature, which rises: the best temperature is where it is 0.
+        if float(((shares * scores).sum(1) - of_labels).mean()) > 0:
+            low = middle
+        else:
+            high = middle
+    return math.exp((low + high) / 2)
+
+
+def fuse_scores(evaluations: Sequence[Evaluation]) -> Evaluation:
+    """Return the plain fusion of several models' answers to the same clips: the mean of their probabilities.
+
+    Its scores are the logarithms of those. Raises `DatasetError` when the clips are not the same.
+    """
+    first = evaluations[0]
+    if any(other.clips != first.clips or (other.labels != first.labels).any() for other in evaluations):
+        raise DatasetError("these models were evaluated on different clips; evaluate both on the same split")
+    shares = [torch.from_numpy(evaluation.scores["logits"]).softmax(1).numpy() for evaluation in evaluations]
+    mean = np.maximum(np.mean(shares, axis=0), np.finfo(np.float32).tiny)
+    return Evaluation({"logits": np.log(mean).astype(np.float32)}, first.labels, first.clips)
+
+
+def save_evaluation(path: Path, evaluation: Evaluation) -> None:
+    """Write the scores of every clip as .npz: `clips`, `labels`, and an array for each head."""
+    arrays: Mapping[str, np.ndarray] = {
+        "clips": np.array(evaluation.clips),
+        "labels": evaluation.labels,
+        **evaluation.scores,
+    }
+    with atomic_file(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
+def load_evaluation(path: Path) -> Evaluation:
+    """Return what `save_evaluation` has written; raises `DatasetError` when it is something else, or not finite."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            scores = {name: arrays[name] for name in arrays.files if name.startswith("logits")}
+            return Evaluation(scores, arrays["labels"], tuple(arrays["clips"].tolist()))
+    except NotFiniteError as error:
+        raise DatasetError(f"{path}: {error}; evaluate a checkpoint that has not diverged") from error
+    except (OSError, ValueError, KeyError) as error:
+        raise DatasetError(
+            f"{path}: is no file of scores ({reason_of(error)}); evaluate the checkpoint again"
+        ) from error

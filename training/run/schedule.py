@@ -1,0 +1,108 @@
+"""What changes while training: learning rate, temperature of the heads, weight of the distillation."""
+
+import math
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from training.config.schema import OptimizerConfig, ScheduleConfig, TrainingConfig
+
+_PLATEAU_COOLDOWN = 3  # evaluations after a fall of the rate that do not count; as the reference has it
+_PLATEAU_STATE = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")  # all else of it are settings
+
+
+def learning_rate(step: int, steps_per_epoch: int, optimizer: OptimizerConfig, schedule: ScheduleConfig) -> float:
+    """Return the rate of optimizer step `step`, from 0: linear warm-up to `lr`, then what the schedule's name says.
+
+    "cosine" falls along half a cosine to `min_lr`; "step" falls by `factor` every `step_epochs`; "plateau" stays at
+    `lr`, and `PlateauRate` makes it fall. Source: REFERENCE.md section 6, with its row 4 of section 8 mended: the
+    warm-up goes step by step and reaches `lr`.
+    """
+    warmup = schedule.warmup_epochs * steps_per_epoch
+    if step < warmup:
+        return optimizer.lr * (step + 1) / warmup
+    if schedule.name == "step":
+        falls = (step - warmup) // (schedule.step_epochs * steps_per_epoch)
+        return max(optimizer.min_lr, optimizer.lr * schedule.factor**falls)
+    if schedule.name == "plateau":
+        return optimizer.lr
+    rest = max(1, schedule.epochs * steps_per_epoch - warmup)
+    return _cosine(optimizer.lr, optimizer.min_lr, (step - warmup) / rest)
+
+
+def legacy_learning_rate(epoch: int, optimizer: OptimizerConfig, schedule: ScheduleConfig) -> float:
+    """Return the reference's rate of a whole epoch, from 0: it begins at 1e-8 and skips the last step of the warm-up.
+
+    So the cosine starts from the rate before, half of `lr` where three epochs warm up. Source: REFERENCE.md section 8,
+    row 4.
+    """
+    last = schedule.warmup_epochs - 1
+    if last < 1:
+        return _cosine(optimizer.lr, optimizer.min_lr, epoch / schedule.epochs)
+    rates = [1e-8 + (optimizer.lr - 1e-8) * step / last for step in range(last)]
+    if epoch < last:
+        return rates[epoch]
+    return _cosine(rates[-1], optimizer.min_lr, (epoch - last) / max(1, schedule.epochs - schedule.warmup_epochs))
+
+
+def _cosine(first: float, last: float, progress: float) -> float:
+    return last + (first - last) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+class RateSetter:
+    """Sets the optimizer's learning rate before every step, and lets it fall where a metric has stopped to rise."""
+
+    def __init__(self, optimizer: Optimizer, config: TrainingConfig, steps_per_epoch: int) -> None:
+        self._optimizer, self._config, self._steps_per_epoch = optimizer, config, steps_per_epoch
+        self._plateau: ReduceLROnPlateau | None = None
+        if config.schedule.name == "plateau":
+            self._plateau = ReduceLROnPlateau(
+                optimizer,
+                mode="max",
+                factor=config.schedule.factor,
+                patience=config.schedule.patience,
+                cooldown=_PLATEAU_COOLDOWN,
+                min_lr=config.optimizer.min_lr,
+            )
+
+    def before_step(self, step: int) -> float:
+        """Set and return the rate of optimizer step `step`, from 0."""
+        schedule = self._config.schedule
+        is_warm = step > schedule.warmup_epochs * self._steps_per_epoch
+        if self._plateau is not None and is_warm:
+            return float(self._optimizer.param_groups[0]["lr"])
+        if self._config.legacy.warmup:
+            rate = legacy_learning_rate(step // self._steps_per_epoch, self._config.optimizer, schedule)
+        else:
+            rate = learning_rate(step, self._steps_per_epoch, self._config.optimizer, schedule)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def evaluated(self, epoch: int, top1: float) -> None:
+        """Take notice of the evaluation after `epoch`, from 0."""
+        if self._plateau is not None and epoch >= self._config.schedule.warmup_epochs:
+            self._plateau.step(top1)
+
+    def state_dict(self) -> dict[str, object]:
+        """Return what a resumed run needs; the rate itself is in the optimizer's state."""
+        return {} if self._plateau is None else self._plateau.state_dict()
+
+    def load_state_dict(self, state: dict[str, object], before: OptimizerConfig) -> None:
+        """Go on where `state_dict` was taken, under the settings `before`; a rate that fell, fell from today's `lr`."""
+        if self._plateau is not None:
+            self._plateau.load_state_dict({name: state[name] for name in _PLATEAU_STATE})
+            for group in self._optimizer.param_groups:
+                group["lr"] *= self._config.optimizer.lr / before.lr
+
+
+def tau(epoch: int, schedule: ScheduleConfig) -> float:
+    """Return the heads' temperature in `epoch`, from 0. Source: REFERENCE.md section 4: linear, then constant."""
+    first, last = schedule.tau
+    progress = min(1.0, epoch / max(1, schedule.tau_epochs - 1))
+    return first + (last - first) * progress
+
+
+def distillation_weight(epoch: int, weight: float, schedule: ScheduleConfig) -> float:
+    """Return the weight of the distillation in `epoch`: 0 while warming up. Source: REFERENCE.md section 4."""
+    return 0.0 if epoch < schedule.warmup_epochs else weight

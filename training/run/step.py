@@ -1,0 +1,205 @@
+"""One step of the optimizer: forward and backward over some batches, then the weights move."""
+
+import math
+import warnings
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from training.config.schema import OptimizerConfig, TrainingConfig
+from training.data.loader import Batch
+from training.data.mixing import mix
+from training.networks.dsn.fusion import FusionNet, FusionOutput
+from training.networks.dsn.inception import SpatialNet
+from training.networks.dsn.loss import Loss, network_loss
+from training.networks.dsn.single_stream import UnimodalNet, UnimodalOutput
+from training.run.distributed import Process, all_agree, gather
+from training.run.finite import NotFiniteError, name_not_finite
+
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass
+class StepFigures:
+    """Sums over the clips of a step: loss, its terms, correct answers, clips; and whether it was skipped."""
+
+    loss: float = 0.0
+    terms: dict[str, float] = field(default_factory=dict)
+    correct: int = 0
+    clips: int = 0
+    skipped: int = 0  # steps whose gradient fp16 could not hold, so that nothing moved
+
+
+class Stepper:
+    """A network that learns: its optimizer, and everything else that moves with a step."""
+
+    def __init__(self, network: UnimodalNet | FusionNet, config: TrainingConfig, process: Process) -> None:
+        self._config, self._process, self._device = config, process, process.device
+        network.to(process.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for module in network.modules():
+            if isinstance(module, SpatialNet):
+                module.checkpoint_activations = config.compute.checkpoint_activations
+        self._parallel = _parallelise(network, config, process)
+        self.network = network
+        self._forward = torch.compile(self._parallel) if config.compute.compile else self._parallel
+        self.optimizer = _optimizer(network, config.optimizer)
+        self._scaler = torch.amp.GradScaler(self._device.type, enabled=config.compute.autocast == "fp16")
+        decay = config.optimizer.ema_decay
+        self._last: tuple[Batch, float] | None = None  # that moved the weights, and the weight of its distillation
+        self.averaged: AveragedModel | None = None
+        if decay is not None:
+            average = get_ema_multi_avg_fn(decay)
+            self.averaged = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
+
+    def step(self, batches: Sequence[Batch], rngs: Sequence[np.random.Generator], *, distil: float) -> StepFigures:
+        """Move the weights by the mean gradient of some batches; everything random of a batch comes from its `rng`.
+
+        Raises `NotFiniteError`, in every process and with the weights as they were, where the loss or the gradient is
+        not finite. Under fp16 such a step is skipped instead, as long as the factor of the loss can be lowered.
+        """
+        self.network.train()
+        buffers = self._copy_buffers() if self._scaler.is_enabled() else []
+        figures = StepFigures()
+        for number, (batch, rng) in enumerate(zip(batches, rngs, strict=True), start=1):
+            with nullcontext() if number == len(batches) else self._unshared():
+                self._add_gradient(batch, rng, 1 / len(batches), distil, figures)
+        self._scaler.unscale_(self.optimizer)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self._config.optimizer.clip_norm)
+        if self._is_finite(figures, norm):
+            self._scaler.step(self.optimizer)
+            self._last = batches[-1], distil
+        elif self._scaler.get_scale() > 1:
+            self._restore_buffers(buffers)
+            if not math.isfinite(figures.loss):
+                figures = StepFigures()
+            figures.skipped = 1
+        else:
+            raise self._not_finite(figures, norm)
+        self._scaler.update()
+        self.optimizer.zero_grad()
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.network)
+        return figures
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether a step has been made here, and not skipped."""
+        return self._last is not None
+
+    def check(self) -> None:
+        """Raise `NotFiniteError`, in every process, where the weights are not finite or give no finite gradient.
+
+        Weights can be finite and yet so large that nothing can be learnt with them any more. So another step is tried
+        on the last batch that moved them; it changes nothing.
+        """
+        if self._last is None:
+            return  # nothing has moved
+        states = {"network": self.network, "averaged": self.averaged}
+        names = name_not_finite({name: each.state_dict() for name, each in states.items() if each is not None})
+        if not all_agree(not names, self._process):
+            everywhere = dict.fromkeys(filter(None, gather(names, self._process)))
+            raise NotFiniteError(f"the weights are not finite: {'; '.join(everywhere)}")
+        self.network.train()
+        buffers, figures = self._copy_buffers(), StepFigures()
+        with self._unshared():
+            batch, distil = self._last
+            share = 1 / self._scaler.get_scale()  # to try the weights, not the factor
+            self._add_gradient(batch, np.random.default_rng(0), share, distil, figures)
+        gradients = [each.grad for each in self.network.parameters() if each.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        self.optimizer.zero_grad()
+        self._restore_buffers(buffers)
+        if not self._is_finite(figures, norm):
+            raise self._not_finite(figures, norm)
+
+    def _is_finite(self, figures: StepFigures, norm: Tensor) -> bool:
+        return all_agree(math.isfinite(figures.loss) and math.isfinite(norm), self._process)
+
+    def _not_finite(self, figures: StepFigures, norm: Tensor) -> NotFiniteError:
+        terms = ", ".join(f"{name} {term / figures.clips:.3g}" for name, term in figures.terms.items())
+        mine = f"the loss is {figures.loss / figures.clips:.3g} ({terms}), the norm of its gradient {float(norm):.3g}"
+        return NotFiniteError("; ".join(dict.fromkeys(gather(mine, self._process))))
+
+    def _unshared(self) -> AbstractContextManager[None]:
+        """Return a context in which gradients stay in their process."""
+        if isinstance(self._parallel, DistributedDataParallel):
+            return self._parallel.no_sync()
+        return nullcontext()
+
+    def _copy_buffers(self) -> list[Tensor]:
+        """Return what a forward pass changes, such as the statistics of batch norm."""
+        return [buffer.clone() for buffer in self.network.buffers()]
+
+    def _restore_buffers(self, buffers: Sequence[Tensor]) -> None:
+        for buffer, before in zip(self.network.buffers(), buffers, strict=True):
+            buffer.copy_(before)
+
+    def _add_gradient(
+        self, batch: Batch, rng: np.random.Generator, share: float, distil: float, figures: StepFigures
+    ) -> None:
+        torch.manual_seed(int(rng.integers(2**63)))  # of dropout
+        labels = batch.labels.to(self._device, non_blocking=True)
+        clips = tuple(clip.to(self._device, non_blocking=True) for clip in batch.clips)
+        mixed = mix(clips, self._config.augment, rng)
+        with autocast(self._config, self._device):
+            output = self._forward(*(mixed.clips if mixed else clips), rng=rng)
+            loss = self._loss(output, labels, distil)
+            total = loss.total
+            if mixed is not None:
+                other = self._loss(output, labels[mixed.partners], distil)
+                total = mixed.share * total + (1 - mixed.share) * other.total
+        value, *values = torch.stack([total.detach(), *(term.detach() for term in loss.terms.values())]).tolist()
+        self._scaler.scale(total * share).backward()
+        size = len(labels)
+        figures.loss += value * size
+        for name, term in zip(loss.terms, values, strict=True):
+            figures.terms[name] = figures.terms.get(name, 0.0) + term * size
+        figures.correct += int((output.logits.argmax(1) == labels).sum())
+        figures.clips += size
+
+    def _loss(self, output: UnimodalOutput | FusionOutput, labels: Tensor, distil: float) -> Loss:
+        legacy = self._config.legacy.sum_distillation
+        return network_loss(output, labels, self._config.loss, distil=distil, sum_distillation=legacy)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs besides the weights."""
+        return {"optimizer": self.optimizer.state_dict(), "scaler": self._scaler.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where `state_dict` was taken."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        self._scaler.load_state_dict(state["scaler"])
+
+
+def autocast(config: TrainingConfig, device: torch.device) -> torch.autocast:
+    """Return the context in which the network computes."""
+    name = config.compute.autocast
+    return torch.autocast(device.type, dtype=_DTYPES.get(name), enabled=name != "off")
+
+
+def _parallelise(network: UnimodalNet | FusionNet, config: TrainingConfig, process: Process) -> nn.Module:
+    if process.world_size == 1:
+        return network
+    if process.device.type == "cuda":
+        parallel: nn.Module = network
+        if config.compute.sync_batchnorm:
+            parallel = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        return DistributedDataParallel(parallel, device_ids=[process.device.index])
+    # Of a 1x1 kernel both memory layouts are the same, but torch compares the strides that describe them.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    return DistributedDataParallel(network)  # SyncBatchNorm exists on GPUs only: batch norm sees its own share
+
+
+def _optimizer(network: UnimodalNet | FusionNet, config: OptimizerConfig) -> torch.optim.Optimizer:
+    parameters, decay = network.parameters(), config.weight_decay
+    if config.name == "sgd":
+        return torch.optim.SGD(parameters, config.lr, momentum=config.momentum, weight_decay=decay, fused=True)
+    kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
+    return kind(parameters, config.lr, weight_decay=decay, fused=True)
