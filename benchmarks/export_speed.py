@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import torch
 from rich.console import Console
@@ -25,8 +26,10 @@ from export.runtimes.loading import load_artifact
 from export.runtimes.machine import machine
 from training.config.schema import DataConfig, TrainingConfig
 from training.data.dataset import class_names
+from training.networks.dsn.config import NetworkConfig
 from training.networks.dsn.guidance import normalise, rank_pool
 from training.networks.dsn.single_stream import UnimodalNet
+from training.networks.family import family_of
 from training.run.checkpoint import Checkpoint, Position, build_network, save_checkpoint
 
 ROUNDS = 7
@@ -42,21 +45,28 @@ def checkpoint(kind: str, path: Path, names: tuple[str, ...] = NAMES) -> Checkpo
     for name, value in state.items():
         if name.endswith("guidance_weights"):
             value.copy_(torch.tensor([0.3, 0.4]))
-    made = Checkpoint(config=config, class_names=names, position=Position(), tau=0.07, metrics={}, model=state)
+    made = Checkpoint(
+        config=config,
+        class_names=names,
+        position=Position(),
+        epoch_state=family_of(config).epoch_state(config, config.schedule.epochs),
+        metrics={},
+        model=state,
+    )
     save_checkpoint(path, made)
     return made
 
 
 def eager(made: Checkpoint) -> Callable[[], object]:
     """Return one run of the eager Conv3d form of a stream, its guidance included."""
-    config = made.config
-    network = Eager3D(UnimodalNet(config.network, len(made.class_names), config.clip.num_frames), compares=False).eval()
+    config, settings = made.config, cast(NetworkConfig, made.config.network)
+    network = Eager3D(UnimodalNet(settings, len(made.class_names), config.clip.num_frames), compares=False).eval()
     frames = torch.from_numpy(seeded_inputs(("rgb",), config.clip, 1)["rgb"])
 
     @torch.inference_mode()
     def run() -> object:
         clip = normalise(frames).contiguous()
-        return network(clip, rank_pool(clip, config.network.guidance_window))
+        return network(clip, rank_pool(clip, settings.guidance_window))
 
     return run
 

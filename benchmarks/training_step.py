@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -24,10 +25,12 @@ from torch import Tensor, nn
 from export.runtimes.machine import peak_memory_mb
 from training.config.schema import TrainingConfig
 from training.data.loader import Batch
+from training.networks.dsn.config import LossConfig, NetworkConfig
 from training.networks.dsn.guidance import normalise, rank_pool
 from training.networks.dsn.inception import BLOCKS
 from training.networks.dsn.loss import unimodal_loss
 from training.networks.dsn.single_stream import UnimodalNet, UnimodalOutput
+from training.run.checkpoint import build_network
 from training.run.cpu import keep_memory
 from training.run.distributed import Process
 from training.run.step import Stepper
@@ -133,24 +136,23 @@ def clips(options: argparse.Namespace) -> Tensor:
 def ours(options: argparse.Namespace, **compute: object) -> Callable[[], object]:
     """Return a function that does forward, loss and backward, and the optimizer's step."""
     config = TrainingConfig.model_validate({"type": "M", "clip": {"num_frames": options.frames}, "compute": compute})
-    stepper = Stepper(
-        UnimodalNet(config.network, NUM_CLASSES, options.frames), config, Process(0, 1, torch.device("cpu"))
-    )
+    stepper = Stepper(build_network(config, NUM_CLASSES), config, Process(0, 1, torch.device("cpu")))
     labels = torch.arange(options.batch)
     batch = Batch((clips(options),), labels, labels)
-    return lambda: stepper.step([batch], [np.random.default_rng(0)], distil=1.0)
+    return lambda: stepper.step([batch], [np.random.default_rng(0)], epoch=config.schedule.warmup_epochs)
 
 
 def eager(options: argparse.Namespace, *, compares: bool) -> Callable[[], object]:
     config = TrainingConfig.model_validate({"type": "M", "clip": {"num_frames": options.frames}})
-    network = Eager3D(UnimodalNet(config.network, NUM_CLASSES, options.frames), compares=compares)
+    settings, weights = cast(NetworkConfig, config.network), cast(LossConfig, config.loss)
+    network = Eager3D(UnimodalNet(settings, NUM_CLASSES, options.frames), compares=compares)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
     clip = normalise(clips(options)).contiguous()
-    guidance = rank_pool(clip, config.network.guidance_window)
+    guidance = rank_pool(clip, settings.guidance_window)
     labels = torch.arange(options.batch)
 
     def step() -> None:
-        loss = unimodal_loss(network(clip, guidance), labels, config.loss, distil=1.0, sum_distillation=False)
+        loss = unimodal_loss(network(clip, guidance), labels, weights, distil=1.0, sum_distillation=False)
         optimizer.zero_grad()
         loss.total.backward()
         optimizer.step()

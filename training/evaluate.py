@@ -31,10 +31,10 @@ def main() -> int:
             evaluate_checkpoint(path, process, data=options.data, split=options.split, views=views)
             for path in track(paths, "evaluating", console=Console(stderr=True, quiet=not process.speaks))
         ]
-        rows = {str(path): result[0].metrics(result[1]) for path, result in zip(paths, results, strict=True)}
-        chosen = results[0][0]
+        rows = {str(path): metrics for path, (_, metrics) in zip(paths, results, strict=True)}
+        chosen, _ = results[0]
         if options.fuse:
-            chosen = fuse_scores([result[0] for result in results])
+            chosen = fuse_scores([evaluation for evaluation, _ in results])
             rows["mean of their probabilities"] = chosen.metrics()
         if process.speaks:
             _report(console, rows, chosen, options)

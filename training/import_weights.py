@@ -2,8 +2,6 @@
 
 import argparse
 import pickle
-import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from rgbd.errors import reason_of
+from rgbd.errors import UserError, reason_of
 from rgbd.files import atomic_file
 from rgbd.locks import LOCK_FILE, locked
 from rgbd.overlap import check_apart
@@ -19,7 +17,7 @@ from rgbd.terminal import run_command
 from training.config.loading import load_config
 from training.config.schema import TrainingConfig
 from training.data.dataset import class_names, numbered_classes
-from training.networks.dsn.reference_weights import from_reference, to_reference
+from training.networks.family import ReferenceWeights, family_of
 from training.run.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -30,13 +28,7 @@ from training.run.checkpoint import (
     save_checkpoint,
 )
 from training.run.finite import name_not_finite
-from training.run.schedule import tau
 
-# Early files carry temporal Inception blocks of all layers, of which the first's alone are ever used. REFERENCE.md
-# section 8, row 12.
-_UNUSED = re.compile(r"dtn\.multi_scale_transformers\.[1-9]\d*\.Mixed_")
-_HEADS = ("dtn.mlp_head_small.1.weight", "classifier1.1.weight")  # of a stream, of the fusion network
-_HIDDEN = "dtn.rcm.project.0.weight"
 _CONSOLE = Console(highlight=False, soft_wrap=True)
 
 
@@ -50,24 +42,25 @@ def import_file(path: Path, config: TrainingConfig) -> tuple[Checkpoint, list[st
     raw = content.get("model", content)
     if not isinstance(raw, dict) or not all(isinstance(value, Tensor) for value in raw.values()):
         raise CheckpointError(f"{path}: holds no weights under 'model'; give a model_best.pth.tar of the reference")
+    weights = _reference_weights(config)
     state = {key.removeprefix("module."): value for key, value in raw.items()}
-    unused = [key for key in state if _UNUSED.search(key)]
+    unused = weights.unused(state)
     for key in unused:
         del state[key]
     if names := name_not_finite(state):
         raise CheckpointError(f"{path}: {names} hold NaN or infinite numbers; give the weights of another epoch")
-    num_classes = _num_classes(path, state)
-    network_config = config.network.model_copy(update={"recoupling_hidden": _recoupling_hidden(state)})
-    config = config.model_copy(update={"network": network_config})
-    ours = build_network(config, num_classes).state_dict()
-    epoch = int(content.get("epoch", config.schedule.tau_epochs))
+    try:
+        config, num_classes = weights.describe(state, config)
+    except UserError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    epoch = int(content.get("epoch", config.schedule.epochs))
     checkpoint = Checkpoint(
         config=config,
         class_names=_names(config, num_classes),
         position=Position(epoch=epoch),
-        tau=tau(max(0, epoch - 1), config.schedule),
+        epoch_state=family_of(config).epoch_state(config, max(0, epoch - 1)),
         metrics={"bestacc": float(content["bestacc"])} if "bestacc" in content else {},
-        model=from_reference(state, ours),
+        model=weights.to_ours(state, build_network(config, num_classes).state_dict()),
     )
     return checkpoint, unused
 
@@ -75,7 +68,7 @@ def import_file(path: Path, config: TrainingConfig) -> tuple[Checkpoint, list[st
 def export_file(checkpoint: Checkpoint, path: Path) -> None:
     """Write our checkpoint as the reference's loader takes it."""
     content = {
-        "model": to_reference(restore_network(checkpoint).state_dict()),
+        "model": _reference_weights(checkpoint.config).from_ours(restore_network(checkpoint).state_dict()),
         "epoch": checkpoint.position.epoch,
         "bestacc": checkpoint.metrics.get("top1", 0.0),
     }
@@ -100,21 +93,11 @@ def _load(path: Path) -> dict[str, Any]:
     return content
 
 
-def _num_classes(path: Path, state: Mapping[str, Tensor]) -> int:
-    for key in _HEADS:
-        if key in state:
-            return len(state[key])
-    raise CheckpointError(f"{path}: has neither {' nor '.join(_HEADS)}, so it is of another network")
-
-
-def _recoupling_hidden(state: Mapping[str, Tensor]) -> int | None:
-    """Return the width of the time gate where it is not the usual four times the frames; THU-READ's files have 128."""
-    for prefix in ("", "Modalit_rgb."):
-        weight = state.get(prefix + _HIDDEN)
-        if weight is not None and weight.ndim == 2:
-            hidden, num_frames = weight.shape
-            return None if hidden == 4 * num_frames else hidden
-    return None
+def _reference_weights(config: TrainingConfig) -> ReferenceWeights:
+    weights = family_of(config).reference_weights
+    if weights is None:
+        raise UserError(f"network.name {config.network.name}: this family knows no weight files of a reference")
+    return weights
 
 
 def _names(config: TrainingConfig, num_classes: int) -> tuple[str, ...]:
@@ -142,10 +125,11 @@ def _from_reference(options: argparse.Namespace) -> int:
         raise CheckpointError("--config is needed: the file says neither its data set nor its stream")
     checkpoint, unused = import_file(options.file, load_config(options.config, options.set))
     save_checkpoint(options.out, checkpoint)
-    config = checkpoint.config
+    config, state = checkpoint.config, checkpoint.epoch_state
+    of_epoch = "".join(f", {name} {value:.3f}" for name, value in state.items())
     _CONSOLE.print(
         f"{len(checkpoint.model)} of {len(checkpoint.model)} entries matched, {len(unused)} unused ones left out; "
-        f"{len(checkpoint.class_names)} classes, temperature {checkpoint.tau:.3f} of epoch {checkpoint.position.epoch}"
+        f"{len(checkpoint.class_names)} classes{of_epoch}; epoch {checkpoint.position.epoch}"
     )
     if config.data.dataset == "ntu" and "depth" in config.modalities and config.clip.depth.mode != "wrapped":
         _CONSOLE.print(

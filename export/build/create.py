@@ -9,7 +9,7 @@ from export.build.describe import describe
 from export.build.graph import InferenceGraph
 from export.build.max_batch import choose_max_batch
 from export.build.onnx import export_onnx
-from export.build.plan import ExportOptions, wanted
+from export.build.plan import ExportOptions, int8_rules, wanted
 from export.bundle.folder import Bundle, write_manifest
 from export.bundle.manifest import Precision
 from export.verification.clips import check_classes
@@ -18,7 +18,7 @@ from export.verification.verify import prove_bundle
 from rgbd.files import atomic_folder
 from rgbd.locks import sole_writer
 from rgbd.terminal import say
-from training.networks.dsn.inference import Form
+from training.networks.family import Form, family_of
 from training.run.checkpoint import Checkpoint, load_checkpoint, restore_network
 
 # Each file's graph in the form that its runtimes compute fastest; docs/export.md has the figures.
@@ -39,6 +39,8 @@ def create_bundle(source: Path, out: Path, options: ExportOptions) -> Bundle:
     """
     checkpoint = load_checkpoint(source)
     artifacts = wanted(options)
+    if any(artifact.precision == "int8" for artifact in artifacts):
+        int8_rules(checkpoint)  # before anything is made
     for data in (options.data, options.calibration.data if options.calibration else None):
         if data is not None:
             check_classes(checkpoint, data)
@@ -59,7 +61,7 @@ def _write_files(folder: Path, names: Collection[str], checkpoint: Checkpoint, o
     through_volumes = _OF_VOLUMES & set(names)
     for name, (form, precision) in _GRAPHS.items():
         if name in names or (through_volumes and form == "volumes"):
-            graph = InferenceGraph(network, form, precision, answer_only=options.answer_only)
+            graph = InferenceGraph(network, family_of(config), form, precision, answer_only=options.answer_only)
             export_onnx(graph, config.modalities, config.clip, _metadata(checkpoint, options), folder / name)
     if not through_volumes:
         return

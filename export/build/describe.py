@@ -10,17 +10,10 @@ from export.bundle.manifest import Artifact, BundleManifest, Source, TensorInfo
 from export.bundle.seeded_clips import seeded_inputs
 from export.verification.pytorch import TorchRuntime
 from rgbd.types import Modality
+from training.networks.family import family_of
 from training.run.checkpoint import Checkpoint, restore_network
 
 _MODALITIES: dict[str, Modality] = {"M": "rgb", "K": "depth", "FusionNet": "rgbd"}
-_MEANINGS = {
-    "logits": "class scores before softmax: the answer",
-    "logits_small": "scores of the branch that reads the fewest frames",
-    "logits_medium": "scores of the middle branch",
-    "logits_large": "scores of the branch that reads the most frames",
-    "logits_rgb": "scores of the RGB stream's head, which has seen what the streams share",
-    "logits_depth": "scores of the depth stream's head, which has seen what the streams share",
-}
 
 
 def describe(
@@ -28,7 +21,7 @@ def describe(
 ) -> BundleManifest:
     """Return the manifest of the files in `folder`, made of the checkpoint in `source`."""
     config, spec = checkpoint.config, checkpoint.config.clip
-    check = _check(checkpoint, answer_only=options.answer_only)
+    check, heads = _check(checkpoint, answer_only=options.answer_only), family_of(config).heads
     return BundleManifest(
         name=options.name,
         version="1",
@@ -43,7 +36,7 @@ def describe(
             for stream in config.modalities
         ),
         outputs=tuple(
-            TensorInfo(name=head, dtype="float32", shape=("batch", len(scores)), meaning=_MEANINGS[head])
+            TensorInfo(name=head, dtype="float32", shape=("batch", len(scores)), meaning=heads[head].meaning)
             for head, scores in check.items()
         ),
         check=check,
@@ -64,7 +57,8 @@ def _check(checkpoint: Checkpoint, *, answer_only: bool) -> dict[str, tuple[floa
     """Return what PyTorch answers to one seeded clip, by head."""
     reference = TorchRuntime(restore_network(checkpoint), checkpoint.config.modalities)
     outputs = reference.infer(seeded_inputs(checkpoint.config.modalities, checkpoint.config.clip, batch=1))
-    return {head: tuple(scores[0].tolist()) for head, scores in outputs.items() if head == "logits" or not answer_only}
+    answers = {head: tuple(scores[0].tolist()) for head, scores in outputs.items()}
+    return dict(list(answers.items())[:1]) if answer_only else answers
 
 
 def _git_commit() -> str | None:

@@ -4,40 +4,50 @@ import torch
 from torch import Tensor, nn
 
 from export.bundle.manifest import Precision
-from training.networks.dsn.fusion import FusionNet
-from training.networks.dsn.inference import Form, inference_form
-from training.networks.dsn.single_stream import UnimodalNet
+from rgbd.errors import UserError
+from training.networks.family import Family, Form
 
 _DTYPES: dict[Precision, torch.dtype] = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 class InferenceGraph(nn.Module):
-    """Clips in, a tuple of scores out; with `answer_only`, of the answer alone.
+    """Clips in, a tuple of scores out, the answer first; with `answer_only`, the answer alone.
 
-    In "fp16" and "bf16" the spatial part computes in that precision, which is nine tenths of the work. Guidance stays
-    in float32, because it decides by thresholds, and so do the temporal part and the heads, which take little time.
+    In "fp16" and "bf16" the parts that the family names compute in that precision, all else in float32. Raises
+    `UserError` where it names none.
     """
 
     def __init__(
-        self, network: UnimodalNet | FusionNet, form: Form, precision: Precision = "fp32", *, answer_only: bool = False
+        self,
+        network: nn.Module,
+        family: Family,
+        form: Form,
+        precision: Precision = "fp32",
+        *,
+        answer_only: bool = False,
     ) -> None:
         super().__init__()
-        self.network = inference_form(network, form)
+        self.network = family.inference_form(network, form)
         self.precision, self.answer_only = precision, answer_only
         if precision in _DTYPES:
-            for name, module in self.network.named_modules():
-                if name.rpartition(".")[2] == "spatial":
-                    _compute_in(module, _DTYPES[precision])
+            names = family.low_precision(self.network)
+            if not names:
+                raise UserError(f"{precision}: this family of networks names no part that may compute so; leave it out")
+            for name in names:
+                _compute_in(self.network.get_submodule(name), _DTYPES[precision])
 
     def forward(self, *clips: Tensor) -> tuple[Tensor, ...]:
         """Uint8 [B, T, H, W, 3] for each stream -> float32 [B, N] for each head."""
-        heads: dict[str, Tensor] = self.network(*clips).heads()
-        return (heads["logits"],) if self.answer_only else tuple(heads.values())
+        return tuple(self._heads(clips).values())
 
     @torch.no_grad()
     def head_names(self, clips: tuple[Tensor, ...]) -> tuple[str, ...]:
-        """Return the names of the outputs, `logits` first."""
-        return ("logits",) if self.answer_only else tuple(self.network(*clips).heads())
+        """Return the names of the outputs, the answer first."""
+        return tuple(self._heads(clips))
+
+    def _heads(self, clips: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        heads: dict[str, Tensor] = self.network(*clips).heads()
+        return dict(list(heads.items())[:1]) if self.answer_only else heads
 
 
 def _compute_in(module: nn.Module, dtype: torch.dtype) -> None:

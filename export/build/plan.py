@@ -10,6 +10,8 @@ from export.bundle.manifest import Artifact, Precision, RuntimeName
 from export.runtimes.loading import home_of, why_not
 from rgbd.errors import UserError
 from rgbd.types import Stream
+from training.networks.family import Int8Rules, family_of
+from training.run.checkpoint import Checkpoint
 
 # In the order in which they are listed. Several read the same file: OpenVINO computes a graph of float32 in bfloat16,
 # too, and TensorRT reads what ONNX Runtime and OpenVINO read.
@@ -83,3 +85,12 @@ def _check_int8(options: ExportOptions) -> None:
         raise UserError(
             f"int8 needs {', '.join(missing)}; pip install 'rgbd-motion[int8,cpu]', or leave it out of --precision"
         )
+
+
+def int8_rules(checkpoint: Checkpoint) -> Int8Rules:
+    """Return what of the network may compute in int8; raises `UserError` where its family names nothing."""
+    name = checkpoint.config.network.name
+    rules = family_of(checkpoint.config).int8
+    if rules is None:
+        raise UserError(f"int8: the family {name} names no part that may be quantized; leave int8 out of --precision")
+    return rules

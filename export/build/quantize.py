@@ -1,11 +1,11 @@
 """ONNX -> int8, calibrated on real clips, with what costs accuracy kept in higher precision.
 
 Quantizers are symmetric and signed, which TensorRT asks for and OpenVINO computes as fast as its own: one file serves
-both. Only the spatial part, nine tenths of the work, is quantized.
+both. The family of networks says which parts may be quantized at all.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,23 +15,16 @@ import onnx
 import openvino
 from onnx import numpy_helper
 
-from export.build.plan import Calibration
+from export.build.plan import Calibration, int8_rules
 from export.runtimes import Inputs
 from export.runtimes.openvino import settings_of
 from export.verification.clips import LabelledClips, labelled_inputs
 from rgbd.errors import UserError
+from training.networks.family import Int8Rules
 from training.run.checkpoint import Checkpoint
 
 _KEEP_BYTES = 2 << 30  # of validation clips: each layer is tried on all of them, or on a few hundred
 _LAYERS = {"Conv", "Einsum", "Gemm", "MatMul"}
-
-# What stays in float from the start, by the names of nodes, and why.
-_KEPT = {
-    r"(.*\.)?guidance/.*": "guidance decides by thresholds: a rounded pixel would move whole regions",
-    r"(.*\.)?spatial/(Mul|Add)_.*": "products with the guidance want its digits",
-    r"(?!(.*\.)?(spatial|guidance)[./]).*": "the temporal part and the heads take little time, and none less in int8",
-    r"(.*\.)?spatial\.project.*": "the temporal part's input",
-}
 
 
 @dataclass(frozen=True)
@@ -59,9 +52,9 @@ def quantize_onnx(source: Path, target: Path, checkpoint: Checkpoint, how: Calib
     """Write `source` in int8 to `target`; layers stay in float until at most `how.max_drop` of top-1 is lost.
 
     It is calibrated on training clips of the processed data set in `how.data`, and tried on all its validation clips.
-    Raises `UserError` where the loss stays larger.
+    Raises `UserError` where the loss stays larger, or nothing of the network may be quantized.
     """
-    model = onnx.load(source)
+    model, rules = onnx.load(source), int8_rules(checkpoint)
     calibration = [inputs for inputs, _ in labelled_inputs(checkpoint, how.data, "train", how.num_clips)]
     validation = LabelledClips(checkpoint, how.data, "valid", keep_bytes=_KEEP_BYTES)
     top1_before, _ = _accuracy(model, validation)
@@ -75,7 +68,7 @@ def quantize_onnx(source: Path, target: Path, checkpoint: Checkpoint, how: Calib
         drop_type=nncf.DropType.ABSOLUTE,
         preset=nncf.QuantizationPreset.PERFORMANCE,
         subset_size=len(calibration),
-        ignored_scope=nncf.IgnoredScope(patterns=list(_KEPT), validate=False),
+        ignored_scope=nncf.IgnoredScope(patterns=[*rules.kept, _outside(rules)], validate=False),
     )
     top1_after, _ = _accuracy(quantized, validation)
     if (loss := top1_before - top1_after) > how.max_drop:
@@ -87,15 +80,24 @@ def quantize_onnx(source: Path, target: Path, checkpoint: Checkpoint, how: Calib
     quantized.metadata_props.extend(entry for entry in model.metadata_props if entry not in quantized.metadata_props)
     onnx.save(quantized, target)
     onnx.checker.check_model(str(target), full_check=True)
-    return Quantization(len(calibration), len(validation), how.max_drop, top1_before, top1_after, _layers(quantized))
+    layers = _layers(quantized, rules)
+    if not any(layer.precision == "int8" for layer in layers):
+        raise UserError("int8: no layer of this network was quantized; leave int8 out of --precision")
+    return Quantization(len(calibration), len(validation), how.max_drop, top1_before, top1_after, layers)
+
+
+def _outside(rules: Int8Rules) -> str:
+    """Return a pattern of the names that `rules.parts` does not match."""
+    return f"(?!{rules.parts}).*"
 
 
 def _accuracy(model: onnx.ModelProto, samples: Iterable[tuple[Inputs, int]]) -> tuple[float, list[float]]:
     """Return the share of clips that a graph knows, as OpenVINO will run it, and 1 or 0 for each, as NNCF asks for."""
+    answer = model.graph.output[0].name
     compiled = openvino.Core().compile_model(
         openvino.Core().read_model(signed(model).SerializeToString()), "CPU", settings_of("int8")
     )
-    right = [float(np.argmax(compiled(inputs)["logits"][0]) == label) for inputs, label in samples]
+    right = [float(np.argmax(compiled(inputs)[answer][0]) == label) for inputs, label in samples]
     return float(np.mean(right)), right
 
 
@@ -121,17 +123,19 @@ def signed(model: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
-def _layers(model: onnx.ModelProto) -> tuple[Layer, ...]:
+def _layers(model: onnx.ModelProto, rules: Int8Rules) -> tuple[Layer, ...]:
     of_quantizers = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
     return tuple(
-        _layer(node.name, quantized=node.input[1] in of_quantizers)  # its weights
+        _layer(node.name, rules, quantized=node.input[1] in of_quantizers)  # its weights
         for node in model.graph.node
         if node.op_type in _LAYERS
     )
 
 
-def _layer(name: str, *, quantized: bool) -> Layer:
+def _layer(name: str, rules: Int8Rules, *, quantized: bool) -> Layer:
     if quantized:
         return Layer(name, "int8", "")
-    reasons: Sequence[str] = [reason for pattern, reason in _KEPT.items() if re.fullmatch(pattern, name)]
+    reasons = [reason for pattern, reason in rules.kept.items() if re.fullmatch(pattern, name)]
+    if not re.match(rules.parts, name):
+        reasons.append(rules.elsewhere)
     return Layer(name, "float", reasons[0] if reasons else "kept for accuracy")

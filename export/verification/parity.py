@@ -21,19 +21,23 @@ LIMITS: dict[Precision, tuple[float, float]] = {
 
 
 def measure_parity(expected: Sequence[Outputs], actual: Sequence[Outputs], temperature: float, clips: str) -> Parity:
-    """Return how far the batches of outputs lie apart over all heads; `clips` says where the clips are from."""
+    """Return how far the batches of outputs lie apart over all heads; `clips` says where the clips are from.
+
+    PyTorch's first head, `expected`'s, is the answer.
+    """
     names = [name for name in expected[0] if name in actual[0]]  # an artifact may leave out heads
+    answer = names[0]
     a, b = ({name: np.concatenate([out[name] for out in outputs]) for name in names} for outputs in (expected, actual))
     differences = np.concatenate([np.abs(a[name] - b[name]).ravel() for name in names])
     spread = float(np.concatenate([a[name].ravel() for name in names]).std())
-    probabilities = np.abs(_softmax(a["logits"], temperature) - _softmax(b["logits"], temperature))
+    probabilities = np.abs(_softmax(a[answer], temperature) - _softmax(b[answer], temperature))
     return Parity(
         max_difference=float(differences.max()),
         mean_difference=float(differences.mean()),
         relative_difference=float(differences.mean()) / max(spread, 1e-12),
         probability_difference=float(probabilities.max()),
-        top1_agreement=float((a["logits"].argmax(1) == b["logits"].argmax(1)).mean()),
-        num_clips=len(a["logits"]),
+        top1_agreement=float((a[answer].argmax(1) == b[answer].argmax(1)).mean()),
+        num_clips=len(a[answer]),
         clips=clips,
     )
 

@@ -30,7 +30,7 @@ def untrained(kind: str, path: Path, **changed: Any) -> Path:
         config=config,
         class_names=CLASSES,
         position=Position(epoch=1),
-        tau=0.5,
+        epoch_state={"tau": 0.5},
         temperature=1.5,
         metrics={"top1": 0.25},
         model=network.state_dict(),

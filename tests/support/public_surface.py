@@ -22,7 +22,7 @@ import numpy as np
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 
 import clients.answers
 import clients.client
@@ -42,16 +42,26 @@ from serve.settings import Settings
 from tests.support.command_lines import command_lines
 from tests.support.schema_lines import model_lines
 from tests.support.service_lines import address_lines, error_lines, metric_lines
+from training.config.families import Sections
 from training.config.schema import TrainingConfig
+from training.networks.dsn.family import FAMILY
 from training.run.checkpoint import Checkpoint
+from training.run.evaluation import all_metrics
 from training.run.metrics import Evaluation, save_evaluation
+
+
+def with_sections(sections: Sections) -> type[BaseModel]:
+    """Return the configuration with a family's sections."""
+    fields: dict[str, Any] = {name: (kind, kind()) for name, kind in vars(sections).items()}
+    return create_model("TrainingConfig", __base__=TrainingConfig, **fields)
+
 
 # What users know by another name than Python does. Where it moves, its import above changes, and the list does not.
 FILES: dict[str, type[BaseModel]] = {  # a file, and the place in it
     "bundle.json": BundleManifest,
     "checkpoint": Checkpoint,
     "clips.csv": Row,
-    "config.yml": TrainingConfig,
+    "config.yml": with_sections(FAMILY.sections),
     "keys.json keys[]": ApiKey,
     "meta": ClipMeta,  # a field of the form that POST /predict takes
     "preprocess.json": RunInfo,
@@ -124,7 +134,7 @@ def evaluation() -> Iterator[str]:
     """Yield the figures of metrics-<split>.json, and the arrays of scores-<split>.npz, for a network of one stream."""
     scores = dict.fromkeys(("logits", "logits_small", "logits_medium", "logits_large"), np.eye(2, dtype=np.float32))
     result = Evaluation(scores, np.arange(2), ("a", "b"))
-    yield from (f"figure {name}" for name in result.metrics())
+    yield from (f"figure {name}" for name in all_metrics(result, TrainingConfig(type="M")))
     with TemporaryDirectory() as folder:
         path = Path(folder) / "scores.npz"
         save_evaluation(path, result)

@@ -8,10 +8,11 @@ import torch
 
 from training.config.schema import TrainingConfig
 from training.data.loader import Batch
-from training.networks.dsn.single_stream import UnimodalNet
+from training.run.checkpoint import build_network
 from training.run.distributed import Process
 from training.run.step import Stepper
 
+WARM = 3  # an epoch, from 0, in which the warm-up is over
 ALONE = Process(0, 1, torch.device("cpu"))
 SMALL = {
     "type": "M",
@@ -33,7 +34,7 @@ def batch(seed: int = 0) -> Batch:
 
 def stepper(settings: TrainingConfig) -> Stepper:
     torch.manual_seed(0)
-    return Stepper(UnimodalNet(settings.network, 3, settings.clip.num_frames), settings, ALONE)
+    return Stepper(build_network(settings, 3), settings, ALONE)
 
 
 def draws(count: int) -> Sequence[np.random.Generator]:

@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             config=config,
             class_names=("right", "down"),
             position=Position(),
-            tau=0.1,
+            epoch_state={"tau": 0.1},
             metrics={},
             model=build_network(config, 2).state_dict(),
         )

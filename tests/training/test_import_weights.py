@@ -47,7 +47,7 @@ def test_a_published_file_becomes_a_checkpoint(tmp_path: Path, config: TrainingC
     assert unused == list(early)
     assert (checkpoint.position.epoch, checkpoint.metrics, len(checkpoint.class_names)) == (10, {"bestacc": 90.3}, 60)
     assert checkpoint.class_names[0] == "drink water"
-    assert checkpoint.tau == pytest.approx(0.04 + 0.03 * 9 / 29)  # of the last epoch that was trained
+    assert checkpoint.epoch_state == {"tau": pytest.approx(0.04 + 0.03 * 9 / 29)}  # of the last epoch that was trained
     last = list(state).index("dtn.mlp_head_large.1.weight")
     assert (restore_network(checkpoint).state_dict()["heads.large.1.weight"] == last).all()
 

@@ -1,15 +1,23 @@
 """The training configuration: every setting with its type, its limits and its published value."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationInfo,
+    model_validator,
+)
 
 from rgbd.clip.spec import ClipSpec
 from rgbd.dataset.layouts import DATASETS
+from rgbd.errors import ConfigError
 from rgbd.types import Stream
-from training.networks.dsn.loss import LossConfig
-from training.networks.dsn.single_stream import NetworkConfig
+from training.config.families import DEFAULT_FAMILY, find_family
 
 
 class Section(BaseModel):
@@ -50,6 +58,18 @@ class AugmentConfig(Section):
         return self
 
 
+class NetworkConfig(Section):
+    """Which family of networks, and its shape; a family adds what it has to say of the latter."""
+
+    name: str = Field(DEFAULT_FAMILY, description="dsn: CVPR 2022; or package.module:FAMILY, a family of yours")
+
+
+class LossConfig(Section):
+    """What is descended; a family adds the weights of its terms."""
+
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+
+
 class OptimizerConfig(Section):
     """How weights descend; the defaults are the published ones (REFERENCE.md section 6)."""
 
@@ -64,18 +84,14 @@ class OptimizerConfig(Section):
 
 
 class ScheduleConfig(Section):
-    """What changes from epoch to epoch; the defaults are the published ones (REFERENCE.md sections 4 and 6)."""
+    """What changes from epoch to epoch; the defaults are the published ones (REFERENCE.md section 6)."""
 
     name: Literal["cosine", "plateau", "step"] = "cosine"
     epochs: int = Field(100, ge=1)
-    warmup_epochs: int = Field(3, ge=0, description="the learning rate rises step by step; no distillation yet")
+    warmup_epochs: int = Field(3, ge=0, description="the learning rate rises step by step")
     patience: int = Field(4, ge=0, description="of plateau: evaluations without a better top-1 before the rate falls")
     step_epochs: int = Field(30, ge=1, description="of step: epochs from one fall to the next")
     factor: float = Field(0.1, gt=0, lt=1, description="of plateau and step: what the rate is multiplied by")
-    tau: tuple[PositiveFloat, PositiveFloat] = Field(
-        (0.04, 0.07), description="the heads' temperature goes from the first ..."
-    )
-    tau_epochs: int = Field(30, ge=1, description="... to the second in so many epochs, then stays")
     evaluate_every: int = Field(1, ge=1, description="epochs; the last one is always evaluated")
 
 
@@ -115,9 +131,27 @@ class StartConfig(Section):
 class LegacyConfig(Section):
     """Behaviour of the reference that is kept to repeat its figures (REFERENCE.md section 8); all off by default."""
 
-    sum_distillation: bool = Field(False, description="row 5: sum the distillation over the batch")
     warmup: bool = Field(False, description="row 4: the first epoch at 1e-8, the peak at half the rate")
     two_geometries: bool = Field(False, description="row 13: crop, turn and mirror RGB and depth independently")
+
+
+def _as_the_family_says(value: Any, info: ValidationInfo) -> Any:
+    """Read one of the sections that belong to the family; `network`, which comes before the others, names it."""
+    given = value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
+    if info.field_name == "network":
+        name = given.get("name", DEFAULT_FAMILY) if isinstance(given, dict) else DEFAULT_FAMILY
+    elif "network" in info.data:
+        name = info.data["network"].name
+    else:
+        return value if isinstance(value, BaseModel) else {}  # what is wrong with `network` is told alone
+    try:
+        kind = getattr(find_family(name).sections, str(info.field_name))
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+    return value if isinstance(value, kind) else kind.model_validate(given)
+
+
+_OfFamily = BeforeValidator(_as_the_family_says)
 
 
 _MODALITIES: dict[str, tuple[Stream, ...]] = {"M": ("rgb",), "K": ("depth",), "FusionNet": ("rgb", "depth")}
@@ -137,16 +171,16 @@ class TrainingConfig(Section):
     data: DataConfig = DataConfig()
     out: Path = Field(default_factory=_run_folder, description="the run's folder: runs/<data set>-<type>")
     clip: ClipSpec = ClipSpec()
-    network: NetworkConfig = NetworkConfig()
+    network: Annotated[SerializeAsAny[NetworkConfig], _OfFamily] = Field(NetworkConfig(), validate_default=True)
     augment: AugmentConfig = AugmentConfig()
-    loss: LossConfig = LossConfig()
+    loss: Annotated[SerializeAsAny[LossConfig], _OfFamily] = Field(LossConfig(), validate_default=True)
     optimizer: OptimizerConfig = OptimizerConfig()
-    schedule: ScheduleConfig = ScheduleConfig()
+    schedule: Annotated[SerializeAsAny[ScheduleConfig], _OfFamily] = Field(ScheduleConfig(), validate_default=True)
     compute: ComputeConfig = ComputeConfig()
     keep: KeepConfig = KeepConfig()
     start: StartConfig | None = None
     streams: StreamsConfig | None = None
-    legacy: LegacyConfig = LegacyConfig()
+    legacy: Annotated[SerializeAsAny[LegacyConfig], _OfFamily] = Field(LegacyConfig(), validate_default=True)
 
     @property
     def modalities(self) -> tuple[Stream, ...]:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from rgbd.dataset.layouts import Split
 from rgbd.errors import DatasetError, UserError
 from training.data.dataset import ClipDataset, Draw, View
-from training.networks.dsn.explanation import explain
+from training.networks.family import family_of
 from training.report.pictures import explained_frames, matrix, thumbnails
 from training.run.checkpoint import Checkpoint, restore_network
-from training.run.metrics import Evaluation
+from training.run.metrics import Evaluation, short_name
 
 
 @dataclass
@@ -30,6 +30,7 @@ class Shown:
     picture: str | None = None
     streams: list[dict[str, Any]] = field(default_factory=list)
     similarity: list[tuple[str, list[float]]] = field(default_factory=list)
+    caption: str = ""
     problem: str | None = None
 
 
@@ -38,11 +39,11 @@ class ClipPictures:
 
     def __init__(self, checkpoint: Checkpoint, evaluation: Evaluation, split: Split, data: Path | None) -> None:
         self._evaluation, self._names = evaluation, checkpoint.class_names
-        scores = torch.from_numpy(evaluation.scores["logits"]).double() / checkpoint.temperature
+        scores = torch.from_numpy(evaluation.answer).double() / checkpoint.temperature
         self._shares: NDArray[np.float64] = scores.softmax(1).numpy()
         self._answers = self._shares.argmax(1)
         self.is_wrong: NDArray[np.bool_] = self._answers != evaluation.labels
-        self._network = restore_network(checkpoint)
+        self._family, self._network = family_of(checkpoint.config), restore_network(checkpoint)
         config = checkpoint.config.with_data_root(data)
         self._modalities = config.modalities
         self.problem: str | None = None
@@ -83,13 +84,19 @@ class ClipPictures:
         except UserError as error:
             shown.problem = str(error)
             return shown
-        reasons = explain(self._network, tuple(clip[None] for clip in clips), int(self._answers[index]))
+        batch = tuple(clip[None] for clip in clips)
+        reasons = self._family.explain(self._network, batch, int(self._answers[index]))
+        if reasons is None:
+            shown.problem = "this family of networks draws nothing of what it looks at"
+            return shown
+        shown.caption = reasons.caption
         for name, clip, stream in zip(self._modalities, clips, reasons.streams, strict=True):
-            attention = {branch: matrix(weights) for branch, weights in stream.attention.items()}
+            matrices = {title: matrix(values) for title, values in stream.matrices.items()}
+            drawn = ", ".join(["frames", *(maps.name for maps in stream.maps)])
             picture = explained_frames(clip.numpy(), stream)
-            guided = stream.guidance is not None
-            shown.streams.append({"name": name, "picture": picture, "guided": guided, "attention": attention})
-        names = [name.removeprefix("logits_").replace("logits", "answer") for name in reasons.head_names]
+            shown.streams.append({"name": name, "picture": picture, "drawn": drawn, "matrices": matrices})
+        answer, *others = reasons.head_names
+        names = ["answer", *(short_name(head, answer) for head in others)]
         shown.similarity = list(zip(names, reasons.similarity.tolist(), strict=True))
         return shown
 

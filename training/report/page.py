@@ -11,6 +11,7 @@ from training.config.loading import config_yaml
 from training.report.clips import ClipPictures
 from training.report.figures import charts, class_rows, confusions
 from training.run.checkpoint import load_checkpoint
+from training.run.evaluation import all_metrics
 from training.run.history import read_history
 from training.run.metrics import load_evaluation
 
@@ -56,7 +57,7 @@ def make_page(
         epoch=checkpoint.position.epoch,
         num_clips=len(evaluation.clips),
         num_wrong=int(clip_pictures.is_wrong.sum()),
-        metrics=evaluation.metrics(checkpoint.temperature),
+        metrics=all_metrics(evaluation, checkpoint.config, checkpoint.temperature),
         temperature=checkpoint.temperature,
         charts=charts(read_history(run)),
         classes=classes,

@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd.html_page import picture_address
-from training.networks.dsn.explanation import Maps, StreamExplanation
+from training.networks.explanation import FrameMaps, Maps, StreamExplanation
 
 _TILE = 112  # pixels
 _GAP = 2
@@ -21,14 +21,16 @@ def thumbnails(streams: tuple[Picture, ...]) -> str:
 
 
 def explained_frames(clip: Picture, explanation: StreamExplanation) -> str:
-    """Return frames spread over one stream's clip, below each its activation and, if there is any, its guidance."""
+    """Return frames spread over one stream's clip, and below each what is drawn of it, as a data: address."""
     indices = _spread(clip, _NUM_EXPLAINED)
     frames = [_tile(clip[index]) for index in indices]
-    rows = [frames, [_overlay(frame, explanation.activation[i]) for frame, i in zip(frames, indices, strict=True)]]
-    if explanation.guidance is not None:
-        brightest = max(float(explanation.guidance.max()), 1e-12)
-        rows.append([_tile(_coloured(explanation.guidance[index] / brightest)) for index in indices])
-    return picture_address(_grid(rows))
+    rows = [[_drawn(frame, maps, i) for frame, i in zip(frames, indices, strict=True)] for maps in explanation.maps]
+    return picture_address(_grid([frames, *rows]))
+
+
+def _drawn(frame: Picture, maps: FrameMaps, index: int) -> Picture:
+    values = maps.values[index]
+    return _overlay(frame, values) if maps.over_frames else _tile(_coloured(values))
 
 
 def matrix(values: Maps) -> str:

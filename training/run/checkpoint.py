@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor, nn
 
 from rgbd.clip.appearance import Appearance
@@ -13,8 +13,7 @@ from rgbd.errors import UserError
 from rgbd.files import atomic_file
 from rgbd.types import Stream
 from training.config.schema import TrainingConfig
-from training.networks.dsn.fusion import FusionNet
-from training.networks.dsn.single_stream import UnimodalNet
+from training.networks.family import family_of
 from training.run.finite import name_not_finite
 
 _NOT_FINITE = (
@@ -46,11 +45,11 @@ class Checkpoint(BaseModel):
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 
-    format_version: Literal[2] = 2
+    format_version: Literal[3] = 3
     config: TrainingConfig  # its `clip` is the ClipSpec of the weights
     class_names: tuple[str, ...]
     position: Position
-    tau: float = Field(gt=0)  # the heads' temperature that the weights were evaluated with
+    epoch_state: dict[str, float] = {}  # what the network has of its epoch besides weights, by the family's names
     temperature: float = Field(1.0, gt=0)  # of calibration, fitted on the validation clips: scores are divided by it
     trained_on: dict[Stream, Appearance] = {}  # what the training clips look like; not known of imported weights
     metrics: dict[str, float]
@@ -59,6 +58,15 @@ class Checkpoint(BaseModel):
     use_averaged: bool = False  # they answered better
     training: dict[str, Any] = {}  # optimizer, scaler, learning rate, evaluations so far; empty in imported files
     changes: tuple[str, ...] = ()  # of settings, on going on: when, from what, to what
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_version_2(cls, content: Any) -> Any:
+        """Read the version before this: the temperature of the heads stood beside the weights."""
+        if not isinstance(content, dict) or content.get("format_version") != 2 or "tau" not in content:
+            return content
+        kept = {key: value for key, value in content.items() if key != "tau"}
+        return {**kept, "format_version": 3, "epoch_state": {"tau": content["tau"]}}
 
     def not_finite(self) -> str:
         """Return the names of what holds NaN or an infinite number, "" where nothing does."""
@@ -108,14 +116,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return checkpoint
 
 
-def build_network(config: TrainingConfig, num_classes: int) -> UnimodalNet | FusionNet:
+def build_network(config: TrainingConfig, num_classes: int) -> nn.Module:
     """Return the untrained network that `config` describes."""
-    network = FusionNet if config.type == "FusionNet" else UnimodalNet
-    return network(config.network, num_classes, config.clip.num_frames)
+    return family_of(config).build(config, num_classes)
 
 
-def restore_network(checkpoint: Checkpoint) -> UnimodalNet | FusionNet:
-    """Return the checkpoint's network with its weights, those that answer better, and its heads' temperature."""
+def restore_network(checkpoint: Checkpoint) -> nn.Module:
+    """Return the checkpoint's network with its weights, those that answer better, and the state of its epoch."""
     network = build_network(checkpoint.config, len(checkpoint.class_names))
     weights = checkpoint.averaged if checkpoint.use_averaged else checkpoint.model
     assert weights is not None
@@ -123,8 +130,7 @@ def restore_network(checkpoint: Checkpoint) -> UnimodalNet | FusionNet:
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise CheckpointError(f"the weights do not fit the checkpoint's own configuration: {error}") from error
-    if isinstance(network, UnimodalNet):
-        network.tau = checkpoint.tau
+    family_of(checkpoint.config).set_epoch_state(network, checkpoint.epoch_state)
     return network
 
 
@@ -134,22 +140,23 @@ def load_streams(network: nn.Module, config: TrainingConfig) -> None:
     Raises `CheckpointError` when a checkpoint is of the other stream, or of a network or clip of another shape.
     """
     assert config.streams is not None  # the configuration was validated
-    for stream, path, wanted in (("rgb", config.streams.rgb, "M"), ("depth", config.streams.depth, "K")):
+    trained: dict[Stream, nn.Module] = {}
+    paths: dict[Stream, Path] = {"rgb": config.streams.rgb, "depth": config.streams.depth}
+    for stream, path in paths.items():
         checkpoint = load_checkpoint(path)
         theirs = checkpoint.config
-        if theirs.type != wanted:
+        if theirs.modalities != (stream,):
             raise CheckpointError(
-                f"{path}: streams.{stream} needs a checkpoint of type {wanted}, this is {theirs.type}"
+                f"{path}: streams.{stream} needs a checkpoint of {stream}, this is one of "
+                f"{' and '.join(theirs.modalities)}"
             )
         if theirs.network != config.network or theirs.clip.num_frames != config.clip.num_frames:
             raise CheckpointError(
                 f"{path}: was trained with another network; make the sections 'network' and 'clip' of this "
                 "configuration equal to those it was trained with"
             )
-        prefix = "backbone."
-        weights = restore_network(checkpoint).state_dict()
-        weights = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
-        network.get_submodule(stream).load_state_dict(weights)
+        trained[stream] = restore_network(checkpoint)
+    family_of(config).join_streams(network, trained)
 
 
 def load_start(network: nn.Module, config: TrainingConfig) -> list[str]:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from training.config.schema import TrainingConfig
 from training.data.dataset import View
 from training.data.loader import Loader
-from training.networks.dsn.fusion import FusionNet
-from training.networks.dsn.single_stream import UnimodalNet
+from training.networks.family import family_of
 from training.run.checkpoint import load_checkpoint, restore_network
 from training.run.distributed import Process, gather
 from training.run.finite import NotFiniteError
@@ -20,7 +20,7 @@ from training.run.step import autocast
 
 @torch.no_grad()
 def evaluate(
-    network: UnimodalNet | FusionNet,
+    network: nn.Module,
     loader: Loader,
     process: Process,
     config: TrainingConfig,
@@ -50,10 +50,17 @@ def evaluate(
     return Evaluation(scores, labels, tuple(entry.clip for entry in entries))
 
 
+def all_metrics(evaluation: Evaluation, config: TrainingConfig, temperature: float = 1.0) -> dict[str, float]:
+    """Return the figures of `Evaluation.metrics`, and those that the network's family has of its own."""
+    scores = {head: torch.from_numpy(values) for head, values in evaluation.scores.items()}
+    own = family_of(config).own_figures(scores, torch.from_numpy(evaluation.labels))
+    return evaluation.metrics(temperature) | own
+
+
 def evaluate_checkpoint(
     path: Path, process: Process, *, data: Path | None, split: str, views: Sequence[View]
-) -> tuple[Evaluation, float]:
-    """Return the scores of a checkpoint's network on a split of its data set, and its calibration temperature.
+) -> tuple[Evaluation, dict[str, float]]:
+    """Return the scores of a checkpoint's network on a split of its data set, and their figures.
 
     `data` is where the data set lies, if not where it was trained. Raises `UserError` for scores that are not finite.
     """
@@ -62,6 +69,7 @@ def evaluate_checkpoint(
     loader = Loader(config, split, rank=process.rank, world_size=process.world_size)  # type: ignore[arg-type]
     network = restore_network(checkpoint).to(process.device)
     try:
-        return evaluate(network, loader, process, config, views), checkpoint.temperature
+        evaluation = evaluate(network, loader, process, config, views)
     except NotFiniteError as error:
         raise NotFiniteError(f"{path}: {error}; give a checkpoint of before the run diverged") from error
+    return evaluation, all_metrics(evaluation, config, checkpoint.temperature)

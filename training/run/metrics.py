@@ -29,7 +29,7 @@ _HALVINGS = 50  # of the range of temperatures: more than a float64 tells apart
 class Evaluation:
     """Scores of all clips of a split, in its order: float32 [num_clips, N] by head, and int64 labels [num_clips].
 
-    The head "logits" is the answer. Raises `NotFiniteError` for scores that are NaN or infinite: they name no class.
+    The first head is the answer. Raises `NotFiniteError` for scores that are NaN or infinite: they name no class.
     """
 
     scores: dict[str, Scores]
@@ -46,13 +46,18 @@ class Evaluation:
                 )
 
     @property
+    def answer(self) -> Scores:
+        """The scores of the head that is the answer."""
+        return next(iter(self.scores.values()))
+
+    @property
     def num_classes(self) -> int:
         """The number of classes, whether or not the split has clips of all."""
-        return int(self.scores["logits"].shape[1])
+        return int(self.answer.shape[1])
 
-    def accuracy(self, head: str = "logits") -> float:
-        """Return the share of clips whose highest score in `head` is their label's, in [0, 1]."""
-        return accuracy(self.scores[head], self.labels)
+    def accuracy(self) -> float:
+        """Return the share of clips whose highest score is their label's, in [0, 1]."""
+        return accuracy(self.answer, self.labels)
 
     def metrics(self, temperature: float = 1.0) -> dict[str, float]:
         """Return figures in [0, 1] by name: `top1`, `top5`, `mean_class`, `ece`, and `top1_<head>` of the others.
@@ -60,14 +65,14 @@ class Evaluation:
         `mean_class` is the mean over the classes that have clips; `ece` the expected calibration error of the scores
         divided by `temperature`.
         """
-        scores, labels = torch.from_numpy(self.scores["logits"]), torch.from_numpy(self.labels)
+        scores, labels = torch.from_numpy(self.answer), torch.from_numpy(self.labels)
         top_k = min(5, self.num_classes)
-        figures = {"top1" + head.removeprefix("logits"): self.accuracy(head) for head in self.scores}
+        answer, *others = self.scores
+        figures = {"top1": self.accuracy()}
+        figures |= {f"top1_{short_name(head, answer)}": accuracy(self.scores[head], self.labels) for head in others}
         figures["top5"] = float(multiclass_accuracy(scores, labels, self.num_classes, average="micro", top_k=top_k))
         figures["mean_class"] = float(np.nanmean(self.class_accuracies()))
         figures["ece"] = _calibration_error(scores.double() / temperature, labels)
-        if (legacy := self._legacy_max()) is not None:
-            figures["legacy_max"] = legacy
         return figures
 
     def class_accuracies(self) -> NDArray[np.float64]:
@@ -78,17 +83,13 @@ class Evaluation:
 
     def confusion(self) -> NDArray[np.int64]:
         """Return int64 [N, N]: how many clips of the row's class were taken for the column's."""
-        answers, labels = torch.from_numpy(self.scores["logits"]).argmax(1), torch.from_numpy(self.labels)
+        answers, labels = torch.from_numpy(self.answer).argmax(1), torch.from_numpy(self.labels)
         return np.asarray(multiclass_confusion_matrix(answers, labels, self.num_classes).numpy(), np.int64)
 
-    def _legacy_max(self) -> float | None:
-        """Return what the reference reports of one evaluation of a stream. Source: REFERENCE.md section 8, row 1."""
-        if "logits_large" not in self.scores:
-            return None
-        fused, small, medium, large = (self.scores["logits" + name] for name in ("", "_small", "_medium", "_large"))
-        # It takes the heads in a wrong order, so that three of its four figures are of sums of two heads' scores.
-        mixed = (large, fused + small, fused + medium, small + medium)
-        return max(accuracy(scores, self.labels) for scores in mixed)
+
+def short_name(head: str, answer: str) -> str:
+    """Return a head's name without the answer's before it: of logits_rgb, beside logits, rgb."""
+    return head.removeprefix(f"{answer}_")
 
 
 def accuracy(scores: Scores, labels: NDArray[np.int64]) -> float:
@@ -107,9 +108,9 @@ def fit_temperature(evaluation: Evaluation) -> float:
     It is within 1e-3 to 1e3, however large the scores. 1 where every answer is right: how certain to be cannot be
     learnt without a mistake.
     """
-    if accuracy(evaluation.scores["logits"], evaluation.labels) == 1:
+    if accuracy(evaluation.answer, evaluation.labels) == 1:
         return 1.0
-    scores = torch.from_numpy(evaluation.scores["logits"]).double()
+    scores = torch.from_numpy(evaluation.answer).double()
     of_labels = scores.gather(1, torch.from_numpy(evaluation.labels)[:, None])[:, 0]
     low, high = math.log(1e-3), math.log(1e3)
     for _ in range(_HALVINGS):
@@ -131,13 +132,13 @@ def fuse_scores(evaluations: Sequence[Evaluation]) -> Evaluation:
     first = evaluations[0]
     if any(other.clips != first.clips or (other.labels != first.labels).any() for other in evaluations):
         raise DatasetError("these models were evaluated on different clips; evaluate both on the same split")
-    shares = [torch.from_numpy(evaluation.scores["logits"]).softmax(1).numpy() for evaluation in evaluations]
+    shares = [torch.from_numpy(evaluation.answer).softmax(1).numpy() for evaluation in evaluations]
     mean = np.maximum(np.mean(shares, axis=0), np.finfo(np.float32).tiny)
-    return Evaluation({"logits": np.log(mean).astype(np.float32)}, first.labels, first.clips)
+    return Evaluation({next(iter(first.scores)): np.log(mean).astype(np.float32)}, first.labels, first.clips)
 
 
 def save_evaluation(path: Path, evaluation: Evaluation) -> None:
-    """Write the scores of every clip as .npz: `clips`, `labels`, and an array for each head."""
+    """Write the scores of every clip as .npz: `clips`, `labels`, and an array for each head, the answer first."""
     arrays: Mapping[str, np.ndarray] = {
         "clips": np.array(evaluation.clips),
         "labels": evaluation.labels,
@@ -151,8 +152,9 @@ def load_evaluation(path: Path) -> Evaluation:
     """Return what `save_evaluation` has written; raises `DatasetError` when it is something else, or not finite."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            scores = {name: arrays[name] for name in arrays.files if name.startswith("logits")}
-            return Evaluation(scores, arrays["labels"], tuple(arrays["clips"].tolist()))
+            clips, labels, *heads = arrays.files
+            scores = {head: arrays[head] for head in heads}
+            return Evaluation(scores, arrays[labels], tuple(arrays[clips].tolist()))
     except NotFiniteError as error:
         raise DatasetError(f"{path}: {error}; evaluate a checkpoint that has not diverged") from error
     except (OSError, ValueError, KeyError) as error:

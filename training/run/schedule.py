@@ -1,4 +1,4 @@
-"""What changes while training: learning rate, temperature of the heads, weight of the distillation."""
+"""How the learning rate changes while training."""
 
 import math
 
@@ -94,15 +94,3 @@ class RateSetter:
             self._plateau.load_state_dict({name: state[name] for name in _PLATEAU_STATE})
             for group in self._optimizer.param_groups:
                 group["lr"] *= self._config.optimizer.lr / before.lr
-
-
-def tau(epoch: int, schedule: ScheduleConfig) -> float:
-    """Return the heads' temperature in `epoch`, from 0. Source: REFERENCE.md section 4: linear, then constant."""
-    first, last = schedule.tau
-    progress = min(1.0, epoch / max(1, schedule.tau_epochs - 1))
-    return first + (last - first) * progress
-
-
-def distillation_weight(epoch: int, weight: float, schedule: ScheduleConfig) -> float:
-    """Return the weight of the distillation in `epoch`: 0 while warming up. Source: REFERENCE.md section 4."""
-    return 0.0 if epoch < schedule.warmup_epochs else weight

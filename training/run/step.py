@@ -16,10 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from training.config.schema import OptimizerConfig, TrainingConfig
 from training.data.loader import Batch
 from training.data.mixing import mix
-from training.networks.dsn.fusion import FusionNet, FusionOutput
-from training.networks.dsn.inception import SpatialNet
-from training.networks.dsn.loss import Loss, network_loss
-from training.networks.dsn.single_stream import UnimodalNet, UnimodalOutput
+from training.networks.family import Loss, Output, answer_of, family_of
 from training.run.distributed import Process, all_agree, gather
 from training.run.finite import NotFiniteError, name_not_finite
 
@@ -40,26 +37,26 @@ class StepFigures:
 class Stepper:
     """A network that learns: its optimizer, and everything else that moves with a step."""
 
-    def __init__(self, network: UnimodalNet | FusionNet, config: TrainingConfig, process: Process) -> None:
+    def __init__(self, network: nn.Module, config: TrainingConfig, process: Process) -> None:
         self._config, self._process, self._device = config, process, process.device
+        self._family = family_of(config)
         network.to(process.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        for module in network.modules():
-            if isinstance(module, SpatialNet):
-                module.checkpoint_activations = config.compute.checkpoint_activations
         self._parallel = _parallelise(network, config, process)
         self.network = network
         self._forward = torch.compile(self._parallel) if config.compute.compile else self._parallel
         self.optimizer = _optimizer(network, config.optimizer)
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=config.compute.autocast == "fp16")
         decay = config.optimizer.ema_decay
-        self._last: tuple[Batch, float] | None = None  # that moved the weights, and the weight of its distillation
+        self._last: tuple[Batch, int] | None = None  # that moved the weights, and its epoch
         self.averaged: AveragedModel | None = None
         if decay is not None:
             average = get_ema_multi_avg_fn(decay)
             self.averaged = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
 
-    def step(self, batches: Sequence[Batch], rngs: Sequence[np.random.Generator], *, distil: float) -> StepFigures:
+    def step(self, batches: Sequence[Batch], rngs: Sequence[np.random.Generator], *, epoch: int) -> StepFigures:
         """Move the weights by the mean gradient of some batches; everything random of a batch comes from its `rng`.
+
+        The loss is that of `epoch`, from 0.
 
         Raises `NotFiniteError`, in every process and with the weights as they were, where the loss or the gradient is
         not finite. Under fp16 such a step is skipped instead, as long as the factor of the loss can be lowered.
@@ -69,12 +66,12 @@ class Stepper:
         figures = StepFigures()
         for number, (batch, rng) in enumerate(zip(batches, rngs, strict=True), start=1):
             with nullcontext() if number == len(batches) else self._unshared():
-                self._add_gradient(batch, rng, 1 / len(batches), distil, figures)
+                self._add_gradient(batch, rng, 1 / len(batches), epoch, figures)
         self._scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self._config.optimizer.clip_norm)
         if self._is_finite(figures, norm):
             self._scaler.step(self.optimizer)
-            self._last = batches[-1], distil
+            self._last = batches[-1], epoch
         elif self._scaler.get_scale() > 1:
             self._restore_buffers(buffers)
             if not math.isfinite(figures.loss):
@@ -109,9 +106,9 @@ class Stepper:
         self.network.train()
         buffers, figures = self._copy_buffers(), StepFigures()
         with self._unshared():
-            batch, distil = self._last
+            batch, epoch = self._last
             share = 1 / self._scaler.get_scale()  # to try the weights, not the factor
-            self._add_gradient(batch, np.random.default_rng(0), share, distil, figures)
+            self._add_gradient(batch, np.random.default_rng(0), share, epoch, figures)
         gradients = [each.grad for each in self.network.parameters() if each.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
         self.optimizer.zero_grad()
@@ -142,7 +139,7 @@ class Stepper:
             buffer.copy_(before)
 
     def _add_gradient(
-        self, batch: Batch, rng: np.random.Generator, share: float, distil: float, figures: StepFigures
+        self, batch: Batch, rng: np.random.Generator, share: float, epoch: int, figures: StepFigures
     ) -> None:
         torch.manual_seed(int(rng.integers(2**63)))  # of dropout
         labels = batch.labels.to(self._device, non_blocking=True)
@@ -150,10 +147,10 @@ class Stepper:
         mixed = mix(clips, self._config.augment, rng)
         with autocast(self._config, self._device):
             output = self._forward(*(mixed.clips if mixed else clips), rng=rng)
-            loss = self._loss(output, labels, distil)
+            loss = self._loss(output, labels, epoch)
             total = loss.total
             if mixed is not None:
-                other = self._loss(output, labels[mixed.partners], distil)
+                other = self._loss(output, labels[mixed.partners], epoch)
                 total = mixed.share * total + (1 - mixed.share) * other.total
         value, *values = torch.stack([total.detach(), *(term.detach() for term in loss.terms.values())]).tolist()
         self._scaler.scale(total * share).backward()
@@ -161,12 +158,11 @@ class Stepper:
         figures.loss += value * size
         for name, term in zip(loss.terms, values, strict=True):
             figures.terms[name] = figures.terms.get(name, 0.0) + term * size
-        figures.correct += int((output.logits.argmax(1) == labels).sum())
+        figures.correct += int((answer_of(output).argmax(1) == labels).sum())
         figures.clips += size
 
-    def _loss(self, output: UnimodalOutput | FusionOutput, labels: Tensor, distil: float) -> Loss:
-        legacy = self._config.legacy.sum_distillation
-        return network_loss(output, labels, self._config.loss, distil=distil, sum_distillation=legacy)
+    def _loss(self, output: Output, labels: Tensor, epoch: int) -> Loss:
+        return self._family.loss(output, labels, self._config, epoch)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run needs besides the weights."""
@@ -184,7 +180,7 @@ def autocast(config: TrainingConfig, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, dtype=_DTYPES.get(name), enabled=name != "off")
 
 
-def _parallelise(network: UnimodalNet | FusionNet, config: TrainingConfig, process: Process) -> nn.Module:
+def _parallelise(network: nn.Module, config: TrainingConfig, process: Process) -> nn.Module:
     if process.world_size == 1:
         return network
     if process.device.type == "cuda":
@@ -197,7 +193,7 @@ def _parallelise(network: UnimodalNet | FusionNet, config: TrainingConfig, proce
     return DistributedDataParallel(network)  # SyncBatchNorm exists on GPUs only: batch norm sees its own share
 
 
-def _optimizer(network: UnimodalNet | FusionNet, config: OptimizerConfig) -> torch.optim.Optimizer:
+def _optimizer(network: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
     parameters, decay = network.parameters(), config.weight_decay
     if config.name == "sgd":
         return torch.optim.SGD(parameters, config.lr, momentum=config.momentum, weight_decay=decay, fused=True)

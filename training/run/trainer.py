@@ -4,17 +4,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
+from torch import nn
 
 from rgbd.interrupt import exit_code_after
 from training.config.schema import TrainingConfig
 from training.data.dataset import class_names, look_at_clips
 from training.data.loader import Batch, Loader
-from training.networks.dsn.fusion import FusionNet
-from training.networks.dsn.single_stream import UnimodalNet
+from training.networks.family import family_of
 from training.run.checkpoint import (
     Checkpoint,
     Position,
@@ -25,12 +25,12 @@ from training.run.checkpoint import (
 from training.run.checkpoint_files import Keeper
 from training.run.display import Display, EpochFigures
 from training.run.distributed import Process, share_buffers
-from training.run.evaluation import evaluate
+from training.run.evaluation import all_metrics, evaluate
 from training.run.finite import NotFiniteError
 from training.run.history import History
 from training.run.interrupt import StopRequest, stop_requested
 from training.run.metrics import Evaluation, fit_temperature, save_evaluation
-from training.run.schedule import RateSetter, distillation_weight, tau
+from training.run.schedule import RateSetter
 from training.run.step import Stepper
 
 
@@ -41,6 +41,7 @@ class Trainer:
         self, config: TrainingConfig, process: Process, display: Display, resumed: Checkpoint | None = None
     ) -> None:
         self._config, self._process, self._display = config, process, display
+        self._family, self._epoch_state = family_of(config), dict[str, float]()
         self._class_names = class_names(config.data)
         self._train = Loader(config, "train", rank=process.rank, world_size=process.world_size)
         self._valid = Loader(config, "valid", rank=process.rank, world_size=process.world_size)
@@ -58,9 +59,9 @@ class Trainer:
         if resumed is not None:
             self._restore(resumed)
 
-    def _load_weights(self, network: UnimodalNet | FusionNet) -> None:
+    def _load_weights(self, network: nn.Module) -> None:
         config = self._config
-        if isinstance(network, FusionNet) and config.streams is not None:
+        if len(config.modalities) > 1 and config.streams is not None:
             load_streams(network, config)
         elif config.start is not None:
             new = load_start(network, config)
@@ -87,9 +88,8 @@ class Trainer:
 
     def _train_epoch(self, stop: StopRequest) -> EpochFigures:
         epoch, done = self._position.epoch, self._position.batches
-        if isinstance(self._stepper.network, UnimodalNet):
-            self._stepper.network.tau = tau(epoch, self._config.schedule)
-        distil = distillation_weight(epoch, self._config.loss.distillation, self._config.schedule)
+        self._epoch_state = self._family.epoch_state(self._config, epoch)
+        self._family.set_epoch_state(self._stepper.network, self._epoch_state)
         self._display.begin(epoch, len(self._train), done)
         figures = EpochFigures()
         waiting_since = time.perf_counter()
@@ -97,7 +97,7 @@ class Trainer:
             waited_s = time.perf_counter() - waiting_since
             rate = self._rates.before_step(self._position.step)
             with self._explained(f"step {self._position.step + 1}"):
-                step = self._stepper.step(batches, self._generators(len(batches)), distil=distil)
+                step = self._stepper.step(batches, self._generators(len(batches)), epoch=epoch)
             self._move(batches=self._position.batches + len(batches), step=self._position.step + 1)
             figures.add(step, rate=rate, waited_s=waited_s)
             self._display.advance(figures, len(batches))
@@ -143,7 +143,7 @@ class Trainer:
         config, last = self._config, self._config.out / "last.pt"
         if not self._stepper.has_moved:
             return (
-                "no weight had moved before, so the rate is not to blame: look at loss, schedule.tau, compute.autocast "
+                "no weight had moved before, so the rate is not to blame: look at the loss, compute.autocast "
                 f"(now {config.compute.autocast}) and the weights that the run began with"
             )
         lower = f"lower optimizer.lr (now {config.optimizer.lr:g})"
@@ -183,21 +183,20 @@ class Trainer:
         network, averaged = self._stepper.network, self._averaged_network()
         share_buffers(network, self._process)
         evaluation = evaluate(network, self._valid, self._process, self._config)
-        metrics = evaluation.metrics()
+        metrics = all_metrics(evaluation, self._config)
         if averaged is None:
             return evaluation, metrics, False
         share_buffers(averaged, self._process)
         other = evaluate(averaged, self._valid, self._process, self._config)
-        metrics |= {f"averaged_{name}": value for name, value in other.metrics().items()}
+        metrics |= {f"averaged_{name}": value for name, value in all_metrics(other, self._config).items()}
         is_better = other.accuracy() > evaluation.accuracy()
         return (other if is_better else evaluation), metrics, is_better
 
-    def _averaged_network(self) -> UnimodalNet | FusionNet | None:
+    def _averaged_network(self) -> nn.Module | None:
         if self._stepper.averaged is None:
             return None
-        network = cast(UnimodalNet | FusionNet, self._stepper.averaged.module)
-        if isinstance(network, UnimodalNet) and isinstance(self._stepper.network, UnimodalNet):
-            network.tau = self._stepper.network.tau
+        network: nn.Module = self._stepper.averaged.module
+        self._family.set_epoch_state(network, self._epoch_state)
         return network
 
     def _checkpoint(self) -> Checkpoint:
@@ -211,7 +210,7 @@ class Trainer:
             config=self._config,
             class_names=self._class_names,
             position=self._position,
-            tau=network.tau if isinstance(network, UnimodalNet) else 1.0,
+            epoch_state=self._epoch_state,
             trained_on=self._trained_on,
             metrics={},
             model=network.state_dict(),

@@ -36,7 +36,9 @@ def write_run(data: Path, run: Path, **sections: object) -> Path:
     torch.manual_seed(0)
     model = build_network(config, 2).state_dict()
     position = Position(epoch=3)
-    checkpoint = Checkpoint(config=config, class_names=NAMES, position=position, tau=1.0, metrics={}, model=model)
+    checkpoint = Checkpoint(
+        config=config, class_names=NAMES, position=position, epoch_state={"tau": 1.0}, metrics={}, model=model
+    )
     run.mkdir()
     save_checkpoint(run / "best.pt", checkpoint)
     scores = np.array([[3, 0], [0, 3], [1, 4], [6, 0], [2, 0]], np.float32)

@@ -19,7 +19,7 @@ def names_after(folder: Path, config: KeepConfig, top1: list[float]) -> list[str
                 config=TrainingConfig(type="M"),
                 class_names=("a", "b"),
                 position=Position(epoch=epoch),
-                tau=1.0,
+                epoch_state={"tau": 1.0},
                 metrics={"top1": value},
                 model={"weight": torch.zeros(1)},
             )

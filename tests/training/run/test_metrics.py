@@ -23,19 +23,11 @@ def test_accuracies_over_clips_and_over_classes() -> None:
     assert evaluation(scores, [0, 0, 0, 1]).metrics()["mean_class"] == 1.0  # the third class has no clips
     assert result.confusion().tolist() == [[2, 0, 0], [1, 1, 0], [0, 0, 0]]
     assert np.isnan(result.class_accuracies()[2])
-    assert "legacy_max" not in figures
 
 
 def test_top5_counts_the_five_highest() -> None:
     result = evaluation([list(range(8))] * 2, [3, 2])
     assert result.metrics()["top5"] == 0.5
-
-
-def test_the_references_own_figure_is_the_best_of_its_mixed_heads() -> None:
-    right, wrong = [[1.0, 0]], [[0.0, 3]]
-    result = evaluation(wrong, [0], small=wrong, medium=wrong, large=right)
-    assert result.metrics()["legacy_max"] == 1.0
-    assert evaluation(right, [0], small=wrong, medium=wrong, large=wrong).metrics()["legacy_max"] == 0.0
 
 
 def test_calibration_finds_the_temperature_that_scores_were_multiplied_by() -> None:

@@ -12,7 +12,7 @@ import torch
 from rgbd.errors import ConfigError, DatasetError
 from tests.support.commands import assert_refused, run_module
 from tests.support.processed import write_clips, write_config
-from tests.support.small_step import batch, config, draws, stepper
+from tests.support.small_step import WARM, batch, config, draws, stepper
 from training.config.loading import load_config
 from training.report.figures import charts
 from training.run.checkpoint import (
@@ -51,7 +51,7 @@ def test_a_gradient_that_is_not_finite_moves_no_weight(value: float) -> None:
     before = [parameter.clone() for parameter in result.network.parameters()]
     spoil_gradient(result, value)
     with pytest.raises(NotFiniteError, match=r"the loss is \d.*the norm of its gradient (nan|inf)"):
-        result.step([batch()], draws(1), distil=1.0)
+        result.step([batch()], draws(1), epoch=WARM)
     assert all(torch.equal(one, other) for one, other in zip(before, result.network.parameters(), strict=True))
 
 
@@ -62,12 +62,12 @@ def test_fp16_skips_what_it_cannot_hold_and_counts_it() -> None:
         good = weight.clone()
         weight.fill_(1e5)
     before = state_of(result)
-    figures = result.step([batch()], draws(1), distil=1.0)
+    figures = result.step([batch()], draws(1), epoch=WARM)
     assert (figures.skipped, figures.clips, figures.loss) == (1, 0, 0.0)
     assert_same(before, state_of(result))
     with torch.no_grad():
         weight.copy_(good)
-    while result.step([batch()], draws(1), distil=1.0).skipped:
+    while result.step([batch()], draws(1), epoch=WARM).skipped:
         pass
     assert not any(torch.equal(value, before[key]) for key, value in result.network.named_parameters())
     result.check()
@@ -79,7 +79,7 @@ def test_fp16_stops_where_no_factor_helps() -> None:
     skipped = 0
     with pytest.raises(NotFiniteError):
         while True:
-            skipped += result.step([batch()], draws(1), distil=1.0).skipped
+            skipped += result.step([batch()], draws(1), epoch=WARM).skipped
     assert skipped == 16  # from 2^16 to 1
 
 
@@ -87,7 +87,7 @@ def test_fp16_stops_where_no_factor_helps() -> None:
 def test_weights_are_checked_and_left_as_they_are(averaged: bool) -> None:
     result = stepper(config(optimizer={"lr": 0.01, "ema_decay": 0.9}))
     result.check()  # nothing has moved
-    result.step([batch()], draws(1), distil=1.0)
+    result.step([batch()], draws(1), epoch=WARM)
     before, generator = state_of(result), torch.get_rng_state()
     result.check()
     assert_same(before, state_of(result))
@@ -103,7 +103,7 @@ def test_weights_are_checked_and_left_as_they_are(averaged: bool) -> None:
 
 def test_weights_that_are_finite_and_too_large_are_found() -> None:
     result = stepper(config(optimizer={"lr": 1e25}))
-    result.step([batch()], draws(1), distil=1.0)
+    result.step([batch()], draws(1), epoch=WARM)
     assert all(torch.isfinite(parameter).all() for parameter in result.network.parameters())
     with pytest.raises(NotFiniteError, match="the loss is"):
         result.check()
@@ -178,7 +178,12 @@ def write_checkpoint(folder: Path, **changes: Any) -> Path:
     torch.manual_seed(0)
     model = build_network(settings, 2).state_dict()
     checkpoint = Checkpoint(
-        config=settings, class_names=("a", "b"), position=Position(epoch=1), tau=0.1, metrics={}, model=model
+        config=settings,
+        class_names=("a", "b"),
+        position=Position(epoch=1),
+        epoch_state={"tau": 0.1},
+        metrics={},
+        model=model,
     )
     path = folder / "written.pt"
     save_checkpoint(path, checkpoint)

@@ -1,10 +1,10 @@
-"""What changes from step to step and from epoch to epoch."""
+"""How the learning rate changes."""
 
 import pytest
 import torch
 
 from training.config.schema import OptimizerConfig, ScheduleConfig, TrainingConfig
-from training.run.schedule import RateSetter, distillation_weight, learning_rate, legacy_learning_rate, tau
+from training.run.schedule import RateSetter, learning_rate, legacy_learning_rate
 
 
 def test_the_rate_warms_up_to_the_configured_one_and_ends_at_the_smallest() -> None:
@@ -15,17 +15,6 @@ def test_the_rate_warms_up_to_the_configured_one_and_ends_at_the_smallest() -> N
     assert rates[10:] == sorted(rates[10:], reverse=True)
     assert rates[30] == pytest.approx((optimizer.lr + optimizer.min_lr) / 2)
     assert rates[50] == pytest.approx(optimizer.min_lr)
-
-
-def test_a_run_shorter_than_the_temperature_schedule_works() -> None:
-    schedule = ScheduleConfig(epochs=5)
-    assert tau(0, schedule) == 0.04
-    assert tau(29, schedule) == pytest.approx(0.07)
-    assert tau(1000, schedule) == pytest.approx(0.07)
-
-
-def test_distillation_waits_for_the_end_of_the_warm_up() -> None:
-    assert [distillation_weight(epoch, 1.0, ScheduleConfig()) for epoch in (0, 2, 3)] == [0.0, 0.0, 1.0]
 
 
 def test_steps_fall_by_a_factor() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rgbd.errors import UserError
-from tests.support.small_step import SMALL, batch, config, draws, stepper
+from tests.support.small_step import SMALL, WARM, batch, config, draws, stepper
 from training.config.schema import TrainingConfig
 from training.data.loader import Batch
 from training.data.mixing import mix
@@ -17,7 +17,7 @@ from training.run.step import Stepper
 def moved(settings: TrainingConfig, batches: Sequence[Batch], steps: int = 1) -> Stepper:
     result = stepper(settings)
     for _ in range(steps):
-        result.step(batches, draws(len(batches)), distil=1.0)
+        result.step(batches, draws(len(batches)), epoch=WARM)
     return result
 
 
@@ -32,7 +32,7 @@ def test_the_gradient_of_several_batches_is_their_mean() -> None:
 
 
 def test_a_step_says_what_it_saw() -> None:
-    figures = stepper(config()).step([batch(), batch(1)], draws(2), distil=1.0)
+    figures = stepper(config()).step([batch(), batch(1)], draws(2), epoch=WARM)
     assert figures.clips == 8 and 0 <= figures.correct <= 8
     terms = {name: term / 8 for name, term in figures.terms.items()}
     heads = terms["ce_fused"] + 0.5 * (terms["ce_small"] + terms["ce_medium"] + terms["ce_large"])
@@ -46,8 +46,8 @@ def test_recomputed_activations_change_nothing() -> None:
 
 @pytest.mark.parametrize("autocast", ["bf16", "fp16"])
 def test_half_precision_is_near_full(autocast: str) -> None:
-    exact = stepper(config()).step([batch()], draws(1), distil=1.0)
-    half = stepper(config(compute={"autocast": autocast})).step([batch()], draws(1), distil=1.0)
+    exact = stepper(config()).step([batch()], draws(1), epoch=WARM)
+    half = stepper(config(compute={"autocast": autocast})).step([batch()], draws(1), epoch=WARM)
     assert half.loss == pytest.approx(exact.loss, rel=0.05)
 
 
@@ -56,7 +56,7 @@ def test_averaged_weights_follow_slowly() -> None:
     assert result.averaged is not None
     seen = []
     for _ in range(2):
-        result.step([batch()], draws(1), distil=1.0)
+        result.step([batch()], draws(1), epoch=WARM)
         seen.append(next(result.network.parameters()).detach().clone())
     average = next(result.averaged.module.parameters())
     torch.testing.assert_close(average, 0.75 * seen[0] + 0.25 * seen[1])
@@ -75,12 +75,12 @@ def test_a_loss_that_is_no_number_stops_the_run() -> None:
     with torch.no_grad():
         next(result.network.parameters()).fill_(float("nan"))
     with pytest.raises(UserError, match=r"the loss is nan \(ce_fused nan.*, the norm of its gradient nan"):
-        result.step([batch()], draws(1), distil=1.0)
+        result.step([batch()], draws(1), epoch=WARM)
 
 
 def test_a_network_without_recoupling_and_guidance_learns_too() -> None:
     network = {**SMALL["network"], "recoupling": False, "guidance": False}  # type: ignore[dict-item]
-    figures = stepper(config(network=network)).step([batch()], draws(1), distil=1.0)
+    figures = stepper(config(network=network)).step([batch()], draws(1), epoch=WARM)
     assert figures.terms["distillation"] == 0
 
 
@@ -104,6 +104,6 @@ def test_mixup_blends_pixels_and_shufflemix_exchanges_frames() -> None:
 def test_a_mixed_batch_has_a_mixed_loss() -> None:
     settings = config(augment={"mixup": 0.8})
     same = Batch(batch().clips, torch.tensor([1, 1, 1, 1]), torch.arange(4))
-    figures = stepper(settings).step([same], draws(1), distil=0.0)
+    figures = stepper(settings).step([same], draws(1), epoch=0)
     heads = [figures.terms[f"ce_{name}"] for name in ("fused", "small", "medium", "large")]
     assert figures.loss == pytest.approx(heads[0] + 0.5 * sum(heads[1:]), rel=1e-4)

@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.networks.dsn.config import NetworkConfig
 from training.networks.dsn.inception import scaled
-from training.networks.dsn.single_stream import Backbone, NetworkConfig
+from training.networks.dsn.single_stream import Backbone
 from training.networks.dsn.temporal import TemporalOutput
 
 

@@ -8,7 +8,7 @@ worth.
 
 import copy
 from itertools import pairwise
-from typing import Literal, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -19,8 +19,7 @@ from training.networks.dsn.fusion import FusionNet
 from training.networks.dsn.guidance import LUMINANCE, stretch
 from training.networks.dsn.inception import BLOCKS, Inception, SpatialNet, Unit2D, pad_same, same_pads
 from training.networks.dsn.single_stream import Backbone, UnimodalNet
-
-Form = Literal["frames", "volumes"]
+from training.networks.family import Form
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 _LARGEST_GUIDANCE = 2.0  # (grey + salient) * salient, both at most 1

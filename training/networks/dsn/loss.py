@@ -1,51 +1,17 @@
 """The losses of both networks, term by term. Source: REFERENCE.md sections 4 and 5."""
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat
 from torch import Tensor
 
+from training.networks.dsn.config import LossConfig
 from training.networks.dsn.fusion import FusionOutput, StreamOutput
 from training.networks.dsn.single_stream import UnimodalOutput
+from training.networks.family import Loss
 
 # The reference sums the distillation over a batch, so it grows with the batch. Ours is a mean, scaled to equal the
 # reference at its published batch of 6. REFERENCE.md section 8, row 5.
 REFERENCE_BATCH = 6
-
-
-class LossConfig(BaseModel):
-    """Weights of the loss terms; the defaults are the published ones."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    label_smoothing: float = Field(0.1, ge=0, lt=1)
-    heads: tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat, NonNegativeFloat] = Field(
-        (1.0, 0.5, 0.5, 0.5), description="weights of the fused, small, medium and large head's cross-entropy"
-    )
-    distillation: float = Field(1.0, ge=0)
-    distillation_temperature: float = Field(0.5, gt=0, description="NvGesture and IsoGD: 0.4")
-
-
-@dataclass(frozen=True)
-class Loss:
-    """A total to descend, and its terms for the display."""
-
-    total: Tensor
-    terms: dict[str, Tensor]
-
-
-def network_loss(
-    output: UnimodalOutput | FusionOutput, labels: Tensor, config: LossConfig, *, distil: float, sum_distillation: bool
-) -> Loss:
-    """Return the loss that belongs to the network which gave `output`, for int64 labels [B].
-
-    `distil` weighs the distillation (0 while warming up); `sum_distillation` sums it over the batch, as published.
-    """
-    if isinstance(output, FusionOutput):
-        return fusion_loss(output, labels, config, distil=distil, sum_distillation=sum_distillation)
-    return unimodal_loss(output, labels, config, distil=distil, sum_distillation=sum_distillation)
 
 
 def unimodal_loss(

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from rgbd.errors import UserError
+from training.config.schema import TrainingConfig
 
 # Applied in this order to a key of ours: each rewrites one part of it.
 _RULES: tuple[tuple[str, str], ...] = (
@@ -55,6 +56,12 @@ _RULES: tuple[tuple[str, str], ...] = (
     (r"^heads\.medium\.", "heads.media."),
     (r"^heads\.(\w+)\.", r"dtn.mlp_head_\1."),
 )
+
+# Early files carry temporal Inception blocks of all layers, of which the first's alone are ever used. REFERENCE.md
+# section 8, row 12.
+_UNUSED = re.compile(r"dtn\.multi_scale_transformers\.[1-9]\d*\.Mixed_")
+_HEADS = ("dtn.mlp_head_small.1.weight", "classifier1.1.weight")  # of a stream, of the fusion network
+_TIME_GATES = ("dtn.rcm.project.0.weight", "Modalit_rgb.dtn.rcm.project.0.weight")
 
 # The fusion network's sequences count differently: (ours) groups of linear, norm, ReLU against a flat list.
 _FLAT = {"encoder": "fusion_model.encoder.enconv", "decoder": "fusion_model.decoder.deconv"}
@@ -107,3 +114,36 @@ def from_reference(reference: Mapping[str, Tensor], ours: Mapping[str, Tensor]) 
         more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
         raise UserError(f"these weights belong to another network: {'; '.join(problems[:5])}{more}")
     return {key: reference[name].reshape(ours[key].shape) for name, key in wanted.items()}
+
+
+class DsnWeights:
+    """The published weight files. The number of classes and the width of the recoupling are the file's."""
+
+    def describe(self, state: Mapping[str, Tensor], config: TrainingConfig) -> tuple[TrainingConfig, int]:
+        """See `ReferenceWeights.describe`."""
+        heads = [key for key in _HEADS if key in state]
+        if not heads:
+            raise UserError(f"has neither {' nor '.join(_HEADS)}, so it is of another network")
+        network = config.network.model_copy(update={"recoupling_hidden": _recoupling_hidden(state)})
+        return config.model_copy(update={"network": network}), len(state[heads[0]])
+
+    def unused(self, state: Mapping[str, Tensor]) -> list[str]:
+        """See `ReferenceWeights.unused`."""
+        return [key for key in state if _UNUSED.search(key)]
+
+    def to_ours(self, state: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """See `ReferenceWeights.to_ours`."""
+        return from_reference(state, like)
+
+    def from_ours(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """See `ReferenceWeights.from_ours`."""
+        return to_reference(state)
+
+
+def _recoupling_hidden(state: Mapping[str, Tensor]) -> int | None:
+    """Return the width of the time gate where it is not the usual four times the frames; THU-READ's files have 128."""
+    for key in _TIME_GATES:
+        if key in state and state[key].ndim == 2:
+            hidden, num_frames = state[key].shape
+            return None if hidden == 4 * num_frames else hidden
+    return None

@@ -4,46 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
+from training.networks.dsn.config import NetworkConfig
 from training.networks.dsn.guidance import RankPool, normalise
-from training.networks.dsn.inception import SpatialNet, scaled
+from training.networks.dsn.inception import SpatialNet
 from training.networks.dsn.recoupling import Recoupling
 from training.networks.dsn.temporal import BRANCHES, Branch, TemporalNet, TemporalOutput
-
-
-class NetworkConfig(BaseModel):
-    """Shape of the network; the defaults are the published ones. Source: REFERENCE.md section 4."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    width: float = Field(1.0, gt=0, le=4, description="channels and token width, relative to the published network")
-    branch_frames: tuple[int, int, int] = Field(
-        (16, 32, 48), description="frames that the small, medium and large branch read"
-    )
-    num_blocks: int = Field(6, ge=1, description="transformer blocks of each branch")
-    num_heads: int = Field(8, ge=1, description="attention heads of a block")
-    kept_scores: float = Field(0.7, gt=0, le=1, description="share of attention scores kept in every row")
-    guidance: bool = Field(True, description="frame-wise rank pooling steers the spatial stream")
-    guidance_window: int = Field(10, ge=1, description="frames; NvGesture: 4")
-    recoupling: bool = Field(True, description="gates over time and channels, and their distillation")
-    recoupling_heads: int = Field(1, ge=1)
-    recoupling_hidden: int | None = Field(
-        None, ge=1, description="null: four times the clip's frames; THU-READ's published files have 128"
-    )
-    batchnorm_momentum: float = Field(0.01, gt=0, le=1, description="short runs need more: 0.1")
-
-    @property
-    def dim(self) -> int:
-        """The width of a token."""
-        return scaled(512, self.width)
-
-    @model_validator(mode="after")
-    def _heads_divide(self) -> "NetworkConfig":
-        if self.dim % self.num_heads:
-            raise ValueError(f"num_heads {self.num_heads} must divide the token width {self.dim} (512 x width)")
-        return self
 
 
 class UnimodalOutput(NamedTuple):

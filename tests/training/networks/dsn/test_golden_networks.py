@@ -12,11 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tests.golden.seeding import seeded_input, seeded_parameter, seeded_targets
+from training.networks.dsn.config import LossConfig, NetworkConfig
 from training.networks.dsn.fusion import FusionNet, FusionOutput
 from training.networks.dsn.inception import Unit2D, pad_same
-from training.networks.dsn.loss import Loss, LossConfig, fusion_loss, unimodal_loss
+from training.networks.dsn.loss import fusion_loss, unimodal_loss
 from training.networks.dsn.reference_weights import from_reference, reference_key, reference_shape, to_reference
-from training.networks.dsn.single_stream import NetworkConfig, UnimodalNet, UnimodalOutput
+from training.networks.dsn.single_stream import UnimodalNet, UnimodalOutput
+from training.networks.family import Loss
 
 GOLDEN = Path(__file__).parents[3] / "golden"
 TAU_AT_EPOCH_0 = 0.04

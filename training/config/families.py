@@ -1,0 +1,43 @@
+"""Which family of networks a configuration names: one of ours, or somebody else's by its import path.
+
+It is imported when it is named, so that a configuration can be read before the networks are there.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from pydantic import BaseModel
+
+from rgbd.errors import ConfigError
+
+DEFAULT_FAMILY = "dsn"
+_FAMILIES = {"dsn": "training.networks.dsn.family:FAMILY"}
+
+
+@dataclass(frozen=True)
+class Sections:
+    """The types of the sections of the configuration that belong to a family; each extends the one in `schema`."""
+
+    network: type[BaseModel]
+    loss: type[BaseModel]
+    schedule: type[BaseModel]
+    legacy: type[BaseModel]
+
+
+def find_family(name: str) -> Any:
+    """Return the family that `network.name` names: one of ours, or `package.module:NAME`.
+
+    Raises `ConfigError` where there is none.
+    """
+    module, colon, attribute = _FAMILIES.get(name, name).partition(":")
+    if not colon:
+        ours = ", ".join(_FAMILIES)
+        raise ConfigError(f"{name!r} is no family of networks; choose {ours}, or name yours: package.module:FAMILY")
+    try:
+        family = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"{name!r} cannot be imported ({error}); is its package installed, and spelt so?") from error
+    if not isinstance(getattr(family, "sections", None), Sections):
+        raise ConfigError(f"{name!r} is no family of networks; see docs/training.md, 'A family of your own'")
+    return family

@@ -1,0 +1,62 @@
+"""What the configuration says of these networks; the defaults are the published ones."""
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
+
+from training.config import schema
+from training.networks.dsn.inception import scaled
+
+
+class NetworkConfig(schema.NetworkConfig):
+    """Shape of the network. Source: REFERENCE.md section 4."""
+
+    width: float = Field(1.0, gt=0, le=4, description="channels and token width, relative to the published network")
+    branch_frames: tuple[int, int, int] = Field(
+        (16, 32, 48), description="frames that the small, medium and large branch read"
+    )
+    num_blocks: int = Field(6, ge=1, description="transformer blocks of each branch")
+    num_heads: int = Field(8, ge=1, description="attention heads of a block")
+    kept_scores: float = Field(0.7, gt=0, le=1, description="share of attention scores kept in every row")
+    guidance: bool = Field(True, description="frame-wise rank pooling steers the spatial stream")
+    guidance_window: int = Field(10, ge=1, description="frames; NvGesture: 4")
+    recoupling: bool = Field(True, description="gates over time and channels, and their distillation")
+    recoupling_heads: int = Field(1, ge=1)
+    recoupling_hidden: int | None = Field(
+        None, ge=1, description="null: four times the clip's frames; THU-READ's published files have 128"
+    )
+    batchnorm_momentum: float = Field(0.01, gt=0, le=1, description="short runs need more: 0.1")
+
+    @property
+    def dim(self) -> int:
+        """The width of a token."""
+        return scaled(512, self.width)
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> "NetworkConfig":
+        if self.dim % self.num_heads:
+            raise ValueError(f"num_heads {self.num_heads} must divide the token width {self.dim} (512 x width)")
+        return self
+
+
+class LossConfig(schema.LossConfig):
+    """Weights of the loss terms. Source: REFERENCE.md sections 4 and 5."""
+
+    heads: tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat, NonNegativeFloat] = Field(
+        (1.0, 0.5, 0.5, 0.5), description="weights of the fused, small, medium and large head's cross-entropy"
+    )
+    distillation: float = Field(1.0, ge=0, description="its weight once the warm-up is over")
+    distillation_temperature: float = Field(0.5, gt=0, description="NvGesture and IsoGD: 0.4")
+
+
+class ScheduleConfig(schema.ScheduleConfig):
+    """What changes from epoch to epoch, and the heads' temperature with it. Source: REFERENCE.md sections 4 and 6."""
+
+    tau: tuple[PositiveFloat, PositiveFloat] = Field(
+        (0.04, 0.07), description="the heads' temperature goes from the first ..."
+    )
+    tau_epochs: int = Field(30, ge=1, description="... to the second in so many epochs, then stays")
+
+
+class LegacyConfig(schema.LegacyConfig):
+    """Behaviour of the reference that is kept to repeat its figures (REFERENCE.md section 8); all off by default."""
+
+    sum_distillation: bool = Field(False, description="row 5: sum the distillation over the batch")
