@@ -9,10 +9,8 @@ from export.bundle.folder import describe_files, sha256
 from export.bundle.manifest import Artifact, BundleManifest, Source, TensorInfo
 from export.bundle.seeded_clips import seeded_inputs
 from export.verification.pytorch import TorchRuntime
-from rgbd.types import Modality
 from training.run.checkpoint import Checkpoint, restore_network
 
-_MODALITIES: dict[str, Modality] = {"M": "rgb", "K": "depth", "FusionNet": "rgbd"}
 _MEANINGS = {
     "logits": "class scores before softmax: the answer",
     "logits_small": "scores of the branch that reads the fewest frames",
@@ -32,7 +30,7 @@ def describe(
     return BundleManifest(
         name=options.name,
         version="1",
-        modality=_MODALITIES[config.type],
+        modality=config.modality,
         labels=checkpoint.class_names,
         temperature=checkpoint.temperature,
         clip_spec=spec,

@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
 from rgbd.clip.appearance import Appearance
-from rgbd.errors import UserError
+from rgbd.errors import ConfigError, UserError
 from rgbd.files import atomic_file
+from rgbd.terminal import say_once
 from rgbd.types import Stream
+from training.config.earlier import translate_earlier
 from training.config.schema import TrainingConfig
 from training.networks.dsn.fusion import FusionNet
 from training.networks.dsn.single_stream import UnimodalNet
@@ -91,7 +93,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Return the checkpoint in `path`, on the CPU; raises `CheckpointError` when it is none of ours, or not finite."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        checkpoint = Checkpoint.model_validate(content)
+        checkpoint = Checkpoint.model_validate(_in_words_of_today(content, path))
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}); give a file that training wrote") from error
     except ValidationError as error:
@@ -108,9 +110,21 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return checkpoint
 
 
+def _in_words_of_today(content: Any, path: Path) -> Any:
+    if not isinstance(content, dict) or not isinstance(content.get("config"), dict):
+        return content  # it is none of ours, as validation will say
+    try:
+        config, notes = translate_earlier(content["config"])
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    for note in notes:
+        say_once(f"{path}: {note}")
+    return {**content, "config": config}
+
+
 def build_network(config: TrainingConfig, num_classes: int) -> UnimodalNet | FusionNet:
     """Return the untrained network that `config` describes."""
-    network = FusionNet if config.type == "FusionNet" else UnimodalNet
+    network = FusionNet if config.modality == "rgbd" else UnimodalNet
     return network(config.network, num_classes, config.clip.num_frames)
 
 
@@ -134,13 +148,11 @@ def load_streams(network: nn.Module, config: TrainingConfig) -> None:
     Raises `CheckpointError` when a checkpoint is of the other stream, or of a network or clip of another shape.
     """
     assert config.streams is not None  # the configuration was validated
-    for stream, path, wanted in (("rgb", config.streams.rgb, "M"), ("depth", config.streams.depth, "K")):
+    for stream, path in (("rgb", config.streams.rgb), ("depth", config.streams.depth)):
         checkpoint = load_checkpoint(path)
         theirs = checkpoint.config
-        if theirs.type != wanted:
-            raise CheckpointError(
-                f"{path}: streams.{stream} needs a checkpoint of type {wanted}, this is {theirs.type}"
-            )
+        if theirs.modality != stream:
+            raise CheckpointError(f"{path}: streams.{stream} needs a checkpoint of {stream}, this is {theirs.modality}")
         if theirs.network != config.network or theirs.clip.num_frames != config.clip.num_frames:
             raise CheckpointError(
                 f"{path}: was trained with another network; make the sections 'network' and 'clip' of this "
