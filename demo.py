@@ -58,13 +58,13 @@ class Demo:
         render = ("--out", self.raw, "--clips", self._num_clips, "--scale", self._scale)
         self._command("render recordings", "preprocess.synthetic", *render)
         self._command("preprocess", "preprocess.ntu", "--raw", self.raw, "--out", self.data)
-        for stream, kind in (("rgb", "M"), ("depth", "K")):
-            self._command(f"train {stream}", "training.main", *self._training(stream, kind))
+        for stream in ("rgb", "depth"):
+            self._command(f"train {stream}", "training.main", *self._training(stream, stream))
         streams = {f"streams.{stream}": self._checkpoint(stream) for stream in ("rgb", "depth")}
         self._command(
             "train fusion",
             "training.main",
-            *self._training("fusion", "FusionNet", **{"schedule.epochs": _FUSION_EPOCHS}, **streams),
+            *self._training("fusion", "rgbd", **{"schedule.epochs": _FUSION_EPOCHS}, **streams),
         )
         clips = ("--data", self.data, "--calibration", self.data)
         self._command("export", "export", "--checkpoint", self._checkpoint("fusion"), "--out", self.bundle, *clips)
@@ -77,8 +77,8 @@ class Demo:
             return 1
         return 0
 
-    def _training(self, name: str, kind: str, **settings: object) -> tuple[str, ...]:
-        settings = {"type": kind, "out": self._folder / "runs" / name, "data.root": self.data, **settings}
+    def _training(self, name: str, modality: str, **settings: object) -> tuple[str, ...]:
+        settings = {"modality": modality, "out": self._folder / "runs" / name, "data.root": self.data, **settings}
         overrides = (("--set", f"{key}={value}") for key, value in settings.items())
         return ("--config", _CONFIG, *(word for override in overrides for word in override))
 

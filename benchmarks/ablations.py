@@ -1,9 +1,10 @@
 """What each part of the method is worth on rendered recordings: accuracies of performers whom no network has seen.
 
 Run: `python -m benchmarks.ablations [--out ablations] [--seeds 3] [--clips 300]`; an hour on two cores. Networks of
-the demo's size are trained on both streams, whole and with one part switched off; the whole ones are fused, by
-FusionNet and by averaging their probabilities. The last epoch's weights are what counts: to choose the best by the
-unseen performers would be to have seen them. What is finished is not done again: the command can be stopped, repeated.
+the demo's size are trained on both streams, whole and with one part switched off; the whole ones are fused, by the
+fusion network and by averaging their probabilities. The last epoch's weights are what counts: to choose the best by
+the unseen performers would be to have seen them. What is finished is not done again: the command can be stopped,
+repeated.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from rich.progress import track
 from rich.table import Table
 
 CONFIG = "configs/demo.yml"
-STREAMS = {"rgb": "M", "depth": "K"}
+STREAMS = ("rgb", "depth")
 FUSION_EPOCHS = 5  # it starts from two trained streams
 WHOLE = "whole network"
 VARIANTS = {
@@ -41,9 +42,9 @@ def run(module: str, *words: object) -> None:
         raise SystemExit(f"{' '.join(command)}:\n{result.stdout}{result.stderr}")
 
 
-def train(out: Path, data: Path, kind: str, seed: int, *settings: str) -> float:
+def train(out: Path, data: Path, modality: str, seed: int, *settings: str) -> float:
     """Train a network, unless that is done, and return its last epoch's accuracy."""
-    settings = (f"type={kind}", f"out={out}", f"data.root={data}", f"seed={seed}", *settings)
+    settings = (f"modality={modality}", f"out={out}", f"data.root={data}", f"seed={seed}", *settings)
     overrides = [word for setting in settings for word in ("--set", setting)]
     run("training.main", "--config", CONFIG, "--resume", "auto", *overrides)
     return float(json.loads((out / "last.json").read_text())["top1"])
@@ -54,7 +55,7 @@ def fuse(folder: Path, data: Path, seed: int) -> dict[str, float]:
     streams = {stream: folder / f"{WHOLE}-{stream}-{seed}" / "last.pt" for stream in STREAMS}
     settings = [f"streams.{stream}={path}" for stream, path in streams.items()]
     out = folder / f"fusion-{seed}"
-    accuracy = train(out, data, "FusionNet", seed, f"schedule.epochs={FUSION_EPOCHS}", *settings)
+    accuracy = train(out, data, "rgbd", seed, f"schedule.epochs={FUSION_EPOCHS}", *settings)
     plain = folder / f"plain-{seed}"
     run("training.evaluate", "--checkpoint", streams["rgb"], "--fuse", streams["depth"], "--out", plain)
     rows = json.loads((plain / "metrics-valid.json").read_text())["metrics"]
@@ -78,7 +79,7 @@ def main() -> None:
 
         def train_one(job: tuple[str, str, int]) -> float:
             name, stream, seed = job
-            return train(options.out / f"{name}-{stream}-{seed}", data, STREAMS[stream], seed, *VARIANTS[name])
+            return train(options.out / f"{name}-{stream}-{seed}", data, stream, seed, *VARIANTS[name])
 
         accuracies = list(track(pool.map(train_one, jobs), "training streams", len(jobs), console=console))
         fused = pool.map(lambda seed: fuse(options.out, data, seed), seeds)

@@ -36,11 +36,11 @@ ROUNDS = 7
 NAMES = tuple(f"class {number}" for number in range(60))
 
 
-def checkpoint(kind: str, path: Path, names: tuple[str, ...] = NAMES) -> Checkpoint:
+def checkpoint(modality: str, path: Path, names: tuple[str, ...] = NAMES) -> Checkpoint:
     """Write and return a checkpoint of the published network with random weights, guided, for these classes."""
     torch.manual_seed(0)
-    streams = {"streams": {"rgb": "rgb.pt", "depth": "depth.pt"}} if kind == "FusionNet" else {}
-    config = TrainingConfig.model_validate({"type": kind, **streams})
+    streams = {"streams": {"rgb": "rgb.pt", "depth": "depth.pt"}} if modality == "rgbd" else {}
+    config = TrainingConfig.model_validate({"modality": modality, **streams})
     state = build_network(config, len(names)).state_dict()
     for name, value in state.items():
         if name.endswith("guidance_weights"):
@@ -71,13 +71,13 @@ def eager(made: Checkpoint) -> Callable[[], object]:
     return run
 
 
-def artifacts_of(kind: str, folder: Path, data: Path | None) -> dict[str, Callable[[], object]]:
-    """Export the network of this kind, and return one run of each artifact."""
+def artifacts_of(modality: str, folder: Path, data: Path | None) -> dict[str, Callable[[], object]]:
+    """Export the network of this modality, and return one run of each artifact."""
     names = class_names(DataConfig(root=data)) if data else NAMES
-    checkpoint(kind, folder / f"{kind}.pt", names)
+    checkpoint(modality, folder / f"{modality}.pt", names)
     calibration = Calibration(data, num_clips=8, max_drop=1.0) if data else None
     options = ExportOptions(max_batch=1, calibration=calibration)
-    bundle = create_bundle(folder / f"{kind}.pt", folder / kind, options)
+    bundle = create_bundle(folder / f"{modality}.pt", folder / modality, options)
     inputs = seeded_inputs(bundle.manifest.streams, bundle.manifest.clip_spec, 1)
     artifacts = bundle.manifest.artifacts
     return {item.name: partial(load_artifact(bundle, item, "cpu").infer, inputs) for item in artifacts}
@@ -91,9 +91,9 @@ def main() -> None:
     baseline = "eager Conv3d"
     with tempfile.TemporaryDirectory() as folder:
         runs: dict[tuple[str, str], Callable[[], object]] = {}
-        for kind in ("M", "FusionNet") if options.fusion else ("M",):
-            runs |= {(kind, name): run for name, run in artifacts_of(kind, Path(folder), options.data).items()}
-        runs["M", baseline] = eager(checkpoint("M", Path(folder) / "M.pt"))
+        for modality in ("rgb", "rgbd") if options.fusion else ("rgb",):
+            runs |= {(modality, name): run for name, run in artifacts_of(modality, Path(folder), options.data).items()}
+        runs["rgb", baseline] = eager(checkpoint("rgb", Path(folder) / "rgb.pt"))
         seconds: dict[tuple[str, str], list[float]] = {name: [] for name in runs}
         for number in track(range(1 + ROUNDS), "measuring", console=Console(stderr=True)):
             for contender, run in runs.items():
@@ -102,15 +102,15 @@ def main() -> None:
                 if number:
                     seconds[contender].append(time.perf_counter() - start)
     medians = {name: statistics.median(spent) for name, spent in seconds.items()}
-    eager_s = medians.pop(("M", baseline))
+    eager_s = medians.pop(("rgb", baseline))
     title = f"{machine()}; {baseline}, one stream: {1000 * eager_s:.0f} ms"
     table = Table("artifact", "one stream, ms a clip", f"times {baseline}", title=title, title_justify="left", box=None)
     if options.fusion:
         table.add_column("fusion, ms a clip")
         table.add_column("times one stream")
-    for (kind, name), median in medians.items():
-        if kind == "M":
-            fusion = medians.get(("FusionNet", name))
+    for (modality, name), median in medians.items():
+        if modality == "rgb":
+            fusion = medians.get(("rgbd", name))
             compared = [f"{1000 * fusion:.0f}", f"{fusion / median:.2f}"] if fusion else []
             table.add_row(name, f"{1000 * median:.0f}", f"{eager_s / median:.1f}", *compared)
     Console(width=110).print(table)

@@ -155,7 +155,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10, help="of each measurement in each turn (10)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint("M", Path(folder) / "random.pt")
+        checkpoint("rgb", Path(folder) / "random.pt")
         bundle = create_bundle(Path(folder) / "random.pt", Path(folder) / "bundle", OPTIONS)
         video = recording(Path(folder) / "rendered")
         with (

@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--times", type=float, default=5.0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint("M", Path(folder) / "random.pt")
+        checkpoint("rgb", Path(folder) / "random.pt")
         bundle = Path(folder) / "bundle"
         create_bundle(Path(folder) / "random.pt", bundle, ExportOptions(max_batch=2))
         with running_server(bundle, deadline_s=DEADLINE_S, num_decoders=1) as server:

@@ -195,7 +195,7 @@ def main() -> int:
     options = parser.parse_args()
     python = prepare(options.environment)
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint("M", Path(folder) / "random.pt")
+        checkpoint("rgb", Path(folder) / "random.pt")
         bundle = create_bundle(Path(folder) / "random.pt", Path(folder) / "bundle", ExportOptions())
         model = bundle.path(bundle.artifact("onnxruntime-fp32"))
         servers: dict[str, Server] = {

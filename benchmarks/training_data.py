@@ -98,7 +98,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         clips = write_clips(root, count)
-        config = TrainingConfig.model_validate({"type": "M", "data": {"root": root}, "augment": {"rotated": 1.0}})
+        config = TrainingConfig.model_validate({"modality": "rgb", "data": {"root": root}, "augment": {"rotated": 1.0}})
         dataset = ClipDataset(config, "train")
         chosen = [draw_per_bin(NUM_FRAMES, 64, np.random.default_rng(number)) for number in range(count)]
         paths = [[NTU.frame_path(root, "rgb", clip, i) for i in rows] for clip, rows in zip(clips, chosen, strict=True)]

@@ -135,7 +135,9 @@ def clips(options: argparse.Namespace) -> Tensor:
 
 def ours(options: argparse.Namespace, **compute: object) -> Callable[[], object]:
     """Return a function that does forward, loss and backward, and the optimizer's step."""
-    config = TrainingConfig.model_validate({"type": "M", "clip": {"num_frames": options.frames}, "compute": compute})
+    config = TrainingConfig.model_validate(
+        {"modality": "rgb", "clip": {"num_frames": options.frames}, "compute": compute}
+    )
     stepper = Stepper(build_network(config, NUM_CLASSES), config, Process(0, 1, torch.device("cpu")))
     labels = torch.arange(options.batch)
     batch = Batch((clips(options),), labels, labels)
@@ -143,7 +145,7 @@ def ours(options: argparse.Namespace, **compute: object) -> Callable[[], object]
 
 
 def eager(options: argparse.Namespace, *, compares: bool) -> Callable[[], object]:
-    config = TrainingConfig.model_validate({"type": "M", "clip": {"num_frames": options.frames}})
+    config = TrainingConfig.model_validate({"modality": "rgb", "clip": {"num_frames": options.frames}})
     settings, weights = cast(NetworkConfig, config.network), cast(LossConfig, config.loss)
     network = Eager3D(UnimodalNet(settings, NUM_CLASSES, options.frames), compares=compares)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)

@@ -1,8 +1,10 @@
 """What commands share: how they end, their progress bars, the values of their options."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
+from functools import cache
 
 from rich.console import Console
 from rich.progress import (
@@ -44,6 +46,13 @@ def run_command(main: Callable[[], int]) -> None:
 def say(text: str) -> None:
     """Print a line on the error stream as it is, not broken at the terminal's width: it may hold paths."""
     Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(text)
+
+
+@cache
+def say_once(text: str) -> None:
+    """Print a line as `say` does, the first time that it is said, and in one only of the processes of torchrun."""
+    if os.environ.get("RANK", "0") == "0":
+        say(text)
 
 
 class _RateColumn(ProgressColumn):

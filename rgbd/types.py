@@ -28,6 +28,11 @@ Box = tuple[int, int, int, int]
 """(x0, y0, x1, y1) in pixels, half-open."""
 
 
+def streams_of(modality: Modality) -> tuple[Stream, ...]:
+    """Return the streams that a network of this modality looks at, in the order of its arguments."""
+    return get_args(Stream) if modality == "rgbd" else (modality,)
+
+
 def in_order(streams: Collection[Stream]) -> tuple[Stream, ...]:
     """Return these streams, each once, colour first."""
     return tuple(stream for stream in get_args(Stream) if stream in streams)

@@ -81,7 +81,7 @@ def _resumed(config: TrainingConfig, options: argparse.Namespace, process: Proce
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description="Train one stream (type: M or K), or the fusion of two trained streams (type: FusionNet).",
+        description="Train one stream (modality: rgb or depth), or the fusion of two trained streams (modality: rgbd).",
         epilog="Under torchrun, one process a GPU: torchrun --nproc_per_node=8 training/main.py --config FILE. "
         "Ctrl-C and SIGTERM save the run and end it; python -m training.evaluate evaluates a checkpoint.",
     )

@@ -16,12 +16,10 @@ from rgbd.clip.build import build_clip
 from rgbd.clip.depth_encoding import DepthEncoding
 from rgbd.clip.sampling import bin_centres
 from rgbd.clip.spec import ClipSpec, centred_geometry
-from rgbd.types import Frame, Modality, Stream
+from rgbd.types import Frame, Modality, Stream, streams_of
 
 LABELS = ("red", "green", "blue")
 SPEC = ClipSpec(num_frames=4, resize=(64, 48), crop=32, size=32)
-
-_STREAMS: dict[Modality, tuple[Stream, ...]] = {"rgb": ("rgb",), "depth": ("depth",), "rgbd": ("rgb", "depth")}
 
 
 def make_bundle(
@@ -34,7 +32,7 @@ def make_bundle(
 ) -> Path:
     """Write a bundle whose scores are each stream's mean red, green and blue, over 16, and the sum of both."""
     folder.mkdir(parents=True, exist_ok=True)
-    streams = _STREAMS[modality]
+    streams = streams_of(modality)
     onnx.save(_graph(streams, spec), str(folder / "model.onnx"))
     clip = ("batch", *spec.shape)
     heads = ["logits", *(f"logits_{stream}" for stream in streams if len(streams) > 1)]

@@ -9,11 +9,8 @@ from export.bundle.folder import describe_files, sha256
 from export.bundle.manifest import Artifact, BundleManifest, Source, TensorInfo
 from export.bundle.seeded_clips import seeded_inputs
 from export.verification.pytorch import TorchRuntime
-from rgbd.types import Modality
 from training.networks.family import family_of
 from training.run.checkpoint import Checkpoint, restore_network
-
-_MODALITIES: dict[str, Modality] = {"M": "rgb", "K": "depth", "FusionNet": "rgbd"}
 
 
 def describe(
@@ -25,7 +22,7 @@ def describe(
     return BundleManifest(
         name=options.name,
         version="1",
-        modality=_MODALITIES[config.type],
+        modality=config.modality,
         labels=checkpoint.class_names,
         temperature=checkpoint.temperature,
         clip_spec=spec,

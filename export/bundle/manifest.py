@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from rgbd.clip.appearance import Appearance, presumed_appearance
 from rgbd.clip.spec import ClipSpec
 from rgbd.errors import UserError
-from rgbd.types import Modality, Stream
+from rgbd.types import Modality, Stream, streams_of
 
 MANIFEST_NAME = "bundle.json"
 
@@ -122,7 +122,7 @@ class BundleManifest(_Record):
     @property
     def streams(self) -> tuple[Stream, ...]:
         """The streams that a request must bring, in the order of the graph's inputs."""
-        return ("rgb", "depth") if self.modality == "rgbd" else (self.modality,)
+        return streams_of(self.modality)
 
     def appearance(self, stream: Stream) -> Appearance:
         """Return what clips of a stream should look like: as in training, or, where that is not known, as prepared."""

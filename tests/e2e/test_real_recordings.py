@@ -56,9 +56,9 @@ def test_two_gestures_are_learnt_exported_served_and_named(tmp_path: Path) -> No
 
     streams = {"rgb": str(tmp_path / "rgb" / "last.pt"), "depth": str(tmp_path / "depth" / "last.pt")}
     for name, sections in (
-        ("rgb", {"type": "M"}),
-        ("depth", {"type": "K"}),
-        ("fusion", {"type": "FusionNet", "streams": streams}),
+        ("rgb", {"modality": "rgb"}),
+        ("depth", {"modality": "depth"}),
+        ("fusion", {"modality": "rgbd", "streams": streams}),
     ):
         result = run_module(
             "training.main", "--config", write_gesture_config(tmp_path / f"{name}.yml", root, **sections)

@@ -20,11 +20,11 @@ SMALL = {
 }
 
 
-def untrained(kind: str, path: Path, **changed: Any) -> Path:
+def untrained(modality: str, path: Path, **changed: Any) -> Path:
     """Save a checkpoint of a small network with random weights."""
     torch.manual_seed(3)
-    extra = {"streams": {"rgb": "a.pt", "depth": "b.pt"}} if kind == "FusionNet" else {}
-    config = TrainingConfig.model_validate({**SMALL, "type": kind, **extra, **changed})
+    extra = {"streams": {"rgb": "a.pt", "depth": "b.pt"}} if modality == "rgbd" else {}
+    config = TrainingConfig.model_validate({**SMALL, "modality": modality, **extra, **changed})
     network = build_network(config, num_classes=3)
     checkpoint = Checkpoint(
         config=config,
@@ -37,6 +37,14 @@ def untrained(kind: str, path: Path, **changed: Any) -> Path:
     )
     save_checkpoint(path, checkpoint)
     return path
+
+
+def rename_to_type(path: Path, code: str) -> None:
+    """Make a checkpoint call its modality as earlier versions did: type, and one of the published codes."""
+    content = torch.load(path)
+    del content["config"]["modality"]
+    content["config"]["type"] = code
+    torch.save(content, path)
 
 
 def write_data(root: Path) -> Path:

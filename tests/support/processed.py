@@ -51,7 +51,7 @@ def _write_clip(root: Path, clip: str, label: int, num_frames: int, rng: np.rand
 def write_config(path: Path, root: Path, out: Path, **sections: object) -> Path:
     """Write a configuration for a tiny network on that data set."""
     config: dict[str, object] = {
-        "type": "M",
+        "modality": "rgb",
         "out": str(out),
         "batch_size": 8,
         "data": {"root": str(root), "num_workers": 0},

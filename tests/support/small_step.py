@@ -15,7 +15,7 @@ from training.run.step import Stepper
 WARM = 3  # an epoch, from 0, in which the warm-up is over
 ALONE = Process(0, 1, torch.device("cpu"))
 SMALL = {
-    "type": "M",
+    "modality": "rgb",
     "clip": {"num_frames": 8, "resize": [64, 48], "crop": 48, "size": 32},
     "network": {"width": 0.125, "branch_frames": [2, 4, 6], "num_blocks": 1, "num_heads": 4, "guidance_window": 3},
     "optimizer": {"lr": 0.1},

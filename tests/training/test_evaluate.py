@@ -21,8 +21,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Data, and checkpoints of both streams in folders of their own."""
     folder = tmp_path_factory.mktemp("evaluate")
     write_clips(folder / "data", clips={"train": 2, "valid": 7})
-    for seed, (kind, name) in enumerate((("M", "rgb"), ("K", "depth"))):
-        config = load_config(write_config(folder / "run.yml", folder / "data", folder / name, type=kind))
+    for seed, name in enumerate(("rgb", "depth")):
+        config = load_config(write_config(folder / "run.yml", folder / "data", folder / name, modality=name))
         torch.manual_seed(seed)
         checkpoint = Checkpoint(
             config=config,

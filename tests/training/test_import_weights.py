@@ -36,7 +36,7 @@ def write(path: Path, state: dict[str, torch.Tensor], **more: Any) -> Path:
 
 @pytest.fixture
 def config(tmp_path: Path) -> TrainingConfig:
-    return TrainingConfig.model_validate({"type": "M", "data": {"root": tmp_path}})
+    return TrainingConfig.model_validate({"modality": "rgb", "data": {"root": tmp_path}})
 
 
 def test_a_published_file_becomes_a_checkpoint(tmp_path: Path, config: TrainingConfig) -> None:
@@ -61,11 +61,11 @@ def test_other_class_counts_and_thu_reads_narrow_gate(tmp_path: Path, config: Tr
 def test_there_and_back_through_the_command(tmp_path: Path) -> None:
     state = reference_state("fusion")
     source, ours, back = write(tmp_path / "a.tar", state), tmp_path / "ours.pt", tmp_path / "back.tar"
-    settings = ("--set", "type=FusionNet", "--set", f"data.root={tmp_path}")
+    settings = ("--set", "modality=rgbd", "--set", f"data.root={tmp_path}")
     result = run_module("training.import_weights", source, "--config", "configs/NTU.yml", "--out", ours, *settings)
     assert result.returncode == 0, result.stderr
     assert "entries matched, 0 unused" in result.stdout and "clip.depth.mode=wrapped" in result.stdout
-    assert load_checkpoint(ours).config.type == "FusionNet"
+    assert load_checkpoint(ours).config.modality == "rgbd"
     assert run_module("training.import_weights", ours, "--to-reference", "--out", back).returncode == 0
     again = torch.load(back, weights_only=True)["model"]
     assert again.keys() == state.keys()

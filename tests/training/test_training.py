@@ -33,18 +33,18 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with data and two trained streams."""
     folder = tmp_path_factory.mktemp("runs")
     write_clips(folder / "data", clips={"train": 48, "valid": 7})
-    for kind, name in (("M", "rgb"), ("K", "depth")):
-        config = write_config(folder / f"{name}.yml", folder / "data", folder / name, type=kind)
+    for name in ("rgb", "depth"):
+        config = write_config(folder / f"{name}.yml", folder / "data", folder / name, modality=name)
         result = train("--config", config)
         assert result.returncode == 0, result.stderr
         assert "epoch   4/4" in result.stdout
     return folder
 
 
-@pytest.mark.parametrize(("name", "kind"), [("rgb", "M"), ("depth", "K")])
-def test_a_stream_learns_and_its_checkpoint_carries_everything(runs: Path, name: str, kind: str) -> None:
+@pytest.mark.parametrize("name", ["rgb", "depth"])
+def test_a_stream_learns_and_its_checkpoint_carries_everything(runs: Path, name: str) -> None:
     checkpoint = load_checkpoint(runs / name / "best.pt")
-    assert checkpoint.config.type == kind
+    assert checkpoint.config.modality == name
     assert checkpoint.class_names == ("right", "down")
     assert checkpoint.metrics["top1"] == 1.0
     assert checkpoint.config == load_config(runs / f"{name}.yml")
@@ -57,13 +57,13 @@ def test_a_stream_learns_and_its_checkpoint_carries_everything(runs: Path, name:
 
 def test_fusion_starts_from_both_streams(runs: Path) -> None:
     streams = {"rgb": str(runs / "rgb" / "best.pt"), "depth": str(runs / "depth" / "best.pt")}
-    config = write_config(runs / "fusion.yml", runs / "data", runs / "fusion", type="FusionNet", streams=streams)
+    config = write_config(runs / "fusion.yml", runs / "data", runs / "fusion", modality="rgbd", streams=streams)
     result = train("--config", config, "--set", "schedule.epochs=8")
     assert result.returncode == 0, result.stderr
     assert load_checkpoint(runs / "fusion" / "best.pt").metrics["top1"] == 1.0
 
     wrong = train("--config", config, "--overwrite", "--set", f"streams.rgb={streams['depth']}")
-    assert_refused(wrong, "streams.rgb needs a checkpoint of type M, this is K")
+    assert_refused(wrong, "streams.rgb needs a checkpoint of rgb, this is depth")
     other = train("--config", config, "--overwrite", "--set", "network.num_blocks=2")
     assert_refused(other, "was trained with another network")
 

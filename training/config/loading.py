@@ -10,6 +10,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from rgbd.errors import ConfigError, reason_of
+from rgbd.terminal import say_once
+from training.config.earlier import translate_earlier
 from training.config.published import is_published, translate
 from training.config.schema import TrainingConfig
 
@@ -17,8 +19,9 @@ from training.config.schema import TrainingConfig
 def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
     """Return the configuration in the YAML file `path`, with `section.key=value` overrides on top.
 
-    The reference's own files are read as well. Raises `ConfigError` that names the file, every wrong key, what is wrong
-    with it, and the nearest known key for an unknown one.
+    The reference's own files are read as well, and so are words of earlier versions, with a note on standard error.
+    Raises `ConfigError` that names the file, every wrong key, what is wrong with it, and the nearest known key for an
+    unknown one.
     """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -27,13 +30,13 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
         raise ConfigError(f"{path}: {reason}; check the path and the file") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected a mapping of sections, found {type(values).__name__}")
-    if is_published(values):
-        try:
-            values = translate(values)
-        except ConfigError as error:
-            raise ConfigError(f"{path}: {error}") from error
-    for override in overrides:
-        _apply(values, override)
+    try:
+        values, notes = (translate(values), []) if is_published(values) else translate_earlier(values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    for note in notes:
+        say_once(f"{path}: {note}")
+    values = _override(values, overrides)
     try:
         return TrainingConfig.model_validate(values)
     except ValidationError as error:
@@ -61,6 +64,20 @@ def _commented(model: BaseModel, indent: str) -> list[str]:
         line = f"{indent}{name}: {text}"
         lines.append(f"{line:<40}  # {field.description}" if field.description else line)
     return lines
+
+
+def _override(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    # What --set says wins, in either word.
+    of_file = {"modality": values.pop("modality")} if "modality" in values else {}
+    for override in overrides:
+        _apply(values, override)
+    try:
+        values, notes = translate_earlier(values)
+    except ConfigError as error:
+        raise ConfigError(f"--set: {error}") from error
+    for note in notes:
+        say_once(f"--set: {note}")
+    return of_file | values
 
 
 def _apply(values: dict[str, Any], override: str) -> None:

@@ -7,8 +7,12 @@ from typing import Any
 
 from rgbd.dataset.layouts import DATASETS
 from rgbd.errors import ConfigError
+from rgbd.types import Modality
 
 _SECTIONS = ("common", "model", "dataset")
+
+MODALITIES: dict[str, Modality] = {"M": "rgb", "K": "depth", "FusionNet": "rgbd"}
+"""What the reference's codes of streams and of the fusion network stand for."""
 
 _DATASETS = {
     "NTU": "ntu",
@@ -93,6 +97,7 @@ _KEYS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "model.N": ("network.num_blocks", int),
     "model.rgb_checkpoint": ("streams.rgb", str),
     "model.depth_checkpoint": ("streams.depth", str),
+    "dataset.type": ("modality", _choice(MODALITIES)),
     "dataset.flip": ("augment.flip", float),
     "dataset.rotated": ("augment.rotated", float),
     "dataset.angle": ("augment.angle_deg", _numbers),
@@ -101,7 +106,7 @@ _KEYS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "dataset.crop_size": ("clip.crop", int),
 }
 _BRANCH_FRAMES = ("dataset.low_frames", "dataset.media_frames", "dataset.high_frames")
-_SWITCHES = ("model.Network", "dataset.type", "common.MultiLoss", "model.sharpness")
+_SWITCHES = ("model.Network", "common.MultiLoss", "model.sharpness")
 _OPTIONAL = ("start.checkpoint", "streams.rgb", "streams.depth")  # an empty name means none
 
 
@@ -135,7 +140,7 @@ def translate(values: Mapping[str, Any]) -> dict[str, Any]:
 def _finish(ours: dict[str, Any], flat: Mapping[str, Any]) -> dict[str, Any]:
     """Do what takes several keys of theirs."""
     is_fusion = flat.get("model.Network") == "FusionNet"
-    ours["type"] = "FusionNet" if is_fusion else flat.get("dataset.type", "M")
+    ours["modality"] = "rgbd" if is_fusion else ours.get("modality", "rgb")
     if flat.get("common.MultiLoss") is False:
         _put(ours, "loss.heads", [1, 0, 0, 0])
     if flat.get("model.sharpness") is False:

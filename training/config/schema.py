@@ -16,7 +16,7 @@ from pydantic import (
 from rgbd.clip.spec import ClipSpec
 from rgbd.dataset.layouts import DATASETS
 from rgbd.errors import ConfigError
-from rgbd.types import Stream
+from rgbd.types import Modality, Stream, streams_of
 from training.config.families import DEFAULT_FAMILY, find_family
 
 
@@ -154,22 +154,23 @@ def _as_the_family_says(value: Any, info: ValidationInfo) -> Any:
 _OfFamily = BeforeValidator(_as_the_family_says)
 
 
-_MODALITIES: dict[str, tuple[Stream, ...]] = {"M": ("rgb",), "K": ("depth",), "FusionNet": ("rgb", "depth")}
-
-
 def _run_folder(values: dict[str, Any]) -> Path:
-    data: DataConfig | None = values.get("data")
-    return Path("runs") / f"{data.dataset if data else ''}-{values.get('type')}"
+    data = values.get("data", DataConfig())  # what is not valid is not among them
+    has_protocols = "{protocol}" in DATASETS[data.dataset].split_template
+    names = (data.dataset, *([data.protocol] if has_protocols else []), values.get("modality"))
+    return Path("runs") / "-".join(map(str, names))
 
 
 class TrainingConfig(Section):
     """Everything that a training run depends on."""
 
-    type: Literal["M", "K", "FusionNet"] = Field(description="published names: M is RGB, K is depth, FusionNet both")
+    modality: Modality = Field(description="what the network looks at: rgb, depth, or rgbd, which is both")
     seed: int = Field(0, ge=0)
     batch_size: int = Field(6, ge=2, description="clips of each training process; batch norm needs two")
     data: DataConfig = DataConfig()
-    out: Path = Field(default_factory=_run_folder, description="the run's folder: runs/<data set>-<type>")
+    out: Path = Field(
+        default_factory=_run_folder, description="the run's folder: runs/<data set>-<protocol>-<modality>"
+    )
     clip: ClipSpec = ClipSpec()
     network: Annotated[SerializeAsAny[NetworkConfig], _OfFamily] = Field(NetworkConfig(), validate_default=True)
     augment: AugmentConfig = AugmentConfig()
@@ -185,7 +186,7 @@ class TrainingConfig(Section):
     @property
     def modalities(self) -> tuple[Stream, ...]:
         """The streams that the network takes, in the order of its arguments."""
-        return _MODALITIES[self.type]
+        return streams_of(self.modality)
 
     @property
     def starts_from(self) -> tuple[Path, ...]:
@@ -201,8 +202,8 @@ class TrainingConfig(Section):
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> "TrainingConfig":
-        if self.type == "FusionNet" and self.streams is None and self.start is None:
-            raise ValueError("type FusionNet needs streams.rgb and streams.depth, checkpoints of two trained streams")
-        if self.type != "M" and DATASETS[self.data.dataset].depth_template is None:
-            raise ValueError(f"data.dataset {self.data.dataset} has no depth; the type must be M")
+        if self.modality == "rgbd" and self.streams is None and self.start is None:
+            raise ValueError("modality rgbd needs streams.rgb and streams.depth, checkpoints of two trained streams")
+        if self.modality != "rgb" and DATASETS[self.data.dataset].depth_template is None:
+            raise ValueError(f"data.dataset {self.data.dataset} has no depth; the modality must be rgb")
         return self

@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Write one HTML page about a training run: curves, confusions, the worst classes, the most certain "
         "mistakes, and what the network looked at in some clips.",
     )
-    parser.add_argument("run", type=Path, help="the run's folder, such as runs/ntu-M")
+    parser.add_argument("run", type=Path, help="the run's folder, such as runs/ntu-CS-rgb")
     parser.add_argument("--out", type=Path, metavar="FILE", help="the page (default: report.html in that folder)")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="the processed data set, if not where it was")
     parser.add_argument("--split", choices=("train", "valid", "test"), default="valid", help="(valid)")

@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
 from rgbd.clip.appearance import Appearance
-from rgbd.errors import UserError
+from rgbd.errors import ConfigError, UserError
 from rgbd.files import atomic_file
+from rgbd.terminal import say_once
 from rgbd.types import Stream
+from training.config.earlier import translate_earlier
 from training.config.schema import TrainingConfig
 from training.networks.family import family_of
 from training.run.finite import name_not_finite
@@ -59,15 +61,6 @@ class Checkpoint(BaseModel):
     training: dict[str, Any] = {}  # optimizer, scaler, learning rate, evaluations so far; empty in imported files
     changes: tuple[str, ...] = ()  # of settings, on going on: when, from what, to what
 
-    @model_validator(mode="before")
-    @classmethod
-    def _of_version_2(cls, content: Any) -> Any:
-        """Read the version before this: the temperature of the heads stood beside the weights."""
-        if not isinstance(content, dict) or content.get("format_version") != 2 or "tau" not in content:
-            return content
-        kept = {key: value for key, value in content.items() if key != "tau"}
-        return {**kept, "format_version": 3, "epoch_state": {"tau": content["tau"]}}
-
     def not_finite(self) -> str:
         """Return the names of what holds NaN or an infinite number, "" where nothing does."""
         return name_not_finite({"model": self.model, "averaged": self.averaged, "training": self.training})
@@ -99,7 +92,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Return the checkpoint in `path`, on the CPU; raises `CheckpointError` when it is none of ours, or not finite."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        checkpoint = Checkpoint.model_validate(content)
+        checkpoint = Checkpoint.model_validate(_in_words_of_today(content, path))
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}); give a file that training wrote") from error
     except ValidationError as error:
@@ -114,6 +107,21 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if names := checkpoint.not_finite():
         raise CheckpointError(f"{path}: {names} {_NOT_FINITE}")
     return checkpoint
+
+
+def _in_words_of_today(content: Any, path: Path) -> Any:
+    if not isinstance(content, dict) or not isinstance(content.get("config"), dict):
+        return content  # it is none of ours, as validation will say
+    try:
+        config, notes = translate_earlier(content["config"])
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    for note in notes:
+        say_once(f"{path}: {note}")
+    content = {**content, "config": config}
+    if content.get("format_version") == 2 and "tau" in content:
+        content |= {"format_version": 3, "epoch_state": {"tau": content.pop("tau")}}
+    return content
 
 
 def build_network(config: TrainingConfig, num_classes: int) -> nn.Module:
@@ -145,11 +153,8 @@ def load_streams(network: nn.Module, config: TrainingConfig) -> None:
     for stream, path in paths.items():
         checkpoint = load_checkpoint(path)
         theirs = checkpoint.config
-        if theirs.modalities != (stream,):
-            raise CheckpointError(
-                f"{path}: streams.{stream} needs a checkpoint of {stream}, this is one of "
-                f"{' and '.join(theirs.modalities)}"
-            )
+        if theirs.modality != stream:
+            raise CheckpointError(f"{path}: streams.{stream} needs a checkpoint of {stream}, this is {theirs.modality}")
         if theirs.network != config.network or theirs.clip.num_frames != config.clip.num_frames:
             raise CheckpointError(
                 f"{path}: was trained with another network; make the sections 'network' and 'clip' of this "

@@ -34,7 +34,7 @@ WIDE = ClipSpec(num_frames=8, resize=(64, 48), crop=(64, 40), size=(96, 48))
 def fusion_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fusion network of clips that are not square, which may answer with colour alone; its checkpoint and data."""
     folder = tmp_path_factory.mktemp("fusion")
-    checkpoint = untrained("FusionNet", folder / "best.pt", clip=WIDE.model_dump(mode="json"))
+    checkpoint = untrained("rgbd", folder / "best.pt", clip=WIDE.model_dump(mode="json"))
     words = ("--data", write_data(folder / "data"), "--alone", "rgb")
     result = run_module("export", "--checkpoint", checkpoint, "--out", folder / "bundle", *words)
     assert result.returncode == 0, result.stderr
@@ -69,12 +69,12 @@ def test_fusion_bundle_describes_and_proves_itself(fusion_bundle: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["M", "K"])
-def test_unimodal_bundle(kind: str, tmp_path: Path) -> None:
-    result = run_module("export", "--checkpoint", untrained(kind, tmp_path / "best.pt"), "--out", tmp_path / "bundle")
+@pytest.mark.parametrize("stream", ["rgb", "depth"])
+def test_unimodal_bundle(stream: str, tmp_path: Path) -> None:
+    result = run_module("export", "--checkpoint", untrained(stream, tmp_path / "best.pt"), "--out", tmp_path / "bundle")
     assert result.returncode == 0, result.stderr
     manifest = read_bundle(tmp_path / "bundle").manifest
-    assert manifest.streams == ({"M": "rgb", "K": "depth"}[kind],)
+    assert manifest.streams == (stream,)
     assert manifest.max_batch == 8
     assert re.search(r"up to 8 clips at a time: \S+ takes about 0\.\d GiB for that, and \d+\.\d GiB are", result.stderr)
     assert len(manifest.outputs) == 4
@@ -145,7 +145,7 @@ class Odd(nn.Module):
 
 
 def test_an_operator_that_onnx_lacks_is_named_with_its_module(tmp_path: Path) -> None:
-    config = TrainingConfig.model_validate({**SMALL, "type": "M"})
+    config = TrainingConfig.model_validate({**SMALL, "modality": "rgb"})
     network = build_network(config, num_classes=3)
     network.backbone.spatial.project = nn.Sequential(network.backbone.spatial.project, Odd())  # type: ignore
     graph = InferenceGraph(network, "frames")
@@ -179,19 +179,19 @@ def test_a_stream_alone_is_tried_before_it_is_allowed(fusion_bundle: Path, tmp_p
     assert bundle.manifest.alone["rgb"] == right / 5
     words = ("--out", tmp_path / "bundle", "--alone", "rgb")
     assert_refused(run_module("export", "--checkpoint", fusion, *words), "give --data")
-    single = untrained("M", tmp_path / "m.pt")
+    single = untrained("rgb", tmp_path / "m.pt")
     assert_refused(run_module("export", "--checkpoint", single, *words, "--data", data), "takes rgb only")
 
 
 def test_clips_are_spread_over_the_whole_split(tmp_path: Path) -> None:
-    checkpoint, data = load_checkpoint(untrained("M", tmp_path / "best.pt")), write_data(tmp_path / "data")
+    checkpoint, data = load_checkpoint(untrained("rgb", tmp_path / "best.pt")), write_data(tmp_path / "data")
     clips, chosen = ([clip["rgb"] for clip, _ in labelled_inputs(checkpoint, data, "valid", num)] for num in (99, 3))
     np.testing.assert_array_equal(chosen, [clips[0], clips[2], clips[4]])
 
 
 def test_clips_of_other_classes_prove_nothing(tmp_path: Path) -> None:
     write_clips(tmp_path / "data", clips={"train": 2, "valid": 2})
-    checkpoint = untrained("M", tmp_path / "best.pt")
+    checkpoint = untrained("rgb", tmp_path / "best.pt")
     result = run_module("export", "--checkpoint", checkpoint, "--out", tmp_path / "bundle", "--data", tmp_path / "data")
     assert_refused(result, "has 2 classes (right, down), the network was trained on 3 (wave, squat, jump)")
     assert not (tmp_path / "bundle").exists()

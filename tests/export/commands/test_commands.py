@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("commands")
     write_data(folder / "data")
     options = ExportOptions("tiny", ("onnx",), ("fp32",), answer_only=True)
-    create_bundle(untrained("M", folder / "best.pt"), folder / "bundle", options)
+    create_bundle(untrained("rgb", folder / "best.pt"), folder / "bundle", options)
     return folder
 
 

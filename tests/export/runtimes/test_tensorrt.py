@@ -47,7 +47,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     precisions = ("fp32", "bf16", "fp16", "int8") if can_compute("int8") else ("fp32", "bf16", "fp16")
     calibration = Calibration(folder / "data", num_clips=2, max_drop=0.5)
     options = ExportOptions(formats=("tensorrt",), precisions=precisions, calibration=calibration, max_batch=3)
-    return create_bundle(untrained("M", folder / "best.pt"), folder / "bundle", options)
+    return create_bundle(untrained("rgb", folder / "best.pt"), folder / "bundle", options)
 
 
 @pytest.fixture(scope="module")

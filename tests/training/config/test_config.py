@@ -7,7 +7,7 @@ import pytest
 from rgbd.errors import ConfigError
 from training.config.loading import load_config
 
-MINIMAL = "type: M\nout: runs/rgb\ndata: {root: data}\n"
+MINIMAL = "modality: rgb\nout: runs/rgb\ndata: {root: data}\n"
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -26,7 +26,9 @@ def test_published_values_are_the_defaults(tmp_path: Path) -> None:
 
 def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
     path = write(tmp_path, MINIMAL + "schedule: {epochs: 5}\n")
-    config = load_config(path, ["schedule.epochs=7", "type=K", "clip.resize=[256, 256]", "loss.distillation=0.25"])
+    config = load_config(
+        path, ["schedule.epochs=7", "modality=depth", "clip.resize=[256, 256]", "loss.distillation=0.25"]
+    )
     assert config.schedule.epochs == 7
     assert config.modalities == ("depth",)
     assert config.clip.resize == (256, 256)
@@ -40,7 +42,7 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
         ("optimiser: {}", "optimiser: is an unknown key; did you mean 'optimizer'"),
         ("clip: {depth: {mood: range}}", r"clip\.depth\.mood: is an unknown key; did you mean 'mode'"),
         ("streams: {rbg: a, depth: b, rgb: c}", r"streams\.rbg: is an unknown key; did you mean 'rgb'"),
-        ("zzz: 1", "zzz: is an unknown key; known keys are: type, seed"),
+        ("zzz: 1", "zzz: is an unknown key; known keys are: modality, seed"),
         ("batch_size: 1", r"batch_size: .*greater than or equal to 2 \(got 1\)"),
         ("clip: {crop: 300}", "does not fit into resize"),
         ("data: {root: data, dataset: nut}", "dataset 'nut' is unknown; choose one of: ntu"),
@@ -55,7 +57,19 @@ def test_wrong_keys_and_values_are_named(tmp_path: Path, extra: str, message: st
 
 def test_fusion_needs_two_streams(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"needs streams\.rgb and streams\.depth"):
-        load_config(write(tmp_path, MINIMAL.replace("type: M", "type: FusionNet")))
+        load_config(write(tmp_path, MINIMAL.replace("modality: rgb", "modality: rgbd")))
+
+
+@pytest.mark.parametrize(
+    ("settings", "folder"),
+    [
+        (["modality=rgb"], "runs/ntu-CS-rgb"),
+        (["modality=rgbd", "streams={rgb: a.pt, depth: b.pt}", "data.protocol=CV"], "runs/ntu-CV-rgbd"),
+        (["modality=rgb", "data.dataset=jester"], "runs/jester-rgb"),  # which has one protocol, without a name
+    ],
+)
+def test_a_run_has_a_folder_of_its_own_by_default(tmp_path: Path, settings: list[str], folder: str) -> None:
+    assert load_config(write(tmp_path, "seed: 0\n"), settings).out == Path(folder)
 
 
 def test_unreadable_files_and_overrides(tmp_path: Path) -> None:

@@ -58,8 +58,8 @@ def test_all_its_keys_are_read(tmp_path: Path) -> None:
         dataset__media_frames=24,
     )
     config = load_config(path, ["out=runs/x"])
-    assert (config.type, config.data.dataset, config.data.protocol, config.data.root) == (
-        *("K", "thu_read", "CS2"),
+    assert (config.modality, config.data.dataset, config.data.protocol, config.data.root) == (
+        *("depth", "thu_read", "CS2"),
         Path("/data/THU"),
     )
     assert (config.optimizer.name, config.schedule.name, config.schedule.patience) == ("adamw", "plateau", 7)
@@ -78,7 +78,7 @@ def test_fusion_and_heads_that_do_not_count(tmp_path: Path) -> None:
     names = {"model__rgb_checkpoint": "a.pt", "model__depth_checkpoint": "b.pt", "model__pretrained": ""}
     assert load_config(variant(tmp_path, **names)).streams is None
     config = load_config(variant(tmp_path, model__Network="FusionNet", common__MultiLoss=False, **names))
-    assert config.type == "FusionNet"
+    assert config.modality == "rgbd"
     assert config.streams is not None and config.streams.depth == Path("b.pt")
     assert config.loss.heads == (1, 0, 0, 0)
 
@@ -87,6 +87,7 @@ def test_fusion_and_heads_that_do_not_count(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"common__optim": "Lion"}, "common.optim: 'Lion' is none of SGD, Adam, AdamW"),
+        ({"dataset__type": "X"}, "dataset.type: 'X' is none of M, K, FusionNet"),
         ({"dataset__Blur": True}, "dataset.Blur: True is not offered"),
         ({"model__wings": 2}, "model.wings: is no key of the published files"),
         ({"common__epochs": "many", "model__wings": 2}, "common.epochs: 'many' .*; model.wings"),
@@ -123,8 +124,8 @@ def test_the_published_settings_of_each_data_set(name: str) -> None:
         *(clip.resize, clip.crop[0], augment.flip, augment.rotated, augment.angle_deg[1]),
         *(config.network.guidance_window, config.loss.distillation_temperature, config.schedule.epochs),
     )
-    for kind in ("K", "FusionNet"):
-        assert load_config(CONFIGS / f"{name}.yml", [f"type={kind}"]).type == kind
+    for modality in ("depth", "rgbd"):
+        assert load_config(CONFIGS / f"{name}.yml", [f"modality={modality}"]).modality == modality
 
 
 @pytest.mark.parametrize(("name", "mode"), [("NvGesture", "image"), ("IsoGD", "image"), ("THUREAD", "range")])

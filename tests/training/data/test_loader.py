@@ -57,7 +57,7 @@ def test_both_streams_share_one_geometry(tmp_path: Path) -> None:
     write_clips(tmp_path / "data", clips={"train": 4, "valid": 2})
     streams = {"rgb": "a.pt", "depth": "b.pt"}
     path = write_config(
-        tmp_path / "f.yml", tmp_path / "data", tmp_path / "o", type="FusionNet", batch_size=4, streams=streams
+        tmp_path / "f.yml", tmp_path / "data", tmp_path / "o", modality="rgbd", batch_size=4, streams=streams
     )
     batch = next(iter(Loader(load_config(path), "train", rank=0, world_size=1).epoch(0)))
     rgb, depth = batch.clips
@@ -95,7 +95,7 @@ def test_views_of_an_evaluation_read_other_frames_and_mirror(config: TrainingCon
 def test_the_reference_crops_both_streams_apart(config: TrainingConfig) -> None:
     legacy = config.legacy.model_copy(update={"two_geometries": True})
     spec = config.clip.model_copy(update={"crop": (30, 30)})
-    both = config.model_copy(update={"type": "FusionNet", "legacy": legacy, "clip": spec})
+    both = config.model_copy(update={"modality": "rgbd", "legacy": legacy, "clip": spec})
     rgb, depth = next(iter(Loader(both, "train", rank=0, world_size=1).epoch(0))).clips
     bar, far = rgb.float().mean(-1) > 130, depth[..., 2] > depth[..., 0]
     assert (bar == far).float().mean() < 0.9

@@ -78,7 +78,7 @@ def test_the_page_needs_no_other_file_and_keeps_hostile_names_harmless(data: Pat
 
 def test_chosen_clips_of_both_streams_are_explained(data: Path) -> None:
     streams = {"rgb": "a.pt", "depth": "b.pt"}
-    run = write_run(data, data.parent / "run", type="FusionNet", streams=streams)
+    run = write_run(data, data.parent / "run", modality="rgbd", streams=streams)
     page = make_page(run, clips=(CLIPS[4],))
     why = page[page.index("What it looks at") :]
     assert re.findall(r"<b>(S\w+)</b>", why) == [CLIPS[4]]

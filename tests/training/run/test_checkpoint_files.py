@@ -16,7 +16,7 @@ def names_after(folder: Path, config: KeepConfig, top1: list[float]) -> list[str
         keeper.top1[epoch] = value
         keeper.save_evaluated(
             Checkpoint(
-                config=TrainingConfig(type="M"),
+                config=TrainingConfig(modality="rgb"),
                 class_names=("a", "b"),
                 position=Position(epoch=epoch),
                 epoch_state={"tau": 1.0},

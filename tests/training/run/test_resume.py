@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.support.checkpoints import rename_to_type
 from tests.support.commands import assert_refused, run_module
 from tests.support.processed import write_clips, write_config
 from tests.support.runs import start, steps_done
@@ -148,6 +149,19 @@ def test_another_configuration_is_not_resumed(config: Path, undisturbed: Checkpo
     changed = words(config, out, "--resume", "auto", "--set", "optimizer.momentum=0.5", "--set", "data.num_workers=1")
     result = run_module("training.main", *changed)
     assert_refused(result, "belongs to another configuration (optimizer.momentum was 0.9, is 0.5)")
+
+
+def test_a_run_of_an_earlier_version_goes_on(config: Path, undisturbed: Checkpoint, tmp_path: Path) -> None:
+    assert run_module("training.main", *words(config, tmp_path, "--set", "schedule.epochs=1")).returncode == 0
+    rename_to_type(tmp_path / "last.pt", "M")
+    earlier = tmp_path / "earlier.yml"
+    earlier.write_text(config.read_text().replace("modality: rgb", "type: M"))
+    result = run_module("training.main", *words(earlier, tmp_path, "--resume", "auto"))
+    assert result.returncode == 0, result.stderr
+    for path in (earlier, tmp_path / "last.pt"):
+        assert result.stderr.count(f"{path}: type: M is now modality: rgb") == 1
+    assert "modality: rgb" in (tmp_path / "config.yml").read_text()
+    assert_same_end(tmp_path, undisturbed)
 
 
 def test_a_new_run_starts_from_other_weights_but_for_what_is_named(

@@ -33,7 +33,7 @@ def test_the_references_warm_up_reaches_half_the_rate() -> None:
 def plateau(lr: float) -> tuple[torch.optim.SGD, RateSetter, OptimizerConfig]:
     """Return what sets the rate of a run with one epoch of warm-up, two steps each."""
     schedule = ScheduleConfig(name="plateau", warmup_epochs=1, patience=1)
-    config = TrainingConfig(type="M", schedule=schedule, optimizer=OptimizerConfig(lr=lr, min_lr=lr / 200))
+    config = TrainingConfig(modality="rgb", schedule=schedule, optimizer=OptimizerConfig(lr=lr, min_lr=lr / 200))
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=lr)
     return optimizer, RateSetter(optimizer, config, 2), config.optimizer
 
@@ -58,7 +58,7 @@ def test_another_rate_takes_effect_on_resuming() -> None:
     _, rates, before = plateau(1.0)
     for name in ("cosine", "step"):
         config = TrainingConfig(
-            type="M", schedule=ScheduleConfig(name=name, warmup_epochs=1), optimizer=OptimizerConfig(lr=0.2)
+            modality="rgb", schedule=ScheduleConfig(name=name, warmup_epochs=1), optimizer=OptimizerConfig(lr=0.2)
         )
         optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
         resumed = RateSetter(optimizer, config, 2)

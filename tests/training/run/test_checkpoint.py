@@ -1,0 +1,36 @@
+"""Checkpoints of earlier versions, which call the modality `type`."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from rgbd.terminal import say_once
+from tests.support.checkpoints import rename_to_type, untrained
+from training.run.checkpoint import CheckpointError, load_checkpoint
+
+
+def test_a_checkpoint_with_the_earlier_word_is_read_and_said_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say_once.cache_clear()
+    today = load_checkpoint(untrained("depth", tmp_path / "best.pt")).config
+    assert capsys.readouterr().err == ""
+    rename_to_type(tmp_path / "best.pt", "K")
+    for _ in range(2):
+        assert load_checkpoint(tmp_path / "best.pt").config == today
+    assert capsys.readouterr().err == f"{tmp_path / 'best.pt'}: type: K is now modality: depth\n"
+
+
+def test_one_that_says_nothing_known_or_two_things_is_refused(tmp_path: Path) -> None:
+    path = untrained("rgb", tmp_path / "best.pt")
+    rename_to_type(path, "Q")
+    with pytest.raises(
+        CheckpointError, match=r"best\.pt: type: 'Q' is unknown; set modality to one of rgb, depth, rgbd"
+    ):
+        load_checkpoint(path)
+    content = torch.load(path)
+    content["config"] |= {"type": "M", "modality": "depth"}
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match=r"best\.pt: type: M means modality: rgb, and modality is 'depth'"):
+        load_checkpoint(path)
