@@ -14,8 +14,9 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from training.config.schema import OptimizerConfig, TrainingConfig
+from training.data.augmentation.active import active_augmentations
+from training.data.augmentation.stages import mix
 from training.data.loader import Batch
-from training.data.mixing import mix
 from training.networks.dsn.fusion import FusionNet, FusionOutput
 from training.networks.dsn.inception import SpatialNet
 from training.networks.dsn.loss import Loss, network_loss
@@ -42,6 +43,7 @@ class Stepper:
 
     def __init__(self, network: UnimodalNet | FusionNet, config: TrainingConfig, process: Process) -> None:
         self._config, self._process, self._device = config, process, process.device
+        self._augmentations = active_augmentations(config.augment).batch
         network.to(process.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         for module in network.modules():
             if isinstance(module, SpatialNet):
@@ -144,10 +146,11 @@ class Stepper:
     def _add_gradient(
         self, batch: Batch, rng: np.random.Generator, share: float, distil: float, figures: StepFigures
     ) -> None:
-        torch.manual_seed(int(rng.integers(2**63)))  # of dropout
+        seed = int(rng.integers(2**63))
+        torch.manual_seed(seed)  # of dropout; what is drawn for the batch follows from it, too
         labels = batch.labels.to(self._device, non_blocking=True)
         clips = tuple(clip.to(self._device, non_blocking=True) for clip in batch.clips)
-        mixed = mix(clips, self._config.augment, rng)
+        mixed = mix(self._augmentations, clips, (seed,))
         with autocast(self._config, self._device):
             output = self._forward(*(mixed.clips if mixed else clips), rng=rng)
             loss = self._loss(output, labels, distil)
