@@ -1,6 +1,7 @@
 """Clips of a processed data set, as a network takes them."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, get_args
@@ -13,16 +14,17 @@ from torch.utils.data import Dataset
 
 from rgbd.clip.appearance import Appearance, appearance_of, look_of
 from rgbd.clip.build import build_clip
-from rgbd.clip.sampling import bin_centres, draw_per_bin, spread_per_bin
+from rgbd.clip.sampling import bin_centres, spread_per_bin
 from rgbd.clip.spec import ClipSpec, Geometry, centred_geometry
 from rgbd.dataset.layouts import DATASETS, Split
 from rgbd.dataset.reading import open_clips, read_frames
 from rgbd.dataset.shards import SHARDS_FOLDER
 from rgbd.dataset.splits import SplitEntry, read_class_names, read_split
 from rgbd.errors import MediaError, UserError
-from rgbd.types import Stream
+from rgbd.types import Frame, Stream
 from training.config.schema import DataConfig, TrainingConfig
-from training.data.augmentation import draw_geometry
+from training.data.augmentation.active import active_augmentations
+from training.data.augmentation.stages import Key, change_frames, choose_frames, draw_geometry
 
 _NUM_LOOKED_AT = 64  # clips, of which
 _FRAMES_LOOKED_AT = 4
@@ -50,6 +52,7 @@ class ClipDataset(Dataset[Sample]):
 
     def __init__(self, config: TrainingConfig, split: Split) -> None:
         self._config = config
+        self._augmentations = active_augmentations(config.augment)
         self._reader = open_clips(config.data.root, DATASETS[config.data.dataset])
         self.entries = read_entries(config.data, split)
 
@@ -68,23 +71,31 @@ class ClipDataset(Dataset[Sample]):
 
     def __getitem__(self, draw: Draw) -> Sample:
         """Load one clip: its streams as uint8 [T, size, size, 3], its label and its place in the split."""
-        entry, clip = self.entries[draw.clip_index], self._config.clip
+        entry, streams = self.entries[draw.clip_index], self._config.modalities
         if isinstance(draw.how, View):
-            frames, geometry = _view(entry.num_frames, clip, draw.how)
-        else:
-            rng = np.random.default_rng([self._config.seed, draw.how, draw.clip_index])
-            frames = draw_per_bin(entry.num_frames, clip.num_frames, rng)
-            geometry = draw_geometry(clip, self._config.augment, rng)
-        streams = []
-        for stream in self._config.modalities:
-            images = read_frames(self._reader, stream, entry.clip, frames)
-            try:
-                streams.append(torch.from_numpy(build_clip(images, stream, clip, geometry)))
-            except MediaError as error:
-                raise MediaError(f"{self._reader.name(stream, entry.clip, 0)}: the clip {error}") from error
-            if self._config.legacy.two_geometries and not isinstance(draw.how, View):
-                geometry = draw_geometry(clip, self._config.augment, rng)  # for the other stream
-        return tuple(streams), entry.label, draw.clip_index
+            frames, geometry = _view(entry.num_frames, self._config.clip, draw.how)
+            clips = [self._load(entry.clip, stream, frames, geometry, None) for stream in streams]
+            return tuple(clips), entry.label, draw.clip_index
+        key = (self._config.seed, draw.how, draw.clip_index)
+        frames = choose_frames(self._augmentations.frames, entry.num_frames, self._config.clip.num_frames, key)
+        clips = []  # of one geometry, unless the reference's two are asked for
+        for number, stream in enumerate(streams):
+            of_stream = (*key, number) if self._config.legacy.two_geometries else key
+            geometry = draw_geometry(self._augmentations.geometry, self._config.clip, of_stream)
+            clips.append(self._load(entry.clip, stream, frames, geometry, key))
+        return tuple(clips), entry.label, draw.clip_index
+
+    def _load(
+        self, clip: str, stream: Stream, frames: NDArray[np.int64], geometry: Geometry, key: Key | None
+    ) -> Tensor:
+        """Return one stream of a clip; its raw frames are changed where a `key` says by which draws."""
+        images: Sequence[Frame] = read_frames(self._reader, stream, clip, frames)
+        if key is not None:
+            images = change_frames(self._augmentations.raw, images, stream, key)
+        try:
+            return torch.from_numpy(build_clip(images, stream, self._config.clip, geometry))
+        except MediaError as error:
+            raise MediaError(f"{self._reader.name(stream, clip, 0)}: the clip {error}") from error
 
 
 def _view(num_frames: int, clip: ClipSpec, view: View) -> tuple[NDArray[np.int64], Geometry]:

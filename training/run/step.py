@@ -14,8 +14,9 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from training.config.schema import OptimizerConfig, TrainingConfig
+from training.data.augmentation.active import active_augmentations
+from training.data.augmentation.stages import mix
 from training.data.loader import Batch
-from training.data.mixing import mix
 from training.networks.family import Loss, Output, answer_of, family_of
 from training.run.distributed import Process, all_agree, gather
 from training.run.finite import NotFiniteError, name_not_finite
@@ -40,6 +41,7 @@ class Stepper:
     def __init__(self, network: nn.Module, config: TrainingConfig, process: Process) -> None:
         self._config, self._process, self._device = config, process, process.device
         self._family = family_of(config)
+        self._augmentations = active_augmentations(config.augment).batch
         network.to(process.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._parallel = _parallelise(network, config, process)
         self.network = network
@@ -141,10 +143,11 @@ class Stepper:
     def _add_gradient(
         self, batch: Batch, rng: np.random.Generator, share: float, epoch: int, figures: StepFigures
     ) -> None:
-        torch.manual_seed(int(rng.integers(2**63)))  # of dropout
+        seed = int(rng.integers(2**63))
+        torch.manual_seed(seed)  # of dropout; what is drawn for the batch follows from it, too
         labels = batch.labels.to(self._device, non_blocking=True)
         clips = tuple(clip.to(self._device, non_blocking=True) for clip in batch.clips)
-        mixed = mix(clips, self._config.augment, rng)
+        mixed = mix(self._augmentations, clips, (seed,))
         with autocast(self._config, self._device):
             output = self._forward(*(mixed.clips if mixed else clips), rng=rng)
             loss = self._loss(output, labels, epoch)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
 import torch
 
@@ -10,7 +9,6 @@ from rgbd.errors import UserError
 from tests.support.small_step import SMALL, WARM, batch, config, draws, stepper
 from training.config.schema import TrainingConfig
 from training.data.loader import Batch
-from training.data.mixing import mix
 from training.run.step import Stepper
 
 
@@ -82,23 +80,6 @@ def test_a_network_without_recoupling_and_guidance_learns_too() -> None:
     network = {**SMALL["network"], "recoupling": False, "guidance": False}  # type: ignore[dict-item]
     figures = stepper(config(network=network)).step([batch()], draws(1), epoch=WARM)
     assert figures.terms["distillation"] == 0
-
-
-def test_mixup_blends_pixels_and_shufflemix_exchanges_frames() -> None:
-    clips = batch().clips * 2
-    assert mix(clips, config().augment, np.random.default_rng(0)) is None
-    for kind in ("mixup", "shufflemix"):
-        augment = config(augment={kind: 0.8}).augment
-        mixed = mix(clips, augment, np.random.default_rng(3))
-        assert mixed is not None and torch.equal(mixed.clips[0], mixed.clips[1])
-        first, partner = clips[0].float(), clips[0][mixed.partners].float()
-        if kind == "mixup":
-            expected = (mixed.share * first + (1 - mixed.share) * partner).round()
-            assert torch.equal(mixed.clips[0].float(), expected)
-        else:
-            kept = (mixed.clips[0] == clips[0]).flatten(2).all(2).float().mean(1)
-            moved_clips = mixed.partners != torch.arange(4)
-            assert (kept[moved_clips] == mixed.share).all() and 0 < mixed.share < 1
 
 
 def test_a_mixed_batch_has_a_mixed_loss() -> None:

@@ -1,0 +1,27 @@
+"""The configuration's `augment` -> the augmentations of a run: the one list of all there are."""
+
+from typing import TypeVar
+
+from training.config.schema import AugmentConfig
+from training.data.augmentation.depth_noise import DepthNoise
+from training.data.augmentation.frames import OnePerBin
+from training.data.augmentation.geometry import Flip, RandomCrop, Rotation
+from training.data.augmentation.mixing import MixUp, ShuffleMix
+from training.data.augmentation.photometric import Photometric
+from training.data.augmentation.stages import Augmentation, Stages
+
+_Kind = TypeVar("_Kind", bound=Augmentation)
+
+
+def active_augmentations(config: AugmentConfig) -> Stages:
+    """Return those that the configuration asks for, by stage; within a stage they work in this order."""
+    return Stages(
+        frames=_active(OnePerBin()),
+        raw=_active(DepthNoise(config.depth_noise), Photometric(config.photometric)),
+        geometry=_active(RandomCrop(), Rotation(config.rotated, config.angle_deg), Flip(config.flip)),
+        batch=_active(MixUp(config.mixup), ShuffleMix(config.shufflemix)),
+    )
+
+
+def _active(*augmentations: _Kind) -> tuple[_Kind, ...]:
+    return tuple(each for each in augmentations if each.is_active)
