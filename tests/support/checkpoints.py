@@ -9,6 +9,7 @@ from rgbd.clip.spec import ClipSpec
 from rgbd.dataset.splits import write_class_names
 from tests.support.processed import write_clips
 from training.config.schema import TrainingConfig
+from training.networks.family import family_of
 from training.run.checkpoint import Checkpoint, Position, build_network, save_checkpoint
 
 CLASSES = ("wave", "squat", "jump")
@@ -17,6 +18,7 @@ SMALL = {
     "data": {"root": "unused"},
     "clip": ClipSpec(num_frames=8, resize=(64, 48), crop=48, size=32).model_dump(mode="json"),
     "network": {"width": 0.125, "branch_frames": [2, 4, 6], "num_blocks": 1, "num_heads": 4, "guidance_window": 3},
+    "schedule": {"tau": [0.5, 0.5]},
 }
 
 
@@ -30,7 +32,7 @@ def untrained(modality: str, path: Path, **changed: Any) -> Path:
         config=config,
         class_names=CLASSES,
         position=Position(epoch=1),
-        epoch_state={"tau": 0.5},
+        epoch_state=family_of(config).epoch_state(config, epoch=0),
         temperature=1.5,
         metrics={"top1": 0.25},
         model=network.state_dict(),
