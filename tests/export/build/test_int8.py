@@ -1,4 +1,4 @@
-"""What becomes of int8 where a family of networks does not say what may be quantized, or names nothing that is there."""
+"""What becomes of int8 where a family of networks says nothing of it, or names what is not there."""
 
 from pathlib import Path
 
