@@ -15,11 +15,12 @@ from rich.table import Table
 
 from export.bench.contenders import TORCH, Contender, Row, contenders
 from export.bench.picture import picture
-from export.bench.profile import PROFILED, profile
+from export.bench.profile import profile
 from export.bench.stages import measure_stages
 from export.bundle.folder import Bundle, read_bundle
-from export.runtimes.loading import home_of, why_not
+from export.runtimes.loading import unavailable_reason
 from export.runtimes.machine import machine
+from export.runtimes.registry import spec_of
 from rgbd.errors import UserError
 from rgbd.files import atomic_file
 from rgbd.overlap import check_apart
@@ -87,7 +88,7 @@ def _row(contender: Contender, batch: int, seconds: list[float], peak_mb: float)
 
 def _names(bundle: Bundle, wanted: Sequence[str]) -> list[str]:
     """Return the artifacts to time: those that are named, or all that run here, and PyTorch with the checkpoint."""
-    known = [item.name for item in bundle.manifest.artifacts if not why_not(item, home_of(item))]
+    known = [item.name for item in bundle.manifest.artifacts if not unavailable_reason(item)]
     if os.access(bundle.manifest.source.checkpoint, os.R_OK):  # the bundle may have come here without it
         known.append(TORCH)
     if wanted == ["all"]:
@@ -126,8 +127,8 @@ def _title(bundle: Bundle) -> str:
 
 def _layers(bundle: Bundle, names: Sequence[str], console: Console) -> dict[str, dict[str, float]]:
     """Print and return where the time of those artifacts goes whose runtimes tell."""
-    told = [artifact for artifact in bundle.manifest.artifacts if artifact.runtime in PROFILED]
-    profiles = {artifact.name: profile(bundle, artifact) for artifact in told if artifact.name in names}
+    run = [artifact for artifact in bundle.manifest.artifacts if artifact.name in names]
+    profiles = {artifact.name: profile(bundle, artifact) for artifact in run if spec_of(artifact).profile}
     table = Table(title="milliseconds of one clip, by module", title_justify="left", box=None)
     table.add_column("module", overflow="fold")
     for name in profiles:

@@ -7,11 +7,12 @@ from typing import get_args
 
 from rich.console import Console
 
+from export.build.calibration import Calibration
 from export.build.create import create_bundle
-from export.build.onnx import MAX_BATCH
-from export.build.plan import FORMATS, NAME, PRECISIONS, Calibration, ExportOptions
+from export.build.plan import MAX_BATCH, NAME, ExportOptions
 from export.commands import COMMANDS
 from export.commands.tables import artifacts_table
+from export.runtimes.registry import formats, precisions
 from rgbd.errors import UserError
 from rgbd.overlap import check_apart
 from rgbd.terminal import positive
@@ -57,20 +58,21 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         epilog="Other commands: " + ", ".join(f"python -m export {name} BUNDLE" for name in COMMANDS),
     )
+    elsewhere = ",".join(name for name, spec in formats().items() if spec.is_made_where_named)
     parser.add_argument("--checkpoint", type=Path, required=True, help="a file that training wrote, such as best.pt")
     parser.add_argument("--out", type=Path, required=True, help="the bundle's folder; an older bundle is replaced")
     parser.add_argument("--name", type=_name, default="motion", help="the model's name in the service (motion)")
     parser.add_argument(
         "--formats",
-        type=_list_of(FORMATS),
+        type=_list_of(formats()),
         metavar="A,B",
-        help=f"of: {','.join(FORMATS)} (those that run here; tensorrt can be named for another machine)",
+        help=f"of: {','.join(formats())} (those that run here; {elsewhere} can be named for another machine)",
     )
     parser.add_argument(
         "--precision",
-        type=_list_of(PRECISIONS),
+        type=_list_of(precisions()),
         metavar="A,B",
-        help=f"of: {','.join(PRECISIONS)} (all; int8 needs --calibration)",
+        help=f"of: {','.join(precisions())} (all; int8 needs --calibration)",
     )
     parser.add_argument("--data", type=Path, help="a processed data set: compare on real clips of it, too")
     parser.add_argument("--calibration", type=Path, metavar="DATA", help="a processed data set to calibrate int8 on")

@@ -8,8 +8,9 @@ from rich.console import Console
 from export.bundle.folder import read_bundle
 from export.bundle.manifest import SIGNATURE_NAME
 from export.commands.tables import artifacts_table
-from export.runtimes.loading import DEVICES, home_of, why_not
-from export.verification.pytorch import source_checkpoint
+from export.runtimes.loading import unavailable_reason
+from export.runtimes.registry import devices
+from export.verification.source import source_of
 from export.verification.verify import prove_bundle
 from rgbd.errors import UserError
 
@@ -20,16 +21,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("bundle", type=Path, help="what `python -m export` wrote")
     parser.add_argument("--data", type=Path, help="a processed data set; without, clips are made from a seed")
     parser.add_argument("--checkpoint", type=Path, help="the checkpoint it was made of, if not where it was")
-    parser.add_argument("--device", choices=DEVICES, help="where to run all that can (each artifact's own)")
+    parser.add_argument("--device", choices=devices(), help="where to run all that can (each artifact's own)")
     options = parser.parse_args(arguments)
     console = Console(highlight=False, markup=False)
     bundle = read_bundle(options.bundle)
-    reasons = {item.name: why_not(item, options.device or home_of(item)) for item in bundle.manifest.artifacts}
+    reasons = {item.name: unavailable_reason(item, options.device) for item in bundle.manifest.artifacts}
     if all(reasons.values()):
         listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
         raise UserError(f"{options.bundle}: nothing in it can be compared here ({listed})")
     with console.status("comparing with PyTorch, measuring"):
-        bundle = prove_bundle(bundle, source_checkpoint(bundle, options.checkpoint), options.data, options.device)
+        bundle = prove_bundle(bundle, source_of(bundle, options.checkpoint), options.data, options.device)
     console.print(artifacts_table(bundle))
     for name, reason in reasons.items():
         if reason:

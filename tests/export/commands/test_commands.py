@@ -15,15 +15,16 @@ import psutil
 import pytest
 import torch
 
+from export.build.calibration import Calibration
 from export.build.create import create_bundle
-from export.build.plan import Calibration, ExportOptions, wanted
+from export.build.plan import ExportOptions, wanted
 from export.bundle.folder import Bundle, read_bundle, write_manifest
 from export.bundle.manifest import BundleError
 from export.commands import create as convert
 from export.commands.sign import make_keys, sign_bundle
-from export.runtimes.loading import why_not
+from export.runtimes.loading import unavailable_reason
 from export.runtimes.openvino import can_compute
-from export.verification.pytorch import source_checkpoint
+from export.verification.source import source_of
 from export.verification.verify import prove_bundle
 from rgbd.errors import UserError
 from tests.support.checkpoints import untrained, write_data
@@ -58,7 +59,7 @@ def test_an_artifact_that_answers_something_else_fails_and_its_figures_stay(fold
     shutil.copytree(folder / "bundle", tmp_path / "bundle")
     bundle = read_bundle(tmp_path / "bundle")
     with pytest.raises(BundleError, match="is not the checkpoint that"):
-        source_checkpoint(bundle, tmp_path / "other.pt")
+        source_of(bundle, tmp_path / "other.pt")
     # A bundle whose graph belongs to other weights than it says: only the comparison can tell.
     text = (tmp_path / "bundle" / "bundle.json").read_text()
     manifest = json.loads(text)
@@ -68,7 +69,7 @@ def test_an_artifact_that_answers_something_else_fails_and_its_figures_stay(fold
     (tmp_path / "bundle" / "bundle.json").write_text(json.dumps(manifest))
     bundle = read_bundle(tmp_path / "bundle")
     with pytest.raises(UserError, match="its scores differ from PyTorch's"):
-        prove_bundle(bundle, source_checkpoint(bundle), None)
+        prove_bundle(bundle, source_of(bundle), None)
     assert read_bundle(tmp_path / "bundle") == bundle
 
 
@@ -76,7 +77,7 @@ def test_a_bundle_of_one_clip_at_a_time_is_not_tried_with_more(folder: Path, tmp
     shutil.copytree(folder / "bundle", tmp_path / "bundle")
     manifest = read_bundle(tmp_path / "bundle").manifest
     single = Bundle(tmp_path / "bundle", manifest.model_copy(update={"max_batch": 1}))
-    (artifact,) = prove_bundle(single, source_checkpoint(single), None).manifest.artifacts
+    (artifact,) = prove_bundle(single, source_of(single), None).manifest.artifacts
     assert artifact.parity is not None and artifact.parity.num_clips == 1
 
 
@@ -172,7 +173,7 @@ def test_verifying_says_what_it_leaves_as_it_was(folder: Path, tmp_path: Path) -
     shutil.copytree(folder / "bundle", tmp_path / "bundle")
     manifest = read_bundle(tmp_path / "bundle").manifest
     engine = manifest.artifacts[0].model_copy(update={"runtime": "tensorrt", "parity": None, "speed": None})
-    if why_not(engine, "cuda") is None:
+    if unavailable_reason(engine, "cuda") is None:
         pytest.skip("there is a GPU")
     write_manifest(tmp_path / "bundle", manifest.model_copy(update={"artifacts": (*manifest.artifacts, engine)}))
     make_keys(tmp_path / "key.pem")

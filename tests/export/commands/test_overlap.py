@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.support.tiny_bundle import make_bundle
-from export import bench, pack, triton
 from export.bundle.folder import read_bundle
+from export.commands import bench, pack, triton
 from export.commands import sign as signature
 from rgbd.errors import UserError
 
