@@ -27,9 +27,32 @@ from rgbd.overlap import check_apart
 from rgbd.terminal import positive
 
 
-def main(arguments: list[str]) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command reads."""
+    parser.add_argument("bundle", type=Path, help="what `python -m export` wrote")
+    parser.add_argument(
+        "--runtimes",
+        type=lambda text: text.split(","),
+        default=["all"],
+        metavar="A,B",
+        help=f"artifacts by their names, and {TORCH} where its checkpoint is (all)",
+    )
+    parser.add_argument(
+        "--batch",
+        type=lambda text: [positive(word) for word in text.split(",")],
+        default=[1],
+        metavar="1,2,4",
+        help="clips at a time (1)",
+    )
+    parser.add_argument("--rounds", type=positive, default=20, metavar="N", help="runs of each (20)")
+    parser.add_argument("--layers", action="store_true", help="where the time goes, by module (on the CPU)")
+    parser.add_argument("--no-stages", action="store_true", help="do not time decoding, transforming and guidance")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw them there, as .svg")
+
+
+def run(options: argparse.Namespace) -> int:
     """Time a bundle; returns the exit code."""
-    options = _parser().parse_args(arguments)
     bundle = read_bundle(options.bundle)
     for option, path in (("--json", options.json), ("--picture", options.picture)):
         if path is not None:
@@ -137,28 +160,3 @@ def _layers(bundle: Bundle, names: Sequence[str], console: Console) -> dict[str,
         table.add_row(module, *(f"{one.get(module, 0.0):.1f}" for one in profiles.values()))
     console.print(table)
     return profiles
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m export bench", description=__doc__)
-    parser.add_argument("bundle", type=Path, help="what `python -m export` wrote")
-    parser.add_argument(
-        "--runtimes",
-        type=lambda text: text.split(","),
-        default=["all"],
-        metavar="A,B",
-        help=f"artifacts by their names, and {TORCH} where its checkpoint is (all)",
-    )
-    parser.add_argument(
-        "--batch",
-        type=lambda text: [positive(word) for word in text.split(",")],
-        default=[1],
-        metavar="1,2,4",
-        help="clips at a time (1)",
-    )
-    parser.add_argument("--rounds", type=positive, default=20, metavar="N", help="runs of each (20)")
-    parser.add_argument("--layers", action="store_true", help="where the time goes, by module (on the CPU)")
-    parser.add_argument("--no-stages", action="store_true", help="do not time decoding, transforming and guidance")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw them there, as .svg")
-    return parser

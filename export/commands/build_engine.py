@@ -11,11 +11,13 @@ from export.runtimes.loading import unavailable_reason
 from export.runtimes.registry import RUNTIMES
 
 
-def main(arguments: list[str]) -> int:
-    """Build what is not built yet, and print where it lies; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m export build-engine", description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command reads."""
     parser.add_argument("bundle", type=Path, help="what `python -m export` wrote, or that as a .zip")
-    options = parser.parse_args(arguments)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Build what is not built yet, and print where it lies; returns the exit code."""
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     builders = {spec.name: spec.build for spec in RUNTIMES.values() if spec.build is not None}
     with open_bundle(options.bundle) as bundle:

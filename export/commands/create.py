@@ -8,9 +8,7 @@ from typing import get_args
 from rich.console import Console
 
 from export.build.calibration import Calibration
-from export.build.create import create_bundle
 from export.build.plan import MAX_BATCH, NAME, ExportOptions
-from export.commands import COMMANDS
 from export.commands.tables import artifacts_table
 from export.runtimes.registry import formats, precisions
 from rgbd.errors import UserError
@@ -19,45 +17,8 @@ from rgbd.terminal import positive
 from rgbd.types import Stream
 
 
-def main(arguments: list[str]) -> int:
-    """Export one checkpoint; returns the exit code."""
-    options = _parser().parse_args(arguments)
-    if options.out.exists() and not (options.out / "bundle.json").is_file():
-        raise UserError(f"{options.out}: exists and is not a bundle; choose another --out")
-    read = [options.checkpoint, options.data, options.calibration]
-    check_apart([options.out], [path for path in read if path is not None])
-    if options.alone and (options.data is None or options.answer_only):
-        raise UserError(
-            "--alone needs the streams' heads and clips to try them with; give --data, and no --answer-only"
-        )
-    if options.max_batch and options.max_batch > MAX_BATCH:
-        raise UserError(f"--max-batch {options.max_batch}: graphs take up to {MAX_BATCH} clips at a time")
-    calibration = None
-    if options.calibration is not None:
-        calibration = Calibration(options.calibration, options.calibration_clips, options.max_drop / 100)
-    wanted = ExportOptions(
-        name=options.name,
-        formats=options.formats,
-        precisions=options.precision,
-        data=options.data,
-        answer_only=options.answer_only,
-        alone=options.alone or (),
-        max_batch=options.max_batch,
-        calibration=calibration,
-    )
-    console = Console(markup=False)
-    with console.status("exporting, comparing with PyTorch, measuring"):
-        bundle = create_bundle(options.checkpoint, options.out, wanted)
-    console.print(artifacts_table(bundle))
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m export",
-        description=__doc__,
-        epilog="Other commands: " + ", ".join(f"python -m export {name} BUNDLE" for name in COMMANDS),
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command reads."""
     elsewhere = ",".join(name for name, spec in formats().items() if spec.is_made_where_named)
     parser.add_argument("--checkpoint", type=Path, required=True, help="a file that training wrote, such as best.pt")
     parser.add_argument("--out", type=Path, required=True, help="the bundle's folder; an older bundle is replaced")
@@ -92,7 +53,40 @@ def _parser() -> argparse.ArgumentParser:
         metavar="A,B",
         help="streams that a fusion network may be asked with alone; how well it does is counted on --data",
     )
-    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    """Export one checkpoint; returns the exit code."""
+    if options.out.exists() and not (options.out / "bundle.json").is_file():
+        raise UserError(f"{options.out}: exists and is not a bundle; choose another --out")
+    read = [options.checkpoint, options.data, options.calibration]
+    check_apart([options.out], [path for path in read if path is not None])
+    if options.alone and (options.data is None or options.answer_only):
+        raise UserError(
+            "--alone needs the streams' heads and clips to try them with; give --data, and no --answer-only"
+        )
+    if options.max_batch and options.max_batch > MAX_BATCH:
+        raise UserError(f"--max-batch {options.max_batch}: graphs take up to {MAX_BATCH} clips at a time")
+    calibration = None
+    if options.calibration is not None:
+        calibration = Calibration(options.calibration, options.calibration_clips, options.max_drop / 100)
+    wanted = ExportOptions(
+        name=options.name,
+        formats=options.formats,
+        precisions=options.precision,
+        data=options.data,
+        answer_only=options.answer_only,
+        alone=options.alone or (),
+        max_batch=options.max_batch,
+        calibration=calibration,
+    )
+    from export.build.create import create_bundle  # noqa: PLC0415  needs PyTorch, and --help does not
+
+    console = Console(markup=False)
+    with console.status("exporting, comparing with PyTorch, measuring"):
+        bundle = create_bundle(options.checkpoint, options.out, wanted)
+    console.print(artifacts_table(bundle))
+    return 0
 
 
 def _name(text: str) -> str:

@@ -39,14 +39,16 @@ parameters {{ key: "clip_spec" value {{ string_value: {clip_spec} }} }}
 """
 
 
-def main(arguments: list[str]) -> int:
-    """Write a model repository; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m export triton", description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command reads."""
     parser.add_argument("bundle", type=Path, help="what `python -m export` wrote")
     parser.add_argument("--out", type=Path, required=True, help="the repository; other models in it stay")
     parser.add_argument("--artifact", default=_USUAL, metavar="NAME", help=f"({_USUAL})")
     parser.add_argument("--max-batch", type=positive, metavar="N", help="clips at a time (as many as the bundle takes)")
-    options = parser.parse_args(arguments)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write a model repository; returns the exit code."""
     with open_bundle(options.bundle) as bundle:
         max_batch = options.max_batch or bundle.manifest.max_batch
         if max_batch > bundle.manifest.max_batch:

@@ -15,12 +15,12 @@ import psutil
 import pytest
 import torch
 
+from export.__main__ import main
 from export.build.calibration import Calibration
 from export.build.create import create_bundle
 from export.build.plan import ExportOptions, wanted
 from export.bundle.folder import Bundle, read_bundle, write_manifest
 from export.bundle.manifest import BundleError
-from export.commands import create as convert
 from export.commands.sign import make_keys, sign_bundle
 from export.runtimes.loading import unavailable_reason
 from export.runtimes.openvino import can_compute
@@ -146,7 +146,7 @@ def test_what_cannot_be_made_is_refused_and_leaves_nothing(folder: Path, tmp_pat
     below_a_file = tmp_path / "bundle" / "thesis.tex" / "bundle"
     result = run_module("export", "--checkpoint", folder / "best.pt", "--out", below_a_file, "--formats", "onnx")
     assert_refused(result, "Not a directory; choose another place, or mend that")
-    assert_refused(run_module("export", "verfiy", folder / "bundle"), "verfiy: is no command; choose of bench,")
+    assert_refused(run_module("export", "verfiy", folder / "bundle"), "invalid choice: 'verfiy' (choose from")
 
 
 def test_what_is_named_is_made_or_refused(folder: Path, tmp_path: Path) -> None:
@@ -161,11 +161,11 @@ def test_what_is_named_is_made_or_refused(folder: Path, tmp_path: Path) -> None:
     words = ["--checkpoint", str(folder / "best.pt"), "--out", str(tmp_path / "bundle")]
     for wrong in (("--name", "../evil"), ("--name", ""), ("--max-drop", "-1"), ("--max-drop", "nan")):
         with pytest.raises(SystemExit, match="2"):
-            convert.main([*words, *wrong])
+            main([*words, *wrong])
     shutil.copytree(folder / "bundle", tmp_path / "bundle")
     shutil.copy(folder / "best.pt", tmp_path / "bundle")
     with pytest.raises(UserError, match="must not be overwritten"):
-        convert.main(["--checkpoint", str(tmp_path / "bundle" / "best.pt"), *words[2:]])
+        main(["--checkpoint", str(tmp_path / "bundle" / "best.pt"), *words[2:]])
     assert (tmp_path / "bundle" / "best.pt").exists()
 
 
