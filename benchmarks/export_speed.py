@@ -19,8 +19,9 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.training_step import Eager3D
+from export.build.calibration import Calibration
 from export.build.create import create_bundle
-from export.build.plan import Calibration, ExportOptions
+from export.build.plan import ExportOptions
 from export.bundle.seeded_clips import seeded_inputs
 from export.runtimes.loading import load_artifact
 from export.runtimes.machine import machine

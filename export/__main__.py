@@ -1,35 +1,65 @@
 """`python -m export`: one command makes a bundle of a checkpoint, others work with bundles."""
 
+import argparse
 import errno
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from typing import cast
 
-from export.commands import COMMANDS
+from export.commands import COMMANDS, CREATE, Command, CommandModule
 from rgbd.errors import UserError, out_of_memory, reason_of
 from rgbd.terminal import run_command
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, and only import what it needs; returns the exit code."""
-    command, arguments = "export", sys.argv[1:]
-    if arguments and not arguments[0].startswith("-"):
-        command, *arguments = arguments
-        if command not in COMMANDS:
-            raise UserError(f"{command}: is no command; choose of {', '.join(COMMANDS)}, or export with --checkpoint")
+    words = sys.argv[1:] if arguments is None else arguments
+    name = words[0] if words and not words[0].startswith("-") else "export"
+    with _named_missing_package(name):
+        parser, module = _parser(name)
+        options = parser.parse_args(words)
+        with (
+            _named_file_errors(),
+            out_of_memory("close other programs; a smaller --max-batch, or fewer --formats, need less"),
+        ):
+            return module.run(options)
+
+
+def _parser(chosen: str) -> tuple[argparse.ArgumentParser, CommandModule]:
+    """Return a parser that knows all commands, and the arguments of the chosen one, whose module comes with it."""
+    parser = argparse.ArgumentParser(
+        prog="python -m export",
+        usage="%(prog)s --checkpoint CHECKPOINT --out BUNDLE [options]\n       %(prog)s COMMAND BUNDLE [options]",
+        description="Make a bundle of a checkpoint, which a service can load, or work with one.",
+    )
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", prog=parser.prog, description="python -m export COMMAND --help says more"
+    )
+    parsers = {name: commands.add_parser(name, help=command.help) for name, command in COMMANDS.items()}
+    module = _module(COMMANDS.get(chosen, CREATE))
+    if chosen in parsers:
+        parsers[chosen].description = module.__doc__
+        module.add_arguments(parsers[chosen])
+    else:
+        module.add_arguments(parser)
+    return parser, module
+
+
+def _module(command: Command) -> CommandModule:
+    return cast(CommandModule, import_module(command.module))
+
+
+@contextmanager
+def _named_missing_package(command: str) -> Iterator[None]:
+    """Turn a package that is not installed into what a user can do about it."""
     try:
-        module = import_module(COMMANDS.get(command, "export.commands.create"))
+        yield
     except ModuleNotFoundError as error:
         raise UserError(f"{command} needs {error.name}; see the extras in the README for what to install") from error
-    with (
-        _named_file_errors(),
-        out_of_memory("close other programs; a smaller --max-batch, or fewer --formats, need less"),
-    ):
-        exit_code: int = module.main(arguments)
-    return exit_code
 
 
 @contextmanager

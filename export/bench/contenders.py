@@ -11,8 +11,9 @@ from pathlib import Path
 from export.bundle.folder import Bundle, read_bundle
 from export.bundle.seeded_clips import seeded_inputs
 from export.runtimes import Runtime
-from export.runtimes.loading import home_of, load_artifact
 from export.runtimes.machine import be_killed_first, forget_peak_memory, peak_memory_mb
+from export.runtimes.registry import spec_of
+from export.runtimes.spec import RuntimeSpec
 from rgbd.errors import UserError
 from rgbd.interrupt import CTRL_C, blocked_in_new_processes
 
@@ -63,7 +64,9 @@ def contenders(bundle: Bundle, names: Sequence[str]) -> Iterator[list[Contender]
         started = []
         for name in names:
             ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs, bundle.folder, name), daemon=True)
+            # Its spec goes along: a runtime is known there as it is here.
+            spec = None if name == TORCH else spec_of(bundle.artifact(name))
+            process = context.Process(target=_serve, args=(theirs, bundle.folder, name, spec), daemon=True)
             with blocked_in_new_processes(CTRL_C):  # the benchmark ends them by SIGTERM
                 process.start()
             theirs.close()
@@ -93,22 +96,22 @@ def _receive(connection: Connection) -> float:
     return answer
 
 
-def _load(bundle: Bundle, name: str) -> Runtime:
-    if name != TORCH:
+def _load(bundle: Bundle, name: str, spec: RuntimeSpec | None) -> Runtime:
+    if spec is not None:
         artifact = bundle.artifact(name)
-        return load_artifact(bundle, artifact, home_of(artifact))
-    from export.verification.pytorch import load_reference  # noqa: PLC0415  PyTorch's memory is not the other contenders'
+        return spec.load(bundle.path(artifact), artifact.precision, spec.home, bundle.manifest.max_batch, None)
+    from export.verification.source import source_of  # noqa: PLC0415  PyTorch's memory is not the other contenders'
 
-    return load_reference(bundle)
+    return source_of(bundle).pytorch
 
 
-def _serve(connection: Connection, folder: Path, name: str) -> None:
+def _serve(connection: Connection, folder: Path, name: str, spec: RuntimeSpec | None) -> None:
     """Load an artifact, then answer: a number of clips with how long they take, None with the most memory since."""
     be_killed_first()
     try:
         bundle = read_bundle(folder)
         start = time.perf_counter()
-        runtime = _load(bundle, name)
+        runtime = _load(bundle, name, spec)
         connection.send(time.perf_counter() - start)
     except UserError as error:
         connection.send(error)

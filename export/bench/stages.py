@@ -6,9 +6,10 @@ from functools import partial
 
 import numpy as np
 
-from export.bench.profile import PROFILED, profile
+from export.bench.profile import profile
 from export.bundle.folder import Bundle
-from export.runtimes.loading import latency_ms, why_not
+from export.runtimes.loading import latency_ms, unavailable_reason
+from export.runtimes.registry import spec_of
 from rgbd.clip.build import build_clip
 from rgbd.clip.spec import centred_geometry
 from rgbd.recording.images import decode_image, encode_image
@@ -20,8 +21,8 @@ _RUNS = 5
 def measure_stages(bundle: Bundle) -> dict[str, float]:
     """Return the milliseconds of each step for one clip.
 
-    Decoding, of JPEG and 16-bit PNG frames, and transforming take one core; guidance and the rest of the network, as
-    the fastest artifact of the bundle computes them, take all.
+    Decoding, of JPEG and 16-bit PNG frames, and transforming take one core; the network, as the fastest artifact of the
+    bundle computes it, takes all.
     """
     return {**_before_the_network(bundle), **_within_the_network(bundle)}
 
@@ -59,10 +60,10 @@ def _best_ms(function: Callable[[], object]) -> float:
 
 
 def _within_the_network(bundle: Bundle) -> dict[str, float]:
-    artifacts = [item for item in bundle.manifest.artifacts if item.runtime in PROFILED and not why_not(item, "cpu")]
+    artifacts = [
+        item for item in bundle.manifest.artifacts if not unavailable_reason(item, "cpu") and spec_of(item).profile
+    ]
     if not artifacts:
         return {}
     fastest = min(artifacts, key=lambda item: latency_ms(item, "cpu"))
-    spent = profile(bundle, fastest)
-    guidance = sum(ms for module, ms in spent.items() if "guidance" in module.split("."))
-    return {f"guidance, {fastest.name}": guidance, f"network, {fastest.name}": sum(spent.values()) - guidance}
+    return {f"network, {fastest.name}": sum(profile(bundle, fastest).values())}

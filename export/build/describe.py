@@ -5,20 +5,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from export.build.plan import ExportOptions
-from export.bundle.folder import describe_files, sha256
-from export.bundle.manifest import Artifact, BundleManifest, Source, TensorInfo
+from export.bundle.folder import describe_files
+from export.bundle.manifest import Artifact, BundleManifest, TensorInfo
+from export.bundle.manifest import Source as SourceEntry
 from export.bundle.seeded_clips import seeded_inputs
-from export.verification.pytorch import TorchRuntime
+from export.verification.source import Source
 from training.networks.family import family_of
-from training.run.checkpoint import Checkpoint, restore_network
 
 
-def describe(
-    folder: Path, artifacts: Sequence[Artifact], source: Path, checkpoint: Checkpoint, options: ExportOptions
-) -> BundleManifest:
+def describe(folder: Path, artifacts: Sequence[Artifact], source: Source, options: ExportOptions) -> BundleManifest:
     """Return the manifest of the files in `folder`, made of the checkpoint in `source`."""
+    checkpoint = source.checkpoint
     config, spec = checkpoint.config, checkpoint.config.clip
-    check, heads = _check(checkpoint, answer_only=options.answer_only), family_of(config).heads
+    check, heads = _check(source, answer_only=options.answer_only), family_of(config).heads
     return BundleManifest(
         name=options.name,
         version="1",
@@ -40,9 +39,9 @@ def describe(
         trained_on=checkpoint.trained_on,
         files=describe_files(folder),
         artifacts=tuple(artifacts),
-        source=Source(
-            checkpoint=str(source.resolve()),
-            checkpoint_sha256=sha256(source),
+        source=SourceEntry(
+            checkpoint=str(source.path.resolve()),
+            checkpoint_sha256=source.sha256,
             config=config.model_dump(mode="json"),
             metrics=checkpoint.metrics,
             git_commit=_git_commit(),
@@ -50,10 +49,10 @@ def describe(
     )
 
 
-def _check(checkpoint: Checkpoint, *, answer_only: bool) -> dict[str, tuple[float, ...]]:
+def _check(source: Source, *, answer_only: bool) -> dict[str, tuple[float, ...]]:
     """Return what PyTorch answers to one seeded clip, by head."""
-    reference = TorchRuntime(restore_network(checkpoint), checkpoint.config.modalities)
-    outputs = reference.infer(seeded_inputs(checkpoint.config.modalities, checkpoint.config.clip, batch=1))
+    config = source.checkpoint.config
+    outputs = source.pytorch.infer(seeded_inputs(config.modalities, config.clip, batch=1))
     answers = {head: tuple(scores[0].tolist()) for head, scores in outputs.items()}
     return dict(list(answers.items())[:1]) if answer_only else answers
 

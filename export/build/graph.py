@@ -5,7 +5,8 @@ from torch import Tensor, nn
 
 from export.bundle.manifest import Precision
 from rgbd.errors import UserError
-from training.networks.family import Family, Form
+from training.networks.family import Family, Form, Int8Rules, family_of
+from training.run.checkpoint import Checkpoint
 
 _DTYPES: dict[Precision, torch.dtype] = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -59,3 +60,12 @@ def _compute_in(module: nn.Module, dtype: torch.dtype) -> None:
     module.to(dtype)
     module.register_forward_pre_hook(lower)
     module.register_forward_hook(lambda _module, _inputs, output: output.float())
+
+
+def int8_rules(checkpoint: Checkpoint) -> Int8Rules:
+    """Return what of the network may compute in int8; raises `UserError` where its family names nothing."""
+    name = checkpoint.config.network.name
+    rules = family_of(checkpoint.config).int8
+    if rules is None:
+        raise UserError(f"int8: the family {name} names no part that may be quantized; leave int8 out of --precision")
+    return rules

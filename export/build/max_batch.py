@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from export.bench.contenders import Contender, contenders
 from export.bundle.folder import Bundle
-from export.runtimes.loading import home_of, why_not
+from export.runtimes.loading import home_of, unavailable_reason
 from export.runtimes.machine import available_memory_mb
 from rgbd.errors import UserError
 
@@ -34,8 +34,8 @@ def choose_max_batch(bundle: Bundle, asked: int | None) -> tuple[int, str]:
     Each artifact that runs on this processor is tried with one clip and with two, in a process of its own; the one that
     takes the most decides. Raises `UserError` where what is asked for does not fit, or not even the trial.
     """
-    here = [artifact for artifact in bundle.manifest.artifacts if home_of(artifact) == "cpu"]
-    names = [artifact.name for artifact in here if why_not(artifact, "cpu") is None]
+    here = [artifact for artifact in bundle.manifest.artifacts if unavailable_reason(artifact, "cpu") is None]
+    names = [artifact.name for artifact in here if home_of(artifact) == "cpu"]
     available_mb = available_memory_mb()
     if not names or math.isnan(available_mb):
         batch = asked or _USUAL

@@ -21,6 +21,7 @@ from onnx_ir.passes.common import (
 )
 
 from export.build.graph import InferenceGraph
+from export.build.plan import MAX_BATCH
 from export.bundle.seeded_clips import seeded_inputs
 from rgbd.clip.spec import ClipSpec
 from rgbd.errors import UserError
@@ -29,7 +30,6 @@ from rgbd.interrupt import interrupted_after
 # TensorRT's parser reads the operators of opset 20 and not all of the later ones (DESIGN.md, facts about the tools).
 _OPSET = 20
 _OPSET_OF_BFLOAT16 = 22  # earlier ones have no convolutions and pools in bfloat16
-MAX_BATCH = 1024  # the most that a graph is promised to take
 _LARGEST_FILE = 2_000_000_000  # bytes; protobuf holds no more than 2 GiB
 
 

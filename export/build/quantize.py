@@ -15,7 +15,8 @@ import onnx
 import openvino
 from onnx import numpy_helper
 
-from export.build.plan import Calibration, int8_rules
+from export.build.calibration import Calibration
+from export.build.graph import int8_rules
 from export.runtimes import Inputs
 from export.runtimes.openvino import settings_of
 from export.verification.clips import LabelledClips, labelled_inputs

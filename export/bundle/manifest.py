@@ -16,8 +16,6 @@ SIGNATURE_NAME = "bundle.json.sig"
 
 SCHEMA_VERSION = 2  # the manifest's, as below
 
-RuntimeName = Literal["onnxruntime", "openvino", "tensorrt"]
-
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
 
 
@@ -69,7 +67,7 @@ class Speed(_Record):
 class Artifact(_Record):
     """One form of the graph, for one runtime; without parity it was not compared with PyTorch yet."""
 
-    runtime: RuntimeName
+    runtime: str
     precision: Precision
     path: str = Field(description="of the file that the runtime loads; others lie beside it")
     parity: Parity | None = None

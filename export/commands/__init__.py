@@ -1,11 +1,38 @@
-"""What can be done with a bundle: `python -m export COMMAND BUNDLE`, by the module whose `main` does it."""
+"""What can be done with a bundle: a module for each command, which is imported when it is chosen."""
+
+import argparse
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class CommandModule(Protocol):
+    """What such a module has."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments to a parser."""
+        ...
+
+    def run(self, options: argparse.Namespace) -> int:
+        """Do what the command is for; returns the exit code."""
+        ...
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command, without its module."""
+
+    module: str
+    help: str
+
+
+CREATE = Command("export.commands.create", "make a bundle of a checkpoint")  # without a word of its own
 
 COMMANDS = {
-    "bench": "export.commands.bench",
-    "build-engine": "export.commands.build_engine",
-    "inspect": "export.commands.inspect",
-    "pack": "export.commands.pack",
-    "sign": "export.commands.sign",
-    "triton": "export.commands.triton",
-    "verify": "export.commands.verify",
+    "bench": Command("export.commands.bench", "time its artifacts side by side"),
+    "build-engine": Command("export.commands.build_engine", "build engines for this GPU before a service starts"),
+    "inspect": Command("export.commands.inspect", "print what is in it, after checking every hash"),
+    "pack": Command("export.commands.pack", "write it as one .zip"),
+    "sign": Command("export.commands.sign", "sign it, or make keys for that"),
+    "triton": Command("export.commands.triton", "write a model repository for NVIDIA Triton"),
+    "verify": Command("export.commands.verify", "compare it with PyTorch again, and measure"),
 }

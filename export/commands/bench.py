@@ -15,20 +15,44 @@ from rich.table import Table
 
 from export.bench.contenders import TORCH, Contender, Row, contenders
 from export.bench.picture import picture
-from export.bench.profile import PROFILED, profile
+from export.bench.profile import profile
 from export.bench.stages import measure_stages
 from export.bundle.folder import Bundle, read_bundle
-from export.runtimes.loading import home_of, why_not
+from export.runtimes.loading import unavailable_reason
 from export.runtimes.machine import machine
+from export.runtimes.registry import spec_of
 from rgbd.errors import UserError
 from rgbd.files import atomic_file
 from rgbd.overlap import check_apart
 from rgbd.terminal import positive
 
 
-def main(arguments: list[str]) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command reads."""
+    parser.add_argument("bundle", type=Path, help="what `python -m export` wrote")
+    parser.add_argument(
+        "--runtimes",
+        type=lambda text: text.split(","),
+        default=["all"],
+        metavar="A,B",
+        help=f"artifacts by their names, and {TORCH} where its checkpoint is (all)",
+    )
+    parser.add_argument(
+        "--batch",
+        type=lambda text: [positive(word) for word in text.split(",")],
+        default=[1],
+        metavar="1,2,4",
+        help="clips at a time (1)",
+    )
+    parser.add_argument("--rounds", type=positive, default=20, metavar="N", help="runs of each (20)")
+    parser.add_argument("--layers", action="store_true", help="where the time goes, by module (on the CPU)")
+    parser.add_argument("--no-stages", action="store_true", help="do not time decoding and transforming")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw them there, as .svg")
+
+
+def run(options: argparse.Namespace) -> int:
     """Time a bundle; returns the exit code."""
-    options = _parser().parse_args(arguments)
     bundle = read_bundle(options.bundle)
     for option, path in (("--json", options.json), ("--picture", options.picture)):
         if path is not None:
@@ -87,7 +111,7 @@ def _row(contender: Contender, batch: int, seconds: list[float], peak_mb: float)
 
 def _names(bundle: Bundle, wanted: Sequence[str]) -> list[str]:
     """Return the artifacts to time: those that are named, or all that run here, and PyTorch with the checkpoint."""
-    known = [item.name for item in bundle.manifest.artifacts if not why_not(item, home_of(item))]
+    known = [item.name for item in bundle.manifest.artifacts if not unavailable_reason(item)]
     if os.access(bundle.manifest.source.checkpoint, os.R_OK):  # the bundle may have come here without it
         known.append(TORCH)
     if wanted == ["all"]:
@@ -126,8 +150,8 @@ def _title(bundle: Bundle) -> str:
 
 def _layers(bundle: Bundle, names: Sequence[str], console: Console) -> dict[str, dict[str, float]]:
     """Print and return where the time of those artifacts goes whose runtimes tell."""
-    told = [artifact for artifact in bundle.manifest.artifacts if artifact.runtime in PROFILED]
-    profiles = {artifact.name: profile(bundle, artifact) for artifact in told if artifact.name in names}
+    run = [artifact for artifact in bundle.manifest.artifacts if artifact.name in names]
+    profiles = {artifact.name: profile(bundle, artifact) for artifact in run if spec_of(artifact).profile}
     table = Table(title="milliseconds of one clip, by module", title_justify="left", box=None)
     table.add_column("module", overflow="fold")
     for name in profiles:
@@ -136,28 +160,3 @@ def _layers(bundle: Bundle, names: Sequence[str], console: Console) -> dict[str,
         table.add_row(module, *(f"{one.get(module, 0.0):.1f}" for one in profiles.values()))
     console.print(table)
     return profiles
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m export bench", description=__doc__)
-    parser.add_argument("bundle", type=Path, help="what `python -m export` wrote")
-    parser.add_argument(
-        "--runtimes",
-        type=lambda text: text.split(","),
-        default=["all"],
-        metavar="A,B",
-        help=f"artifacts by their names, and {TORCH} where its checkpoint is (all)",
-    )
-    parser.add_argument(
-        "--batch",
-        type=lambda text: [positive(word) for word in text.split(",")],
-        default=[1],
-        metavar="1,2,4",
-        help="clips at a time (1)",
-    )
-    parser.add_argument("--rounds", type=positive, default=20, metavar="N", help="runs of each (20)")
-    parser.add_argument("--layers", action="store_true", help="where the time goes, by module (on the CPU)")
-    parser.add_argument("--no-stages", action="store_true", help="do not time decoding, transforming and guidance")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw them there, as .svg")
-    return parser

@@ -7,20 +7,56 @@ from typing import get_args
 
 from rich.console import Console
 
-from export.build.create import create_bundle
-from export.build.onnx import MAX_BATCH
-from export.build.plan import FORMATS, NAME, PRECISIONS, Calibration, ExportOptions
-from export.commands import COMMANDS
+from export.build.calibration import Calibration
+from export.build.plan import MAX_BATCH, NAME, ExportOptions
 from export.commands.tables import artifacts_table
+from export.runtimes.registry import formats, precisions
 from rgbd.errors import UserError
 from rgbd.overlap import check_apart
 from rgbd.terminal import positive
 from rgbd.types import Stream
 
 
-def main(arguments: list[str]) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command reads."""
+    elsewhere = ",".join(name for name, spec in formats().items() if spec.is_made_where_named)
+    parser.add_argument("--checkpoint", type=Path, required=True, help="a file that training wrote, such as best.pt")
+    parser.add_argument("--out", type=Path, required=True, help="the bundle's folder; an older bundle is replaced")
+    parser.add_argument("--name", type=_name, default="motion", help="the model's name in the service (motion)")
+    parser.add_argument(
+        "--formats",
+        type=_list_of(formats()),
+        metavar="A,B",
+        help=f"of: {','.join(formats())} (those that run here; {elsewhere} can be named for another machine)",
+    )
+    parser.add_argument(
+        "--precision",
+        type=_list_of(precisions()),
+        metavar="A,B",
+        help=f"of: {','.join(precisions())} (all; int8 needs --calibration)",
+    )
+    parser.add_argument("--data", type=Path, help="a processed data set: compare on real clips of it, too")
+    parser.add_argument("--calibration", type=Path, metavar="DATA", help="a processed data set to calibrate int8 on")
+    parser.add_argument(
+        "--calibration-clips", type=positive, default=128, metavar="N", help="training clips of it (128)"
+    )
+    parser.add_argument(
+        "--max-drop", type=_points, default=0.5, metavar="POINTS", help="of top-1 on its validation clips (0.5)"
+    )
+    parser.add_argument(
+        "--max-batch", type=positive, metavar="N", help="clips at a time (8, or what half of the memory holds)"
+    )
+    parser.add_argument("--answer-only", action="store_true", help="leave out the scores of branches and streams")
+    parser.add_argument(
+        "--alone",
+        type=_list_of(get_args(Stream)),
+        metavar="A,B",
+        help="streams that a fusion network may be asked with alone; how well it does is counted on --data",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
     """Export one checkpoint; returns the exit code."""
-    options = _parser().parse_args(arguments)
     if options.out.exists() and not (options.out / "bundle.json").is_file():
         raise UserError(f"{options.out}: exists and is not a bundle; choose another --out")
     read = [options.checkpoint, options.data, options.calibration]
@@ -44,53 +80,13 @@ def main(arguments: list[str]) -> int:
         max_batch=options.max_batch,
         calibration=calibration,
     )
+    from export.build.create import create_bundle  # noqa: PLC0415  needs PyTorch, and --help does not
+
     console = Console(markup=False)
     with console.status("exporting, comparing with PyTorch, measuring"):
         bundle = create_bundle(options.checkpoint, options.out, wanted)
     console.print(artifacts_table(bundle))
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m export",
-        description=__doc__,
-        epilog="Other commands: " + ", ".join(f"python -m export {name} BUNDLE" for name in COMMANDS),
-    )
-    parser.add_argument("--checkpoint", type=Path, required=True, help="a file that training wrote, such as best.pt")
-    parser.add_argument("--out", type=Path, required=True, help="the bundle's folder; an older bundle is replaced")
-    parser.add_argument("--name", type=_name, default="motion", help="the model's name in the service (motion)")
-    parser.add_argument(
-        "--formats",
-        type=_list_of(FORMATS),
-        metavar="A,B",
-        help=f"of: {','.join(FORMATS)} (those that run here; tensorrt can be named for another machine)",
-    )
-    parser.add_argument(
-        "--precision",
-        type=_list_of(PRECISIONS),
-        metavar="A,B",
-        help=f"of: {','.join(PRECISIONS)} (all; int8 needs --calibration)",
-    )
-    parser.add_argument("--data", type=Path, help="a processed data set: compare on real clips of it, too")
-    parser.add_argument("--calibration", type=Path, metavar="DATA", help="a processed data set to calibrate int8 on")
-    parser.add_argument(
-        "--calibration-clips", type=positive, default=128, metavar="N", help="training clips of it (128)"
-    )
-    parser.add_argument(
-        "--max-drop", type=_points, default=0.5, metavar="POINTS", help="of top-1 on its validation clips (0.5)"
-    )
-    parser.add_argument(
-        "--max-batch", type=positive, metavar="N", help="clips at a time (8, or what half of the memory holds)"
-    )
-    parser.add_argument("--answer-only", action="store_true", help="leave out the scores of branches and streams")
-    parser.add_argument(
-        "--alone",
-        type=_list_of(get_args(Stream)),
-        metavar="A,B",
-        help="streams that a fusion network may be asked with alone; how well it does is counted on --data",
-    )
-    return parser
 
 
 def _name(text: str) -> str:

@@ -13,12 +13,14 @@ from export.commands.tables import artifacts_table
 _MAX_LABELS = 12
 
 
-def main(arguments: list[str]) -> int:
-    """Print a bundle; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m export inspect", description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command reads."""
     parser.add_argument("bundle", type=Path, help="what `python -m export` wrote, or that as a .zip")
     parser.add_argument("--json", action="store_true", help="print bundle.json itself")
-    options = parser.parse_args(arguments)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print a bundle; returns the exit code."""
     with open_bundle(options.bundle) as bundle:
         manifest, artifacts = bundle.manifest, artifacts_table(bundle)
     console = Console(highlight=False, markup=False)  # labels may have brackets

@@ -1,4 +1,4 @@
-"""`python -m export pack BUNDLE --out FILE.zip`: bundles as one file."""
+"""`python -m export pack BUNDLE --out FILE.zip`: a bundle as one file."""
 
 import argparse
 import shutil
@@ -28,12 +28,14 @@ def pack_bundle(bundle: Bundle, out: Path) -> None:
                 shutil.copyfileobj(source, member, 1 << 20)
 
 
-def main(arguments: list[str]) -> int:
-    """Pack a bundle; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m export pack", description="Pack a bundle into one .zip file.")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command reads."""
     parser.add_argument("bundle", type=Path, help="what `python -m export` wrote")
     parser.add_argument("--out", type=Path, help="the file (default: the folder's name and .zip)")
-    options = parser.parse_args(arguments)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Pack a bundle; returns the exit code."""
     bundle = options.bundle.absolute()  # "." has no name
     out = options.out or bundle.with_name(bundle.name + ".zip")
     check_apart([out], [bundle])

@@ -51,13 +51,15 @@ def _public_beside(private_key: Path) -> Path:
     return private_key.with_suffix(".pub.pem")
 
 
-def main(arguments: list[str]) -> int:
-    """Sign a bundle, or make keys; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m export sign", description="Sign a bundle, or make keys for that.")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command reads."""
     parser.add_argument("bundle", type=Path, nargs="?", help="what `python -m export` wrote")
     parser.add_argument("--key", type=Path, required=True, help="the private key, a PEM file")
     parser.add_argument("--new-key", action="store_true", help="make the key, and the public one beside it, first")
-    options = parser.parse_args(arguments)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Sign a bundle, or make keys; returns the exit code."""
     if options.new_key:
         if options.bundle is not None:  # it is sent to others, and the key must not be
             check_apart([options.key, _public_beside(options.key)], [options.bundle], option="--key")
@@ -66,7 +68,7 @@ def main(arguments: list[str]) -> int:
     if options.bundle is not None:
         say(f"signed: {sign_bundle(options.bundle, options.key)}")
     elif not options.new_key:
-        parser.error("name a bundle to sign, or --new-key")
+        raise UserError("there is nothing to sign; name a bundle, or --new-key")
     return 0
 
 

@@ -10,13 +10,15 @@ from export.build.plan import NAME
 from export.bundle.archive import open_bundle
 from export.bundle.folder import Bundle
 from export.bundle.manifest import Artifact, BundleError, TensorInfo
+from export.runtimes.registry import artifacts, spec_of
 from rgbd.errors import UserError
 from rgbd.files import atomic_folder
 from rgbd.locks import sole_writer
 from rgbd.overlap import check_apart
 from rgbd.terminal import positive, say
 
-_BACKENDS = ("onnxruntime", "openvino")  # Triton's names of them are the bundle's
+# The first artifact that Triton has a backend for.
+_USUAL = next(item.name for item in artifacts() if spec_of(item).triton_backend)
 _TYPES = {"uint8": "TYPE_UINT8", "float32": "TYPE_FP32"}
 _MAX_DELAY_US = 5000  # a clip takes tens of milliseconds: waiting this long for company costs little
 
@@ -37,14 +39,16 @@ parameters {{ key: "clip_spec" value {{ string_value: {clip_spec} }} }}
 """
 
 
-def main(arguments: list[str]) -> int:
-    """Write a model repository; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m export triton", description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command reads."""
     parser.add_argument("bundle", type=Path, help="what `python -m export` wrote")
     parser.add_argument("--out", type=Path, required=True, help="the repository; other models in it stay")
-    parser.add_argument("--artifact", default="onnxruntime-fp32", metavar="NAME", help="(onnxruntime-fp32)")
+    parser.add_argument("--artifact", default=_USUAL, metavar="NAME", help=f"({_USUAL})")
     parser.add_argument("--max-batch", type=positive, metavar="N", help="clips at a time (as many as the bundle takes)")
-    options = parser.parse_args(arguments)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write a model repository; returns the exit code."""
     with open_bundle(options.bundle) as bundle:
         max_batch = options.max_batch or bundle.manifest.max_batch
         if max_batch > bundle.manifest.max_batch:
@@ -60,10 +64,11 @@ def write_model(bundle: Bundle, artifact: Artifact, repository: Path, max_batch:
 
     Raises `UserError` where the name is taken by something else, or Triton has no backend for the artifact.
     """
-    if artifact.runtime not in _BACKENDS:
+    spec = spec_of(artifact)
+    if spec.triton_backend is None:
         raise BundleError(f"{bundle.folder}: {artifact.name} has no backend in Triton that reads it; choose another")
-    if artifact.name == "openvino-fp32":  # OpenVINO's own choice is bfloat16, and the backend cannot be told otherwise
-        raise BundleError("Triton computes OpenVINO's models in bfloat16 where it can; choose onnxruntime-fp32")
+    if reason := spec.triton_refuses.get(artifact.precision):
+        raise BundleError(reason)
     folder = repository / bundle.manifest.name
     for name in (bundle.manifest.name, bundle.manifest.version):
         if not NAME.fullmatch(name):  # a stranger's may lead out of the repository
@@ -87,7 +92,7 @@ def config(bundle: Bundle, artifact: Artifact, max_batch: int) -> str:
     tensors += [_tensor("output", tensor) for tensor in manifest.outputs]
     return _CONFIG.format(
         name=json.dumps(manifest.name),
-        backend=artifact.runtime,
+        backend=spec_of(artifact).triton_backend,
         file=json.dumps(artifact.path),
         max_batch=max_batch,
         tensors="\n".join(tensors),

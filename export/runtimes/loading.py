@@ -1,8 +1,6 @@
 """Which artifact of a bundle runs here, and how it is loaded."""
 
 import logging
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 
@@ -10,14 +8,8 @@ from export.bundle.folder import Bundle
 from export.bundle.manifest import Artifact
 from export.bundle.seeded_clips import seeded_inputs
 from export.runtimes import Runtime
+from export.runtimes.registry import RUNTIMES, spec_of, unknown_runtime
 from rgbd.errors import UserError
-
-DEVICES = ("cpu", "cuda", "tensorrt")  # the last is ONNX Runtime's provider; the runtime TensorRT is at home on cuda
-
-# Devices that a runtime computes on; the first is where it is at home.
-_DEVICES = {"onnxruntime": ("cpu", "cuda", "tensorrt"), "openvino": ("cpu",), "tensorrt": ("cuda",)}
-
-_PACKAGES = {"onnxruntime": ("onnxruntime",), "openvino": ("openvino",), "tensorrt": ("tensorrt", "cuda")}
 
 # Mean difference of logits from PyTorch's in standard deviations: of garbage it is 1 and more, of int8 a tenth.
 MAX_RELATIVE_DIFFERENCE = 0.5
@@ -26,7 +18,7 @@ _logger = logging.getLogger(__name__)
 
 
 def load_runtime(bundle: Bundle, device: str = "cpu", name: str | None = None, max_batch: int = 1) -> Runtime:
-    """Return an artifact of the bundle, ready to run on one of `DEVICES`.
+    """Return an artifact of the bundle, ready to run on a device, one of `registry.devices()`.
 
     It is the one of this name, or else the fastest, as it was measured on such a device, of those that this machine can
     run. It has answered the bundle's seeded clip as PyTorch did, alone and `max_batch` times in a batch: some
@@ -35,13 +27,13 @@ def load_runtime(bundle: Bundle, device: str = "cpu", name: str | None = None, m
     """
     if name is not None:
         artifact = bundle.artifact(name)
-        if reason := why_not(artifact, device):
+        if reason := unavailable_reason(artifact, device):
             raise UserError(f"{bundle.folder}: {name} cannot run here: {reason}")
         runtime = load_artifact(bundle, artifact, device)
         if reason := warm_up(bundle, runtime, max_batch):
             raise UserError(f"{bundle.folder}: {name} cannot be trusted here: {reason}; choose another artifact")
         return runtime
-    reasons = {artifact.name: why_not(artifact, device) for artifact in bundle.manifest.artifacts}
+    reasons = {artifact.name: unavailable_reason(artifact, device) for artifact in bundle.manifest.artifacts}
     usable = [artifact for artifact in bundle.manifest.artifacts if not reasons[artifact.name]]
     for artifact in sorted(usable, key=lambda artifact: latency_ms(artifact, device)):
         try:
@@ -63,46 +55,20 @@ def _load_warm(bundle: Bundle, artifact: Artifact, device: str, max_batch: int) 
 
 def home_of(artifact: Artifact) -> str:
     """Return the device that the artifact is made for."""
-    return _DEVICES[artifact.runtime][0]
+    return spec_of(artifact).home
 
 
-def why_not(artifact: Artifact, device: str) -> str | None:
-    """Return why this machine cannot run the artifact on the device; None if nothing speaks against it."""
-    if device not in _DEVICES[artifact.runtime]:
-        return f"{artifact.runtime} does not run on {device!r}"
-    for package in _PACKAGES[artifact.runtime]:
-        if find_spec(package) is None:
-            return f"{package} is not installed"
-    if artifact.runtime == "openvino":
-        from export.runtimes.openvino import can_compute  # noqa: PLC0415  imported when chosen, as this package promises
-
-        if not can_compute(artifact.precision):
-            return f"this processor has no {artifact.precision} instructions"
-    if artifact.runtime == "tensorrt":
-        from export.runtimes.tensorrt import why_no_gpu  # noqa: PLC0415
-
-        return why_no_gpu()
-    return None
+def unavailable_reason(artifact: Artifact, device: str | None = None) -> str | None:
+    """Return why this machine cannot run the artifact on the device, by default its own; None if nothing is known."""
+    spec = RUNTIMES.get(artifact.runtime)
+    if spec is None:  # of a version to come
+        return unknown_runtime(artifact)
+    return spec.unavailable_reason(artifact.precision, device or spec.home)
 
 
 def load_artifact(bundle: Bundle, artifact: Artifact, device: str) -> Runtime:
-    """Load one artifact; raises `UserError` when its runtime refuses it."""
-    return load_file(bundle.path(artifact), artifact, device, bundle.manifest.max_batch)
-
-
-def load_file(path: Path, artifact: Artifact, device: str, max_batch: int, engines: Path | None = None) -> Runtime:
-    """Load a file as the artifact's runtime does; TensorRT's engine of it is kept in the cache, or in `engines`."""
-    if artifact.runtime == "openvino":
-        from export.runtimes.openvino import OpenVinoRuntime  # noqa: PLC0415
-
-        return OpenVinoRuntime(path, artifact.precision)
-    if artifact.runtime == "tensorrt":
-        from export.runtimes.tensorrt import TensorRtRuntime  # noqa: PLC0415
-
-        return TensorRtRuntime(path, artifact.precision, max_batch, engines)
-    from export.runtimes.onnxruntime import OnnxRuntime  # noqa: PLC0415
-
-    return OnnxRuntime(path, device)
+    """Load one artifact; raises `UserError` when its runtime refuses it, or is not known."""
+    return spec_of(artifact).load(bundle.path(artifact), artifact.precision, device, bundle.manifest.max_batch, None)
 
 
 def warm_up(bundle: Bundle, runtime: Runtime, max_batch: int) -> str | None:

@@ -1,11 +1,13 @@
 """OpenVINO on the CPU, in float32, or in bfloat16 and int8 where the processor computes them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import openvino
 
+from export.bundle.manifest import Precision
 from export.runtimes import Inputs, Outputs, RuntimeInfo
+from export.runtimes.spec import Graph, ModelFile, RuntimeSpec
 from rgbd.errors import UserError
 
 # What OpenVINO computes in where the graph does not say int8.
@@ -15,6 +17,8 @@ _CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "int8": "INT8"}
 
 def can_compute(precision: str) -> bool:
     """Whether this processor has instructions for the precision."""
+    import openvino
+
     return _CAPABILITIES.get(precision) in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
@@ -28,6 +32,8 @@ class OpenVinoRuntime:
     """An OpenVINO IR, or an ONNX file, compiled for this processor."""
 
     def __init__(self, path: Path, precision: str) -> None:
+        import openvino
+
         settings = settings_of(precision)
         try:
             model = openvino.Core().compile_model(str(path), "CPU", settings)
@@ -45,3 +51,52 @@ class OpenVinoRuntime:
         results = self._request.infer(dict(inputs), share_inputs=True)
         # OpenVINO may have merged an output with the tensor that it copies; it goes by both names then.
         return {name: np.array(value, np.float32) for port, value in results.items() for name in port.get_names()}
+
+
+def _load(path: Path, precision: Precision, device: str, max_batch: int, engines: Path | None) -> OpenVinoRuntime:  # noqa: ARG001
+    return OpenVinoRuntime(path, precision)
+
+
+def _missing(precision: Precision) -> str | None:
+    return None if can_compute(precision) else f"this processor has no {precision} instructions"
+
+
+def _write(onnx_path: Path, path: Path) -> None:
+    """Write the graph as `path` (.xml) and its weights, in float32, as .bin beside it."""
+    import openvino
+
+    # Halved weights would make float32 answer otherwise; bfloat16 rounds them when it loads.
+    openvino.save_model(openvino.convert_model(str(onnx_path)), str(path), compress_to_fp16=False)
+
+
+def _profile(path: Path, precision: Precision, inputs: Inputs, runs: int) -> Iterator[tuple[str, float]]:
+    """Yield each operation of each run but the first, which allocates, and its milliseconds."""
+    import openvino
+
+    model = openvino.Core().compile_model(str(path), "CPU", {**settings_of(precision), "PERF_COUNT": True})
+    request = model.create_infer_request()
+    request.infer(dict(inputs))
+    for _ in range(runs):
+        request.infer(dict(inputs))
+        for node in request.get_profiling_info():
+            yield node.node_name, node.real_time.total_seconds() * 1000
+
+
+_IR = ModelFile("model.xml", Graph("volumes", "fp32"), _write)  # it computes a graph of float32 in bfloat16, too
+
+SPEC = RuntimeSpec(
+    name="openvino",
+    title="OpenVINO",
+    format="openvino",
+    packages=("openvino",),
+    devices=("cpu",),
+    files={"fp32": _IR, "bf16": _IR, "int8": ModelFile("model-int8.onnx", Graph("volumes", "int8"))},
+    load=_load,
+    missing=_missing,
+    profile=_profile,
+    triton_backend="openvino",
+    # OpenVINO's own choice is bfloat16, and Triton's backend cannot be told otherwise.
+    triton_refuses={
+        "fp32": "Triton computes OpenVINO's models in bfloat16 where it can; choose onnxruntime-fp32",
+    },
+)

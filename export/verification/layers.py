@@ -1,4 +1,4 @@
-"""Where in a graph a runtime begins to answer something else than ONNX Runtime: the question after a failed export."""
+"""Where in a graph a runtime begins to answer something else than the reference: the question after a failed export."""
 
 import tempfile
 from bisect import bisect_left
@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from export.runtimes import Inputs, Runtime
-from export.runtimes.onnxruntime import OnnxRuntime
+from export.runtimes.registry import REFERENCE
 
 _LARGEST = 0.1  # mean difference in standard deviations that a layer's rounding explains
 
@@ -28,7 +28,8 @@ def first_difference(path: Path, load: Callable[[Path], Runtime], inputs: Inputs
             exposed = Path(folder) / path.name
             onnx.save(_with_output(model, tensor), exposed)
             expected, actual = (
-                runtime.infer(inputs)[tensor] for runtime in (OnnxRuntime(exposed, "cpu"), load(exposed))
+                runtime.infer(inputs)[tensor]
+                for runtime in (REFERENCE.load(exposed, "fp32", "cpu", 1, None), load(exposed))
             )
         return not float(np.abs(actual - expected).mean()) <= _LARGEST * max(float(expected.std()), 1e-6)
 

@@ -8,32 +8,30 @@ from rich.console import Console
 from rich.progress import track
 
 from export.verification.clips import labelled_inputs
-from export.verification.pytorch import TorchRuntime
+from export.verification.source import Source
 from rgbd.errors import UserError
 from rgbd.types import Stream
 from training.networks.family import family_of
-from training.run.checkpoint import Checkpoint, restore_network
 
 _NUM_CLIPS = 500
 
 
-def accuracy_alone(checkpoint: Checkpoint, data: Path, streams: Collection[Stream]) -> dict[Stream, float]:
+def accuracy_alone(source: Source, data: Path, streams: Collection[Stream]) -> dict[Stream, float]:
     """Return for each stream how often its head names a validation clip rightly while the other stream is black.
 
     Counted in PyTorch, on at most 500 clips of the processed data set in `data`. Raises `UserError` for a network of
     one stream, or without a head for it.
     """
-    modalities = checkpoint.config.modalities
+    modalities = source.checkpoint.config.modalities
     if len(modalities) == 1:
         raise UserError(f"--alone: this network takes {modalities[0]} only; it is for fusion networks")
-    heads = {head.stream: name for name, head in family_of(checkpoint.config).heads.items()}
+    heads = {head.stream: name for name, head in family_of(source.checkpoint.config).heads.items()}
     if missing := [stream for stream in streams if stream not in heads]:
         raise UserError(f"--alone: this family of networks has no head that answers for {' or '.join(missing)} alone")
-    runtime = TorchRuntime(restore_network(checkpoint), modalities)
     right: dict[Stream, list[bool]] = {stream: [] for stream in streams}
-    clips = labelled_inputs(checkpoint, data, "valid", _NUM_CLIPS)
+    clips = labelled_inputs(source.checkpoint, data, "valid", _NUM_CLIPS)
     for inputs, label in track(clips, "one stream alone", console=Console(stderr=True), transient=True):
         for stream in streams:
             only = {name: clip if name == stream else np.zeros_like(clip) for name, clip in inputs.items()}
-            right[stream].append(runtime.infer(only)[heads[stream]].argmax() == label)
+            right[stream].append(source.pytorch.infer(only)[heads[stream]].argmax() == label)
     return {stream: float(np.mean(answers)) for stream, answers in right.items()}

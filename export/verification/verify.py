@@ -11,31 +11,31 @@ from export.bundle.folder import Bundle, write_manifest
 from export.bundle.manifest import Artifact, Speed
 from export.bundle.seeded_clips import seeded_inputs
 from export.runtimes import Inputs, Outputs, Runtime
-from export.runtimes.loading import home_of, load_artifact, load_file, why_not
+from export.runtimes.loading import home_of, load_artifact, unavailable_reason
 from export.runtimes.machine import machine
+from export.runtimes.registry import REFERENCE, spec_of
 from export.verification.clips import real_inputs
 from export.verification.layers import first_difference
 from export.verification.parity import check_parity, measure_parity
-from export.verification.pytorch import TorchRuntime
+from export.verification.source import Source
 from rgbd.errors import UserError
-from training.run.checkpoint import Checkpoint, restore_network
 
 _TIMED_RUNS = 5
 _NUM_REAL_CLIPS = 32
 
 
-def prove_bundle(bundle: Bundle, checkpoint: Checkpoint, data: Path | None, device: str | None = None) -> Bundle:
+def prove_bundle(bundle: Bundle, source: Source, data: Path | None, device: str | None = None) -> Bundle:
     """Return the bundle with parity and speed as measured now, and write them into its bundle.json.
 
     Each artifact runs on `device`, or where it is at home; what this machine cannot run keeps its figures. `data` is a
     processed data set with real clips to compare on. Raises `UserError` where an artifact is too far from PyTorch.
     """
-    batches, where = _clips(checkpoint, data, bundle.manifest.max_batch)
-    expected = _expected(checkpoint, batches)
+    batches, where = _clips(source, data, bundle.manifest.max_batch)
+    expected = [_one_by_one(source.pytorch, inputs) for inputs in batches]
     artifacts = []
     for artifact in bundle.manifest.artifacts:
-        place = device or home_of(artifact)
-        if why_not(artifact, place) is None:
+        if unavailable_reason(artifact, device) is None:
+            place = device or home_of(artifact)
             artifact = _prove(bundle, artifact, place, batches, expected, where)  # noqa: PLW2901  the same, proved
         artifacts.append(artifact)
     proved = Bundle(bundle.folder, bundle.manifest.model_copy(update={"artifacts": tuple(artifacts)}))
@@ -43,20 +43,14 @@ def prove_bundle(bundle: Bundle, checkpoint: Checkpoint, data: Path | None, devi
     return proved
 
 
-def _clips(checkpoint: Checkpoint, data: Path | None, max_batch: int) -> tuple[list[Inputs], str]:
+def _clips(source: Source, data: Path | None, max_batch: int) -> tuple[list[Inputs], str]:
     """Return clips in batches of several sizes, and where they are from: the batch axis must really be dynamic."""
-    streams, spec = checkpoint.config.modalities, checkpoint.config.clip
+    streams, spec = source.checkpoint.config.modalities, source.checkpoint.config.clip
     sizes = sorted({1, min(2, max_batch), max_batch})
     batches: list[Inputs] = [seeded_inputs(streams, spec, batch, seed) for seed, batch in enumerate(sizes)]
     if data is None:
         return batches, "made from a seed"
-    return [*batches, *real_inputs(checkpoint, data, _NUM_REAL_CLIPS)], f"made from a seed, and {data}"
-
-
-def _expected(checkpoint: Checkpoint, batches: Sequence[Inputs]) -> list[Outputs]:
-    """Return PyTorch's outputs; its network is not kept: it would stand beside the artifacts in memory."""
-    reference = TorchRuntime(restore_network(checkpoint), checkpoint.config.modalities)
-    return [_one_by_one(reference, inputs) for inputs in batches]
+    return [*batches, *real_inputs(source.checkpoint, data, _NUM_REAL_CLIPS)], f"made from a seed, and {data}"
 
 
 def _one_by_one(reference: Runtime, inputs: Inputs) -> Outputs:
@@ -88,16 +82,18 @@ def _prove(
 
 
 def _where_it_begins(bundle: Bundle, artifact: Artifact, device: str) -> str:
-    """Return the end of a sentence that tells where another runtime than ONNX Runtime goes astray."""
-    path = bundle.path(artifact)
-    if artifact.runtime == "onnxruntime" or path.suffix != ".onnx":
+    """Return the end of a sentence that tells where a runtime goes astray which is not the reference itself."""
+    spec, path = spec_of(artifact), bundle.path(artifact)
+    if spec is REFERENCE or path.suffix != ".onnx":
         return ""
     clip = seeded_inputs(bundle.manifest.streams, bundle.manifest.clip_spec, batch=1)
     try:
-        module = first_difference(path, lambda exposed: load_file(exposed, artifact, device, 1, exposed.parent), clip)
-    except UserError as error:  # on the processor, ONNX Runtime has no convolutions in bfloat16
+        module = first_difference(
+            path, lambda exposed: spec.load(exposed, artifact.precision, device, 1, exposed.parent), clip
+        )
+    except UserError as error:  # such as on the processor, where the reference has no convolutions in bfloat16
         return f"; where it begins cannot be told: {error}"
-    return f"; against ONNX Runtime it first differs in {module}" if module else ""
+    return f"; against {REFERENCE.title} it first differs in {module}" if module else ""
 
 
 def _time(runtime: Runtime, clip: Inputs) -> float:

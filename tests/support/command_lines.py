@@ -45,13 +45,10 @@ def _documented(root: Path) -> set[str]:
 
 
 def _lines(command: str) -> Iterator[str]:
-    """Yield a command with its options, and the variables and further commands of its own that its help names."""
+    """Yield a command with its options and its own commands, and the variables that its help names."""
     parser = _parser(command)
-    epilog = parser.epilog or ""
     yield from _options(command, parser)
-    yield from (f"{command} ${variable}" for variable in re.findall(r"RGBD_MOTION_\w+", epilog))
-    for word in re.findall(rf"{re.escape(command)} ([a-z][a-z-]*)", epilog):
-        yield from _lines(f"{command} {word}")
+    yield from (f"{command} ${variable}" for variable in re.findall(r"RGBD_MOTION_\w+", parser.epilog or ""))
 
 
 class _ParserFound(BaseException):
@@ -62,7 +59,10 @@ class _ParserFound(BaseException):
 
 
 def _parser(command: str) -> argparse.ArgumentParser:
-    """Return what a command would read its arguments with; it has done nothing until then."""
+    """Return what a command would read its arguments with; it has done nothing until then.
+
+    The arguments of a command's command may be there only where that one is called.
+    """
 
     def stop(parser: argparse.ArgumentParser, *_: object) -> None:
         raise _ParserFound(parser)
@@ -77,17 +77,27 @@ def _parser(command: str) -> argparse.ArgumentParser:
         try:
             run(target, run_name="__main__")
         except _ParserFound as found:
-            return found.parser
+            parser = found.parser
+            for word in words:
+                parser = _commands(parser)[word]
+            return parser
     raise AssertionError(f"{command}: has come to its end without reading its arguments")
+
+
+def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Return the parsers of a command's own commands."""
+    found = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    return {name: subparser for action in found for name, subparser in action.choices.items()}
 
 
 def _options(command: str, parser: argparse.ArgumentParser) -> Iterator[str]:
     yield command
+    for name in _commands(parser):
+        yield from _lines(f"{command} {name}")
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            for name, subparser in action.choices.items():
-                yield from _options(f"{command} {name}", subparser)
-        elif action.dest != "help" and action.help != argparse.SUPPRESS:
+            continue
+        if action.dest != "help" and action.help != argparse.SUPPRESS:
             yield f"{command} {_option(action)}"
 
 

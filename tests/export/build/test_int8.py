@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from export.build.calibration import Calibration
 from export.build.create import create_bundle
-from export.build.plan import Calibration, ExportOptions
+from export.build.plan import ExportOptions
 from rgbd.errors import UserError
 from tests.support.checkpoints import untrained, write_data
 from tests.support.toy_family import FAMILY

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.support.tiny_bundle import make_bundle
-from export import bench, pack, triton
+from export.__main__ import main
 from export.bundle.folder import read_bundle
-from export.commands import sign as signature
 from rgbd.errors import UserError
 
 
@@ -17,11 +16,11 @@ def test_a_bundle_is_not_written_into(tmp_path: Path, name: str) -> None:
     (tmp_path / "link").symlink_to("bundle")
     for folder in (bundle, tmp_path / "link"):
         out = str(folder / name)
-        for main, words in (
-            (pack.main, [str(bundle), "--out", out]),
-            (triton.main, [str(bundle), "--artifact", "onnxruntime-fp32", "--out", out]),
-            (bench.main, [str(bundle), "--json", out]),
-            (bench.main, [str(bundle), "--picture", out]),
+        for words in (
+            ["pack", str(bundle), "--out", out],
+            ["triton", str(bundle), "--artifact", "onnxruntime-fp32", "--out", out],
+            ["bench", str(bundle), "--json", out],
+            ["bench", str(bundle), "--picture", out],
         ):
             with pytest.raises(UserError, match=r"must not be overwritten; name another place"):
                 main(words)
@@ -35,9 +34,9 @@ def test_no_key_is_made_in_the_bundle_that_it_signs(tmp_path: Path, name: str) -
     before = sorted(bundle.iterdir())
     for folder in (bundle, tmp_path / "link"):
         with pytest.raises(UserError, match=r"--key: .* name another place"):
-            signature.main([str(bundle), "--new-key", "--key", str(folder / name)])
+            main(["sign", str(bundle), "--new-key", "--key", str(folder / name)])
     assert sorted(bundle.iterdir()) == before
-    assert signature.main([str(bundle), "--new-key", "--key", str(tmp_path / "key.pem")]) == 0
+    assert main(["sign", str(bundle), "--new-key", "--key", str(tmp_path / "key.pem")]) == 0
 
 
 def test_figures_and_picture_are_two_files(tmp_path: Path) -> None:
@@ -45,5 +44,5 @@ def test_figures_and_picture_are_two_files(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("one")
     for picture in (one, tmp_path / "bundle" / ".." / "one", tmp_path / "link"):
         with pytest.raises(UserError, match=r"--picture .*: is what --json names, too; name another file"):
-            bench.main([str(bundle), "--json", str(one), "--picture", str(picture)])
+            main(["bench", str(bundle), "--json", str(one), "--picture", str(picture)])
     assert not one.exists()

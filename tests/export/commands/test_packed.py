@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from benchmarks.support.tiny_bundle import SPEC, make_bundle
+from export.__main__ import main
 from export.bundle.archive import open_bundle
 from export.bundle.folder import read_bundle
 from export.bundle.manifest import BundleError
-from export.commands import pack
 from export.commands.pack import pack_bundle
 from export.commands.sign import make_keys, sign_bundle
 from export.runtimes import Runtime
@@ -108,7 +108,7 @@ def test_a_damaged_zip_is_refused_wherever_the_damage_is(bundle: Path, tmp_path:
 
 def test_a_folder_is_packed_from_within(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(bundle)
-    pack.main(["."])
+    main(["pack", "."])
     assert loaded(bundle.with_name("bundle.zip"))
 
 

@@ -21,15 +21,16 @@ import pytest
 from onnx import TensorProto, helper
 
 from benchmarks.support.tiny_bundle import make_bundle
+from export.build.calibration import Calibration
 from export.build.create import create_bundle
-from export.build.plan import Calibration, ExportOptions
+from export.build.plan import ExportOptions
 from export.bundle.folder import Bundle, read_bundle
 from export.bundle.seeded_clips import seeded_inputs
-from export.runtimes.loading import load_runtime, why_not
+from export.runtimes.loading import load_runtime, unavailable_reason
 from export.runtimes.openvino import OpenVinoRuntime, can_compute
 from export.verification.layers import first_difference
 from export.verification.parity import LIMITS, measure_parity
-from export.verification.pytorch import load_reference
+from export.verification.source import source_of
 from rgbd.errors import UserError
 from rgbd.locks import sole_writer
 from tests.support.checkpoints import untrained, write_data
@@ -91,7 +92,7 @@ def test_the_graphs_for_tensorrt_answer_as_pytorch_does(precision: str, bundle: 
     clips = seeded_inputs(("rgb",), bundle.manifest.clip_spec, batch=4)
     names = [output.name for output in session.get_outputs()]
     answers = dict(zip(names, session.run(names, clips), strict=True))
-    parity = measure_parity([load_reference(bundle).infer(clips)], [answers], 1.0, "")
+    parity = measure_parity([source_of(bundle).pytorch.infer(clips)], [answers], 1.0, "")
     relative, probability = LIMITS[precision]  # type: ignore[index]
     assert parity.relative_difference < relative and parity.probability_difference < probability
     weights = {constant.data_type for constant in onnx.load(path).graph.initializer}
@@ -109,7 +110,7 @@ def test_where_onnx_runtime_has_no_bfloat16_the_comparison_says_so(bundle: Bundl
 @pytest.mark.slow
 def test_without_a_gpu_a_bundle_for_one_says_what_was_not_seen(bundle: Bundle, tmp_path: Path) -> None:
     artifact = bundle.artifact("tensorrt-fp16")
-    if why_not(artifact, "cuda") is None:
+    if unavailable_reason(artifact, "cuda") is None:
         pytest.skip("there is a GPU")
     assert artifact.parity is None and artifact.speed is None
     assert "was not compared yet" in run_module("export", "inspect", bundle.folder).stdout
@@ -121,7 +122,7 @@ def test_without_a_gpu_a_bundle_for_one_says_what_was_not_seen(bundle: Bundle, t
 
 @pytest.mark.slow
 def test_on_a_gpu_engines_are_proved(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if reason := why_not(bundle.artifact("tensorrt-fp16"), "cuda"):
+    if reason := unavailable_reason(bundle.artifact("tensorrt-fp16"), "cuda"):
         pytest.skip(f"TensorRT cannot run here: {reason}")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     result = run_module("export", "verify", bundle.folder)

@@ -1,0 +1,63 @@
+"""The files that artifacts are loaded from: ONNX graphs, quantized for int8, or written in a runtime's own format."""
+
+import json
+import tempfile
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from export.build.graph import InferenceGraph
+from export.build.onnx import export_onnx
+from export.build.plan import ExportOptions
+from export.runtimes.spec import Graph, ModelFile
+from export.verification.source import Source
+from training.networks.family import family_of
+
+
+def write_files(folder: Path, files: Collection[ModelFile], source: Source, options: ExportOptions) -> None:
+    """Write the files into `folder`, and beside int8 what became of each layer; no graph is made twice."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix="graphs-") as scratch:
+        paths = {graph: Path(scratch) / f"{graph.form}-{graph.precision}.onnx" for graph in _graphs(files)}
+        paths |= {file.graph: folder / file.name for file in files if file.write is None}
+        for graph, path in paths.items():
+            if graph.precision == "int8":
+                _quantize(paths[_quantized_from(graph)], path, folder / "quantization.json", source, options)
+            else:
+                _export(graph, path, source, options)
+        for file in files:
+            if file.write is not None:
+                file.write(paths[file.graph], folder / file.name)
+
+
+def _graphs(files: Collection[ModelFile]) -> Sequence[Graph]:
+    """Return the graphs that files are made of, and before those in int8 what is quantized."""
+    graphs = [file.graph for file in files]
+    low = [graph for graph in graphs if graph.precision == "int8"]
+    exported = [graph for graph in graphs if graph not in low]
+    return tuple(dict.fromkeys([*exported, *map(_quantized_from, low), *low]))
+
+
+def _quantized_from(graph: Graph) -> Graph:
+    return replace(graph, precision="fp32")
+
+
+def _export(graph: Graph, path: Path, source: Source, options: ExportOptions) -> None:
+    """Write one graph; its copy of the network ends with it."""
+    checkpoint, config = source.checkpoint, source.checkpoint.config
+    metadata = {
+        "name": options.name,
+        "version": "1",
+        "labels": checkpoint.class_names,
+        "clip_spec": config.clip.model_dump(mode="json"),
+    }
+    family = family_of(config)
+    module = InferenceGraph(source.network, family, graph.form, graph.precision, answer_only=options.answer_only)
+    export_onnx(module, config.modalities, config.clip, metadata, path)
+
+
+def _quantize(onnx_path: Path, target: Path, report_path: Path, source: Source, options: ExportOptions) -> None:
+    from export.build.quantize import quantize_onnx  # noqa: PLC0415  an optional dependency
+
+    assert options.calibration is not None  # checked before anything was written
+    report = quantize_onnx(onnx_path, target, source.checkpoint, options.calibration)
+    report_path.write_text(json.dumps(asdict(report), indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,47 @@
+"""The runtimes that there are: a new one is a module with its `SPEC`, and an entry here."""
+
+from export.bundle.manifest import Artifact, Precision
+from export.runtimes import onnxruntime, openvino, tensorrt
+from export.runtimes.spec import RuntimeSpec
+from rgbd.errors import UserError
+
+RUNTIMES = {spec.name: spec for spec in (onnxruntime.SPEC, openvino.SPEC, tensorrt.SPEC)}
+
+REFERENCE = onnxruntime.SPEC  # what others are held to where one of them computes an ONNX file wrongly
+
+
+def spec_of(artifact: Artifact) -> RuntimeSpec:
+    """Return the artifact's runtime; raises `UserError` for one that this version does not know."""
+    if artifact.runtime not in RUNTIMES:
+        raise UserError(f"{artifact.name}: {unknown_runtime(artifact)}")
+    return RUNTIMES[artifact.runtime]
+
+
+def unknown_runtime(artifact: Artifact) -> str:
+    """Return the sentence about an artifact whose runtime is not in the registry."""
+    known = ", ".join(RUNTIMES)
+    return f"this version of rgbd-motion knows no runtime {artifact.runtime!r}, only {known}; update it"
+
+
+def artifacts() -> tuple[Artifact, ...]:
+    """Return all that can be made of a checkpoint, in the order in which they are listed."""
+    return tuple(
+        Artifact(runtime=spec.name, precision=precision, path=file.name)
+        for spec in RUNTIMES.values()
+        for precision, file in spec.files.items()
+    )
+
+
+def formats() -> dict[str, RuntimeSpec]:
+    """Return the runtimes by what the command line calls them."""
+    return {spec.format: spec for spec in RUNTIMES.values()}
+
+
+def precisions() -> tuple[Precision, ...]:
+    """Return the precisions that there are artifacts of."""
+    return tuple(dict.fromkeys(artifact.precision for artifact in artifacts()))
+
+
+def devices() -> tuple[str, ...]:
+    """Return the devices that one runtime or another computes on."""
+    return tuple(dict.fromkeys(device for spec in RUNTIMES.values() for device in spec.devices))

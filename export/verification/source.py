@@ -1,0 +1,55 @@
+"""What an export starts from: a checkpoint, its network and PyTorch, loaded once."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from export.bundle.folder import Bundle, sha256
+from export.bundle.manifest import BundleError
+from export.verification.pytorch import TorchRuntime
+from training.run.checkpoint import Checkpoint, load_checkpoint, restore_network
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checkpoint in `path`, and its network in PyTorch, in evaluation.
+
+    `checkpoint` has no weights: the network has them, and they need not be in memory twice.
+    """
+
+    path: Path
+    sha256: str
+    checkpoint: Checkpoint
+    network: nn.Module
+    pytorch: TorchRuntime
+
+
+def load_source(path: Path) -> Source:
+    """Return the checkpoint in `path`, loaded; raises `CheckpointError` where it is none."""
+    return _load(path, sha256(path) if path.is_file() else "")
+
+
+def source_of(bundle: Bundle, path: Path | None = None) -> Source:
+    """Return what the bundle was made of, from `path` or from where it lay then.
+
+    Raises `UserError` where it is not there any more, or another one.
+    """
+    source = bundle.manifest.source
+    path = path or Path(source.checkpoint)
+    if not os.access(path, os.R_OK):
+        raise BundleError(f"{path}: cannot be read, and PyTorch computes the checkpoint; give it as --checkpoint")
+    digest = sha256(path)
+    if digest != source.checkpoint_sha256:
+        raise BundleError(f"{path}: is not the checkpoint that {bundle.folder} was made of; give that as --checkpoint")
+    return _load(path, digest)
+
+
+def _load(path: Path, digest: str) -> Source:
+    checkpoint = load_checkpoint(path)
+    network = restore_network(checkpoint)
+    without: dict[str, Any] = {"model": {}, "averaged": None, "use_averaged": False, "training": {}}
+    checkpoint = checkpoint.model_copy(update=without)
+    return Source(path, digest, checkpoint, network, TorchRuntime(network, checkpoint.config.modalities))
