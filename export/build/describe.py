@@ -9,7 +9,7 @@ from export.bundle.folder import describe_files, sha256
 from export.bundle.manifest import Artifact, BundleManifest, Source, TensorInfo
 from export.bundle.seeded_clips import seeded_inputs
 from export.verification.pytorch import TorchRuntime
-from rgbd.types import Modality
+from rgbd.types import Modality, Stream
 from training.run.checkpoint import Checkpoint, restore_network
 
 _MODALITIES: dict[str, Modality] = {"M": "rgb", "K": "depth", "FusionNet": "rgbd"}
@@ -21,6 +21,7 @@ _MEANINGS = {
     "logits_rgb": "scores of the RGB stream's head, which has seen what the streams share",
     "logits_depth": "scores of the depth stream's head, which has seen what the streams share",
 }
+_STREAMS: dict[str, Stream] = {"logits_rgb": "rgb", "logits_depth": "depth"}
 
 
 def describe(
@@ -43,7 +44,13 @@ def describe(
             for stream in config.modalities
         ),
         outputs=tuple(
-            TensorInfo(name=head, dtype="float32", shape=("batch", len(scores)), meaning=_MEANINGS[head])
+            TensorInfo(
+                name=head,
+                dtype="float32",
+                shape=("batch", len(scores)),
+                meaning=_MEANINGS[head],
+                stream=_STREAMS.get(head),
+            )
             for head, scores in check.items()
         ),
         check=check,
