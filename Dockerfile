@@ -13,6 +13,7 @@ COPY rgbd rgbd
 COPY export/__init__.py export/
 COPY export/bundle export/bundle
 COPY export/runtimes export/runtimes
+COPY export/predictor export/predictor
 COPY serve serve
 RUN --mount=type=cache,target=/root/.cache/pip pip install -c constraints.txt ".[serve,$RUNTIME]"
 # CUDA and cuDNN come as Python packages of the versions that this onnxruntime-gpu was built for, so that both kinds

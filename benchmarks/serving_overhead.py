@@ -30,14 +30,15 @@ from export.bench.contenders import Contender, contenders
 from export.build.create import create_bundle
 from export.build.plan import ExportOptions
 from export.bundle.folder import Bundle
+from export.predictor.clip_request import ClipRequest, RecordingMeta, StreamFile
+from export.predictor.clips import ClipFacts
 from export.runtimes.machine import machine
 from preprocess.ntu.recording import RGB_FOLDER
 from preprocess.synthetic.__main__ import main as render
 from rgbd.recording.limits import Limits
 from rgbd.recording.video import read_video, write_video
 from rgbd.types import Frame
-from serve.clips import ClipRequest, DecodedClip, Upload, decode_clip
-from serve.schemas import ClipMeta
+from serve.clips import decode_clip
 from serve.workers import Decoders
 
 ARTIFACT, OPTIONS = "openvino-bf16", ExportOptions(formats=("openvino",), precisions=("bf16",))
@@ -61,14 +62,14 @@ class Alone:
     """The service's parts: a decoder process, and the network in another."""
 
     def __init__(self, bundle: Bundle, video: Path, decoders: Decoders, network: Contender) -> None:
-        manifest, uploads = bundle.manifest, (Upload("rgb", video, video.name),)
+        manifest, files = bundle.manifest, (StreamFile("rgb", video, video.name),)
         limits = Limits(max_frames=1000, max_pixels=320 * 240, max_duration_s=60)
-        self._request = ClipRequest(uploads, ClipMeta(), limits, manifest.clip_spec, manifest.streams)
+        self._request = ClipRequest(files, RecordingMeta(), limits, manifest.clip_spec, manifest.streams)
         self.decoders, self._network = decoders, network
 
     async def one_clip(self) -> tuple[float, float, float]:
         """Return the milliseconds of decoding, transforming and the network."""
-        decoded = (await self.decoders.run(decode_clip, DecodedClip, self._request)).facts
+        decoded = (await self.decoders.run(decode_clip, ClipFacts, self._request)).facts
         return decoded.decode_ms, decoded.transform_ms, 1000 * self._network.run(1)
 
     def clips_per_s(self, batch: int, seconds: float) -> float:

@@ -1,11 +1,13 @@
 """The service's answer as typed values."""
 
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from types import NoneType
+from typing import Any, TypeVar, get_args
 
 from clients.errors import UnexpectedAnswerError
 
 _Record = TypeVar("_Record")
+_STREAMS = ("rgb", "depth")
 
 
 @dataclass(frozen=True)
@@ -70,22 +72,25 @@ class Prediction:
 
 
 def parse_prediction(body: Any) -> Prediction:
-    """Return the answer that the JSON `body` of POST /predict holds; fields of a newer service are passed over.
+    """Return the answer that the JSON `body` of POST /predict holds.
 
-    Raises `UnexpectedAnswerError` when fields are missing.
+    Fields of a newer service are passed over; of an older one, what may be null or empty may be missing. Raises
+    `UnexpectedAnswerError` when other fields are.
     """
     try:
+        streams = body.get("streams", {})
         return Prediction(
             request_id=body["request_id"],
             model=_pick(Model, body["model"]),
             predictions=_scores(body["predictions"]),
-            streams={name: _scores(scores) for name, scores in body["streams"].items()},
+            streams={name: _scores(streams[name]) for name in _STREAMS if name in streams},
             windows=tuple(
-                Window(window["start"], window["end"], _scores(window["predictions"])) for window in body["windows"]
+                Window(window["start"], window["end"], _scores(window["predictions"]))
+                for window in body.get("windows", ())
             ),
             clip=_pick(Clip, body["clip"]),
-            timing_ms=dict(body["timing_ms"]),
-            warnings=tuple(body["warnings"]),
+            timing_ms={name: ms for name, ms in body.get("timing_ms", {}).items() if isinstance(ms, int | float)},
+            warnings=tuple(body.get("warnings", ())),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UnexpectedAnswerError(
@@ -98,4 +103,5 @@ def _scores(items: list[Any]) -> tuple[Score, ...]:
 
 
 def _pick(record: type[_Record], body: Any) -> _Record:
-    return record(**{name: body[name] for name in record.__annotations__})
+    kinds = record.__annotations__.items()
+    return record(**{name: body.get(name) if NoneType in get_args(kind) else body[name] for name, kind in kinds})

@@ -1,7 +1,13 @@
-"""A checkpoint in; a bundle that any of the runtimes can serve out."""
+"""A checkpoint in; a bundle that any of the runtimes can serve out, and answers of it: `load_model`."""
 
 import os
 import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from export.predictor.predictor import load_model
+
+__all__ = ["load_model", "switch_off_telemetry"]
 
 
 def switch_off_telemetry() -> None:
@@ -14,6 +20,15 @@ def switch_off_telemetry() -> None:
     # OpenVINO and NNCF report through this package, which no variable stops. Where it cannot be imported they do
     # without it, and None is how Python is told so.
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+
+
+def __getattr__(name: str) -> Any:
+    """Return `load_model`, and import what it needs only then: commands and the service begin with this module, too."""
+    if name != "load_model":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from export.predictor.predictor import load_model  # noqa: PLC0415
+
+    return load_model
 
 
 switch_off_telemetry()  # before a module of this package imports a runtime

@@ -13,13 +13,12 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from export.bundle.manifest import TensorInfo
+from export.runtimes import Outputs
 from rgbd.types import Stream
 from serve.models import ServedModel
 from serve.threads import in_thread
 
 Clips = Mapping[Stream, NDArray[np.uint8]]
-Outputs = dict[str, NDArray[np.float32]]
 
 _log = logging.getLogger("serve")
 
@@ -183,22 +182,8 @@ def _fail(batch: list[_Waiting], error: Exception) -> None:
 def _infer(model: ServedModel, batch: list[Clips]) -> Outputs:
     # In a thread, with the copying: tens of megabytes a clip must not keep the service from answering.
     stacked: dict[str, NDArray[np.uint8]] = {stream: _stack([clips[stream] for clips in batch]) for stream in batch[0]}
-    outputs = model.runtime.infer(stacked)
-    return {tensor.name: _checked(outputs, tensor, len(batch)) for tensor in model.bundle.manifest.outputs}
+    return model.infer(stacked)
 
 
 def _stack(clips: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     return clips[0][None] if len(clips) == 1 else np.stack(clips)
-
-
-def _checked(outputs: Outputs, tensor: TensorInfo, num_clips: int) -> NDArray[np.float32]:
-    """Return one of the outputs; raises `ValueError` where it is not a row of finite floats for each clip."""
-    if tensor.name not in outputs:
-        raise ValueError(f"the runtime gave no {tensor.name}")
-    values, shape = outputs[tensor.name], (num_clips, *tensor.shape[1:])
-    if values.shape != shape or values.dtype.kind != "f":
-        given = f"{values.dtype} {list(values.shape)}"
-        raise ValueError(f"the runtime gave {tensor.name} as {given} instead of {list(shape)} floats")
-    if not np.isfinite(values).all():
-        raise ValueError(f"the runtime gave {tensor.name} that are not all finite")
-    return values

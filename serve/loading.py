@@ -19,7 +19,7 @@ def load_models(settings: Settings) -> Repository:
             max_batch = min(settings.max_batch, bundle.manifest.max_batch)
             _log.info("loading %s %s, and trying %d clips at a time", place.name, place.version, max_batch)
             runtime = load_runtime(bundle, settings.device, settings.artifact, max_batch)
-        return ServedModel(place.name, place.version, bundle, runtime)
+        return ServedModel(bundle, runtime, place.name, place.version)
 
     if settings.models is not None:
         find = many_bundles(settings.models)

@@ -5,20 +5,13 @@ from base64 import b64encode
 import cv2
 import numpy as np
 
+from export.predictor.clip_request import ClipRequest
+from export.predictor.clips import Streams, align, named, open_files, read_groups, read_together
 from rgbd.clip.depth_encoding import DepthEncoding, encode_depth
 from rgbd.errors import MissingStreamError
 from rgbd.recording.depth import stream_in_millimetres
 from rgbd.recording.images import encode_image
 from rgbd.types import Frame, Stream
-from serve.clips import (
-    ClipRequest,
-    Streams,
-    align,
-    named,
-    open_uploads,
-    read_groups,
-    read_together,
-)
 from serve.parcel import Parcel
 from serve.schemas import PreviewReply, StreamPreview
 
@@ -29,10 +22,10 @@ _PERCENTILES = (2, 98)  # of the depths in a clip: a few wild pixels must not fl
 
 
 def make_previews(request: ClipRequest) -> Parcel[PreviewReply]:
-    """Return a few small pictures of every stream that was sent; raises as `decode_clip` does."""
-    streams = open_uploads(request)
+    """Return a few small pictures of every stream that was sent; raises as `read_clip` does."""
+    streams = open_files(request)
     if not streams:
-        raise MissingStreamError(f"send {' or '.join(request.streams)}, or both, as files")
+        raise MissingStreamError(f"this model needs {' and '.join(request.streams)}; give one of them at least")
     return Parcel(PreviewReply(**read_together(streams, request, _preview)))
 
 
@@ -44,13 +37,13 @@ def _preview(streams: Streams, request: ClipRequest) -> dict[Stream, StreamPrevi
     sampled = alignment.sample(whole, request.spec.num_frames)
     length_s = whole.end - whole.start if alignment.by == "time" else None
     previews = {}
-    for stream, (upload, reader) in streams.items():
+    for stream, (file, reader) in streams.items():
         preview = StreamPreview(
             num_frames=counts[stream],
             fps=counts[stream] / length_s if length_s else None,
             sampled=(sampled[stream] - whole.ranges[stream][0]).tolist(),
         )
-        with named(upload):
+        with named(file):
             (frames,) = read_groups(reader, [shown[stream]])
             _add_pictures(preview, stream_in_millimetres(frames, request.meta.depth_scale_mm))
         previews[stream] = preview

@@ -13,10 +13,10 @@ from typing import Annotated
 import psutil
 from fastapi import Depends, Request
 
+from export.predictor.clip_request import ClipRequest
 from rgbd.errors import MediaError, MissingStreamError, TooLargeError, UnknownContainerError
 from rgbd.recording.limits import Limits
 from serve.batcher import Batcher, Clips, Inferred, TooLateError
-from serve.clips import ClipRequest
 from serve.connection import requested_timeout_s, while_connected
 from serve.errors import ServiceError
 from serve.metrics import Metrics
@@ -200,7 +200,9 @@ class Service:
             with tracer.start_as_current_span("decode"):
                 return await self._decoders.run(function, kind, request)
         except MissingStreamError as error:
-            raise ServiceError(HTTPStatus.BAD_REQUEST, "missing_stream", str(error)) from error
+            raise ServiceError(
+                HTTPStatus.BAD_REQUEST, "missing_stream", f"{error}, as a file of that name in the form"
+            ) from error
         except UnknownContainerError as error:
             raise ServiceError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unknown_container", str(error)) from error
         except TooLargeError as error:

@@ -29,13 +29,18 @@ def make_bundle(
     spec: ClipSpec = SPEC,
     alone: dict[Stream, float] | None = None,
     trained_on: dict[Stream, Appearance] | None = None,
+    answer: str = "logits",
 ) -> Path:
-    """Write a bundle whose scores are each stream's mean red, green and blue, over 16, and the sum of both."""
+    """Write a bundle whose scores are each stream's mean red, green and blue, over 16, and the sum of both.
+
+    `answer` is the name of the output that is the answer; those of the streams begin with it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     streams = streams_of(modality)
-    onnx.save(_graph(streams, spec), str(folder / "model.onnx"))
+    onnx.save(_graph(streams, spec, answer), str(folder / "model.onnx"))
     clip = ("batch", *spec.shape)
-    heads = ["logits", *(f"logits_{stream}" for stream in streams if len(streams) > 1)]
+    heads: dict[str, Stream | None] = {answer: None}
+    heads |= {f"{answer}_{stream}": stream for stream in streams if len(streams) > 1}
     manifest = BundleManifest(
         name="tiny",
         version="1",
@@ -45,8 +50,11 @@ def make_bundle(
         inputs=tuple(
             TensorInfo(name=stream, dtype="uint8", shape=clip, meaning=f"{stream} clip") for stream in streams
         ),
-        outputs=tuple(TensorInfo(name=head, dtype="float32", shape=("batch", 3), meaning=head) for head in heads),
-        check=_answers(seeded_inputs(streams, spec, batch=1)),
+        outputs=tuple(
+            TensorInfo(name=head, dtype="float32", shape=("batch", 3), meaning=head, stream=stream)
+            for head, stream in heads.items()
+        ),
+        check=_answers(seeded_inputs(streams, spec, batch=1), answer),
         alone=alone or {},
         trained_on=trained_on or {},
         files=describe_files(folder),
@@ -57,12 +65,12 @@ def make_bundle(
     return folder
 
 
-def _answers(clips: dict[Stream, NDArray[np.uint8]]) -> dict[str, tuple[float, ...]]:
+def _answers(clips: dict[str, NDArray[np.uint8]], answer: str) -> dict[str, tuple[float, ...]]:
     means = {stream: clip[0].mean((0, 1, 2)) / 16 for stream, clip in clips.items()}
     if len(means) == 1:
-        return {"logits": tuple(next(iter(means.values())).tolist())}
-    streams = {f"logits_{stream}": tuple(mean.tolist()) for stream, mean in means.items()}
-    return {"logits": tuple(sum(means.values()).tolist()), **streams}
+        return {answer: tuple(next(iter(means.values())).tolist())}
+    streams = {f"{answer}_{stream}": tuple(mean.tolist()) for stream, mean in means.items()}
+    return {answer: tuple(sum(means.values()).tolist()), **streams}
 
 
 def expected_scores(bundle: Path, rgb: list[Frame], depth: list[Frame]) -> list[float]:
@@ -82,11 +90,11 @@ def image_spec() -> ClipSpec:
     return SPEC.model_copy(update={"depth": DepthEncoding(mode="image")})
 
 
-def _graph(streams: tuple[Stream, ...], spec: ClipSpec) -> onnx.ModelProto:
+def _graph(streams: tuple[Stream, ...], spec: ClipSpec, answer: str) -> onnx.ModelProto:
     shape = ["batch", *spec.shape]
     nodes, heads = [], []
     for stream in streams:
-        head = f"logits_{stream}" if len(streams) > 1 else "logits"
+        head = f"{answer}_{stream}" if len(streams) > 1 else answer
         nodes += [
             helper.make_node("Cast", [stream], [f"{stream}_float"], to=TensorProto.FLOAT),
             helper.make_node("ReduceMean", [f"{stream}_float", "axes"], [f"{stream}_mean"], keepdims=0),
@@ -94,8 +102,8 @@ def _graph(streams: tuple[Stream, ...], spec: ClipSpec) -> onnx.ModelProto:
         ]
         heads.append(head)
     if len(streams) > 1:
-        nodes.append(helper.make_node("Add", heads, ["logits"]))
-        heads.append("logits")
+        nodes.append(helper.make_node("Add", heads, [answer]))
+        heads.append(answer)
     graph = helper.make_graph(
         nodes,
         "tiny",

@@ -32,7 +32,13 @@ def describe(folder: Path, artifacts: Sequence[Artifact], source: Source, option
             for stream in config.modalities
         ),
         outputs=tuple(
-            TensorInfo(name=head, dtype="float32", shape=("batch", len(scores)), meaning=heads[head].meaning)
+            TensorInfo(
+                name=head,
+                dtype="float32",
+                shape=("batch", len(scores)),
+                meaning=heads[head].meaning,
+                stream=heads[head].stream,
+            )
             for head, scores in check.items()
         ),
         check=check,

@@ -2,14 +2,18 @@
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from export.bundle.earlier import OLDEST_SCHEMA, upgraded
 from export.bundle.manifest import (
     MANIFEST_NAME,
+    SCHEMA_MINOR,
     SCHEMA_VERSION,
     SIGNATURE_NAME,
     Artifact,
@@ -18,6 +22,8 @@ from export.bundle.manifest import (
     BundleManifest,
 )
 from rgbd.files import atomic_file
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -80,14 +86,17 @@ def read_bundle(folder: Path, public_key: Path | None = None) -> Bundle:
 
 
 def read_manifest(folder: Path, public_key: Path | None = None) -> BundleManifest:
-    """Return the content of bundle.json alone, its signature checked if a key is given; raises `BundleError`."""
+    """Return the content of bundle.json alone, its signature checked if a key is given; raises `BundleError`.
+
+    One of an earlier schema is returned as this schema says it. Of a newer minor, fields that are not known here are
+    left out, with a warning in the log.
+    """
     path = folder / MANIFEST_NAME
     try:
         encoded = path.read_bytes()
         if public_key is not None:
             _check_signature(folder, encoded, public_key)
-        _check_schema(path, json.loads(encoded))
-        manifest = BundleManifest.model_validate_json(encoded)
+        manifest = _parse(path, json.loads(encoded))
     except OSError as error:
         raise BundleError(
             f"{path}: cannot be read ({error.strerror}); give a folder that `python -m export` wrote"
@@ -114,15 +123,47 @@ def _check_signature(folder: Path, manifest: bytes, public_key: Path) -> None:
     check_signature(manifest, signature.read_bytes() if signature.exists() else None, public_key, folder)
 
 
-def _check_schema(path: Path, content: Any) -> None:
+def _parse(path: Path, content: Any) -> BundleManifest:
+    """Return the manifest that bundle.json's content is; raises `BundleError` or `ValidationError`."""
     version = content.get("schema_version") if isinstance(content, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise BundleError(
-            f"{path}: is of schema {version}, and this version of rgbd-motion reads {SCHEMA_VERSION}; update it, or "
-            "export the checkpoint again"
+            f"{path}: is of schema {version}, and this version of rgbd-motion reads {OLDEST_SCHEMA} to "
+            f"{SCHEMA_VERSION}; update it, or export the checkpoint again"
         )
-    if isinstance(version, int) and version < SCHEMA_VERSION:
+    if isinstance(version, int) and version < OLDEST_SCHEMA:
         raise BundleError(f"{path}: is of the older schema {version}; export the checkpoint again with this version")
+    if isinstance(version, int) and version < SCHEMA_VERSION:
+        content = upgraded(content)
+    minor = content.get("schema_minor") if isinstance(content, dict) else None
+    if isinstance(minor, int) and minor > SCHEMA_MINOR:
+        content = _without_unknown(content, minor)
+    return BundleManifest.model_validate_json(json.dumps(content))
+
+
+def _without_unknown(content: dict[str, Any], minor: int) -> dict[str, Any]:
+    """Return the content of a newer minor as one of this minor: without the fields that are not known here."""
+    content = {**content, "schema_minor": SCHEMA_MINOR}
+    try:
+        BundleManifest.model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        unknown = [found["loc"] for found in error.errors() if found["type"] == "extra_forbidden"]
+        for *place, field in unknown:
+            part: Any = content
+            for key in place:
+                part = part[key]
+            del part[field]
+        if unknown:
+            _warn_once(
+                f"bundle {content.get('name')}: is of schema {SCHEMA_VERSION}.{minor}, newer than "
+                f"{SCHEMA_VERSION}.{SCHEMA_MINOR}; ignored: {', '.join('.'.join(map(str, loc)) for loc in unknown)}"
+            )
+    return content
+
+
+@cache  # the manifest of one bundle is read several times until it is loaded
+def _warn_once(text: str) -> None:
+    _logger.warning(text)
 
 
 def member(folder: Path, name: str) -> Path:

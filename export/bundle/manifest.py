@@ -14,7 +14,8 @@ MANIFEST_NAME = "bundle.json"
 
 SIGNATURE_NAME = "bundle.json.sig"
 
-SCHEMA_VERSION = 2  # the manifest's, as below
+SCHEMA_VERSION, SCHEMA_MINOR = 3, 0
+"""The manifest's. Where only the minor is raised, all that was read before is read still, and means the same."""
 
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
 
@@ -34,6 +35,7 @@ class TensorInfo(_Record):
     dtype: str
     shape: tuple[int | str, ...]
     meaning: str
+    stream: Stream | None = Field(None, description="of an output: whose head it is; None: of all streams together")
 
 
 class BundleFile(_Record):
@@ -92,7 +94,8 @@ class Source(_Record):
 class BundleManifest(_Record):
     """The content of bundle.json."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
+    schema_minor: int = Field(0, ge=0)
     name: str
     version: str
     created: datetime = Field(default_factory=lambda: datetime.now(UTC))
@@ -102,7 +105,7 @@ class BundleManifest(_Record):
     clip_spec: ClipSpec
     temperature: float = Field(1.0, gt=0)  # divides the logits before softmax; 1 until one is fitted
     inputs: tuple[TensorInfo, ...]
-    outputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...] = Field(min_length=1, description="the first is the answer")
     max_batch: int = Field(8, ge=1, description="clips at a time")
     check: dict[str, tuple[float, ...]] = Field(
         description="PyTorch's outputs for the seeded clip that every artifact is tried with when it loads"
@@ -121,6 +124,18 @@ class BundleManifest(_Record):
     def streams(self) -> tuple[Stream, ...]:
         """The streams that a request must bring, in the order of the graph's inputs."""
         return streams_of(self.modality)
+
+    @property
+    def answer(self) -> str:
+        """The output that is the answer."""
+        return self.outputs[0].name
+
+    @property
+    def stream_heads(self) -> dict[Stream, str]:
+        """The outputs that say what each of several streams shows, where the graph has them: a stream's first."""
+        if len(self.streams) == 1:
+            return {}
+        return {head.stream: head.name for head in reversed(self.outputs[1:]) if head.stream is not None}
 
     def appearance(self, stream: Stream) -> Appearance:
         """Return what clips of a stream should look like: as in training, or, where that is not known, as prepared."""

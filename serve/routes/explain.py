@@ -7,10 +7,11 @@ import numpy as np
 from fastapi import APIRouter, Depends, Query
 from numpy.typing import NDArray
 
+from export.predictor.answer import Answer
+from export.predictor.clips import ClipFacts
 from rgbd.clip.spec import ClipSpec, centred_geometry
-from serve.answer import Answer
 from serve.batcher import Clips
-from serve.clips import DecodedClip, clips_of, decode_clip
+from serve.clips import decode_clip, received
 from serve.errors import ServiceError
 from serve.explanation import NUM_CLIPS, explain
 from serve.routes.form import Desk, RefusedEarly
@@ -36,10 +37,10 @@ async def explain_answer(
         if index is not None and index >= len(model.bundle.manifest.labels):
             detail = f"index {index}: the model has the classes 0 to {len(model.bundle.manifest.labels) - 1}"
             raise ServiceError(HTTPStatus.BAD_REQUEST, "unknown_class", detail)
-        decoded = await desk.service.decode(decode_clip, DecodedClip, clip)
-        (clips,) = clips_of(decoded, model.streams)
+        decoded = received(await desk.service.decode(decode_clip, ClipFacts, clip))
+        (clips,) = decoded.windows(model.streams)
         inferred = await desk.service.infer(admission, clips)
-        answer = Answer(model, decoded.facts, [inferred])
+        answer = Answer(model, decoded.facts, [inferred.outputs])
 
         async def infer(hidden: Clips) -> NDArray[np.float32]:
             return (await desk.service.infer(admission, hidden)).outputs[answer.head]
@@ -57,7 +58,7 @@ async def explain_answer(
         regions=found.regions.tolist(),
         moments=found.moments.tolist(),
         timing_ms=make_timing(desk.request, decoded.facts, [inferred]),
-        warnings=answer.warnings,
+        warnings=list(answer.warnings),
     )
 
 

@@ -14,8 +14,8 @@ from fastapi import Depends, File, Form, Query, Request, Response, UploadFile
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
+from export.predictor.clip_request import ClipRequest, RecordingMeta, StreamFile
 from rgbd.types import Stream
-from serve.clips import ClipRequest, Upload
 from serve.errors import ServiceError
 from serve.schemas import ClipMeta
 from serve.service import Admission, Answering, get_service
@@ -81,31 +81,20 @@ class Desk:
         files: dict[Stream, UploadFile | None] = {"rgb": form.rgb, "depth": form.depth}
         at_once = max(num_windows, model.max_batch)
         async with service.admission(self.request, model, num_clips, at_once) as admission, _saved(files) as uploads:
-            manifest = model.bundle.manifest
-            clip = ClipRequest(
-                uploads,
-                meta,
-                service.limits,
-                manifest.clip_spec,
-                model.streams,
-                tuple(manifest.alone),
-                num_windows,
-                {stream: manifest.appearance(stream) for stream in model.streams},
-            )
-            yield admission, clip
+            yield admission, model.request(uploads, meta, service.limits, num_windows)
 
 
-def _parse_meta(meta: str | None) -> ClipMeta:
-    """Return the form's `meta`; raises 400 when it is not what `ClipMeta` says."""
+def _parse_meta(meta: str | None) -> RecordingMeta:
+    """Return what the form's `meta` says; raises 400 when it is not what `ClipMeta` says."""
     try:
-        return ClipMeta.model_validate_json(meta or "{}")
+        return RecordingMeta(**ClipMeta.model_validate_json(meta or "{}").model_dump())
     except ValidationError as error:
         reasons = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'meta'}: {e['msg']}" for e in error.errors())
         raise ServiceError(HTTPStatus.BAD_REQUEST, "malformed_meta", f"meta: {reasons}") from error
 
 
 @asynccontextmanager
-async def _saved(files: dict[Stream, UploadFile | None]) -> AsyncIterator[tuple[Upload, ...]]:
+async def _saved(files: dict[Stream, UploadFile | None]) -> AsyncIterator[tuple[StreamFile, ...]]:
     """Put the files that were sent where decoder processes can read them, for the length of the block."""
     given = [(stream, file) for stream, file in files.items() if file is not None]
     with TemporaryDirectory(prefix="rgbd-motion-") as folder:
@@ -113,8 +102,8 @@ async def _saved(files: dict[Stream, UploadFile | None]) -> AsyncIterator[tuple[
         yield tuple([await asyncio.to_thread(_save, Path(folder) / stream, stream, file) for stream, file in given])
 
 
-def _save(path: Path, stream: Stream, file: UploadFile) -> Upload:
+def _save(path: Path, stream: Stream, file: UploadFile) -> StreamFile:
     with path.open("wb") as target:
         shutil.copyfileobj(file.file, target)
     name = file.filename or "upload"
-    return Upload(stream, path, name.encode(errors="replace").decode())  # half a character cannot be answered with
+    return StreamFile(stream, path, name.encode(errors="replace").decode())  # half a character cannot be answered with

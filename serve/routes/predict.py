@@ -1,13 +1,15 @@
 """`POST /predict`: which motion a clip shows."""
 
 import time
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from serve.answer import Answer
+from export.predictor.answer import Answer
+from export.predictor.clips import ClipFacts
 from serve.batcher import Inferred
-from serve.clips import DecodedClip, clips_of, decode_clip
+from serve.clips import decode_clip, received
 from serve.routes.form import Desk, RefusedEarly
 from serve.routes.problems import CLIP_PROBLEMS
 from serve.schemas import PredictReply, Timing
@@ -36,25 +38,21 @@ async def predict(
     """
     async with desk.admit(windows, windows) as (admission, clip):
         model = admission.model
-        decoded = await desk.service.decode(decode_clip, DecodedClip, clip)
-        clips = clips_of(decoded, model.streams)
+        decoded = received(await desk.service.decode(decode_clip, ClipFacts, clip))
+        clips = decoded.windows(model.streams)
         inferred = await together(desk.service.infer(admission, clip) for clip in clips)
-    answer = Answer(model, decoded.facts, inferred)
+    answer = Answer(model, decoded.facts, [one.outputs for one in inferred])
     timing = make_timing(desk.request, decoded.facts, inferred)
     desk.service.metrics.count_answer(model, timing.model_dump())
     return PredictReply(
         request_id=desk.request.state.request_id,
         model=model.reply,
-        predictions=model.rank(answer.scores, top_k),
-        streams=answer.streams(top_k),
-        windows=answer.windows(top_k),
-        clip=answer.clip,
         timing_ms=timing,
-        warnings=answer.warnings,
+        **asdict(answer.prediction(top_k)),
     )
 
 
-def make_timing(request: Request, decoded: DecodedClip, inferred: list[Inferred]) -> Timing:
+def make_timing(request: Request, decoded: ClipFacts, inferred: list[Inferred]) -> Timing:
     """Return where the time of a request went."""
     decode, transform = round(decoded.decode_ms, 2), round(decoded.transform_ms, 2)
     return Timing(decode=decode, preprocess=transform, **network_timing(request, inferred))

@@ -10,7 +10,7 @@ Responses = dict[int | str, dict[str, Any]]
 PROBLEM = f"#/components/schemas/{Problem.__name__}"
 
 _EXAMPLES = {
-    "missing_stream": (400, "this model needs rgb and depth; send depth as a file of that name in the form"),
+    "missing_stream": (400, "this model needs rgb and depth; give depth, too, as a file of that name in the form"),
     "malformed_meta": (400, "meta: fps: Input should be a valid number"),
     "malformed_request": (400, "query.top_k: Input should be greater than or equal to 1"),
     "malformed_timeout": (400, "X-Request-Timeout: 'soon' is no number of seconds above 0"),

@@ -30,7 +30,7 @@ export class AnswerView {
 
   setAnswer(answer) {
     const [best] = answer.predictions;
-    const { clip, streams, warnings, timing_ms: timing } = answer;
+    const { clip, streams = {}, warnings = [], timing_ms: timing = {} } = answer;
     this.#setState("answer", best.label, `${percent(best.score)}${describe(clip)}`);
     this.parts.ranking.replaceChildren(...answer.predictions.map((score) => row(score)));
     const heads = Object.keys(STREAM_NAMES).filter((name) => streams[name]?.length);

@@ -77,7 +77,7 @@ async function ask(model) {
     if (isSame(model, recordings.model)) return; // the service is back, and what is on the stages still holds
     camera.close();
     recordings.use(model);
-    setInputs(model.modality, details.clip_spec.depth.mode === "image");
+    setInputs(model.modality, details.clip_spec.depth?.mode === "image");
   } catch (problem) {
     reportTrouble(problem);
   }

@@ -15,7 +15,8 @@ export class Player {
 
   /** Show `preview`, one stream of the answer of POST /preview, on `canvas`, from the start. */
   async load(stream, preview, canvas) {
-    const images = await Promise.all(preview.frames.map(decode));
+    const images = await Promise.all((preview.frames ?? []).map(decode));
+    if (images.length === 0) return;
     canvas.width = images[0].naturalWidth;
     canvas.height = images[0].naturalHeight;
     this.tracks.set(stream, { images, preview, context: canvas.getContext("2d"), shown: -1 });

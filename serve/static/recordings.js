@@ -127,5 +127,5 @@ export class Recordings {
 }
 
 function streamsOf(read) {
-  return Object.keys(read).filter((stream) => read[stream]);
+  return ["rgb", "depth"].filter((stream) => read[stream]);
 }

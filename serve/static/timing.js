@@ -4,9 +4,11 @@ import { create } from "./dom.js";
 
 const STAGES = { decode: "Decode", preprocess: "Prepare", queue: "Wait", inference: "Network" };
 
-/** The elements that show `timing`, the `timing_ms` of an answer. */
+/** The elements that show `timing`, the `timing_ms` of an answer; none where it says nothing. */
 export function timingBar(timing) {
-  const spent = Object.entries(STAGES).map(([stage, title]) => [stage, title, timing[stage]]);
+  if (!timing.total) return [];
+  const known = Object.entries(STAGES).filter(([stage]) => stage in timing);
+  const spent = known.map(([stage, title]) => [stage, title, timing[stage]]);
   // What no stage accounts for: the way in, and the answer's way out.
   const other = timing.total - spent.reduce((sum, [, , ms]) => sum + ms, 0);
   spent.push(["other", "Rest", Math.max(0, other)]);

@@ -50,7 +50,7 @@ def test_a_refusal_ends_with_1_and_a_mistake_with_2(url: str, tmp_path: Path) ->
     rgb, _ = write_recording(tmp_path)
     refused = run_module("clients", "predict", "--rgb", rgb, "--url", url)
     assert refused.returncode == 1
-    assert "send depth" in refused.stderr
+    assert "give depth, too" in refused.stderr
     assert "400 missing_stream" in refused.stderr
     mistaken = run_module("clients", "predict", "--rgb", tmp_path / "nowhere.mp4", "--url", url)
     assert_refused(mistaken, "nowhere.mp4: cannot be read")

@@ -23,6 +23,7 @@ from clients.uploads import open_upload
 from rgbd.recording.video import write_video
 from tests.support.client_recording import color_frames, depth_frames, write_frames, write_recording
 from tests.support.commands import run_module
+from tests.support.doctored import doctored
 from tests.support.server import running_server
 
 
@@ -187,6 +188,25 @@ ANSWER = {
     "warnings": [],
 }
 OK = (200, {"Content-Type": "application/json"}, json.dumps(ANSWER).encode())
+
+
+def test_fields_that_are_not_known_or_not_there_are_no_reason_to_fail(url: str, tmp_path: Path) -> None:
+    rgb, depth = write_recording(tmp_path)
+    with rgb.open("rb") as rgb_file, depth.open("rb") as depth_file:
+        files = {"rgb": rgb_file, "depth": depth_file}
+        body = httpx.post(f"{url}/predict", files=files, params={"windows": 2}).raise_for_status().json()
+    optional = ("streams", "windows", "timing_ms", "rgb_frames", "depth_frames", "duration_s")  # warnings are empty
+    replies = [body, doctored(body), doctored(body, optional)]
+    answers = ((200, {}, json.dumps(reply).encode()) for reply in replies)
+    with scripted(*answers) as (address, _), Client(address) as client:
+        plain, more, fewer = (client.predict(rgb) for _ in replies)
+    assert more == plain
+    assert (fewer.predictions, fewer.model) == (plain.predictions, plain.model)
+    assert (fewer.streams, fewer.windows, fewer.warnings, fewer.timing_ms) == ({}, (), (), {})
+    assert (fewer.clip.rgb_frames, fewer.clip.duration_s, fewer.clip.sampled) == (None, None, plain.clip.sampled)
+    with scripted((200, {}, json.dumps(replies[2]).encode())) as (address, _):
+        result = run_module("clients", "predict", "--rgb", rgb, "--url", address)
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_a_busy_service_is_asked_again_with_the_same_files(tmp_path: Path) -> None:

@@ -209,5 +209,5 @@ def test_one_stream_of_two_is_answered_where_the_model_can(
         page.get_by_role("button", name="Recognise").click()
         if address == several:
             expect_answer(page)
-            expect(page.locator("#answer .warnings")).to_contain_text("depth was not sent")
+            expect(page.locator("#answer .warnings")).to_contain_text("depth is missing")
     expect(page.locator("#answer .problem")).to_contain_text("This model needs rgb and depth")

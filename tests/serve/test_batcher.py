@@ -64,7 +64,7 @@ def scene_of(
     bundle: Bundle, seconds: float, max_batch: int, max_delay_s: float = 0.0, kind: type[Sleeper] = Sleeper
 ) -> Scene:
     runtime = kind(seconds)
-    return Scene(Batcher(max_batch, max_delay_s, lambda *_: None), ServedModel("one", "1", bundle, runtime), runtime)
+    return Scene(Batcher(max_batch, max_delay_s, lambda *_: None), ServedModel(bundle, runtime, "one", "1"), runtime)
 
 
 def working(batcher: Batcher, scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -136,7 +136,7 @@ def test_whoever_goes_away_leaves_the_queue(bundle: Bundle) -> None:
 
 def test_models_take_turns_and_are_never_mixed(bundle: Bundle) -> None:
     stage = scene_of(bundle, 0.01, max_batch=4)
-    other = ServedModel("other", "1", bundle, Sleeper(0.01))
+    other = ServedModel(bundle, Sleeper(0.01), "other", "1")
 
     async def scene() -> None:
         models = [stage.model, other, stage.model, other, other]
@@ -294,7 +294,7 @@ def test_a_failure_after_the_network_is_answered_and_logged(bundle: Bundle, capl
         if failures:
             raise failures.pop()
 
-    batcher, model = Batcher(4, 0.0, observe), ServedModel("one", "1", bundle, Sleeper(0))
+    batcher, model = Batcher(4, 0.0, observe), ServedModel(bundle, Sleeper(0), "one", "1")
 
     async def scene() -> None:
         async with asyncio.timeout(10):
@@ -312,7 +312,7 @@ def test_too_late_is_an_error_of_its_own() -> None:
 
 
 def test_what_is_at_work_is_counted_once_and_each_model_at_its_own_pace(bundle: Bundle) -> None:
-    stage, other = scene_of(bundle, 0.8, max_batch=1), ServedModel("other", "1", bundle, Sleeper(0))
+    stage, other = scene_of(bundle, 0.8, max_batch=1), ServedModel(bundle, Sleeper(0), "other", "1")
     stage.model.pace.note(1, 0.8)
     other.pace.note(1, 10.0)
 
@@ -347,7 +347,7 @@ def test_nothing_of_a_clip_or_its_model_is_kept_after_the_answer(bundle: Bundle)
     batcher = Batcher(4, 0.0, lambda *_: None)
 
     async def ask() -> list[weakref.ref[Any]]:
-        clip, model = CLIP["rgb"].copy(), ServedModel("one", "1", bundle, Sleeper(0))
+        clip, model = CLIP["rgb"].copy(), ServedModel(bundle, Sleeper(0), "one", "1")
         await batcher.infer(model, {"rgb": clip})
         return [weakref.ref(clip), weakref.ref(model)]
 
@@ -461,7 +461,7 @@ def test_an_idle_service_recovers_from_a_slow_batch(bundle: Bundle, monkeypatch:
 
 
 def test_a_request_is_let_in_by_what_comes_before_it_and_what_it_brings(bundle: Bundle) -> None:
-    slow, fast = (ServedModel(name, "1", bundle, Sleeper(0)) for name in ("slow", "fast"))
+    slow, fast = (ServedModel(bundle, Sleeper(0), name, "1") for name in ("slow", "fast"))
     slow.pace.note(1, 1.0)
     fast.pace.note(1, 0.01)
     service = service_of(bundle, slow)

@@ -1,8 +1,7 @@
 """Clips as they come: at uneven rates, from two cameras that are not in step, on their side, long, or of one stream."""
 
 from base64 import b64decode
-from collections.abc import Iterator, Sequence
-from fractions import Fraction
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -11,42 +10,14 @@ import httpx
 import numpy as np
 import pytest
 
-from benchmarks.support.tiny_bundle import SPEC, expected_scores, make_bundle
-from rgbd.recording.limits import Limits
-from rgbd.types import Frame
-from serve.clips import ClipRequest, Upload, decode_clip
-from serve.schemas import ClipMeta
+from benchmarks.support.tiny_bundle import expected_scores, make_bundle
 from tests.support.requests import post, refused, scores
 from tests.support.server import RunningServer, running_server
-from tests.support.uploads import depth_frames, npz, rgb_frames, zipped
+from tests.support.uploads import at_rate, depth_frames, npz, rgb_frames, timed_video, zipped
 
-_CODECS = {3: ("ffv1", "bgr0", "rgb24"), 2: ("ffv1", "gray16le", "gray16le")}
 RED = np.full((48, 64, 3), (250, 20, 20), np.uint8)
 GREEN = np.full((48, 64, 3), (20, 250, 20), np.uint8)
 BLUE = np.full((48, 64, 3), (20, 20, 250), np.uint8)
-
-
-def timed_video(path: Path, *streams: Sequence[tuple[float, Frame]]) -> bytes:
-    """Return a Matroska file with a track for each stream of frames and their times in seconds."""
-    with av.open(str(path), "w") as container:
-        tracks = []
-        for stream in streams:
-            codec, pixels, _ = _CODECS[stream[0][1].ndim]
-            track = container.add_stream(codec, rate=1000)
-            track.width, track.height, track.pix_fmt = 64, 48, pixels
-            track.time_base = track.codec_context.time_base = Fraction(1, 1000)
-            tracks.append(track)
-        for track, stream in zip(tracks, streams, strict=True):
-            for time_s, frame in stream:
-                picture = av.VideoFrame.from_ndarray(frame, format=_CODECS[frame.ndim][2])
-                picture.pts, picture.time_base = round(time_s * 1000), Fraction(1, 1000)
-                container.mux(track.encode(picture))
-            container.mux(track.encode())
-    return path.read_bytes()
-
-
-def at_rate(frames: Sequence[Frame], fps: float, start_s: float = 0.0) -> list[tuple[float, Frame]]:
-    return [(start_s + index / fps, frame) for index, frame in enumerate(frames)]
 
 
 @pytest.fixture(scope="module")
@@ -94,15 +65,8 @@ def test_without_times_frames_of_the_same_number_belong_together(server: Running
     assert answer["clip"]["duration_s"] is None
     assert answer["warnings"] == [
         "3 rgb frames were left out: no times are known, so frames of the same number were taken together; where "
-        "the rates differ, send fps and depth_fps in meta"
+        "the rates differ, give fps and depth_fps"
     ]
-
-
-def test_of_a_file_with_both_tracks_a_model_of_depth_takes_its_own(tmp_path: Path) -> None:
-    timed_video(tmp_path / "both.mkv", at_rate(rgb_frames(8), 10), at_rate(depth_frames(8), 10))
-    upload = Upload("rgb", tmp_path / "both.mkv", "both.mkv")
-    decoded = decode_clip(ClipRequest((upload,), ClipMeta(), Limits(100, 10**6, 60), SPEC, ("depth",)))
-    assert decoded.facts.sent == ["depth"] and len(decoded.arrays) == 1
 
 
 def test_tracks_of_one_file_share_its_clock(server: RunningServer, tmp_path: Path) -> None:
@@ -183,10 +147,12 @@ def test_one_stream_alone_where_the_bundle_allows_it(server: RunningServer, tmp_
         assert answer["streams"]["depth"] == []
         assert answer["clip"]["depth_frames"] is None
         assert answer["warnings"] == [
-            "depth was not sent: this is what the rgb stream says alone, which was right for 75.0% of the clips that "
+            "depth is missing: this is what the rgb stream says alone, which was right for 75.0% of the clips that "
             "the model was tried with"
         ]
-        assert "send rgb as a file" in refused(post(lenient, depth=npz(depth_frames())), 400, "missing_stream")
+        assert "give rgb, too, as a file of that name" in refused(
+            post(lenient, depth=npz(depth_frames())), 400, "missing_stream"
+        )
     refused(post(server, rgb=npz(rgb_frames())), 400, "missing_stream")
 
 

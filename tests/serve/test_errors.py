@@ -32,7 +32,7 @@ def encoded(image: Frame, suffix: str) -> bytes:
 
 def test_forms_that_are_not_complete(server: RunningServer) -> None:
     files = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
-    assert "send depth as a file" in refused(post(server, rgb=files["rgb"]), 400, "missing_stream")
+    assert "give depth, too, as a file of that name" in refused(post(server, rgb=files["rgb"]), 400, "missing_stream")
     assert "rgb and depth" in refused(httpx.post(server.url + "/predict"), 400, "missing_stream")
     assert "fps" in refused(post(server, meta={"fps": -1}, **files), 400, "malformed_meta")
     assert "speed" in refused(post(server, meta={"speed": 1}, **files), 400, "malformed_meta")
@@ -106,7 +106,7 @@ def test_archives_of_something_else(server: RunningServer) -> None:
 def test_a_rate_is_needed_to_cut(server: RunningServer) -> None:
     files = {"rgb": npz(rgb_frames()), "depth": npz(depth_frames())}
     assert "fps" in refused(post(server, meta={"fps": 1e-9, "start_s": 1}, **files), 400, "malformed_meta")
-    assert "send fps" in refused(post(server, meta={"start_s": 1}, **files), 422, "unusable_clip")
+    assert "give fps" in refused(post(server, meta={"start_s": 1}, **files), 422, "unusable_clip")
     assert "lasts 1.20 s" in refused(post(server, meta={"start_s": 9, "fps": 10}, **files), 422, "unusable_clip")
 
 

@@ -183,7 +183,7 @@ def test_whatever_comes_out_of_loading_fails_that_alone(tmp_path: Path, failure:
     def load(_: Place) -> ServedModel:
         if failures:
             raise failures.pop()
-        return ServedModel("one", "1", read_bundle(tmp_path), Sleeper(0))
+        return ServedModel(read_bundle(tmp_path), Sleeper(0), "one", "1")
 
     async def scene() -> None:
         repository = Repository(lambda: [place], load, None)

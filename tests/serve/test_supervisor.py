@@ -17,13 +17,13 @@ from fastapi import Request
 
 from benchmarks.support.tiny_bundle import SPEC, make_bundle
 from export.bundle.folder import read_bundle
+from export.predictor.clip_request import ClipRequest, RecordingMeta
 from rgbd.errors import MediaError
 from rgbd.recording.limits import Limits
 from rgbd.types import Stream
 from serve import supervisor
 from serve.app import create_app
 from serve.batcher import Batcher
-from serve.clips import ClipRequest
 from serve.connection import while_connected
 from serve.errors import ServiceError
 from serve.loading import load_models
@@ -31,7 +31,7 @@ from serve.logs import set_up_logging
 from serve.models import ServedModel
 from serve.parcel import receive_parcel
 from serve.previews import make_previews
-from serve.schemas import ClipMeta, PreviewReply
+from serve.schemas import PreviewReply
 from serve.settings import Settings
 from serve.supervisor import Supervisor
 from serve.threads import in_thread
@@ -236,7 +236,7 @@ def test_the_next_clip_is_computed_after_the_networks_thread_was_gone(
     monkeypatch.setattr("serve.batcher.in_thread", start)
     bundle = read_bundle(make_bundle(tmp_path, "rgb"))
     batcher = Batcher(4, 0.0, lambda *_: None)
-    one, other = (ServedModel(name, "1", bundle, Sleeper(0)) for name in ("one", "other"))
+    one, other = (ServedModel(bundle, Sleeper(0), name, "1") for name in ("one", "other"))
 
     async def scene() -> None:
         watch = Supervisor(lambda _: None, lambda: None)
@@ -252,7 +252,7 @@ def test_the_next_clip_is_computed_after_the_networks_thread_was_gone(
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of a thread on its way out
 def test_decoders_work_on_after_their_threads_were_ended() -> None:
     decoders, watch = Decoders(1, 4096, 120), Supervisor(lambda _: None, lambda: None)
-    nothing = ClipRequest((), ClipMeta(), Limits(9, 9, 9.0), SPEC, ("rgb",))
+    nothing = ClipRequest((), RecordingMeta(), Limits(9, 9, 9.0), SPEC, ("rgb",))
 
     async def scene() -> None:
         decoders.start()
@@ -271,7 +271,7 @@ def test_decoders_work_on_after_their_threads_were_ended() -> None:
 def test_ctrl_c_does_not_reach_decoders() -> None:
     failures, others = list[str](), active_children()
     decoders, watch = Decoders(1, 4096, 120), Supervisor(failures.append, lambda: None)
-    nothing = ClipRequest((), ClipMeta(), Limits(9, 9, 9.0), SPEC, ("rgb",))
+    nothing = ClipRequest((), RecordingMeta(), Limits(9, 9, 9.0), SPEC, ("rgb",))
 
     async def scene() -> None:
         decoders.start()
@@ -309,7 +309,7 @@ def test_a_service_that_cannot_begin_ends_with_1(tmp_path: Path) -> None:
 
 def test_no_decoder_is_lost_where_no_thread_takes_its_call(monkeypatch: pytest.MonkeyPatch) -> None:
     decoders, watch = Decoders(1, 4096, 120), Supervisor(lambda _: None, lambda: None)
-    nothing = ClipRequest((), ClipMeta(), Limits(9, 9, 9.0), SPEC, ("rgb",))
+    nothing = ClipRequest((), RecordingMeta(), Limits(9, 9, 9.0), SPEC, ("rgb",))
 
     def refuse(*_: object) -> None:
         raise RuntimeError("can't start new thread")
@@ -337,7 +337,7 @@ def test_nobody_gets_what_another_request_left_in_a_decoders_pipe(monkeypatch: p
         return receive_parcel(*arguments)
 
     async def answer(stream: Stream) -> str:
-        nothing = ClipRequest((), ClipMeta(), Limits(9, 9, 9.0), SPEC, (stream,))
+        nothing = ClipRequest((), RecordingMeta(), Limits(9, 9, 9.0), SPEC, (stream,))
         try:
             await decoders.run(make_previews, PreviewReply, nothing)
         except (MemoryError, MediaError) as error:
@@ -348,7 +348,7 @@ def test_nobody_gets_what_another_request_left_in_a_decoders_pipe(monkeypatch: p
         decoders.start()
         async with watch.running({"decoder": decoders.keep_ready}), asyncio.timeout(60):
             assert await answer("rgb") == "no memory for a clip"
-            assert "send depth" in await answer("depth")
+            assert "give one of them at least" in await answer("depth")
         decoders.close()
 
     monkeypatch.setattr("serve.workers.receive_parcel", receive)

@@ -27,8 +27,11 @@ from pydantic import BaseModel, create_model
 import clients.answers
 import clients.client
 import clients.errors
+import export
+import export.predictor.results
 from benchmarks.support.tiny_bundle import SPEC, make_bundle
 from export.bundle.manifest import BundleManifest
+from export.predictor.predictor import Predictor
 from preprocess.custom import Row
 from rgbd.camera.registration import Registration
 from rgbd.dataset.layouts import DATASETS
@@ -116,18 +119,36 @@ def errors() -> Iterator[str]:
 
 def client() -> Iterator[str]:
     for module in CLIENT:
-        for name, member in vars(module).items():
-            if inspect.isclass(member) and member.__module__ == module.__name__ and not name.startswith("_"):
-                yield from _class(f"{module.__name__}.{name}", member)
+        for name, member in _classes(module):
+            yield from _class(f"{module.__name__}.{name}", member)
+
+
+def predictor() -> Iterator[str]:
+    """Yield what a script has: how a model is loaded, what it can be asked, and what comes back."""
+    yield f"export.load_model{_signature(export.load_model)}"
+    yield from _class("Predictor", Predictor)
+    for name, member in _classes(export.predictor.results):
+        yield from _class(name, member)
+
+
+def _classes(module: ModuleType) -> Iterator[tuple[str, type]]:
+    for name, member in vars(module).items():
+        if inspect.isclass(member) and member.__module__ == module.__name__ and not name.startswith("_"):
+            yield name, member
 
 
 def _class(name: str, described: type) -> Iterator[str]:
     yield f"{name}({', '.join(base.__name__ for base in described.__bases__)})"
     for method, member in vars(described).items():
         if inspect.isfunction(member) and (method in ("__init__", "__enter__") or not method.startswith("_")):
-            # Without the modules of types: which one has Path depends on the version of Python.
-            signature = re.sub(r"\b([a-z_]\w*[.])+", "", str(inspect.signature(member)))
-            yield f"{name}.{method}{signature}"
+            yield f"{name}.{method}{_signature(member)}"
+        if isinstance(member, property):
+            yield f"{name}.{method}"
+
+
+def _signature(function: Callable[..., Any]) -> str:
+    # Without the modules of types: which one has Path depends on the version of Python.
+    return re.sub(r"\b([a-z_]\w*[.])+", "", str(inspect.signature(function)))
 
 
 def evaluation() -> Iterator[str]:
@@ -173,6 +194,7 @@ SECTIONS: dict[str, Callable[[], Iterator[str]]] = {
     "file": files,
     "make": targets,
     "metric": lambda: metric_lines(*service()),
+    "python": predictor,
     "setting": settings,
 }
 

@@ -3,8 +3,10 @@
 import io
 import zipfile
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 
 from rgbd.recording.images import write_image
@@ -12,6 +14,7 @@ from rgbd.recording.video import write_video
 from rgbd.types import Frame
 
 NUM_FRAMES = 12
+_CODECS = {3: ("ffv1", "bgr0", "rgb24"), 2: ("ffv1", "gray16le", "gray16le")}
 
 
 def rgb_frames(num_frames: int = NUM_FRAMES) -> list[Frame]:
@@ -29,6 +32,29 @@ def video(folder: Path, frames: Sequence[Frame], suffix: str) -> bytes:
     path = folder / f"clip{suffix}"
     write_video(path, frames)
     return path.read_bytes()
+
+
+def timed_video(path: Path, *streams: Sequence[tuple[float, Frame]]) -> bytes:
+    """Return a Matroska file with a track for each stream of frames and their times in seconds."""
+    with av.open(str(path), "w") as container:
+        tracks = []
+        for stream in streams:
+            codec, pixels, _ = _CODECS[stream[0][1].ndim]
+            track = container.add_stream(codec, rate=1000)
+            track.width, track.height, track.pix_fmt = 64, 48, pixels
+            track.time_base = track.codec_context.time_base = Fraction(1, 1000)
+            tracks.append(track)
+        for track, stream in zip(tracks, streams, strict=True):
+            for time_s, frame in stream:
+                picture = av.VideoFrame.from_ndarray(frame, format=_CODECS[frame.ndim][2])
+                picture.pts, picture.time_base = round(time_s * 1000), Fraction(1, 1000)
+                container.mux(track.encode(picture))
+            container.mux(track.encode())
+    return path.read_bytes()
+
+
+def at_rate(frames: Sequence[Frame], fps: float, start_s: float = 0.0) -> list[tuple[float, Frame]]:
+    return [(start_s + index / fps, frame) for index, frame in enumerate(frames)]
 
 
 def zipped(folder: Path, frames: Sequence[Frame], suffix: str = ".png", name: str = "frames/{}") -> bytes:

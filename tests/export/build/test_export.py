@@ -49,6 +49,7 @@ def test_fusion_bundle_describes_and_proves_itself(fusion_bundle: Path) -> None:
     assert manifest.labels == ("wave", "squat", "jump")
     assert manifest.temperature == 1.5
     assert [tensor.name for tensor in manifest.outputs] == ["logits", "logits_rgb", "logits_depth"]
+    assert (manifest.answer, set(manifest.stream_heads)) == ("logits", {"rgb", "depth"})
     assert manifest.source.metrics == {"top1": 0.25}
     onnx_file, exact, *low = manifest.artifacts
     assert [onnx_file.name, exact.name] == ["onnxruntime-fp32", "openvino-fp32"]
@@ -110,11 +111,7 @@ def test_damaged_bundles_are_refused(fusion_bundle: Path, tmp_path: Path) -> Non
     (tmp_path / "bundle.json").write_text(json.dumps(manifest))
     with pytest.raises(BundleError, match="outside the bundle"):
         read_bundle(tmp_path)
-    for schema, reason in ((1, "older schema 1"), (3, "schema 3, and this version of rgbd-motion reads 2")):
-        (tmp_path / "bundle.json").write_text(json.dumps({**manifest, "schema_version": schema}))
-        with pytest.raises(BundleError, match=reason):
-            read_bundle(tmp_path)
-    (tmp_path / "bundle.json").write_text('{"schema_version": 2}')
+    (tmp_path / "bundle.json").write_text('{"schema_version": 3}')
     with pytest.raises(BundleError, match="Field required"):
         read_bundle(tmp_path)
     (tmp_path / "bundle.json").write_text("{")

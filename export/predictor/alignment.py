@@ -3,17 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 
+from export.predictor.clip_request import RecordingMeta
+from export.predictor.results import AlignedBy
 from rgbd.clip.sampling import bin_centres
 from rgbd.errors import MediaError
 from rgbd.recording.timeline import Indices, Timeline, make_timeline
 from rgbd.types import Stream
-from serve.schemas import ClipMeta
-
-AlignedBy = Literal["time", "index"]
 
 
 @dataclass(frozen=True)
@@ -45,15 +43,15 @@ class Alignment:
             for stream, line in timelines.items()
         }
 
-    def whole(self, meta: ClipMeta) -> Part:
+    def whole(self, meta: RecordingMeta) -> Part:
         """Return what all streams show, from `start_s` to `end_s`; raises `MediaError` when that is nothing."""
         end = min(line.end for line in self._lines.values())
         if end < 0:
-            raise MediaError("rgb and depth share no time; send recordings that were made together")
+            raise MediaError("rgb and depth share no time; give recordings that were made together")
         if meta.start_s == 0 and meta.end_s is None:
             return self._part(0.0, end)
         if self.by == "index":
-            raise MediaError("the frame rate is not known, so start_s and end_s mean nothing; send fps in meta, too")
+            raise MediaError("the frame rate is not known, so start_s and end_s mean nothing; give fps, too")
         if meta.start_s >= end:
             raise MediaError(f"the clip lasts {end:.2f} s: nothing begins at start_s {meta.start_s:g}")
         return self._part(meta.start_s, end if meta.end_s is None else min(end, meta.end_s))
@@ -77,7 +75,7 @@ class Alignment:
 
     def outside(self) -> dict[Stream, int]:
         """Return how many frames of each stream have no counterpart, because the other had not begun or was over."""
-        shared = self.whole(ClipMeta()).num_frames
+        shared = self.whole(RecordingMeta()).num_frames
         return {stream: len(line.clock) - shared[stream] for stream, line in self._lines.items()}
 
     def _part(self, start: float, end: float) -> Part:

@@ -1,0 +1,84 @@
+"""What the network's outputs for a recording's windows say."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.predictor.clips import ClipFacts
+from export.predictor.model import Model
+from export.predictor.results import Clip, Prediction, Score, Window
+from rgbd.types import Stream
+
+WindowOutputs = Mapping[str, NDArray[np.float32]]
+"""The outputs for one window, float32 [N] by name."""
+
+
+class Answer:
+    """The scores of a recording: the mean over its windows. Where a stream is missing, the other one's head speaks.
+
+    head: the name of the output that speaks. scores: the classes' probabilities, float64 [N].
+    """
+
+    def __init__(self, model: Model, facts: ClipFacts, outputs: Sequence[WindowOutputs]) -> None:
+        self._model, self._manifest, self._facts, self._outputs = model, model.bundle.manifest, facts, outputs
+        is_complete = len(facts.sent) == len(model.streams)
+        self.head = self._manifest.answer if is_complete else self._manifest.stream_heads[facts.sent[0]]
+        self._scores = self._windows(self.head)
+        self.scores: NDArray[np.float64] = self._scores.mean(0)
+
+    def prediction(self, top_k: int) -> Prediction:
+        """Return the answer, with the `top_k` best classes of each ranking."""
+        return Prediction(
+            predictions=self._model.rank(self.scores, top_k),
+            streams=self._rank_streams(top_k),
+            windows=self._rank_windows(top_k),
+            clip=self._clip,
+            warnings=self.warnings,
+        )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What should be looked at."""
+        sent, alone = self._facts.sent, self._manifest.alone
+        missing = (
+            f"{stream} is missing: this is what the {sent[0]} stream says alone, which was right for "
+            f"{alone[sent[0]]:.1%} of the clips that the model was tried with"
+            for stream in self._model.streams
+            if stream not in sent
+        )
+        return (*self._facts.warnings, *missing)
+
+    def _windows(self, head: str) -> NDArray[np.float64]:
+        """Return the probabilities [windows, N] by one of the outputs."""
+        return self._model.probabilities(np.stack([outputs[head] for outputs in self._outputs]))
+
+    def _rank_streams(self, top_k: int) -> dict[Stream, tuple[Score, ...]]:
+        """Return what the streams' heads say of what was sent."""
+        heads = self._manifest.stream_heads
+        return {
+            stream: self._model.rank(self._windows(heads[stream]).mean(0), top_k)
+            for stream in self._facts.sent
+            if stream in heads
+        }
+
+    def _rank_windows(self, top_k: int) -> tuple[Window, ...]:
+        """Return what each window shows, when there are several."""
+        windows = self._facts.windows
+        if len(windows) == 1:
+            return ()
+        return tuple(
+            Window(window.start, window.end, self._model.rank(scores, top_k))
+            for window, scores in zip(windows, self._scores, strict=True)
+        )
+
+    @property
+    def _clip(self) -> Clip:
+        whole, counts = self._facts.whole, self._facts.whole.num_frames
+        return Clip(
+            rgb_frames=counts.get("rgb"),
+            depth_frames=counts.get("depth"),
+            sampled=self._manifest.clip_spec.num_frames,
+            duration_s=round(whole.end - whole.start, 6) if self._facts.aligned_by == "time" else None,
+            aligned_by=self._facts.aligned_by,
+        )

@@ -1,0 +1,84 @@
+"""From a bundle to answers in three lines: no server, no port, no other process."""
+
+from pathlib import Path
+
+from export.bundle.archive import open_bundle
+from export.predictor.answer import Answer
+from export.predictor.clip_request import RecordingMeta, StreamFile
+from export.predictor.clips import read_clip
+from export.predictor.model import Model
+from export.predictor.results import Prediction
+from export.runtimes import RuntimeInfo
+from export.runtimes.loading import load_runtime
+from rgbd.errors import MissingStreamError, UserError
+from rgbd.recording.limits import NO_LIMITS
+from rgbd.types import Stream
+
+
+class Predictor:
+    """A model that is loaded, and answers with what POST /predict answers with."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of their indices."""
+        return self._model.bundle.manifest.labels
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """The streams that the model looks at."""
+        return self._model.streams
+
+    @property
+    def runtime(self) -> RuntimeInfo:
+        """What really computes it."""
+        return self._model.runtime.info
+
+    def predict(
+        self,
+        rgb: str | Path | None = None,
+        depth: str | Path | None = None,
+        *,
+        windows: int = 1,
+        top_k: int = 5,
+        depth_scale_mm: float = 1.0,
+        fps: float | None = None,
+        depth_fps: float | None = None,
+        start_s: float = 0.0,
+        end_s: float | None = None,
+    ) -> Prediction:
+        """Return which motion a recording shows.
+
+        rgb, depth: each a video, a folder or a zip of frames, or an .npz; a video with a track of each, given as `rgb`,
+        stands for both. windows: equal parts that are looked at one by one, for long recordings. top_k: how many
+        classes are named. The others are those of `RecordingMeta`.
+
+        Raises `MediaError` for a recording that cannot be used, and `UserError` for what makes no sense.
+        """
+        for name, number in (("windows", windows), ("top_k", top_k)):
+            if number < 1:
+                raise UserError(f"{name} {number}: must be 1 or more")
+        given: dict[Stream, str | Path | None] = {"rgb": rgb, "depth": depth}
+        files = tuple(StreamFile(stream, Path(path), str(path)) for stream, path in given.items() if path is not None)
+        if not files:
+            raise MissingStreamError(f"no recording was given; this model needs {' and '.join(self.streams)}")
+        meta = RecordingMeta(depth_scale_mm, fps, depth_fps, start_s, end_s)
+        clip = read_clip(self._model.request(files, meta, NO_LIMITS, windows))
+        outputs = []
+        for clips in clip.windows(self.streams):
+            found = self._model.infer({stream: frames[None] for stream, frames in clips.items()})
+            outputs.append({name: values[0] for name, values in found.items()})
+        return Answer(self._model, clip.facts, outputs).prediction(top_k)
+
+
+def load_model(bundle: str | Path, *, device: str = "cpu", artifact: str | None = None) -> Predictor:
+    """Return what answers with a bundle, a folder or a .zip that `python -m export` wrote.
+
+    It runs the artifact of that name, or else the fastest that runs on the device ("cpu", "cuda", "tensorrt"), after
+    trying it with a clip whose answer is known. Raises `UserError` where the bundle is damaged, or nothing in it runs
+    here.
+    """
+    with open_bundle(Path(bundle)) as opened:
+        return Predictor(Model(opened, load_runtime(opened, device, artifact)))

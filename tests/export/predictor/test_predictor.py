@@ -1,0 +1,235 @@
+"""Answers in process: those of POST /predict, to the last digit, and mistakes that are named."""
+
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from benchmarks.support.tiny_bundle import LABELS, image_spec, make_bundle
+from export import load_model
+from export.bundle.manifest import BundleError
+from export.commands.pack import main as pack
+from export.predictor.clip_request import RecordingMeta
+from export.predictor.results import Prediction
+from rgbd.errors import MediaError, MissingStreamError, UserError
+from rgbd.recording.images import write_image
+from rgbd.types import Frame
+from serve.schemas import ClipMeta
+from tests.support.server import RunningServer, running_server
+from tests.support.uploads import at_rate, depth_frames, npz, rgb_frames, timed_video, video, zipped
+
+ROOT = Path(__file__).parents[3]
+ALONE = {"rgb": 0.75}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Models of both streams, of one, of depth as images, and one whose outputs have names of their own."""
+    folder = tmp_path_factory.mktemp("models")
+    make_bundle(folder / "both" / "1", alone=ALONE)
+    make_bundle(folder / "rgb" / "1", "rgb")
+    make_bundle(folder / "depth" / "1", "depth")
+    make_bundle(folder / "images" / "1", spec=image_spec())
+    make_bundle(folder / "named" / "1", alone=ALONE, answer="verdict")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(models: Path) -> Iterator[RunningServer]:
+    with running_server(models=models) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same clip in files of several kinds, by whose names the tests ask for it."""
+    folder = tmp_path_factory.mktemp("recordings")
+    for name, frames in (("rgb", rgb_frames()), ("depth", depth_frames()), ("short", depth_frames(3))):
+        (folder / f"{name}.npz").write_bytes(npz(frames))
+        (folder / f"{name}.zip").write_bytes(zipped(folder, frames))
+        video(folder, frames, ".mkv")
+        (folder / "clip.mkv").rename(folder / f"{name}.mkv")
+    timed_video(folder / "tracks.mkv", at_rate(rgb_frames(), 30), at_rate(depth_frames(9), 30, start_s=0.1))
+    return folder
+
+
+def asked(server: RunningServer, model: str, files: dict[str, Path], meta: dict[str, float], **query: int) -> Any:
+    """Return what POST /predict answers, without what only a service has."""
+    response = httpx.post(
+        f"{server.url}/predict",
+        params={"model": model, **query},
+        files={stream: (path.name, path.read_bytes()) for stream, path in files.items()},
+        data={"meta": str(meta).replace("'", '"')},
+        timeout=60,
+    )
+    assert response.status_code == 200, response.text
+    answer = response.json()
+    for own in ("request_id", "model", "timing_ms"):
+        del answer[own]
+    return answer
+
+
+def as_reply(prediction: Prediction) -> Any:
+    """Return a prediction as JSON has it."""
+    plain = asdict(prediction)
+    plain["streams"] = {"rgb": (), "depth": ()} | plain["streams"]
+    return untupled(plain)
+
+
+def untupled(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: untupled(part) for key, part in value.items()}
+    return [untupled(part) for part in value] if isinstance(value, tuple) else value
+
+
+@pytest.mark.parametrize(
+    ("model", "files", "meta", "query"),
+    [
+        ("both", {"rgb": "rgb.mkv", "depth": "depth.mkv"}, {}, {}),
+        ("both", {"rgb": "rgb.npz", "depth": "depth.zip"}, {"fps": 30}, {"windows": 3, "top_k": 2}),
+        ("both", {"rgb": "rgb.npz", "depth": "short.npz"}, {}, {"windows": 2}),
+        ("both", {"rgb": "rgb.zip", "depth": "short.npz"}, {"fps": 20, "depth_fps": 5, "depth_scale_mm": 1.5}, {}),
+        ("both", {"rgb": "rgb.mkv"}, {}, {"windows": 2}),
+        ("both", {"rgb": "tracks.mkv"}, {}, {"top_k": 1}),
+        ("rgb", {"rgb": "rgb.mkv"}, {"start_s": 0.1, "end_s": 0.3}, {"windows": 4}),
+        ("rgb", {"rgb": "tracks.mkv", "depth": "depth.npz"}, {}, {}),
+        ("depth", {"depth": "depth.zip"}, {"depth_scale_mm": 0.5}, {}),
+        ("depth", {"rgb": "tracks.mkv"}, {}, {"windows": 2}),
+        ("images", {"rgb": "rgb.zip", "depth": "rgb.npz"}, {}, {}),
+        ("named", {"rgb": "rgb.zip", "depth": "depth.zip"}, {}, {"windows": 2}),
+        ("named", {"rgb": "rgb.npz"}, {}, {}),
+    ],
+)
+def test_the_answer_is_that_of_the_service(
+    server: RunningServer,
+    models: Path,
+    recordings: Path,
+    model: str,
+    files: dict[str, str],
+    meta: dict[str, float],
+    query: dict[str, int],
+) -> None:
+    paths = {stream: recordings / name for stream, name in files.items()}
+    prediction = load_model(models / model / "1").predict(**paths, **meta, **query)
+    assert as_reply(prediction) == asked(server, model, paths, meta, **query)
+    assert len(prediction.predictions) == query.get("top_k", len(LABELS))
+    assert len(prediction.windows) == query.get("windows", 0)
+
+
+def test_what_is_said_of_a_recording_has_the_same_names_on_the_wire() -> None:
+    assert {field.name: field.default for field in fields(RecordingMeta)} == {
+        name: field.default for name, field in ClipMeta.model_fields.items()
+    }
+
+
+def test_of_one_stream_alone_the_answer_says_so(models: Path, recordings: Path) -> None:
+    for name in ("both", "named"):
+        model = load_model(str(models / name / "1"))
+        alone, both = (
+            model.predict(rgb=recordings / "rgb.npz", depth=depth) for depth in (None, recordings / "depth.npz")
+        )
+        assert alone.predictions == alone.streams["rgb"] == both.streams["rgb"] != both.predictions
+        assert "depth" not in alone.streams and both.warnings == ()
+        assert "depth is missing" in alone.warnings[0] and "75.0%" in alone.warnings[0]
+
+
+def test_a_folder_of_frames_answers_as_its_zip_does(models: Path, recordings: Path, tmp_path: Path) -> None:
+    folders: dict[str, list[Frame]] = {"rgb": rgb_frames(), "depth": depth_frames()}
+    for stream, frames in folders.items():
+        (tmp_path / stream).mkdir()
+        for index, frame in enumerate(frames):
+            write_image(tmp_path / stream / f"{index}.png", frame)
+    model = load_model(models / "both" / "1")
+    from_folders = model.predict(str(tmp_path / "rgb"), str(tmp_path / "depth"))
+    assert from_folders == model.predict(recordings / "rgb.zip", recordings / "depth.zip")
+
+
+def test_a_packed_bundle_answers_when_its_files_are_gone(models: Path, recordings: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "packed.zip"
+    pack([str(models / "both" / "1"), "--out", str(packed)])
+    model = load_model(packed, artifact="onnxruntime-fp32")
+    packed.unlink()
+    files = recordings / "rgb.npz", recordings / "depth.npz"
+    assert model.predict(*files) == load_model(models / "both" / "1").predict(*files)
+    assert (model.labels, model.streams) == (LABELS, ("rgb", "depth"))
+    assert (model.runtime.name, model.runtime.device, model.runtime.precision) == ("onnxruntime", "cpu", "fp32")
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "reason"),
+    [
+        ({}, MissingStreamError, "no recording was given; this model needs rgb and depth"),
+        ({"depth": "depth.npz"}, MissingStreamError, "needs rgb and depth; give rgb, too"),
+        (
+            {"rgb": "nowhere.mp4"},
+            MediaError,
+            r"^rgb \(.*nowhere\.mp4\): cannot be read \(No such file.*; check the path",
+        ),
+        ({"rgb": "rgb.npz", "depth": "rgb.npz"}, MediaError, r"^depth \(.*rgb\.npz\): .*8-bit"),
+        ({"rgb": "depth.npz", "depth": "depth.npz"}, MediaError, r"^rgb \(.*depth\.npz\)"),
+        ({"rgb": "rgb.npz", "start_s": 1.0}, MediaError, "frame rate is not known.*give fps, too"),
+        ({"rgb": "rgb.npz", "fps": 0}, UserError, "fps 0: is no number above 0"),
+        ({"rgb": "rgb.npz", "depth_scale_mm": math.nan}, UserError, "depth_scale_mm nan: is no number above 0"),
+        ({"rgb": "rgb.npz", "start_s": -1}, UserError, "start_s -1: "),
+        ({"rgb": "rgb.npz", "start_s": 2.0, "end_s": 1.0}, UserError, r"end_s 1\.0: must lie behind start_s 2\.0"),
+        ({"rgb": "rgb.npz", "windows": 0}, UserError, "windows 0: must be 1 or more"),
+        ({"rgb": "rgb.npz", "top_k": -1}, UserError, "top_k -1: must be 1 or more"),
+    ],
+)
+def test_a_mistake_is_named_with_the_remedy(
+    models: Path, recordings: Path, given: dict[str, Any], kind: type[UserError], reason: str
+) -> None:
+    given = {name: recordings / value if isinstance(value, str) else value for name, value in given.items()}
+    with pytest.raises(kind, match=reason):
+        load_model(models / "both" / "1").predict(**given)
+
+
+def test_a_bundle_that_cannot_be_loaded_is_refused(models: Path, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="give a folder that `python -m export` wrote"):
+        load_model(tmp_path / "nowhere")
+    with pytest.raises(BundleError, match="holds no artifact 'tensorrt-fp16', only: onnxruntime-fp32"):
+        load_model(models / "rgb" / "1", artifact="tensorrt-fp16")
+    with pytest.raises(UserError, match="nothing in it runs on 'tpu'"):
+        load_model(models / "rgb" / "1", device="tpu")
+
+
+SCRIPT = """
+import sys
+import export
+assert not {"numpy", "cv2", "onnxruntime"} & set(sys.modules), "import export is quick"
+print(export.load_model(sys.argv[1]).predict(rgb=sys.argv[2]).predictions[0].label)
+assert not {"torch", "training", "serve", "fastapi", "httpx"} & set(sys.modules)
+assert not __import__("multiprocessing").active_children()
+"""
+
+
+def test_a_script_needs_neither_torch_nor_a_server(models: Path, recordings: Path) -> None:
+    command = [sys.executable, "-c", SCRIPT, str(models / "rgb" / "1"), str(recordings / "rgb.mkv")]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "red\n", "")
+
+
+def test_export_has_no_other_names() -> None:
+    import export  # noqa: PLC0415
+
+    with pytest.raises(AttributeError, match="no attribute 'load_models'"):
+        export.load_models  # noqa: B018
+
+
+def test_scores_are_probabilities(models: Path, recordings: Path) -> None:
+    prediction = load_model(models / "both" / "1").predict(recordings / "rgb.npz", recordings / "depth.npz", windows=2)
+    rankings = [prediction.predictions, *prediction.streams.values(), *(w.predictions for w in prediction.windows)]
+    assert len(rankings) == 5
+    for ranking in rankings:
+        scores = [score.score for score in ranking]
+        assert np.sum(scores) == pytest.approx(1) and scores == sorted(scores, reverse=True)
+        assert [LABELS[score.index] for score in ranking] == [score.label for score in ranking]
