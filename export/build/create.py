@@ -1,4 +1,4 @@
-"""A checkpoint becomes a bundle, whole and proved, or nothing."""
+"""A checkpoint becomes a bundle, whole and verified, or nothing."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from export.runtimes.registry import spec_of
 from export.verification.clips import check_classes
 from export.verification.single_stream import accuracy_alone
 from export.verification.source import load_source
-from export.verification.verify import prove_bundle
+from export.verification.verify import verify_bundle
 from rgbd.files import atomic_folder
 from rgbd.locks import sole_writer
 from rgbd.terminal import say
@@ -40,5 +40,5 @@ def create_bundle(path: Path, out: Path, options: ExportOptions) -> Bundle:
         max_batch, reason = choose_max_batch(Bundle(folder, manifest), options.max_batch)
         say(reason)
         manifest = manifest.model_copy(update={"alone": alone, "max_batch": max_batch})
-        bundle = prove_bundle(Bundle(folder, manifest), source, options.data)
+        bundle = verify_bundle(Bundle(folder, manifest), source, options.data)
     return Bundle(out, bundle.manifest)

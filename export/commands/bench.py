@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,8 @@ def _row(contender: Contender, batch: int, seconds: list[float], peak_mb: float)
 def _names(bundle: Bundle, wanted: Sequence[str]) -> list[str]:
     """Return the artifacts to time: those that are named, or all that run here, and PyTorch with the checkpoint."""
     known = [item.name for item in bundle.manifest.artifacts if not unavailable_reason(item)]
-    if os.access(bundle.manifest.source.checkpoint, os.R_OK):  # the bundle may have come here without it
+    # The bundle may have come here without its checkpoint, and to where torch is not installed.
+    if find_spec("torch") is not None and os.access(bundle.manifest.source.checkpoint, os.R_OK):
         known.append(TORCH)
     if wanted == ["all"]:
         return known

@@ -53,9 +53,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _with_torch(bundle: Bundle, options: argparse.Namespace) -> Bundle:
     from export.verification.source import source_of  # noqa: PLC0415  PyTorch, which may not be installed
-    from export.verification.verify import prove_bundle  # noqa: PLC0415
+    from export.verification.verify import verify_bundle  # noqa: PLC0415
 
-    return prove_bundle(bundle, source_of(bundle, options.checkpoint), options.data, options.device)
+    return verify_bundle(bundle, source_of(bundle, options.checkpoint), options.data, options.device)
 
 
 def _without_torch(bundle: Bundle, options: argparse.Namespace) -> Bundle:

@@ -29,7 +29,8 @@ class Source:
 
 def load_source(path: Path) -> Source:
     """Return the checkpoint in `path`, loaded; raises `CheckpointError` where it is none."""
-    return _load(path, sha256(path) if path.is_file() else "")
+    checkpoint = load_checkpoint(path)
+    return _source(path, sha256(path), checkpoint)
 
 
 def source_of(bundle: Bundle, path: Path | None = None) -> Source:
@@ -44,11 +45,10 @@ def source_of(bundle: Bundle, path: Path | None = None) -> Source:
     digest = sha256(path)
     if digest != source.checkpoint_sha256:
         raise BundleError(f"{path}: is not the checkpoint that {bundle.folder} was made of; give that as --checkpoint")
-    return _load(path, digest)
+    return _source(path, digest, load_checkpoint(path))
 
 
-def _load(path: Path, digest: str) -> Source:
-    checkpoint = load_checkpoint(path)
+def _source(path: Path, digest: str, checkpoint: Checkpoint) -> Source:
     network = restore_network(checkpoint)
     without: dict[str, Any] = {"model": {}, "averaged": None, "use_averaged": False, "training": {}}
     checkpoint = checkpoint.model_copy(update=without)

@@ -24,7 +24,7 @@ _TIMED_RUNS = 5
 _NUM_REAL_CLIPS = 32
 
 
-def prove_bundle(bundle: Bundle, source: Source, data: Path | None, device: str | None = None) -> Bundle:
+def verify_bundle(bundle: Bundle, source: Source, data: Path | None, device: str | None = None) -> Bundle:
     """Return the bundle with parity and speed as measured now, and write them into its bundle.json.
 
     Each artifact runs on `device`, or where it is at home; what this machine cannot run keeps its figures. `data` is a
@@ -36,11 +36,11 @@ def prove_bundle(bundle: Bundle, source: Source, data: Path | None, device: str 
     for artifact in bundle.manifest.artifacts:
         if unavailable_reason(artifact, device) is None:
             place = device or home_of(artifact)
-            artifact = _prove(bundle, artifact, place, batches, expected, where)  # noqa: PLW2901  the same, proved
+            artifact = _verify(bundle, artifact, place, batches, expected, where)  # noqa: PLW2901  the same, verified
         artifacts.append(artifact)
-    proved = Bundle(bundle.folder, bundle.manifest.model_copy(update={"artifacts": tuple(artifacts)}))
-    write_manifest(bundle.folder, proved.manifest)
-    return proved
+    verified = Bundle(bundle.folder, bundle.manifest.model_copy(update={"artifacts": tuple(artifacts)}))
+    write_manifest(bundle.folder, verified.manifest)
+    return verified
 
 
 def _clips(source: Source, data: Path | None, max_batch: int) -> tuple[list[Inputs], str]:
@@ -60,7 +60,7 @@ def _one_by_one(reference: Runtime, inputs: Inputs) -> Outputs:
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
-def _prove(
+def _verify(
     bundle: Bundle,
     artifact: Artifact,
     device: str,

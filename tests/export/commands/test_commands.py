@@ -25,7 +25,7 @@ from export.commands.sign import make_keys, sign_bundle
 from export.runtimes.loading import unavailable_reason
 from export.runtimes.openvino import can_compute
 from export.verification.source import source_of
-from export.verification.verify import prove_bundle
+from export.verification.verify import verify_bundle
 from rgbd.errors import UserError
 from tests.support.checkpoints import untrained, write_data
 from tests.support.commands import assert_refused, run_module
@@ -69,7 +69,7 @@ def test_an_artifact_that_answers_something_else_fails_and_its_figures_stay(fold
     (tmp_path / "bundle" / "bundle.json").write_text(json.dumps(manifest))
     bundle = read_bundle(tmp_path / "bundle")
     with pytest.raises(UserError, match="its scores differ from PyTorch's"):
-        prove_bundle(bundle, source_of(bundle), None)
+        verify_bundle(bundle, source_of(bundle), None)
     assert read_bundle(tmp_path / "bundle") == bundle
 
 
@@ -77,7 +77,7 @@ def test_a_bundle_of_one_clip_at_a_time_is_not_tried_with_more(folder: Path, tmp
     shutil.copytree(folder / "bundle", tmp_path / "bundle")
     manifest = read_bundle(tmp_path / "bundle").manifest
     single = Bundle(tmp_path / "bundle", manifest.model_copy(update={"max_batch": 1}))
-    (artifact,) = prove_bundle(single, source_of(single), None).manifest.artifacts
+    (artifact,) = verify_bundle(single, source_of(single), None).manifest.artifacts
     assert artifact.parity is not None and artifact.parity.num_clips == 1
 
 

@@ -15,8 +15,9 @@ import pytest
 
 from benchmarks.support.tiny_bundle import LABELS, image_spec, make_bundle
 from export import load_model
+from export.bundle.folder import read_bundle
 from export.bundle.manifest import BundleError
-from export.commands.pack import main as pack
+from export.commands.pack import pack_bundle
 from export.predictor.clip_request import RecordingMeta
 from export.predictor.results import Prediction
 from rgbd.errors import MediaError, MissingStreamError, UserError
@@ -154,7 +155,7 @@ def test_a_folder_of_frames_answers_as_its_zip_does(models: Path, recordings: Pa
 
 def test_a_packed_bundle_answers_when_its_files_are_gone(models: Path, recordings: Path, tmp_path: Path) -> None:
     packed = tmp_path / "packed.zip"
-    pack([str(models / "both" / "1"), "--out", str(packed)])
+    pack_bundle(read_bundle(models / "both" / "1"), packed)
     model = load_model(packed, artifact="onnxruntime-fp32")
     packed.unlink()
     files = recordings / "rgb.npz", recordings / "depth.npz"
