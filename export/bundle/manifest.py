@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rgbd.clip.appearance import Appearance, presumed_appearance
 from rgbd.clip.spec import ClipSpec
@@ -119,6 +119,12 @@ class BundleManifest(_Record):
     files: tuple[BundleFile, ...]
     artifacts: tuple[Artifact, ...]
     source: Source
+
+    @model_validator(mode="after")
+    def _streams_alone_have_heads(self) -> "BundleManifest":
+        if headless := [stream for stream in self.alone if stream not in self.stream_heads]:
+            raise ValueError(f"{' and '.join(headless)} may come alone, but no output is the head of that stream")
+        return self
 
     @property
     def streams(self) -> tuple[Stream, ...]:

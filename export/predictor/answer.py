@@ -22,8 +22,8 @@ class Answer:
 
     def __init__(self, model: Model, facts: ClipFacts, outputs: Sequence[WindowOutputs]) -> None:
         self._model, self._manifest, self._facts, self._outputs = model, model.bundle.manifest, facts, outputs
-        is_complete = len(facts.sent) == len(model.streams)
-        self.head = self._manifest.answer if is_complete else self._manifest.stream_heads[facts.sent[0]]
+        is_complete = len(facts.given) == len(model.streams)
+        self.head = self._manifest.answer if is_complete else self._manifest.stream_heads[facts.given[0]]
         self._scores = self._windows(self.head)
         self.scores: NDArray[np.float64] = self._scores.mean(0)
 
@@ -40,12 +40,12 @@ class Answer:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What should be looked at."""
-        sent, alone = self._facts.sent, self._manifest.alone
+        given, alone = self._facts.given, self._manifest.alone
         missing = (
-            f"{stream} is missing: this is what the {sent[0]} stream says alone, which was right for "
-            f"{alone[sent[0]]:.1%} of the clips that the model was tried with"
+            f"{stream} is missing: this is what the {given[0]} stream says alone, which was right for "
+            f"{alone[given[0]]:.1%} of the clips that the model was tried with"
             for stream in self._model.streams
-            if stream not in sent
+            if stream not in given
         )
         return (*self._facts.warnings, *missing)
 
@@ -54,11 +54,11 @@ class Answer:
         return self._model.probabilities(np.stack([outputs[head] for outputs in self._outputs]))
 
     def _rank_streams(self, top_k: int) -> dict[Stream, tuple[Score, ...]]:
-        """Return what the streams' heads say of what was sent."""
+        """Return what the streams' heads say of what was given."""
         heads = self._manifest.stream_heads
         return {
             stream: self._model.rank(self._windows(heads[stream]).mean(0), top_k)
-            for stream in self._facts.sent
+            for stream in self._facts.given
             if stream in heads
         }
 

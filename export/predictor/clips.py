@@ -30,8 +30,8 @@ from rgbd.types import Frame, Stream
 
 Result = TypeVar("Result")
 
-
 Streams = Mapping[Stream, tuple[StreamFile, StreamReader]]
+"""Of each stream what was given for it, and the reader that was opened for that."""
 
 
 class ClipFacts(BaseModel):
@@ -40,7 +40,7 @@ class ClipFacts(BaseModel):
     whole: Part
     windows: list[Part]
     aligned_by: AlignedBy
-    sent: list[Stream]
+    given: list[Stream]
     warnings: list[str]
     decode_ms: float = 0.0
     transform_ms: float = 0.0
@@ -54,13 +54,13 @@ class DecodedClip:
     arrays: list[NDArray[np.uint8]]
 
     def windows(self, streams: Sequence[Stream]) -> list[dict[Stream, NDArray[np.uint8]]]:
-        """Return the clips of each window by stream; black where a stream was not sent."""
-        sent, arrays = self.facts.sent, iter(self.arrays)
+        """Return the clips of each window by stream; black where a stream was not given."""
+        given, arrays = self.facts.given, iter(self.arrays)
         windows: list[dict[Stream, NDArray[np.uint8]]] = [{} for _ in self.facts.windows]
-        for stream in sent:
+        for stream in given:
             for clips in windows:
                 clips[stream] = next(arrays)
-        black = np.zeros_like(windows[0][sent[0]])
+        black = np.zeros_like(windows[0][given[0]])
         return [{stream: clips.get(stream, black) for stream in streams} for clips in windows]
 
 
@@ -130,7 +130,7 @@ def _read(streams: Streams, request: ClipRequest) -> DecodedClip:
     windows = alignment.split(whole, request.num_windows)
     chosen = [alignment.sample(window, request.spec.num_frames) for window in windows]
     warnings = [*_shortages(whole, request.spec), *_remainders(alignment)]
-    facts = ClipFacts(whole=whole, windows=windows, aligned_by=alignment.by, sent=list(streams), warnings=warnings)
+    facts = ClipFacts(whole=whole, windows=windows, aligned_by=alignment.by, given=list(streams), warnings=warnings)
     clips: list[NDArray[np.uint8]] = []
     looks: dict[Stream, list[Look]] = {stream: [] for stream in streams}
     for stream, (file, reader) in streams.items():

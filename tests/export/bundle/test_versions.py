@@ -112,6 +112,7 @@ def test_of_this_minor_and_of_schema_2_a_field_that_is_not_known_is_a_mistake(
         ({"schema_version": 2, "outputs": [5]}, r"outputs\.0: Input should be"),
         ({"schema_version": "3"}, "schema_version: Input should be 3"),
         ({"schema_minor": "new"}, "schema_minor: Input should be"),
+        ({"alone": {"rgb": 0.5}, "modality": "rgb"}, "rgb may come alone, but no output is the head of that stream"),
         ({"outputs": []}, "outputs: Tuple should have at least 1 item"),
     ],
 )

@@ -13,4 +13,4 @@ def test_of_a_file_with_both_tracks_a_model_of_depth_takes_its_own(tmp_path: Pat
     timed_video(tmp_path / "both.mkv", at_rate(rgb_frames(8), 10), at_rate(depth_frames(8), 10))
     file = StreamFile("rgb", tmp_path / "both.mkv", "both.mkv")
     clip = read_clip(ClipRequest((file,), RecordingMeta(), NO_LIMITS, SPEC, ("depth",)))
-    assert clip.facts.sent == ["depth"] and len(clip.arrays) == 1
+    assert clip.facts.given == ["depth"] and len(clip.arrays) == 1
