@@ -116,3 +116,9 @@ def test_draws_follow_from_seed_epoch_and_clip(place: int) -> None:
     there = drawn(key)
     assert here == again
     assert all(one != other for one, other in zip(here, there, strict=True))
+
+
+def test_depth_that_is_an_image_keeps_its_colours() -> None:
+    raw, frames = stages(photometric={"probability": 1}).raw, [np.full((24, 32, 3), 99, np.uint8)]
+    assert change_frames(raw, frames, "depth", (0, 0, 0)) is frames
+    assert change_frames(raw, frames, "rgb", (0, 0, 0)) is not frames
