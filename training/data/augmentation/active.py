@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from training.config.schema import AugmentConfig
+from training.config.augmentation import AugmentConfig
 from training.data.augmentation.depth_noise import DepthNoise
 from training.data.augmentation.frames import OnePerBin
 from training.data.augmentation.geometry import Flip, RandomCrop, Rotation

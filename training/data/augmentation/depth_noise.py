@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd.types import Depth, Frame, Mask, Stream
-from training.config.schema import DepthNoiseConfig
+from training.config.augmentation import DepthNoiseConfig
 from training.data.augmentation.stages import each_once
 
 _METRE_MM = 1000

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd.types import Frame, Stream
-from training.config.schema import PhotometricConfig
+from training.config.augmentation import PhotometricConfig
 from training.data.augmentation.stages import each_once
 
 _MID_GREY = 127.5

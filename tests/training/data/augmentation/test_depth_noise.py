@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from rgbd.errors import ConfigError
 from rgbd.types import Frame
 from tests.support.processed import write_config
+from training.config.augmentation import DepthNoiseConfig
 from training.config.loading import config_yaml, load_config
-from training.config.schema import DepthNoiseConfig
 from training.data.augmentation.depth_noise import DepthNoise
 
 NONE = {"probability": 1.0, "edge_loss": 0.0, "blob_loss": 0.0, "jitter_mm": 0.0, "step_mm": 0.0}

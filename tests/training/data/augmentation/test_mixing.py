@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from training.config.schema import AugmentConfig
+from training.config.augmentation import AugmentConfig
 from training.data.augmentation.active import active_augmentations
 from training.data.augmentation.stages import Mixed, mix
 

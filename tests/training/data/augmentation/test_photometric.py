@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from rgbd.errors import ConfigError
 from rgbd.types import Frame
 from tests.support.processed import write_config
+from training.config.augmentation import PhotometricConfig
 from training.config.loading import load_config
-from training.config.schema import PhotometricConfig
 from training.data.augmentation.photometric import Photometric
 
 NONE = {"brightness": (1, 1), "contrast": (1, 1), "saturation": (1, 1), "gamma": (1, 1), "hue_deg": (0, 0)}

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rgbd.clip.spec import ClipSpec, Geometry, centred_geometry
-from training.config.schema import AugmentConfig
+from training.config.augmentation import AugmentConfig
 from training.data.augmentation.active import active_augmentations
 from training.data.augmentation.stages import (
     BatchAugmentation,
