@@ -5,7 +5,7 @@ It is imported when it is named, so that a configuration can be read before the 
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel
 
@@ -25,11 +25,13 @@ class Sections:
     legacy: type[BaseModel]
 
 
-def find_family(name: str) -> Any:
+def find_family(name: object) -> Any:
     """Return the family that `network.name` names: one of ours, or `package.module:NAME`.
 
     Raises `ConfigError` where there is none.
     """
+    if not isinstance(name, str):
+        raise ConfigError(f"{name!r} is no name")
     module, colon, attribute = _FAMILIES.get(name, name).partition(":")
     if not colon:
         ours = ", ".join(_FAMILIES)
@@ -41,3 +43,10 @@ def find_family(name: str) -> Any:
     if not isinstance(getattr(family, "sections", None), Sections):
         raise ConfigError(f"{name!r} is no family of networks; see docs/training.md, 'A family of your own'")
     return family
+
+
+def sections_of(network: Any) -> Sections:
+    """Return the types of the sections for what the section `network` says, read or not; raises `ConfigError`."""
+    values = network.model_dump() if isinstance(network, BaseModel) else network
+    name = values.get("name", DEFAULT_FAMILY) if isinstance(values, dict) else DEFAULT_FAMILY
+    return cast(Sections, find_family(name).sections)

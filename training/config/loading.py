@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from rgbd.errors import ConfigError, reason_of
 from rgbd.terminal import say_once
 from training.config.earlier import translate_earlier
+from training.config.families import Sections, sections_of
 from training.config.published import is_published, translate
 from training.config.schema import TrainingConfig
 
@@ -38,9 +39,15 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
         say_once(f"{path}: {note}")
     values = _override(values, overrides)
     try:
+        sections = sections_of(values.get("network"))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: network.name: {error}") from error
+    try:
         return TrainingConfig.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{path}: " + "; ".join(_explain(dict(problem)) for problem in error.errors())) from error
+        raise ConfigError(
+            f"{path}: " + "; ".join(_explain(dict(problem), sections) for problem in error.errors())
+        ) from error
 
 
 def config_yaml(config: TrainingConfig, changes: Sequence[str] = ()) -> str:
@@ -95,7 +102,7 @@ def _apply(values: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set {override}: {text!r} is not a YAML value; quote it") from error
 
 
-def _explain(problem: dict[str, Any]) -> str:
+def _explain(problem: dict[str, Any], sections: Sections) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     if not problem["loc"]:
         return str(message)  # it concerns several keys, and names them
@@ -104,15 +111,18 @@ def _explain(problem: dict[str, Any]) -> str:
         return f"{'.'.join([*place, key])}: is missing"
     if problem["type"] != "extra_forbidden":
         return f"{'.'.join([*place, key])}: {message} (got {problem['input']!r})"
-    nearest = difflib.get_close_matches(key, _known_keys(place), n=1)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known keys are: {', '.join(_known_keys(place))}"
+    known = _known_keys(place, sections)
+    nearest = difflib.get_close_matches(key, known, n=1)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known keys are: {', '.join(known)}"
     return f"{'.'.join([*place, key])}: is an unknown key; {hint}"
 
 
-def _known_keys(place: Sequence[str]) -> list[str]:
+def _known_keys(place: Sequence[str], sections: Sections) -> list[str]:
+    """Return the keys of a section, which may be one of the family's `sections`."""
     model: Any = TrainingConfig
+    of_family = vars(sections)
     for part in place:
-        model = model.model_fields[part].annotation
+        model = of_family[part] if part in of_family else model.model_fields[part].annotation
         if isinstance(model, UnionType):  # an optional section
             model = get_args(model)[0]
     return list(model.model_fields)

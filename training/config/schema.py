@@ -17,7 +17,7 @@ from rgbd.dataset.layouts import DATASETS
 from rgbd.errors import ConfigError
 from rgbd.types import Modality, Stream, streams_of
 from training.config.augmentation import AugmentConfig
-from training.config.families import DEFAULT_FAMILY, find_family
+from training.config.families import DEFAULT_FAMILY, sections_of
 from training.config.section import Section
 
 
@@ -116,18 +116,16 @@ class LegacyConfig(Section):
 
 def _as_the_family_says(value: Any, info: ValidationInfo) -> Any:
     """Read one of the sections that belong to the family; `network`, which comes before the others, names it."""
-    given = value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
-    if info.field_name == "network":
-        name = given.get("name", DEFAULT_FAMILY) if isinstance(given, dict) else DEFAULT_FAMILY
-    elif "network" in info.data:
-        name = info.data["network"].name
-    else:
+    if info.field_name != "network" and "network" not in info.data:
         return value if isinstance(value, BaseModel) else {}  # what is wrong with `network` is told alone
     try:
-        kind = getattr(find_family(name).sections, str(info.field_name))
+        sections = sections_of(value if info.field_name == "network" else info.data["network"])
     except ConfigError as error:
         raise ValueError(str(error)) from error
-    return value if isinstance(value, kind) else kind.model_validate(given)
+    kind: type[BaseModel] = getattr(sections, str(info.field_name))
+    if isinstance(value, kind):
+        return value
+    return kind.model_validate(value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value)
 
 
 _OfFamily = BeforeValidator(_as_the_family_says)
