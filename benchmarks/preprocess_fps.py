@@ -84,7 +84,7 @@ def decode_both(raw: Path) -> None:
 
 
 def published(raw: Path, out: Path) -> None:
-    """Crop and resize frame by frame with OpenCV, as REFERENCE.md section 7 describes it, in its two passes."""
+    """Crop and resize frame by frame with OpenCV, as published (docs/method.md, "Published boxes"), in two passes."""
     for video in sorted((raw / RGB_FOLDER).iterdir()):
         clip = video.name.removesuffix(RGB_SUFFIX)
         (out / clip).mkdir(parents=True)

@@ -48,7 +48,7 @@ def write_clips(root: Path, count: int) -> list[str]:
 
 
 def plain(paths: Sequence[Path], rng: np.random.Generator) -> tuple[Array, Array]:
-    """Load a clip frame by frame with Pillow and make its guidance, as REFERENCE.md sections 1 and 3 describe it."""
+    """Load a clip frame by frame with Pillow and make its guidance: docs/method.md, "Geometry", "Guidance"."""
     angle, (x, y) = int(rng.integers(-10, 11)), (int(rng.integers(97)), int(rng.integers(17)))
     frames = []
     for path in paths:

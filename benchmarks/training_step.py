@@ -3,7 +3,7 @@
 Run: `python -m benchmarks.training_step [--frames 64] [--size 128] [--batch 2]` on Linux. The rows alternate in one
 run, each in a process of its own, and the best of all counts, because machines are shared. The Conv3d form takes its
 guidance ready made, as the reference's loader hands it over; with the loop it computes similarities one by one, as the
-reference does in every forward pass (REFERENCE.md section 8, row 10).
+reference does in every forward pass (docs/method.md, "What the reference does differently", row 10).
 """
 
 import argparse

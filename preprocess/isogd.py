@@ -1,7 +1,7 @@
 """`python -m preprocess.isogd`: the original IsoGD videos -> what training reads.
 
-Source: REFERENCE.md section 9, and the lists with labels that come with the data set: one clip a line, such as
-train/001/M_00001.avi train/001/K_00001.avi 84; labels count from 1.
+Source: docs/method.md, "Data sets and protocols", and the lists with labels that come with the data set: one clip a
+line, such as train/001/M_00001.avi train/001/K_00001.avi 84; labels count from 1.
 """
 
 from pathlib import Path, PurePosixPath

@@ -1,7 +1,7 @@
 """`python -m preprocess.jester`: Jester's frames and lists -> what training reads.
 
-Source: REFERENCE.md section 9, and the lists that come with the data set: one clip a line, as its number and the name
-of its class, such as 34870;Drumming Fingers.
+Source: docs/method.md, "Data sets and protocols", and the lists that come with the data set: one clip a line, as its
+number and the name of its class, such as 34870;Drumming Fingers.
 """
 
 from pathlib import Path

@@ -1,8 +1,8 @@
 """`python -m preprocess.nvgesture`: the original NvGesture videos -> what training reads.
 
-Source: REFERENCE.md section 9, and the lists that come with the data set: one clip a line, as key:value words, such as
-path:./Video_data/class_01/subject13_r0 depth:sk_depth:97:177 color:sk_color:97:177 label:1. Frames count from 0, the
-second number is the first frame after the clip; labels count from 1.
+Source: docs/method.md, "Data sets and protocols", and the lists that come with the data set: one clip a line, as
+key:value words, such as path:./Video_data/class_01/subject13_r0 depth:sk_depth:97:177 color:sk_color:97:177 label:1.
+Frames count from 0, the second number is the first frame after the clip; labels count from 1.
 """
 
 import re

@@ -1,8 +1,8 @@
 """`python -m preprocess.thu_read`: THU-READ's colour and depth recordings -> what training reads.
 
-Source: REFERENCE.md section 9, and the split files that the reference's authors publish: recordings are called by
-action, performer and repetition, such as RGB_wear_watch_cgy_2 and D_wear_watch_cgy_2, and each of the four protocols
-validates on two of the eight performers.
+Source: docs/method.md, "Data sets and protocols", and the split files that the reference's authors publish: recordings
+are called by action, performer and repetition, such as RGB_wear_watch_cgy_2 and D_wear_watch_cgy_2, and each of the
+four protocols validates on two of the eight performers.
 """
 
 import re

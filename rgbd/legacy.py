@@ -1,13 +1,13 @@
 """Where the reference sees people in a depth image, defects included.
 
-Its boxes follow that, and so does its encoding of depth. Source: REFERENCE.md section 7.
+Its boxes follow that, and so does its encoding of depth. Source: docs/method.md, "Published boxes".
 """
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-LEGACY_MIN_AREA_PX = 500  # REFERENCE.md section 7
+LEGACY_MIN_AREA_PX = 500  # docs/method.md, "Published boxes"
 
 
 def legacy_centre(mask: NDArray[np.uint8]) -> tuple[int, int] | None:
@@ -15,7 +15,7 @@ def legacy_centre(mask: NDArray[np.uint8]) -> tuple[int, int] | None:
 
     The mask is eroded 3x3 and dilated 10x10; of each outer contour above 500 px the centre of its smallest rectangle
     is taken; then the smallest x and the smallest y of all of them, which with two people may lie on neither.
-    Source: REFERENCE.md section 7.
+    Source: docs/method.md, "Published boxes".
     """
     binary = (mask > 0).astype(np.uint8) * 255
     cleaned = cv2.dilate(cv2.erode(binary, np.ones((3, 3), np.uint8)), np.ones((10, 10), np.uint8))

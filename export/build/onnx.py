@@ -27,7 +27,7 @@ from rgbd.clip.spec import ClipSpec
 from rgbd.errors import UserError
 from rgbd.interrupt import interrupted_after
 
-# TensorRT's parser reads the operators of opset 20 and not all of the later ones (DESIGN.md, facts about the tools).
+# TensorRT's parser reads the operators of opset 20 and not all of the later ones.
 _OPSET = 20
 _OPSET_OF_BFLOAT16 = 22  # earlier ones have no convolutions and pools in bfloat16
 _LARGEST_FILE = 2_000_000_000  # bytes; protobuf holds no more than 2 GiB

@@ -1,6 +1,6 @@
 """NTU RGB+D's raw recordings: what there is of them, and which clips can be tried.
 
-Source: REFERENCE.md sections 7 and 9.
+Source: docs/method.md, "NTU RGB+D".
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """What the name of an NTU RGB+D clip says: setup, camera, performer, replication, action, and so its protocols' halves.
 
-Source: REFERENCE.md section 9.
+Source: docs/method.md, "NTU RGB+D".
 """
 
 import re

@@ -14,7 +14,7 @@ from rgbd.errors import DatasetError
 from rgbd.people.boxes import depth_box
 from rgbd.recording.recording import Recording
 
-_JPEG_QUALITY = {False: 95, True: 75}  # by whether the published way is wanted; REFERENCE.md section 7
+_JPEG_QUALITY = {False: 95, True: 75}  # by whether the published way is wanted; docs/method.md, "Published boxes"
 
 OnEmpty = Literal["fail", "keep"]
 """What becomes of a clip without anything in any depth frame: it fails, or is kept whole."""

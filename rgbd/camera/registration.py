@@ -58,7 +58,8 @@ class Registration(BaseModel):
 def fit_registration(pairs: NDArray[np.float32]) -> Registration | None:
     """Return the affine map that most `pairs` [N, 4] agree with, or None when they do not define one.
 
-    pairs: depth x, y, colour x, y. Source: REFERENCE.md section 9; OpenCV's RANSAC, inliers refined by least squares.
+    pairs: depth x, y, colour x, y. Source: docs/preprocessing.md, "Registration"; OpenCV's RANSAC, inliers refined by
+    least squares.
     """
     if len(pairs) < _MIN_PAIRS:
         return None

@@ -20,7 +20,7 @@ def build_clip(frames: Sequence[Frame], stream: Stream, spec: ClipSpec, geometry
     `frames` are uint8 RGB [H, W, 3] or uint16 millimetres [H, W], already sampled to `spec.num_frames`.
     Raises `MediaError` when they are not of the kind that the network was trained on: depth in the colour stream, 8-bit
     depth where it needs millimetres, or millimetres where it needs 8-bit depth.
-    Source: REFERENCE.md section 1. Deliberate difference: rotation, resize, crop and resize are one bilinear warp
+    Source: docs/method.md, "Geometry". Deliberate difference: rotation, resize, crop and resize are one bilinear warp
     behind an area filter, where the reference resamples up to three times with Pillow's bicubic filter.
     """
     if len(frames) != spec.num_frames:

@@ -13,7 +13,7 @@ from rgbd.camera.registration import Registration
 from rgbd.recording.streams import Picture
 from rgbd.types import Box, Size
 
-OUTPUT_SIZE = (320, 240)  # what the networks of NTU RGB+D take; REFERENCE.md section 1
+OUTPUT_SIZE = (320, 240)  # what the networks of NTU RGB+D take; docs/method.md, "Settings by data set"
 
 _FULL_RANGE = 2  # FFmpeg's AVCOL_RANGE_JPEG
 _BT601_OR_UNSAID = (2, 5, 6)  # FFmpeg's AVCOL_SPC_UNSPECIFIED, _BT470BG, _SMPTE170M

@@ -16,7 +16,7 @@ class DepthEncoding(BaseModel):
     mode:
         range    clip to [near_mm, far_mm], scale to 8 bits, near is bright; no depth stays black. The default.
         centred  the same for a range of +-span_mm around the clip's median depth: indifferent to where people stand.
-        wrapped  the reference's own, which the authors' depth weights need (REFERENCE.md section 8, row 18).
+        wrapped  the reference's own, which the authors' depth weights need.
         image    the recording already is an 8-bit image, as NvGesture and IsoGD publish it; nothing is done.
     colors, in modes range and centred: jet, the reference's colour map in RGB order, or grey, three equal channels.
     version: of what the modes mean. Where one of them comes to give other pixels, it gets a new one, and models that
@@ -70,9 +70,9 @@ def _colored(depth_mm: NDArray[np.uint16], scaled: NDArray[np.uint8]) -> NDArray
 def wrapped_depth_image(depth_mm: NDArray[np.uint16]) -> NDArray[np.uint8]:
     """Return the reference's image of one masked depth frame: uint8 [240, 320, 3], channels in BGR order.
 
-    Source: REFERENCE.md section 2. `uint8(255 * depth)` wraps to (-depth) mod 256, giving 256 mm fringes; a 320x240
-    window around the body is cut out, clipped at the borders; then JET. Without a body the frame's centre stands in
-    for the window's, where the reference crashes.
+    Source: docs/method.md, "Depth as an image". `uint8(255 * depth)` wraps to (-depth) mod 256, giving 256 mm fringes;
+    a 320x240 window around the body is cut out, clipped at the borders; then JET. Without a body the frame's centre
+    stands in for the window's, where the reference crashes.
     """
     wrapped = (-depth_mm.astype(np.int64) % 256).astype(np.uint8)
     height, width = wrapped.shape

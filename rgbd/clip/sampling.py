@@ -1,7 +1,7 @@
 """Which frames of a recording stand for it.
 
-Source: REFERENCE.md section 1. Bin i of T covers the integers range(int(n*i/T), max(int(n*i/T)+1, int(n*(i+1)/T))),
-so a recording shorter than T repeats frames.
+Source: docs/method.md, "Sampling". Bin i of T covers the integers
+range(int(n*i/T), max(int(n*i/T)+1, int(n*(i+1)/T))), so a recording shorter than T repeats frames.
 """
 
 from itertools import pairwise

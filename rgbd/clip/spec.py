@@ -19,7 +19,7 @@ class ClipSpec(BaseModel):
     """What a network was trained on. It travels in the checkpoint and in the bundle.
 
     Frames are resized to `resize`, a rectangle `crop` is cut out, and becomes `size`; all are (width, height), and one
-    number means a square. Source: REFERENCE.md section 1; the defaults are NTU RGB+D's.
+    number means a square. Source: docs/method.md, "Settings by data set"; the defaults are NTU RGB+D's.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

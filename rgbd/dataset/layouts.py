@@ -1,6 +1,6 @@
 """Where each data set keeps the frames of a clip, and what its names mean.
 
-Source: REFERENCE.md section 9.
+Source: docs/method.md, "Data sets and protocols".
 """
 
 import re

@@ -140,7 +140,7 @@ def legacy_box(mask: NDArray[np.bool_], color_size: Size) -> Box | None:
     """Return the reference's box for one frame from its mask [H, W], or None where the reference crashes.
 
     Half the colour frame's width and height around `legacy_centre`, clipped at the borders, which changes its shape.
-    Source: REFERENCE.md section 7, with its defect: depth pixels become colour pixels by plain stretching.
+    Source: docs/method.md, "Published boxes", with its defect: depth pixels become colour pixels by plain stretching.
     """
     centre = legacy_centre(mask.view(np.uint8))
     if centre is None:

@@ -1,6 +1,6 @@
 """NTU RGB+D's .skeleton text <-> typed arrays.
 
-Source: REFERENCE.md section 9.
+Source: docs/method.md, "NTU RGB+D".
 """
 
 from dataclasses import dataclass

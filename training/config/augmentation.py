@@ -50,7 +50,7 @@ class PhotometricConfig(Section):
 
 
 class AugmentConfig(Section):
-    """What is random in training clips. Source: REFERENCE.md section 1; the defaults are NTU's."""
+    """What is random in training clips. Source: docs/method.md, "Settings by data set"; the defaults are NTU's."""
 
     flip: float = Field(0.5, ge=0, le=1, description="probability of mirroring")
     rotated: float = Field(0.5, ge=0, le=1, description="probability of a rotation")

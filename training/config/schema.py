@@ -50,7 +50,7 @@ class LossConfig(Section):
 
 
 class OptimizerConfig(Section):
-    """How weights descend; the defaults are the published ones (REFERENCE.md section 6)."""
+    """How weights descend; the defaults are published: docs/method.md, "Optimizer and learning rate"."""
 
     name: Literal["sgd", "adam", "adamw"] = "sgd"
     lr: float = Field(0.01, gt=0)
@@ -63,7 +63,7 @@ class OptimizerConfig(Section):
 
 
 class ScheduleConfig(Section):
-    """What changes from epoch to epoch; the defaults are the published ones (REFERENCE.md section 6)."""
+    """What changes from epoch to epoch; the defaults are published: docs/method.md, "Optimizer and learning rate"."""
 
     name: Literal["cosine", "plateau", "step"] = "cosine"
     epochs: int = Field(100, ge=1)
@@ -108,10 +108,15 @@ class StartConfig(Section):
 
 
 class LegacyConfig(Section):
-    """Behaviour of the reference that is kept to repeat its figures (REFERENCE.md section 8); all off by default."""
+    """Behaviour of the reference that repeats its figures, off by default.
 
-    warmup: bool = Field(False, description="row 4: the first epoch at 1e-8, the peak at half the rate")
-    two_geometries: bool = Field(False, description="row 13: crop, turn and mirror RGB and depth independently")
+    Source: docs/method.md, "What the reference does differently".
+    """
+
+    warmup: bool = Field(False, description="the first epoch at 1e-8, the peak at half the rate; see docs/method.md")
+    two_geometries: bool = Field(
+        False, description="crop, turn, mirror RGB and depth independently; see docs/method.md"
+    )
 
 
 def _as_the_family_says(value: Any, info: ValidationInfo) -> Any:

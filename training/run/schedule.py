@@ -15,8 +15,7 @@ def learning_rate(step: int, steps_per_epoch: int, optimizer: OptimizerConfig, s
     """Return the rate of optimizer step `step`, from 0: linear warm-up to `lr`, then what the schedule's name says.
 
     "cosine" falls along half a cosine to `min_lr`; "step" falls by `factor` every `step_epochs`; "plateau" stays at
-    `lr`, and `PlateauRate` makes it fall. Source: REFERENCE.md section 6, with its row 4 of section 8 mended: the
-    warm-up goes step by step and reaches `lr`.
+    `lr`, and `RateSetter` makes it fall. Source: docs/method.md, "Optimizer and learning rate".
     """
     warmup = schedule.warmup_epochs * steps_per_epoch
     if step < warmup:
@@ -33,8 +32,8 @@ def learning_rate(step: int, steps_per_epoch: int, optimizer: OptimizerConfig, s
 def legacy_learning_rate(epoch: int, optimizer: OptimizerConfig, schedule: ScheduleConfig) -> float:
     """Return the reference's rate of a whole epoch, from 0: it begins at 1e-8 and skips the last step of the warm-up.
 
-    So the cosine starts from the rate before, half of `lr` where three epochs warm up. Source: REFERENCE.md section 8,
-    row 4.
+    So the cosine starts from the rate before, half of `lr` where three epochs warm up.
+    Source: docs/method.md, "What the reference does differently", row 4.
     """
     last = schedule.warmup_epochs - 1
     if last < 1:

@@ -106,7 +106,8 @@ def test_every_configuration_is_valid_and_printed_as_it_is(path: Path, tmp_path:
     assert load_config(printed) == config
 
 
-# Of REFERENCE.md, section 1: resize, crop, flip, rotated, largest angle, window, distillation temperature, epochs.
+# docs/method.md, "Settings by data set": resize, crop, flip, rotated, largest angle, window, distillation temperature,
+# epochs.
 FACTS = {
     "NTU": ((320, 240), 224, 0.5, 0.5, 10, 10, 0.5, 100),
     "THU": ((320, 240), 200, 0.5, 0.8, 45, 10, 0.5, 100),

@@ -10,7 +10,7 @@ from rgbd.clip.sampling import draw_per_bin
 
 @dataclass(frozen=True)
 class OnePerBin:
-    """One frame from each bin of the recording, whatever was chosen before. Source: REFERENCE.md section 1."""
+    """One frame from each bin of the recording, whatever was chosen before. Source: docs/method.md, "Sampling"."""
 
     name = "frames"
     is_active = True

@@ -1,4 +1,4 @@
-"""Stage 3, the one spatial transform of a clip. Source: REFERENCE.md section 1."""
+"""Stage 3, the one spatial transform of a clip. Source: docs/method.md, "Geometry"."""
 
 from dataclasses import dataclass, replace
 

@@ -7,7 +7,7 @@ from training.networks.dsn.inception import scaled
 
 
 class NetworkConfig(schema.NetworkConfig):
-    """Shape of the network. Source: REFERENCE.md section 4."""
+    """Shape of the network. Source: docs/method.md, "Network of one stream"."""
 
     width: float = Field(1.0, gt=0, le=4, description="channels and token width, relative to the published network")
     branch_frames: tuple[int, int, int] = Field(
@@ -38,7 +38,7 @@ class NetworkConfig(schema.NetworkConfig):
 
 
 class LossConfig(schema.LossConfig):
-    """Weights of the loss terms. Source: REFERENCE.md sections 4 and 5."""
+    """Weights of the loss terms. Source: docs/method.md, "Loss of one stream"."""
 
     heads: tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat, NonNegativeFloat] = Field(
         (1.0, 0.5, 0.5, 0.5), description="weights of the fused, small, medium and large head's cross-entropy"
@@ -48,7 +48,10 @@ class LossConfig(schema.LossConfig):
 
 
 class ScheduleConfig(schema.ScheduleConfig):
-    """What changes from epoch to epoch, and the heads' temperature with it. Source: REFERENCE.md sections 4 and 6."""
+    """What changes from epoch to epoch, the heads' temperature too.
+
+    Source: docs/method.md, "What changes with the epoch".
+    """
 
     tau: tuple[PositiveFloat, PositiveFloat] = Field(
         (0.04, 0.07), description="the heads' temperature goes from the first ..."
@@ -57,6 +60,9 @@ class ScheduleConfig(schema.ScheduleConfig):
 
 
 class LegacyConfig(schema.LegacyConfig):
-    """Behaviour of the reference that is kept to repeat its figures (REFERENCE.md section 8); all off by default."""
+    """Behaviour of the reference that repeats its figures, off by default.
 
-    sum_distillation: bool = Field(False, description="row 5: sum the distillation over the batch")
+    Source: docs/method.md, "What the reference does differently".
+    """
+
+    sum_distillation: bool = Field(False, description="sum the distillation over the batch; see docs/method.md")

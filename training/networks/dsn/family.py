@@ -46,7 +46,7 @@ _INT8 = Int8Rules(
 
 
 class Dsn(Family):
-    """One stream ("I3DWTrans"), or both ("FusionNet"), of the published method. Source: REFERENCE.md sections 4, 5."""
+    """One stream ("I3DWTrans"), or both ("FusionNet"), of the published method: docs/method.md."""
 
     sections = Sections(NetworkConfig, LossConfig, ScheduleConfig, LegacyConfig)
     heads = _HEADS
@@ -90,7 +90,10 @@ class Dsn(Family):
             network.get_submodule(stream).load_state_dict(weights)
 
     def own_figures(self, scores: Mapping[str, Tensor], labels: Tensor) -> dict[str, float]:
-        """Return what the reference reports of one evaluation of a stream. Source: REFERENCE.md section 8, row 1."""
+        """Return what the reference reports of one evaluation of a stream.
+
+        Source: docs/method.md, "What the reference does differently", row 1.
+        """
         if "logits_large" not in scores:
             return {}
         fused, small, medium, large = (scores["logits" + name] for name in ("", "_small", "_medium", "_large"))

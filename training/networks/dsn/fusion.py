@@ -38,7 +38,7 @@ class FusionOutput(NamedTuple):
 
 
 class CrossFusion(nn.Module):
-    """Both streams' features, normalised and mixed. Source: REFERENCE.md section 5."""
+    """Both streams' features, normalised and mixed. Source: docs/method.md, "Fusion network"."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ def _dense(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class FusionNet(nn.Module):
-    """RGB and depth together ("FusionNet"). Source: REFERENCE.md section 5."""
+    """RGB and depth together ("FusionNet"). Source: docs/method.md, "Fusion network"."""
 
     def __init__(self, config: NetworkConfig, num_classes: int, num_frames: int) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class FusionNet(nn.Module):
         batch, num_frames, dim = rgb_features.shape
         both = F.normalize(torch.cat([rgb_features, depth_features], -1), dim=-1)
         # The reference reinterprets memory here instead of transposing, which scrambles time and channels; its weights
-        # were trained on that. REFERENCE.md section 8, row 18.
+        # were trained on that.
         return self.spatial_fusion(both.reshape(batch, 2 * dim, num_frames)).reshape(batch, num_frames, dim)
 
     def _stream(self, logits: Tensor, feature: Tensor, temporal: TemporalOutput) -> StreamOutput:

@@ -4,11 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-LUMINANCE = (0.2989, 0.587, 0.114)  # of red, green, blue; REFERENCE.md section 3
+LUMINANCE = (0.2989, 0.587, 0.114)  # of red, green, blue; docs/method.md, "Guidance"
 
 
 def normalise(frames: Tensor) -> Tensor:
-    """Return float32 [B, T, 3, H, W] in [-1, 1) for uint8 RGB [B, T, H, W, 3]. Source: REFERENCE.md section 1."""
+    """Return float32 [B, T, 3, H, W] in [-1, 1) for uint8 RGB [B, T, H, W, 3]."""
     # The cast comes before the transpose because TensorRT's parser refuses to transpose uint8.
     return ((frames.float() - 127.5) / 128).permute(0, 1, 4, 2, 3)
 
@@ -29,7 +29,7 @@ def rank_pool(clip: Tensor, window: int) -> Tensor:
     """Return the guidance maps [B, T, 1, H, W] of a normalised clip [B, T, 3, H, W] (frame-wise rank pooling).
 
     Map t sums up how frames t-window+1 .. t change; the first window-1 maps are zero.
-    Source: REFERENCE.md section 3.
+    Source: docs/method.md, "Guidance".
     """
     num_frames = clip.shape[1]
     if num_frames < window:

@@ -1,7 +1,9 @@
 """The spatial stream: a 2-D Inception network over single frames, steered by guidance.
 
 Time is folded into the batch, because every convolution is 2-D; the (3, 3, 3) pools of the Inception blocks, the only
-place where frames meet, are split into a pool over space and one over time. Source: REFERENCE.md section 4.
+place where frames meet, are split into a pool over space and one over time.
+
+Source: docs/method.md, "Spatial stream".
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 from training.networks.dsn.guidance import halve_until
 
-# Output channels of each block's units: b0, b1a, b1b, b2a, b2b, b3b. Source: REFERENCE.md section 4.
+# Output channels of each block's units: b0, b1a, b1b, b2a, b2b, b3b. Source: docs/method.md, "Spatial stream".
 BLOCKS = {
     "mixed_3b": (64, 96, 128, 16, 32, 32),
     "mixed_3c": (128, 128, 192, 32, 96, 64),

@@ -1,4 +1,4 @@
-"""The losses of both networks, term by term. Source: REFERENCE.md sections 4 and 5."""
+"""The losses of both networks, term by term."""
 
 import torch
 import torch.nn.functional as F
@@ -10,14 +10,14 @@ from training.networks.dsn.single_stream import UnimodalOutput
 from training.networks.family import Loss
 
 # The reference sums the distillation over a batch, so it grows with the batch. Ours is a mean, scaled to equal the
-# reference at its published batch of 6. REFERENCE.md section 8, row 5.
+# reference at its published batch of 6.
 REFERENCE_BATCH = 6
 
 
 def unimodal_loss(
     output: UnimodalOutput, labels: Tensor, config: LossConfig, *, distil: float, sum_distillation: bool
 ) -> Loss:
-    """Return the loss of one stream. Source: REFERENCE.md section 4."""
+    """Return the loss of one stream. Source: docs/method.md, "Loss of one stream"."""
     smoothing = config.label_smoothing
     terms = {
         "ce_fused": F.cross_entropy(output.logits, labels, label_smoothing=smoothing),
@@ -34,7 +34,7 @@ def unimodal_loss(
 def fusion_loss(
     output: FusionOutput, labels: Tensor, config: LossConfig, *, distil: float, sum_distillation: bool
 ) -> Loss:
-    """Return the loss of the fusion network. Source: REFERENCE.md section 5."""
+    """Return the loss of the fusion network. Source: docs/method.md, "Loss of the fusion network"."""
     smoothing = config.label_smoothing
     rgb, depth = output.rgb, output.depth
     terms = {

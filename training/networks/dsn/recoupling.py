@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor, nn
 
-HEAD_DIM = 64  # of queries and keys; REFERENCE.md section 4
+HEAD_DIM = 64  # of queries and keys; docs/method.md, "Recoupling"
 
 
 class Recoupling(nn.Module):
     """Features [B, C, T] -> gated features [B, C, T] and the distillation feature [B, C].
 
-    Source: REFERENCE.md section 4. The channel gate needs only the mean over the queries of a CxC product, which is the
-    product with the mean query, so the matrix is never made.
+    Source: docs/method.md, "Recoupling". The channel gate needs only the mean over the queries of a CxC product, which
+    is the product with the mean query, so the matrix is never made.
     """
 
     def __init__(self, num_frames: int, dim: int, num_heads: int, hidden: int) -> None:

@@ -57,8 +57,7 @@ _RULES: tuple[tuple[str, str], ...] = (
     (r"^heads\.(\w+)\.", r"dtn.mlp_head_\1."),
 )
 
-# Early files carry temporal Inception blocks of all layers, of which the first's alone are ever used. REFERENCE.md
-# section 8, row 12.
+# Early files carry temporal Inception blocks of all layers, of which the first's alone are ever used.
 _UNUSED = re.compile(r"dtn\.multi_scale_transformers\.[1-9]\d*\.Mixed_")
 _HEADS = ("dtn.mlp_head_small.1.weight", "classifier1.1.weight")  # of a stream, of the fusion network
 _TIME_GATES = ("dtn.rcm.project.0.weight", "Modalit_rgb.dtn.rcm.project.0.weight")

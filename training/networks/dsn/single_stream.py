@@ -67,7 +67,10 @@ class Backbone(nn.Module):
 
 
 class UnimodalNet(nn.Module):
-    """One stream, RGB or depth, of the published method ("I3DWTrans"). Source: REFERENCE.md section 4."""
+    """One stream, RGB or depth, of the published method ("I3DWTrans").
+
+    Source: docs/method.md, "Network of one stream".
+    """
 
     def __init__(self, config: NetworkConfig, num_classes: int, num_frames: int) -> None:
         super().__init__()

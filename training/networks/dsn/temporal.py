@@ -13,7 +13,7 @@ from training.networks.dsn.inception import max_pool_time, scaled
 from training.networks.dsn.recoupling import Recoupling
 
 BRANCHES = ("small", "medium", "large")
-INCEPTION = (160, 112, 224, 24, 64, 64)  # of the first block; REFERENCE.md section 4
+INCEPTION = (160, 112, 224, 24, 64, 64)  # of the first block; docs/method.md, "Temporal branches"
 DROPOUT = 0.1
 
 
@@ -158,7 +158,7 @@ class TemporalOutput(NamedTuple):
 
 
 class TemporalNet(nn.Module):
-    """Recoupling, if any, then the three branches. Source: REFERENCE.md section 4."""
+    """Recoupling, if any, then the three branches. Source: docs/method.md, "Temporal branches"."""
 
     def __init__(self, recoupling: Recoupling | None, branches: Mapping[str, Branch]) -> None:
         super().__init__()
