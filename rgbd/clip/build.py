@@ -54,7 +54,7 @@ def _as_images(frames: Sequence[Frame], encoding: DepthEncoding) -> list[NDArray
 
 def _warp(image: NDArray[np.uint8], spec: ClipSpec, geometry: Geometry, output: NDArray[np.uint8]) -> None:
     """Write one frame into `output` [H, W, 3]."""
-    height, width = image.shape[:2]
+    frame_size = height, width = image.shape[:2]
     zoom = spec.size[0] / spec.crop[0], spec.size[1] / spec.crop[1]
     scale = (zoom[0] * spec.resize[0] / width, zoom[1] * spec.resize[1] / height)
     # A bilinear warp reads 2x2 pixels, so it would skip pixels when it shrinks by 2 or more: average those first.
@@ -62,7 +62,8 @@ def _warp(image: NDArray[np.uint8], spec: ClipSpec, geometry: Geometry, output: 
     if factor != (1, 1):
         smaller = (width // factor[0], height // factor[1])
         image = cv2.resize(image, smaller, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-    matrix = _output_to_source(spec, geometry, image.shape[1], image.shape[0])
+    to_frame = _output_to_frame(spec, geometry, frame_size)
+    matrix = (_from_resized(image.shape[:2], frame_size) @ to_frame)[:2]
     if (cut := _cut(image, matrix, spec.size)) is not None:
         output[:] = cut
         return
@@ -87,25 +88,33 @@ def _cut(image: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[int,
     return part[:, ::-1] if flip else part
 
 
-def _output_to_source(spec: ClipSpec, geometry: Geometry, width: int, height: int) -> NDArray[np.float64]:
-    """Return the 2x3 matrix from output pixel centres to source pixel centres (hence the halves)."""
+def _output_to_frame(spec: ClipSpec, geometry: Geometry, frame_size: tuple[int, int]) -> NDArray[np.float64]:
+    """Return the 3x3 matrix from output pixel centres to those of a frame (rows, columns), which is turned first."""
     step_x, step_y = spec.crop[0] / spec.size[0], spec.crop[1] / spec.size[1]
-    resized_width, resized_height = spec.resize
     crop_x, crop_y = geometry.crop_xy
     flip = np.array([[-1, 0, spec.size[0] - 1], [0, 1, 0], [0, 0, 1]] if geometry.flip else np.eye(3))
     to_resized = np.array(
         [[step_x, 0, crop_x + 0.5 * step_x - 0.5], [0, step_y, crop_y + 0.5 * step_y - 0.5], [0, 0, 1]]
     )
-    cos, sin = math.cos(math.radians(geometry.angle_deg)), math.sin(math.radians(geometry.angle_deg))
-    centre_x, centre_y = (resized_width - 1) / 2, (resized_height - 1) / 2
+    to_frame = _from_resized(frame_size, (spec.resize[1], spec.resize[0]))
+    return np.asarray(_turn(geometry.angle_deg, frame_size) @ to_frame @ to_resized @ flip)
+
+
+def _turn(angle_deg: float, size: tuple[int, int]) -> NDArray[np.float64]:
+    """Return the 3x3 matrix from pixels of a turned picture (rows, columns) to the picture's own."""
+    cos, sin = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
+    centre_y, centre_x = (size[0] - 1) / 2, (size[1] - 1) / 2
     # y points down, so the matrix that reads from a counter-clockwise turned picture has -sin in its upper row.
-    turn = np.array(
+    return np.array(
         [
             [cos, -sin, centre_x - cos * centre_x + sin * centre_y],
             [sin, cos, centre_y - sin * centre_x - cos * centre_y],
             [0, 0, 1],
         ]
     )
-    x, y = width / resized_width, height / resized_height
-    to_source = np.array([[x, 0, 0.5 * x - 0.5], [0, y, 0.5 * y - 0.5], [0, 0, 1]])
-    return np.asarray((to_source @ turn @ to_resized @ flip)[:2], np.float64)
+
+
+def _from_resized(size: tuple[int, int], resized: tuple[int, int]) -> NDArray[np.float64]:
+    """Return the 3x3 matrix from pixel centres of a resized picture (rows, columns) to the picture's own."""
+    y, x = size[0] / resized[0], size[1] / resized[1]
+    return np.array([[x, 0, 0.5 * x - 0.5], [0, y, 0.5 * y - 0.5], [0, 0, 1]])  # centres: hence the halves
