@@ -90,6 +90,7 @@ class Toy(Family):
 
     sections = Sections(ToyNetworkConfig, schema.LossConfig, ToyScheduleConfig, schema.LegacyConfig)
     heads = _HEADS
+    needs_streams = True
     int8 = Int8Rules(parts=r"eyes[./]", elsewhere="the heads are small", kept={})
 
     def build(self, config: TrainingConfig, num_classes: int) -> ToyNet:

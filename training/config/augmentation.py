@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from training.config.section import Section
 
+_SMALLEST_STEP_MM = 0.01
+
 
 class DepthNoiseConfig(Section):
     """What a real sensor does to distances, on millimetres before they are encoded; the defaults are a Kinect's.
@@ -21,6 +23,12 @@ class DepthNoiseConfig(Section):
         1.4, ge=0, le=100, description="standard deviation of the error at 1 m; 4 times that at 2 m"
     )
     step_mm: float = Field(2.8, ge=0, le=100, description="between distances told apart at 1 m; 4 times that at 2 m")
+
+    @model_validator(mode="after")
+    def _is_a_step(self) -> "DepthNoiseConfig":
+        if 0 < self.step_mm < _SMALLEST_STEP_MM:
+            raise ValueError(f"step_mm {self.step_mm:g} is no step of a sensor; give {_SMALLEST_STEP_MM} or more, or 0")
+        return self
 
 
 _Factor = Annotated[float, Field(ge=0, le=4)]

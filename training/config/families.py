@@ -15,14 +15,27 @@ DEFAULT_FAMILY = "dsn"
 _FAMILIES = {"dsn": "training.networks.dsn.family:FAMILY"}
 
 
+_KEYS = {"network": "name", "loss": "label_smoothing", "schedule": "epochs", "legacy": "warmup"}  # that each one has
+
+
 @dataclass(frozen=True)
 class Sections:
-    """The types of the sections of the configuration that belong to a family; each extends the one in `schema`."""
+    """The types of the sections of the configuration that belong to a family.
+
+    Each extends the one in `training.config.schema`; raises `TypeError` where one does not.
+    """
 
     network: type[BaseModel]
     loss: type[BaseModel]
     schedule: type[BaseModel]
     legacy: type[BaseModel]
+
+    def __post_init__(self) -> None:
+        for section, key in _KEYS.items():
+            kind = getattr(self, section)
+            if not (isinstance(kind, type) and issubclass(kind, BaseModel) and key in kind.model_fields):
+                wanted = f"{section.title()}Config"
+                raise TypeError(f"sections: {section} must extend training.config.schema.{wanted}, and is {kind!r}")
 
 
 def find_family(name: object) -> Any:
@@ -38,10 +51,13 @@ def find_family(name: object) -> Any:
         raise ConfigError(f"{name!r} is no family of networks; choose {ours}, or name yours: package.module:FAMILY")
     try:
         family = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"{name!r} cannot be imported ({error}); is its package installed, and spelt so?") from error
+    except (Exception, SystemExit) as error:  # whatever somebody else's module does
+        reason = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"{name!r} cannot be imported ({reason}); is its package installed, and spelt so?") from error
     if not isinstance(getattr(family, "sections", None), Sections):
-        raise ConfigError(f"{name!r} is no family of networks; see docs/training.md, 'A family of your own'")
+        raise ConfigError(
+            f"{name!r} is no family of networks: it has no `sections`; see docs/training.md, 'A family of your own'"
+        )
     return family
 
 

@@ -17,7 +17,7 @@ from rgbd.dataset.layouts import DATASETS
 from rgbd.errors import ConfigError
 from rgbd.types import Modality, Stream, streams_of
 from training.config.augmentation import AugmentConfig
-from training.config.families import DEFAULT_FAMILY, sections_of
+from training.config.families import DEFAULT_FAMILY, find_family, sections_of
 from training.config.section import Section
 
 
@@ -184,7 +184,8 @@ class TrainingConfig(Section):
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> "TrainingConfig":
-        if self.modality == "rgbd" and self.streams is None and self.start is None:
+        needs_streams = self.modality == "rgbd" and find_family(self.network.name).needs_streams
+        if needs_streams and self.streams is None and self.start is None:
             raise ValueError("modality rgbd needs streams.rgb and streams.depth, checkpoints of two trained streams")
         if self.modality != "rgb" and DATASETS[self.data.dataset].depth_template is None:
             raise ValueError(f"data.dataset {self.data.dataset} has no depth; the modality must be rgb")
@@ -192,7 +193,8 @@ class TrainingConfig(Section):
 
     @model_validator(mode="after")
     def _noise_has_millimetres(self) -> "TrainingConfig":
-        if self.augment.depth_noise.probability > 0 and self.clip.depth.mode == "image":
+        has_images = "depth" in self.modalities and self.clip.depth.mode == "image"
+        if self.augment.depth_noise.probability > 0 and has_images:
             raise ValueError(
                 "augment.depth_noise works on millimetres, and clip.depth.mode image is 8-bit depth without them; set "
                 "augment.depth_noise.probability to 0"

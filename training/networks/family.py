@@ -6,13 +6,14 @@ The trainer, checkpoints, evaluation, export, reports and the service know netwo
 # ruff: noqa: ARG002  what has a default takes what it does not need
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, cast
+from typing import Literal, Protocol
 
 from torch import Tensor, nn
 
-from rgbd.errors import UserError
+from rgbd.errors import ConfigError, UserError
 from rgbd.types import Stream
 from training.config.families import Sections, find_family
 from training.config.schema import TrainingConfig
@@ -82,17 +83,20 @@ class ReferenceWeights(Protocol):
         """Return our state_dict as the published code's loader takes it."""
 
 
-class Family(Protocol):
+class Family(ABC):
     """A family of networks. What has a default here may be left out: what stands on it is then not offered."""
 
     sections: Sections
     heads: Mapping[str, Head]  # by name, of all its networks
+    needs_streams = False  # whether a fusion begins from two trained streams
     int8: Int8Rules | None = None
     reference_weights: ReferenceWeights | None = None
 
+    @abstractmethod
     def build(self, config: TrainingConfig, num_classes: int) -> nn.Module:
         """Return the untrained network that `config` describes, for the streams `config.modalities`."""
 
+    @abstractmethod
     def loss(self, output: Output, labels: Tensor, config: TrainingConfig, epoch: int) -> Loss:
         """Return the loss of a batch in an epoch, from 0; int64 labels [B]."""
 
@@ -101,7 +105,9 @@ class Family(Protocol):
         return {}
 
     def set_epoch_state(self, network: nn.Module, state: Mapping[str, float]) -> None:
-        """Set what `epoch_state` returned."""
+        """Set what `epoch_state` returned; needed by a family whose networks have such a state."""
+        if state:
+            raise NotImplementedError(f"{type(self).__name__}.set_epoch_state")
 
     def join_streams(self, network: nn.Module, streams: Mapping[Stream, nn.Module]) -> None:
         """Give a network of both streams the weights to begin with, of a trained network of each."""
@@ -125,5 +131,10 @@ class Family(Protocol):
 
 
 def family_of(config: TrainingConfig) -> Family:
-    """Return the family of the network that `config` describes."""
-    return cast(Family, find_family(config.network.name))
+    """Return the family of the network that `config` describes; raises `ConfigError` where it is none."""
+    name, family = config.network.name, find_family(config.network.name)
+    if not isinstance(family, Family):
+        raise ConfigError(f"network.name {name}: must inherit from training.networks.family.Family")
+    if not isinstance(getattr(family, "heads", None), Mapping):
+        raise ConfigError(f"network.name {name}: has no `heads`, the meaning of each head by its name")
+    return family

@@ -14,6 +14,7 @@ from rgbd.files import atomic_file
 from rgbd.terminal import say_once
 from rgbd.types import Stream
 from training.config.earlier import translate_earlier
+from training.config.families import sections_of
 from training.config.schema import TrainingConfig
 from training.networks.family import family_of
 from training.run.finite import name_not_finite
@@ -114,6 +115,7 @@ def _in_words_of_today(content: Any, path: Path) -> Any:
         return content  # it is none of ours, as validation will say
     try:
         config, notes = translate_earlier(content["config"])
+        sections_of(config.get("network"))  # the family may be somebody's whose package is not here
     except ConfigError as error:
         raise CheckpointError(f"{path}: {error}") from error
     for note in notes:

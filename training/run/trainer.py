@@ -15,6 +15,7 @@ from training.config.schema import TrainingConfig
 from training.data.dataset import class_names, look_at_clips
 from training.data.loader import Batch, Loader
 from training.networks.family import family_of
+from training.networks.quality_checks import check_family
 from training.run.checkpoint import (
     Checkpoint,
     Position,
@@ -48,6 +49,8 @@ class Trainer:
         self._trained_on = look_at_clips(config) if process.speaks else {}
         torch.manual_seed(config.seed)  # initial weights are the same in every process
         network = build_network(config, len(self._class_names))
+        if ":" in config.network.name:  # ours are held to it by tests
+            check_family(network, config, len(self._class_names))
         if resumed is None:
             self._load_weights(network)
         self._stepper = Stepper(network, config, process)
