@@ -13,37 +13,8 @@ from training.run.checkpoint import CheckpointError, load_checkpoint
 from training.run.display import Display
 from training.run.trainer import Trainer
 
-FAMILY = """
-import torch
-from torch import nn
-from torch.nn import functional as F
-from training.config import schema
-from training.config.families import Sections
-from training.networks.family import Family, Head, Loss
-
-class Output:
-    def __init__(self, scores):
-        self.scores = scores
-    def heads(self):
-        return {"answer": self.scores}
-
-class Net(nn.Module):
-    def __init__(self, num_classes):
-        super().__init__()
-        self.conv, self.head = nn.Conv3d(3, 4, 3), nn.Linear(4, num_classes)
-    def forward(self, clip, rng=None):
-        return Output(self.head(self.conv(clip.float().movedim(-1, 1)).mean((2, 3, 4))))
-
-class Mine(Family):
-    sections = Sections(schema.NetworkConfig, schema.LossConfig, schema.ScheduleConfig, schema.LegacyConfig)
-    heads = {"answer": Head("the answer")}
-    def build(self, config, num_classes):
-        return Net(num_classes)
-    def loss(self, output, labels, config, epoch):
-        return Loss(F.cross_entropy(output.scores, labels), {})
-
-FAMILY = Mine()
-"""
+DOCUMENTATION = Path(__file__).parents[3] / "docs" / "training.md"
+FAMILY = DOCUMENTATION.read_text().partition("```python\n")[2].partition("```")[0]  # what users are shown
 SETTINGS = {"network": {"name": "their_family:FAMILY"}, "schedule": {"epochs": 1, "warmup_epochs": 0}}
 
 
@@ -81,12 +52,16 @@ def test_one_that_keeps_to_it_learns_with_volumes(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("changed", "to", "reason"),
     [
-        ("nn.Linear(4, num_classes)", "nn.Linear(4, num_classes + 1)", r"head 'answer' gives scores \[2, 3\]"),
+        (
+            "nn.Linear(channels, num_classes)",
+            "nn.Linear(channels, num_classes + 1)",
+            r"head 'answer' gives scores \[2, 3\]",
+        ),
         ('{"answer": self.scores}', '{"other": self.scores}', "a head 'other', and `heads` says nothing of it"),
         ('{"answer": self.scores}', "{}", "its network has no heads"),
         (
-            "Loss(F.cross_entropy(output.scores, labels), {})",
-            "F.cross_entropy(output.scores, labels)",
+            "return Loss(F.cross_entropy(output.scores, labels, label_smoothing=config.loss.label_smoothing), {})",
+            "return F.cross_entropy(output.scores, labels)",
             "returns Tensor",
         ),
         (", rng=None", "", r"fails on 2 black clips: TypeError: .*rng.*module\.py"),
@@ -102,16 +77,16 @@ def test_what_its_network_gives_is_tried(changed: str, to: str, reason: str, tmp
 @pytest.mark.parametrize(
     ("changed", "to", "reason"),
     [
-        ("class Mine(Family):", "class Mine:", r"must inherit from training\.networks\.family\.Family"),
-        ('    heads = {"answer": Head("the answer")}\n', "", "has no `heads`"),
+        ("class MyFamily(Family):", "class MyFamily:", r"must inherit from training\.networks\.family\.Family"),
+        ('    heads = {"answer": Head("class scores before softmax")}\n', "", "has no `heads`"),
         ("    def build(self", "    def make(self", "cannot be imported .TypeError: .*abstract method '?build"),
-        ("schema.NetworkConfig, schema.LossConfig", "schema.LossConfig, schema.NetworkConfig", "network must extend"),
+        ("NetworkConfig, schema.LossConfig", "schema.LossConfig, NetworkConfig", "network must extend"),
         ("schema.ScheduleConfig", "int", "schedule must extend training.config.schema.ScheduleConfig"),
         ("import torch\n", "import torch\nraise SystemExit(0)\n", "cannot be imported .SystemExit: 0"),
         ("import torch\n", "import torch\n1 / 0\n", "cannot be imported .ZeroDivisionError"),
         ("import torch\n", "import torch\n)\n", "cannot be imported .SyntaxError"),
-        ("FAMILY = Mine()", "FAMILY = 3", "is no family of networks: it has no `sections`"),
-        ("FAMILY = Mine()", "", "cannot be imported .AttributeError"),
+        ("FAMILY = MyFamily()", "FAMILY = 3", "is no family of networks: it has no `sections`"),
+        ("FAMILY = MyFamily()", "", "cannot be imported .AttributeError"),
     ],
 )
 def test_what_is_no_family_is_told_with_the_configuration(changed: str, to: str, reason: str, tmp_path: Path) -> None:
