@@ -3,23 +3,38 @@
 import { partsOf } from "./dom.js";
 import { showProblem } from "./problem.js";
 
+/** @import { Problem } from "./problem.js" */
+/** @import { StreamPreview } from "./types.d.ts" */
+/** @typedef {"file" | "problem" | "legend" | "near" | "far"} PartName */
+/** @typedef {"camera" | "record" | "stop" | "leave" | "left" | "said"} CameraPartName - on the colour stage alone */
+/** @typedef {Record<"canvas" | "heat", HTMLCanvasElement> & { live: HTMLVideoElement }} MediaParts */
+/** @typedef {Record<PartName | CameraPartName, HTMLElement> & MediaParts} StageParts */
+/** @typedef {(files: File[], hasFolder: boolean) => void} TakeFiles */
+
 export class Stage {
-  /** `takeFiles(files, hasFolder)` is called with what a person drops or chooses here. */
+  /**
+   * `takeFiles(files, hasFolder)` is called with what a person drops or chooses here.
+   *
+   * @param {HTMLElement} element
+   * @param {TakeFiles} takeFiles
+   */
   constructor(element, takeFiles) {
     this.element = element;
-    this.input = element.querySelector("input[type=file]");
+    this.input = /** @type {HTMLInputElement} */ (element.querySelector("input[type=file]"));
+    /** @type {StageParts} */
     this.parts = partsOf(element);
     this.canvas = this.parts.canvas;
     this.input.addEventListener("change", () => {
-      takeFiles([...this.input.files], false);
+      takeFiles([...(this.input.files ?? [])], false);
       this.input.value = ""; // so that choosing the same file again is a change too
     });
     this.#listenForDrops(takeFiles);
   }
 
+  /** @param {TakeFiles} takeFiles */
   #listenForDrops(takeFiles) {
     let depth = 0; // dragenter and dragleave also come from the elements inside
-    const mark = (change) => {
+    const mark = (/** @type {number} */ change) => {
       depth = Math.max(0, depth + change);
       this.element.toggleAttribute("data-over", depth > 0);
     };
@@ -28,12 +43,13 @@ export class Stage {
     this.element.addEventListener("drop", (event) => {
       event.preventDefault();
       mark(-depth);
-      const { files, items } = event.dataTransfer;
+      const { files, items } = /** @type {DataTransfer} */ (event.dataTransfer);
       const hasFolder = [...items].some((item) => item.webkitGetAsEntry()?.isDirectory);
       if (files.length) takeFiles([...files], hasFolder);
     });
   }
 
+  /** @param {boolean} isNeeded */
   show(isNeeded) {
     this.element.hidden = !isNeeded;
   }
@@ -42,26 +58,42 @@ export class Stage {
     this.#setState("empty", "");
   }
 
+  /** @param {string} fileName */
   setLoading(fileName) {
     this.#setState("loading", fileName);
   }
 
-  /** The player draws the pictures; here is said what they are. */
+  /**
+   * The player draws the pictures; here is said what they are.
+   *
+   * @param {string} fileName
+   * @param {StreamPreview} preview
+   */
   setReady(fileName, preview) {
     this.#setState("ready", fileName);
     const { legend, near, far } = this.parts;
-    legend.classList.toggle("shown", preview.near_mm != null);
-    if (preview.near_mm == null) return;
-    near.textContent = metres(preview.near_mm);
-    far.textContent = metres(preview.far_mm);
+    const { near_mm: nearMm, far_mm: farMm } = preview;
+    legend.classList.toggle("shown", nearMm != null);
+    if (nearMm == null || farMm == null) return;
+    near.textContent = metres(nearMm);
+    far.textContent = metres(farMm);
   }
 
+  /**
+   * @param {string} fileName
+   * @param {Problem} problem
+   * @param {() => void} [retry]
+   */
   setProblem(fileName, problem, retry) {
     this.#setState("problem", fileName);
     const choose = { label: "Choose another file", run: () => this.input.click() };
-    showProblem(this.parts.problem, problem, problem.retry ? { label: problem.retry, run: retry } : choose);
+    showProblem(this.parts.problem, problem, problem.retry && retry ? { label: problem.retry, run: retry } : choose);
   }
 
+  /**
+   * @param {"empty" | "loading" | "ready" | "problem"} state
+   * @param {string} fileName
+   */
   #setState(state, fileName) {
     this.element.dataset.state = state;
     this.parts.file.textContent = fileName;
@@ -70,6 +102,7 @@ export class Stage {
   }
 }
 
+/** @param {number} mm */
 function metres(mm) {
   return `${(mm / 1000).toFixed(1)} m`;
 }
