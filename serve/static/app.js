@@ -1,19 +1,19 @@
 // The page: brings the model, recordings and answers together.
 
-import { AnswerView } from "./answer.js";
-import { Camera } from "./camera.js";
-import { find } from "./dom.js";
-import { paintHeat } from "./heat.js";
-import { Masthead } from "./masthead.js";
-import { Player } from "./player.js";
-import { Recordings } from "./recordings.js";
-import { Requests } from "./requests.js";
-import { describeModel, explain, fetchExample, listModels, predict } from "./service.js";
-import { Stage } from "./stage.js";
-import { Timeline } from "./timeline.js";
-import { Why } from "./why.js";
+import { AnswerView } from "./answer/answer.js";
+import { paintHeat } from "./answer/heat.js";
+import { Why } from "./answer/why.js";
+import { find } from "./elements/dom.js";
+import { Masthead } from "./elements/masthead.js";
+import { Camera } from "./recording/camera.js";
+import { Player } from "./recording/player.js";
+import { Recordings } from "./recording/recordings.js";
+import { Stage } from "./recording/stage.js";
+import { Timeline } from "./recording/timeline.js";
+import { Requests } from "./service/requests.js";
+import { describeModel, explain, fetchExample, listModels, predict } from "./service/service.js";
 
-/** @import { Problem } from "./problem.js" */
+/** @import { Problem } from "./elements/problem.js" */
 /** @import { Answer, Explanation, Model, StreamName } from "./types.d.ts" */
 
 const POLL_MS = 3000;

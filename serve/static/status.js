@@ -1,11 +1,11 @@
 // The owner's page: what the service does at the moment, asked again and again.
 
-import { create, find, partsOf } from "./dom.js";
-import { forgetKey } from "./key.js";
-import { showProblem } from "./problem.js";
-import { readState } from "./service.js";
+import { create, find, partsOf } from "./elements/dom.js";
+import { showProblem } from "./elements/problem.js";
+import { forgetKey } from "./service/key.js";
+import { readState } from "./service/service.js";
 
-/** @import { Problem } from "./problem.js" */
+/** @import { Problem } from "./elements/problem.js" */
 /** @import { ModelState, ServiceState } from "./types.d.ts" */
 
 const POLL_MS = 2000;

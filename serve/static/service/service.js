@@ -1,12 +1,12 @@
 // Talks to the service: every request of the page, and every failure of one as words for a person.
 
+import { Problem } from "../elements/problem.js";
 import { askForKey, storedKey } from "./key.js";
-import { Problem } from "./problem.js";
 
-/** @import { Answer, ClipRequest, Explanation, Model, ModelDetails, Previews, Refusal } from "./types.d.ts" */
-/** @import { ServiceState, StreamName } from "./types.d.ts" */
+/** @import { Answer, ClipRequest, Explanation, Model, ModelDetails, Previews, Refusal } from "../types.d.ts" */
+/** @import { ServiceState, StreamName } from "../types.d.ts" */
 
-const ROOT = new URL("..", import.meta.url); // wherever a proxy has put the service
+const ROOT = new URL("../..", import.meta.url); // wherever a proxy has put the service
 /** @type {Record<string | number, string>} by status, or by the service's own word */
 const TITLES = {
   400: "The request is incomplete",

@@ -1,6 +1,6 @@
 // Records a few seconds with the camera, in place of a file.
 
-import { Problem } from "./problem.js";
+import { Problem } from "../elements/problem.js";
 
 /** @import { Stage } from "./stage.js" */
 

@@ -1,8 +1,8 @@
 // Where the time went: one bar, divided in proportion, with its legend.
 
-import { create } from "./dom.js";
+import { create } from "../elements/dom.js";
 
-/** @import { Timing } from "./types.d.ts" */
+/** @import { Timing } from "../types.d.ts" */
 
 /** @type {Record<string, string>} */
 const STAGES = { decode: "Decode", preprocess: "Prepare", queue: "Wait", inference: "Network" };

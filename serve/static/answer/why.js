@@ -1,10 +1,10 @@
 // Why the answer is what it is: asks once for each answer, shows it on the pictures, and says it in words.
 
-import { partsOf } from "./dom.js";
-import { showProblem } from "./problem.js";
+import { partsOf } from "../elements/dom.js";
+import { showProblem } from "../elements/problem.js";
 
-/** @import { Problem } from "./problem.js" */
-/** @import { Explanation } from "./types.d.ts" */
+/** @import { Problem } from "../elements/problem.js" */
+/** @import { Explanation } from "../types.d.ts" */
 /** @typedef {"problem" | "words" | "scale" | "cancel"} PartName */
 /** @typedef {"hidden" | "loading" | "problem" | "shown"} State */
 /**

@@ -2,7 +2,7 @@
 
 import { create, createButton } from "./dom.js";
 
-/** @import { Action } from "./types.d.ts" */
+/** @import { Action } from "../types.d.ts" */
 
 export class Problem extends Error {
   /**

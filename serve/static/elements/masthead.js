@@ -3,7 +3,7 @@
 import { create, partsOf } from "./dom.js";
 
 /** @import { Problem } from "./problem.js" */
-/** @import { Model } from "./types.d.ts" */
+/** @import { Model } from "../types.d.ts" */
 
 export class Masthead {
   /** @type {Model[]} */

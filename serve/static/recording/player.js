@@ -1,8 +1,8 @@
 // Plays the previews of all streams in step, each on its own canvas.
 
-import { contextOf } from "./dom.js";
+import { contextOf } from "../elements/dom.js";
 
-/** @import { StreamName, StreamPreview } from "./types.d.ts" */
+/** @import { StreamName, StreamPreview } from "../types.d.ts" */
 /** @typedef {{ play: HTMLButtonElement, seek: HTMLInputElement, clock: HTMLElement }} Controls */
 /**
  * @typedef {object} Track

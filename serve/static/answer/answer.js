@@ -1,12 +1,12 @@
 // Shows the answer: the motion, its rivals as bars, what each stream's head says, and where the time went.
 
-import { create, partsOf } from "./dom.js";
-import { showProblem } from "./problem.js";
+import { create, partsOf } from "../elements/dom.js";
+import { showProblem } from "../elements/problem.js";
 import { timingBar } from "./timing.js";
 
-/** @import { Problem } from "./problem.js" */
+/** @import { Problem } from "../elements/problem.js" */
 /** @typedef {"verdict" | "note" | "problem" | "ranking" | "streams" | "warnings" | "timings"} PartName */
-/** @import { Answer, Clip, Score, StreamName } from "./types.d.ts" */
+/** @import { Answer, Clip, Score, StreamName } from "../types.d.ts" */
 
 const NUM_ROWS = 5;
 const STREAM_NAMES = { rgb: "Colour stream", depth: "Depth stream" };

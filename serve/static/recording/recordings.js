@@ -1,12 +1,12 @@
 // The recordings on the stages: which file stands for which stream, and what the service could read of it.
 
-import { Problem } from "./problem.js";
-import { Requests } from "./requests.js";
-import { preview } from "./service.js";
+import { Problem } from "../elements/problem.js";
+import { Requests } from "../service/requests.js";
+import { preview } from "../service/service.js";
 
 /** @import { Player } from "./player.js" */
 /** @import { Stage } from "./stage.js" */
-/** @import { ClipRequest, Files, Model, Previews, StreamName, StreamPreview } from "./types.d.ts" */
+/** @import { ClipRequest, Files, Model, Previews, StreamName, StreamPreview } from "../types.d.ts" */
 
 const STREAMS = /** @type {const} */ (["rgb", "depth"]);
 

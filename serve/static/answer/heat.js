@@ -1,8 +1,8 @@
 // Paints how much each part of the picture mattered, smooth between the parts' centres.
 
-import { contextOf } from "./dom.js";
+import { contextOf } from "../elements/dom.js";
 
-/** @import { Box } from "./types.d.ts" */
+/** @import { Box } from "../types.d.ts" */
 
 const GLOW = [[196, 58, 16], [255, 140, 26], [255, 232, 120]]; // little, more, most; recording.css has it as a legend
 const OPACITY = 0.9;

@@ -1,8 +1,8 @@
 // Marks on the time line: the frames that the network looks at, and how much each moment mattered.
 
-import { createSvg, partsOf } from "./dom.js";
+import { createSvg, partsOf } from "../elements/dom.js";
 
-/** @import { Previews, StreamName, StreamPreview } from "./types.d.ts" */
+/** @import { Previews, StreamName, StreamPreview } from "../types.d.ts" */
 
 const NAMES = { rgb: "colour", depth: "depth" };
 const STREAMS = /** @type {StreamName[]} */ (Object.keys(NAMES));

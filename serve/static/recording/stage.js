@@ -1,10 +1,10 @@
 // One stream's place on the page: takes a file by drop, click or keyboard, and shows it, or what is wrong with it.
 
-import { partsOf } from "./dom.js";
-import { showProblem } from "./problem.js";
+import { partsOf } from "../elements/dom.js";
+import { showProblem } from "../elements/problem.js";
 
-/** @import { Problem } from "./problem.js" */
-/** @import { StreamPreview } from "./types.d.ts" */
+/** @import { Problem } from "../elements/problem.js" */
+/** @import { StreamPreview } from "../types.d.ts" */
 /** @typedef {"file" | "problem" | "legend" | "near" | "far"} PartName */
 /** @typedef {"camera" | "record" | "stop" | "leave" | "left" | "said"} CameraPartName - on the colour stage alone */
 /** @typedef {Record<"canvas" | "heat", HTMLCanvasElement> & { live: HTMLVideoElement }} MediaParts */
