@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+ifneq ($(shell command -v npm 2>/dev/null),)
+JS_TOOLS := node_modules/.installed
+endif
 
 # Threads of torch that wait for each other spin this often before they sleep. Its default, 30 times as much, costs
 # nothing on a quiet machine, and nine tenths of the speed where two programs share the cores.
@@ -21,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@mkdir -p $(VENV) && date +%s > $(VENV)/.began
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rgbd-motion needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,export,serve,client,cpu,int8,sign,otel,ray,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[preprocess,train,export,serve,client,cpu,int8,sign,otel,ray,dev]'
 	@echo $$(( $$(date +%s) - $$(cat $(VENV)/.began) )) > $@
 
 demo: $(STAMP)  ## render recordings, preprocess, train, export, serve, classify: about 10 minutes on 2 cores
@@ -30,11 +33,22 @@ demo: $(STAMP)  ## render recordings, preprocess, train, export, serve, classify
 serve: $(STAMP)  ## serve what `make demo` trained on http://127.0.0.1:8000
 	$(BIN)/python -m serve --bundle demo/bundle
 
-check: $(STAMP)  ## ruff, mypy strict, import contracts
+check: $(STAMP) $(JS_TOOLS)  ## ruff, mypy strict, import contracts; eslint and tsc where npm is installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+ifdef JS_TOOLS
+	node_modules/.bin/eslint serve/static eslint.config.js
+	node_modules/.bin/tsc
+else
+	@echo "SKIPPED: the page's JavaScript is not checked, because npm is not installed (Debian: apt install npm)"
+endif
+
+# No lock file: it would name the registry of whoever wrote it.
+node_modules/.installed: package.json
+	npm install --loglevel=error --engine-strict --no-package-lock --no-audit --no-fund --no-update-notifier
+	@touch $@
 
 test: check  ## everything that CI runs
 	$(BIN)/pytest -n 2 --dist loadfile

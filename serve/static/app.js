@@ -1,16 +1,20 @@
 // The page: brings the model, recordings and answers together.
 
-import { AnswerView } from "./answer.js";
-import { Camera } from "./camera.js";
-import { paintHeat } from "./heat.js";
-import { Masthead } from "./masthead.js";
-import { Player } from "./player.js";
-import { Recordings } from "./recordings.js";
-import { Requests } from "./requests.js";
-import { describeModel, explain, fetchExample, listModels, predict } from "./service.js";
-import { Stage } from "./stage.js";
-import { Timeline } from "./timeline.js";
-import { Why } from "./why.js";
+import { AnswerView } from "./answer/answer.js";
+import { paintHeat } from "./answer/heat.js";
+import { Why } from "./answer/why.js";
+import { find } from "./elements/dom.js";
+import { Masthead } from "./elements/masthead.js";
+import { Camera } from "./recording/camera.js";
+import { Player } from "./recording/player.js";
+import { Recordings } from "./recording/recordings.js";
+import { Stage } from "./recording/stage.js";
+import { Timeline } from "./recording/timeline.js";
+import { Requests } from "./service/requests.js";
+import { describeModel, explain, fetchExample, listModels, predict } from "./service/service.js";
+
+/** @import { Problem } from "./elements/problem.js" */
+/** @import { Answer, Explanation, Model, StreamName } from "./types.d.ts" */
 
 const POLL_MS = 3000;
 const NAMES = { rgb: "colour", depth: "depth" };
@@ -21,36 +25,44 @@ const LEADS = {
 };
 const MEASURED_HINT = "or choose a 16-bit video, a zip of PNGs, an .npz";
 
-const find = (id) => document.getElementById(id);
+/** @type {Record<"recognise" | "example", HTMLButtonElement>} */
+const buttons = { recognise: find("recognise"), example: find("example") };
+/** @type {HTMLInputElement} */
+const depthScale = find("depth-scale");
 const requests = new Requests();
 const answerView = new AnswerView(find("answer"));
 const masthead = new Masthead(find("model"), (model) => ask(model));
 const player = new Player({ play: find("play"), seek: find("seek"), clock: find("clock") });
 const timeline = new Timeline(find("timeline"));
-const stages = {};
-for (const element of document.querySelectorAll(".stage")) {
-  const stream = element.dataset.stream;
-  stages[stream] = new Stage(element, (dropped, hasFolder) => {
-    if (stream === "rgb") camera.close();
-    recordings.take(stream, dropped, hasFolder);
-  });
-}
+const stages = { rgb: stageOf("rgb"), depth: stageOf("depth") };
 const camera = new Camera(stages.rgb, {
   clear: () => recordings.release("rgb"),
   take: (file) => recordings.take("rgb", [file]),
 });
 const recordings = new Recordings(stages, player, { changed: showProgress, lost: reportTrouble });
+/** @type {Answer | null} */
 let answer = null; // to what is on the stages
 const why = new Why(find("why"), find("reasons"), {
-  ask: (signal) => explain(recordings.clip, answer.predictions[0].index, signal),
+  ask: (signal) => explain(recordings.clip, /** @type {Answer} */ (answer).predictions[0].index, signal),
   show: showReasons,
   durationS: () => player.durationS,
   lost: reportTrouble,
 });
 
+/** @param {StreamName} stream */
+function stageOf(stream) {
+  const element = /** @type {HTMLElement} */ (document.querySelector(`.stage[data-stream=${stream}]`));
+  return new Stage(element, (dropped, hasFolder) => {
+    if (stream === "rgb") camera.close();
+    recordings.take(stream, dropped, hasFolder);
+  });
+}
+
 /* ---- the model ---- */
 
+/** @type {Model[]} */
 let models = [];
+/** @type {number | undefined} */
 let nextMeeting; // the timer that asks for the models again after the service was lost
 
 async function meetModels() {
@@ -62,14 +74,20 @@ async function meetModels() {
   }
 }
 
-/** The model itself where it is still there, else the newest of its name, else the first one. */
+/**
+ * The model itself where it is still there, else the newest of its name, else the first one.
+ *
+ * @param {Model | null} model
+ */
 function successorOf(model) {
   const named = models.filter(({ name }) => name === model?.name);
   return named.find((one) => isSame(one, model)) ?? named[0] ?? models[0];
 }
 
+/** @type {(a: Model, b: Model | null) => boolean} */
 const isSame = (a, b) => a.name === b?.name && a.version === b?.version;
 
+/** @param {Model} model */
 async function ask(model) {
   try {
     const details = await describeModel(model);
@@ -83,15 +101,20 @@ async function ask(model) {
   }
 }
 
+/**
+ * @param {Model["modality"]} modality
+ * @param {boolean} takesDepthImages
+ */
 function setInputs(modality, takesDepthImages) {
   find("stages").dataset.modality = modality;
   find("lead").textContent = LEADS[modality];
   const needsDepth = recordings.needed.includes("depth");
   find("options").hidden = !needsDepth || takesDepthImages; // images have no unit
-  find("example").hidden = needsDepth && takesDepthImages; // its depth is measured
+  buttons.example.hidden = needsDepth && takesDepthImages; // its depth is measured
   find("depth-hint").textContent = takesDepthImages ? find("rgb-hint").textContent : MEASURED_HINT;
 }
 
+/** @param {Problem} problem */
 function reportTrouble(problem) {
   clearTimeout(nextMeeting);
   masthead.showProblem(problem, problem.isDown ? null : meetModels);
@@ -106,14 +129,14 @@ function showProgress() {
   why.withdraw();
   timeline.mark(recordings.previews);
   const { missing, needed } = recordings;
-  find("recognise").disabled = missing.length === needed.length; // some models answer from one stream of two
+  buttons.recognise.disabled = missing.length === needed.length; // some models answer from one stream of two
   if (missing.length === 0) recognise();
   else if (missing.length < needed.length) answerView.setEmpty(`Now the ${NAMES[missing[0]]} recording.`);
   else answerView.setEmpty("Drop a recording to begin.");
 }
 
 async function takeExample() {
-  find("example").disabled = true;
+  buttons.example.disabled = true;
   try {
     const files = await Promise.all(recordings.needed.map(fetchExample));
     camera.close();
@@ -121,14 +144,14 @@ async function takeExample() {
   } catch (problem) {
     reportTrouble(problem);
   } finally {
-    find("example").disabled = false;
+    buttons.example.disabled = false;
   }
 }
 
-function readDepthScale(field) {
-  const isPositive = field.valueAsNumber > 0;
-  field.setCustomValidity(isPositive ? "" : "A number above 0 is needed.");
-  if (isPositive) recordings.depthScale = field.valueAsNumber;
+function readDepthScale() {
+  const isPositive = depthScale.valueAsNumber > 0;
+  depthScale.setCustomValidity(isPositive ? "" : "A number above 0 is needed.");
+  if (isPositive) recordings.depthScale = depthScale.valueAsNumber;
 }
 
 /* ---- the answer ---- */
@@ -147,6 +170,7 @@ async function recognise() {
   }
 }
 
+/** @param {Explanation | null} explanation */
 function showReasons(explanation) {
   timeline.showMoments(explanation?.moments);
   find("stages").toggleAttribute("data-explained", explanation !== null);
@@ -157,11 +181,11 @@ function showReasons(explanation) {
   }
 }
 
-find("recognise").addEventListener("click", recognise);
-find("example").addEventListener("click", takeExample);
-find("depth-scale").addEventListener("input", (event) => readDepthScale(event.target));
-find("depth-scale").addEventListener("change", (event) => {
-  if (event.target.reportValidity()) recordings.readDepthAgain();
+buttons.recognise.addEventListener("click", recognise);
+buttons.example.addEventListener("click", takeExample);
+depthScale.addEventListener("input", readDepthScale);
+depthScale.addEventListener("change", () => {
+  if (depthScale.reportValidity()) recordings.readDepthAgain();
 });
 // A file that misses the stages must not replace the page.
 for (const type of ["dragover", "drop"]) window.addEventListener(type, (event) => event.preventDefault());

@@ -1,17 +1,23 @@
 // The owner's page: what the service does at the moment, asked again and again.
 
-import { create, partsOf } from "./dom.js";
-import { forgetKey } from "./key.js";
-import { showProblem } from "./problem.js";
-import { readState } from "./service.js";
+import { create, find, partsOf } from "./elements/dom.js";
+import { showProblem } from "./elements/problem.js";
+import { forgetKey } from "./service/key.js";
+import { readState } from "./service/service.js";
+
+/** @import { Problem } from "./elements/problem.js" */
+/** @import { ModelState, ServiceState } from "./types.d.ts" */
 
 const POLL_MS = 2000;
 const STATES = { READY: "ready", LOADING: "loading", UNAVAILABLE: "unavailable" };
 const STREAMS = { rgb: "colour", depth: "depth", rgbd: "colour and depth" };
 
-const pulse = document.getElementById("pulse");
-const status = document.getElementById("status");
+const pulse = find("pulse");
+const pulseText = /** @type {HTMLElement} */ (pulse.querySelector("[role=status]"));
+const status = find("status");
+/** @type {Record<"problem" | "tiles" | "models" | "refusals" | "settings", HTMLElement>} */
 const parts = partsOf(status);
+/** @type {number | undefined} */
 let next; // the timer of the next question
 
 async function refresh() {
@@ -29,6 +35,7 @@ function askAgain() {
   next = setTimeout(refresh, POLL_MS);
 }
 
+/** @param {Problem} problem */
 function showTrouble(problem) {
   say("down", problem.title);
   if (status.dataset.state === "fresh") status.dataset.state = "stale"; // what is on the page was true before
@@ -45,12 +52,16 @@ function changeKey() {
   refresh();
 }
 
+/**
+ * @param {"ready" | "down"} state
+ * @param {string} text
+ */
 function say(state, text) {
   pulse.dataset.state = state;
-  const words = pulse.querySelector("[role=status]");
-  if (words.textContent !== text) words.textContent = text; // else it would be read aloud every time
+  if (pulseText.textContent !== text) pulseText.textContent = text; // else it would be read aloud every time
 }
 
+/** @param {ServiceState} state */
 function show(state) {
   const isReady = !state.draining && state.models.some((model) => model.state === "READY");
   say(isReady ? "ready" : "down", state.draining ? "Being stopped" : isReady ? "Ready" : "No model is loaded");
@@ -72,6 +83,7 @@ function show(state) {
   parts.settings.replaceChildren(...settings.map(([name, value]) => pair(name, value === null ? "–" : `${value}`)));
 }
 
+/** @param {ModelState} model */
 function modelRow(model) {
   const name = create("th", `${model.name} ${model.version}`);
   name.scope = "row";
@@ -82,30 +94,45 @@ function modelRow(model) {
   if (model.reason) cell.append(create("small", model.reason));
   const runsOn = [model.runtime, model.device, model.precision].filter(Boolean).join(" ");
   const numbers = [count(model.clips), count(model.batches), ms(model.mean_ms), ms(model.queue_mean_ms)];
-  return row([name, cell, STREAMS[model.modality] ?? "–", runsOn || "–", ...numbers.map(numeric)]);
+  return row([name, cell, model.modality ? STREAMS[model.modality] : "–", runsOn || "–", ...numbers.map(numeric)]);
 }
 
+/** @param {(string | HTMLElement)[]} cells */
 function row(cells) {
   const element = create("tr");
   for (const cell of cells) {
-    const isCell = cell instanceof HTMLTableCellElement;
-    element.append(isCell ? cell : create("td"));
-    if (!isCell) element.lastChild.append(cell);
+    if (cell instanceof HTMLTableCellElement) element.append(cell);
+    else element.append(cellOf(cell));
   }
   return element;
 }
 
+/** @param {string | HTMLElement} content */
+function cellOf(content) {
+  const element = create("td");
+  element.append(content);
+  return element;
+}
+
+/** @param {string} text */
 const numeric = (text) => create("td", text, "number");
 
+/**
+ * @param {string} title
+ * @param {string | number} value
+ */
 function pair(title, value) {
   const group = create("div");
   group.append(create("dt", title), create("dd", value));
   return group;
 }
 
+/** @param {number | null} number */
 const count = (number) => (number == null ? "–" : Math.round(number).toLocaleString("en"));
+/** @param {number | null} number */
 const ms = (number) => (number == null ? "–" : `${number < 10 ? number.toFixed(1) : count(number)} ms`);
 
+/** @param {number} seconds */
 function duration(seconds) {
   const [days, hours, minutes] = [seconds / 86400, (seconds / 3600) % 24, (seconds / 60) % 60].map(Math.floor);
   if (days > 0) return `${days} d ${hours} h`;

@@ -1,17 +1,21 @@
 """`python -m clients` as a person runs it: what is printed, and with which exit code it ends."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from benchmarks.support.tiny_bundle import make_bundle
-from tests.support.client_recording import color_frames, write_frames, write_recording
+from tests.support.client_recording import color_frames, depth_frames, write_frames, write_recording
 from tests.support.commands import assert_refused, run_module
 from tests.support.server import running_server
 
@@ -20,6 +24,39 @@ from tests.support.server import running_server
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with running_server(make_bundle(tmp_path_factory.mktemp("bundle"))) as server:
         yield server.url
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def installed_by_the_extra(folder: Path) -> Path:
+    """Return a folder that has the client, what its extra installs and what that in turn needs, and nothing else."""
+    folder.mkdir()
+    (folder / "clients").symlink_to(ROOT / "clients")
+    todo = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["client"]
+    done: set[str] = set()
+    while todo:
+        needed = Requirement(todo.pop())
+        if needed.name in done or (needed.marker and not needed.marker.evaluate({"extra": ""})):
+            continue
+        done.add(needed.name)
+        found = distribution(needed.name)
+        for name in {file.parts[0] for file in found.files or () if ".." not in file.parts} - {"__pycache__"}:
+            (folder / name).symlink_to(found.locate_file(name))
+        todo += found.requires or ()
+    return folder
+
+
+def test_the_extra_installs_all_that_the_client_needs(url: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(installed_by_the_extra(tmp_path / "site"))}
+    rgb = write_frames(tmp_path / "rgb", color_frames(12), ".jpg")
+    depth = write_frames(tmp_path / "depth", depth_frames(12), ".png")
+    for words in (["--help"], ["health", "--url", url], ["predict", "--rgb", rgb, "--depth", depth, "--url", url]):
+        # -S leaves out what is installed here.
+        command = [sys.executable, "-S", "-m", "clients", *map(str, words)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
+        assert (result.returncode, result.stderr) == (0, ""), words
+    assert "red" in result.stdout
 
 
 def test_predict_prints_a_ranking_at_80_columns(url: str, tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
 // Talks to the service: every request of the page, and every failure of one as words for a person.
 
+import { Problem } from "../elements/problem.js";
 import { askForKey, storedKey } from "./key.js";
-import { Problem } from "./problem.js";
 
-const ROOT = new URL("..", import.meta.url); // wherever a proxy has put the service
+/** @import { Answer, ClipRequest, Explanation, Model, ModelDetails, Previews, Refusal } from "../types.d.ts" */
+/** @import { ServiceState, StreamName } from "../types.d.ts" */
+
+const ROOT = new URL("../..", import.meta.url); // wherever a proxy has put the service
+/** @type {Record<string | number, string>} by status, or by the service's own word */
 const TITLES = {
   400: "The request is incomplete",
   401: "A key is needed",
@@ -26,26 +30,49 @@ const EXAMPLE = { rgb: "rgb.mp4", depth: "depth.mkv" };
 const PASSING = [408, 429, 500, 502, 503, 504, 507];
 const NO_KEY = "This service answers those who have a key; its owner hands them out.";
 
-/** The models that are ready, the newest version of each first. */
+/**
+ * The models that are ready, the newest version of each first.
+ *
+ * @returns {Promise<Model[]>}
+ */
 export async function listModels() {
   const { models } = await request("v2/models");
   if (models.length > 0) return models;
   throw new Problem("No model is loaded", "The service's owner has to load one.", { retry: "Try again", isDown: true });
 }
 
-/** All there is to know about one of them. */
+/**
+ * All there is to know about one of them.
+ *
+ * @param {Model} model
+ * @returns {Promise<ModelDetails>}
+ */
 export function describeModel({ name, version }) {
   return request(`v2/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}`);
 }
 
+/** @type {(clip: ClipRequest, signal: AbortSignal) => Promise<Previews>} */
 export const preview = (clip, signal) => post("preview", clip, signal);
-export const predict = (clip, signal) => post("predict", clip, signal, { top_k: 5 });
-export const explain = (clip, index, signal) => post("explain", clip, signal, { index });
+/** @type {(clip: ClipRequest, signal: AbortSignal) => Promise<Answer>} */
+export const predict = (clip, signal) => post("predict", clip, signal, { top_k: "5" });
+/** @type {(clip: ClipRequest, index: number, signal: AbortSignal) => Promise<Explanation>} */
+export const explain = (clip, index, signal) => post("explain", clip, signal, { index: `${index}` });
 
-/** What the service does at the moment, for its owner. */
+/**
+ * What the service does at the moment, for its owner.
+ *
+ * @type {() => Promise<ServiceState>}
+ */
 export const readState = () => request("admin/state");
 
-/** `clip`: the `model` that is asked, the `files` by stream, and the `depthScale` in millimetres. */
+/**
+ * `clip`: the `model` that is asked, the `files` by stream, and the `depthScale` in millimetres.
+ *
+ * @param {string} path
+ * @param {ClipRequest} clip
+ * @param {AbortSignal} signal
+ * @param {Record<string, string>} query
+ */
 function post(path, { model, files, depthScale }, signal, query = {}) {
   const parameters = new URLSearchParams({ model: model.name, version: model.version, ...query });
   const body = new FormData();
@@ -54,13 +81,22 @@ function post(path, { model, files, depthScale }, signal, query = {}) {
   return request(`${path}?${parameters}`, { method: "POST", body, signal });
 }
 
-/** The built-in recording's file for a stream, like those that a person drops. */
+/**
+ * The built-in recording's file for a stream, like those that a person drops.
+ *
+ * @param {StreamName} stream
+ */
 export async function fetchExample(stream) {
   const response = await send(`static/example/${EXAMPLE[stream]}`);
   if (!response.ok) throw refusal(response, null);
   return new File([await response.blob()], `example_${EXAMPLE[stream]}`);
 }
 
+/**
+ * @param {string} path
+ * @param {RequestInit} options
+ * @returns {Promise<any>} what the service answers as JSON
+ */
 async function request(path, options = {}) {
   const key = storedKey();
   const response = await send(path, { ...options, headers: key === null ? {} : { Authorization: `Bearer ${key}` } });
@@ -70,6 +106,10 @@ async function request(path, options = {}) {
   throw refusal(response, body);
 }
 
+/**
+ * @param {string} path
+ * @param {RequestInit} [options]
+ */
 async function send(path, options) {
   try {
     return await fetch(new URL(path, ROOT), options);
@@ -78,6 +118,7 @@ async function send(path, options) {
   }
 }
 
+/** @param {Response} response */
 async function readJson(response) {
   try {
     return await response.json();
@@ -87,6 +128,10 @@ async function readJson(response) {
   }
 }
 
+/**
+ * @param {Response} response
+ * @param {Refusal | null} body
+ */
 function refusal({ status, headers }, body) {
   const word = body?.error?.split(":")[0] ?? ""; // the Open Inference Protocol has the detail behind it
   if (status === 401) return new Problem(TITLES[401], NO_KEY, { word, retry: "Enter a key" });
@@ -104,7 +149,11 @@ function refusal({ status, headers }, body) {
   );
 }
 
-/** The service's words as a sentence of this page, which calls rgb the colour stream. */
+/**
+ * The service's words as a sentence of this page, which calls rgb the colour stream.
+ *
+ * @param {string} detail
+ */
 function sentence(detail) {
   const text = detail.replace(/^rgb\b/, "colour");
   const capital = text.charAt(0).toUpperCase() + text.slice(1);

@@ -15,12 +15,17 @@ const FORM = `
     </div>
   </form>`;
 
+/** @type {Promise<boolean> | undefined} */
 let pending; // everybody who needs the key waits for the same answer
 
 export const storedKey = () => sessionStorage.getItem(STORE);
 export const forgetKey = () => sessionStorage.removeItem(STORE);
 
-/** Resolves to whether there is another key than `refused`, which is null where none was sent. */
+/**
+ * Resolves to whether there is another key than `refused`, which is null where none was sent.
+ *
+ * @param {string | null} refused
+ */
 export function askForKey(refused) {
   if (storedKey() !== refused) return Promise.resolve(true);
   const reason = refused === null ? "" : "This service does not know that key. Check that all of it was copied.";
@@ -28,19 +33,24 @@ export function askForKey(refused) {
   return pending;
 }
 
+/**
+ * @param {string} reason
+ * @returns {Promise<boolean>}
+ */
 function openDialog(reason) {
   const dialog = document.createElement("dialog");
   dialog.className = "key";
   dialog.setAttribute("aria-labelledby", "key-title");
   dialog.innerHTML = FORM;
   document.body.append(dialog);
-  dialog.querySelector("[type=button]").addEventListener("click", () => dialog.close(""));
-  dialog.querySelector("form").addEventListener("submit", () => {
-    sessionStorage.setItem(STORE, dialog.querySelector("input").value.trim());
+  const inside = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (dialog.querySelector(selector));
+  inside("[type=button]").addEventListener("click", () => dialog.close(""));
+  inside("form").addEventListener("submit", () => {
+    sessionStorage.setItem(STORE, /** @type {HTMLInputElement} */ (inside("input")).value.trim());
     dialog.returnValue = "given";
   });
   dialog.showModal();
-  dialog.querySelector("[role=alert]").textContent = reason; // said only when it changes in sight
+  inside("[role=alert]").textContent = reason; // said only when it changes in sight
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {
       dialog.remove();

@@ -1,11 +1,14 @@
 // Records a few seconds with the camera, in place of a file.
 
-import { partsOf } from "./dom.js";
-import { Problem } from "./problem.js";
+import { Problem } from "../elements/problem.js";
+
+/** @import { Stage } from "./stage.js" */
 
 const LONGEST_S = 5;
 const WANTED = { video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } }, audio: false };
+/** @type {Record<string, string>} */
 const FORMATS = { "video/webm": "camera.webm", "video/mp4": "camera.mp4" }; // browsers write one or the other
+/** @type {Record<string, [title: string, remedy: string]>} */
 const PROBLEMS = {
   NotAllowedError: ["The camera may not be used", "Allow this page to use it, at the browser's address bar."],
   NotFoundError: ["There is no camera", "Connect one, or drop a recording."],
@@ -13,10 +16,24 @@ const PROBLEMS = {
 };
 
 export class Camera {
-  /** `stage`: where the live picture goes; `clear()` takes away what is there, `take(file)` gets what was recorded. */
+  /** @type {MediaStream | null} */
+  stream = null;
+  /** @type {MediaRecorder | null} */
+  recorder = null;
+  /** @type {number | undefined} */
+  countdown;
+
+  /**
+   * `stage`: where the live picture goes; `clear()` takes away what is there, `take(file)` gets what was recorded.
+   *
+   * @param {Stage} stage
+   * @param {{ clear: () => void, take: (file: File) => void }} callbacks
+   */
   constructor(stage, { clear, take }) {
-    Object.assign(this, { stage, clear, take });
-    this.parts = partsOf(stage.element);
+    this.stage = stage;
+    this.clear = clear;
+    this.take = take;
+    this.parts = stage.parts;
     const { camera, record, stop, leave } = this.parts;
     camera.hidden = !navigator.mediaDevices || !window.MediaRecorder; // browsers keep cameras from plain http
     camera.addEventListener("click", () => this.open());
@@ -61,8 +78,9 @@ export class Camera {
   }
 
   #record() {
-    const type = Object.keys(FORMATS).find((format) => MediaRecorder.isTypeSupported(format));
-    const recorder = (this.recorder = new MediaRecorder(this.stream, { mimeType: type }));
+    const stream = /** @type {MediaStream} */ (this.stream);
+    const type = Object.keys(FORMATS).find((format) => MediaRecorder.isTypeSupported(format)) ?? "";
+    const recorder = (this.recorder = new MediaRecorder(stream, { mimeType: type }));
     recorder.addEventListener("dataavailable", ({ data }) => {
       if (recorder !== this.recorder) return; // it was closed meanwhile
       this.close();
@@ -75,6 +93,7 @@ export class Camera {
     this.#count(LONGEST_S);
   }
 
+  /** @param {number} leftS */
   #count(leftS) {
     this.parts.left.textContent = `${leftS} s`;
     this.countdown = setInterval(() => {
@@ -86,9 +105,13 @@ export class Camera {
 
   #stop() {
     clearInterval(this.countdown);
-    if (this.recorder.state === "recording") this.recorder.stop();
+    if (this.recorder?.state === "recording") this.recorder.stop();
   }
 
+  /**
+   * @param {"empty" | "camera" | "loading"} state
+   * @param {"" | "live" | "recording"} camera
+   */
   #setState(state, camera) {
     this.stage.element.dataset.state = state;
     this.stage.element.dataset.camera = camera;
@@ -96,6 +119,7 @@ export class Camera {
   }
 }
 
+/** @param {MediaStream} stream */
 function letGo(stream) {
   for (const track of stream.getTracks()) track.stop();
 }

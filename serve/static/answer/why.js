@@ -1,21 +1,45 @@
 // Why the answer is what it is: asks once for each answer, shows it on the pictures, and says it in words.
 
-import { partsOf } from "./dom.js";
-import { showProblem } from "./problem.js";
+import { partsOf } from "../elements/dom.js";
+import { showProblem } from "../elements/problem.js";
+
+/** @import { Problem } from "../elements/problem.js" */
+/** @import { Explanation } from "../types.d.ts" */
+/** @typedef {"problem" | "words" | "scale" | "cancel"} PartName */
+/** @typedef {"hidden" | "loading" | "problem" | "shown"} State */
+/**
+ * @typedef {object} Callbacks
+ * @property {(signal: AbortSignal) => Promise<Explanation>} ask
+ * @property {(explanation: Explanation | null) => void} show
+ * @property {() => number} durationS
+ * @property {(problem: Problem) => void} lost
+ */
 
 const WAITING = "Hiding one part after another, and asking again each time…";
 
 export class Why {
+  /** @type {Explanation | null} */
   #explanation = null; // of the present answer, once it was asked for
-  #request = null; // the AbortController while it is under way
+  /** @type {AbortController | null} */
+  #request = null; // while it is under way
 
   /**
    * `ask(signal)` returns what POST /explain answers, `show(explanation)` marks it on the pictures and the time line
    * (null: takes the marks away), `durationS()` is how long the recording lasts, `lost(problem)` is called when the
    * service is gone, or the model.
+   *
+   * @param {HTMLButtonElement} button
+   * @param {HTMLElement} element
+   * @param {Callbacks} callbacks
    */
   constructor(button, element, { ask, show, durationS, lost }) {
-    Object.assign(this, { button, element, ask, show, durationS, lost });
+    this.button = button;
+    this.element = element;
+    this.ask = ask;
+    this.show = show;
+    this.durationS = durationS;
+    this.lost = lost;
+    /** @type {Record<PartName, HTMLElement>} */
     this.parts = partsOf(element);
     button.addEventListener("click", () => (this.state === "hidden" ? this.#open() : this.#close()));
     this.parts.cancel.addEventListener("click", () => this.#close());
@@ -39,12 +63,12 @@ export class Why {
   }
 
   async #open() {
-    if (this.#explanation) return this.#reveal();
+    if (this.#explanation) return this.#reveal(this.#explanation);
     this.#setState("loading");
     this.#request = new AbortController();
     try {
       this.#explanation = await this.ask(this.#request.signal);
-      this.#reveal();
+      this.#reveal(this.#explanation);
     } catch (problem) {
       if (problem.name === "AbortError") return;
       this.#setState("problem");
@@ -54,11 +78,12 @@ export class Why {
     }
   }
 
-  #reveal() {
+  /** @param {Explanation} explanation */
+  #reveal(explanation) {
     this.#setState("shown");
-    this.parts.words.textContent = describe(this.#explanation, this.durationS());
-    this.parts.scale.hidden = strongest(this.#explanation.regions.flat()) < 0;
-    this.show(this.#explanation);
+    this.parts.words.textContent = describe(explanation, this.durationS());
+    this.parts.scale.hidden = strongest(explanation.regions.flat()) < 0;
+    this.show(explanation);
   }
 
   #close() {
@@ -68,20 +93,29 @@ export class Why {
     this.show(null);
   }
 
+  /** @param {State} state */
   #setState(state) {
     this.element.dataset.state = state;
-    this.button.setAttribute("aria-pressed", state !== "hidden");
+    this.button.setAttribute("aria-pressed", `${state !== "hidden"}`);
     this.parts.problem.replaceChildren();
     this.parts.words.textContent = state === "loading" ? WAITING : "";
   }
 }
 
-/** The index of the largest value, or -1 where none is above 0. */
+/**
+ * The index of the largest value, or -1 where none is above 0.
+ *
+ * @param {number[]} losses
+ */
 function strongest(losses) {
   const most = Math.max(...losses);
   return most > 0 ? losses.indexOf(most) : -1;
 }
 
+/**
+ * @param {Explanation} explanation
+ * @param {number} durationS
+ */
 function describe({ label, regions, moments }, durationS) {
   const numColumns = regions[0].length;
   const cell = strongest(regions.flat());
@@ -101,9 +135,19 @@ function describe({ label, regions, moments }, durationS) {
   return `What mattered for “${label}”: ${where} ${when}`;
 }
 
+/**
+ * @param {number} moment
+ * @param {number[]} moments
+ * @param {number} durationS
+ */
 const time = (moment, moments, durationS) => `${(((moment + 0.5) / moments.length) * durationS).toFixed(1)} s`;
 
-/** Words for a cell whose upper left corner lies at these shares of the height and the width. */
+/**
+ * Words for a cell whose upper left corner lies at these shares of the height and the width.
+ *
+ * @param {number} y
+ * @param {number} x
+ */
 function placeName(y, x) {
   const height = ["upper ", "", "lower "][Math.floor(y * 3)];
   const side = ["left", "", "right"][Math.floor(x * 3)];

@@ -2,15 +2,33 @@
 
 import { create, partsOf } from "./dom.js";
 
+/** @import { Problem } from "./problem.js" */
+/** @import { Model } from "../types.d.ts" */
+
 export class Masthead {
-  /** `choose(model)` is called with one of the models that were shown. */
+  /** @type {Model[]} */
+  models = [];
+  /** @type {(() => void) | null} */
+  retry = null;
+
+  /**
+   * `choose(model)` is called with one of the models that were shown.
+   *
+   * @param {HTMLElement} element
+   * @param {(model: Model) => void} choose
+   */
   constructor(element, choose) {
     this.element = element;
+    /** @type {{ choice: HTMLSelectElement, name: HTMLElement, detail: HTMLElement, retry: HTMLButtonElement }} */
     this.parts = partsOf(element);
     this.parts.choice.addEventListener("change", () => choose(this.models[this.parts.choice.selectedIndex]));
-    this.parts.retry.addEventListener("click", () => this.retry());
+    this.parts.retry.addEventListener("click", () => this.retry?.());
   }
 
+  /**
+   * @param {Model[]} models
+   * @param {Model} chosen
+   */
   showModels(models, chosen) {
     this.models = models;
     const { choice, name, detail } = this.parts;
@@ -22,7 +40,12 @@ export class Masthead {
     detail.textContent = `${chosen.runtime} ${chosen.device} ${chosen.precision}`;
   }
 
-  /** `retry`, where it is given, is offered as a button. */
+  /**
+   * `retry`, where it is given, is offered as a button.
+   *
+   * @param {Problem} problem
+   * @param {(() => void) | null} retry
+   */
   showProblem(problem, retry) {
     this.#setState("down", false);
     this.parts.name.textContent = problem.title;
@@ -32,6 +55,10 @@ export class Masthead {
     this.retry = retry;
   }
 
+  /**
+   * @param {"ready" | "down"} state
+   * @param {boolean} hasChoice
+   */
   #setState(state, hasChoice) {
     this.element.dataset.state = state;
     this.parts.choice.hidden = !hasChoice;

@@ -1,11 +1,32 @@
 // Plays the previews of all streams in step, each on its own canvas.
 
+import { contextOf } from "../elements/dom.js";
+
+/** @import { StreamName, StreamPreview } from "../types.d.ts" */
+/** @typedef {{ play: HTMLButtonElement, seek: HTMLInputElement, clock: HTMLElement }} Controls */
+/**
+ * @typedef {object} Track
+ * @property {HTMLImageElement[]} images
+ * @property {StreamPreview} preview
+ * @property {CanvasRenderingContext2D} context
+ * @property {number} shown - the index of the image on the canvas, -1 before the first
+ */
+
 const FALLBACK_FPS = 30; // a zip of images does not know its own
 
 export class Player {
-  /** `controls`: the elements `play`, `seek` and `clock`. */
+  durationS = 0;
+  numFrames = 1;
+  lastTime = 0; // when the position was last moved
+
+  /**
+   * `controls`: the elements `play`, `seek` and `clock`.
+   *
+   * @param {Controls} controls
+   */
   constructor(controls) {
     this.controls = controls;
+    /** @type {Map<StreamName, Track>} */
     this.tracks = new Map();
     this.position = 0; // in [0, 1) of the clip
     this.playing = false;
@@ -13,19 +34,26 @@ export class Player {
     controls.seek.addEventListener("input", () => this.#seek((Number(controls.seek.value) + 0.5) / this.numFrames));
   }
 
-  /** Show `preview`, one stream of the answer of POST /preview, on `canvas`, from the start. */
+  /**
+   * Show `preview`, one stream of the answer of POST /preview, on `canvas`, from the start.
+   *
+   * @param {StreamName} stream
+   * @param {StreamPreview} preview
+   * @param {HTMLCanvasElement} canvas
+   */
   async load(stream, preview, canvas) {
     const images = await Promise.all((preview.frames ?? []).map(decode));
     if (images.length === 0) return;
     canvas.width = images[0].naturalWidth;
     canvas.height = images[0].naturalHeight;
-    this.tracks.set(stream, { images, preview, context: canvas.getContext("2d"), shown: -1 });
+    this.tracks.set(stream, { images, preview, context: contextOf(canvas), shown: -1 });
     this.#measure();
     this.position = 0;
     this.#draw();
     if (!window.matchMedia("(prefers-reduced-motion: reduce)").matches) this.#setPlaying(true);
   }
 
+  /** @param {StreamName} stream */
   unload(stream) {
     this.tracks.delete(stream);
     this.#measure();
@@ -37,26 +65,29 @@ export class Player {
     const timed = previews.find(({ fps }) => fps) ?? previews[0];
     this.durationS = timed ? timed.num_frames / (timed.fps ?? FALLBACK_FPS) : 0;
     this.numFrames = Math.max(1, ...previews.map(({ num_frames }) => num_frames));
-    this.controls.seek.max = this.numFrames - 1;
+    this.controls.seek.max = `${this.numFrames - 1}`;
     this.controls.play.disabled = this.controls.seek.disabled = previews.length === 0;
     if (previews.length === 0) this.controls.clock.textContent = "–";
   }
 
+  /** @param {boolean} playing */
   #setPlaying(playing) {
     const started = playing && !this.playing;
     this.playing = playing;
-    this.controls.play.dataset.playing = playing;
+    this.controls.play.dataset.playing = `${playing}`;
     this.controls.play.setAttribute("aria-label", playing ? "Pause" : "Play");
     this.lastTime = performance.now();
     if (started) requestAnimationFrame((time) => this.#tick(time));
   }
 
+  /** @param {number} position */
   #seek(position) {
     this.#setPlaying(false);
     this.position = position;
     this.#draw();
   }
 
+  /** @param {number} time */
   #tick(time) {
     if (!this.playing) return;
     const passed = Math.max(0, time - this.lastTime) / 1000;
@@ -75,12 +106,13 @@ export class Player {
     const { seek, clock } = this.controls;
     const [now, all] = [this.position * this.durationS, this.durationS].map((seconds) => seconds.toFixed(1));
     clock.textContent = `${now} / ${all} s`;
-    seek.value = Math.floor(this.position * this.numFrames);
-    seek.style.setProperty("--done", this.numFrames > 1 ? seek.value / seek.max : 0);
+    seek.value = `${Math.floor(this.position * this.numFrames)}`;
+    seek.style.setProperty("--done", `${this.numFrames > 1 ? Number(seek.value) / Number(seek.max) : 0}`);
     seek.setAttribute("aria-valuetext", `${now} of ${all} seconds`);
   }
 }
 
+/** @param {string} uri */
 async function decode(uri) {
   const image = new Image();
   image.src = uri;

@@ -1,19 +1,27 @@
 // Shows the answer: the motion, its rivals as bars, what each stream's head says, and where the time went.
 
-import { create, partsOf } from "./dom.js";
-import { showProblem } from "./problem.js";
+import { create, partsOf } from "../elements/dom.js";
+import { showProblem } from "../elements/problem.js";
 import { timingBar } from "./timing.js";
+
+/** @import { Problem } from "../elements/problem.js" */
+/** @typedef {"verdict" | "note" | "problem" | "ranking" | "streams" | "warnings" | "timings"} PartName */
+/** @import { Answer, Clip, Score, StreamName } from "../types.d.ts" */
 
 const NUM_ROWS = 5;
 const STREAM_NAMES = { rgb: "Colour stream", depth: "Depth stream" };
+const STREAMS = /** @type {StreamName[]} */ (Object.keys(STREAM_NAMES));
 
 export class AnswerView {
+  /** @param {HTMLElement} element */
   constructor(element) {
     this.element = element;
+    /** @type {Record<PartName, HTMLElement>} */
     this.parts = partsOf(element);
     this.setEmpty("Drop a recording to begin.");
   }
 
+  /** @param {string} hint */
   setEmpty(hint) {
     this.#setState("empty", "No answer yet", hint);
   }
@@ -22,48 +30,72 @@ export class AnswerView {
     this.#setState("loading", "Looking…", "The recording is on its way through the network.");
   }
 
+  /**
+   * @param {Problem} problem
+   * @param {() => void} retry
+   */
   setProblem(problem, retry) {
     this.#setState("problem", "", "");
     // Where the same files would fail again, the remedy is in the words, and "Replace" is beside each recording.
     showProblem(this.parts.problem, problem, problem.retry ? { label: problem.retry, run: retry } : null);
   }
 
+  /** @param {Answer} answer */
   setAnswer(answer) {
     const [best] = answer.predictions;
     const { clip, streams = {}, warnings = [], timing_ms: timing = {} } = answer;
     this.#setState("answer", best.label, `${percent(best.score)}${describe(clip)}`);
     this.parts.ranking.replaceChildren(...answer.predictions.map((score) => row(score)));
-    const heads = Object.keys(STREAM_NAMES).filter((name) => streams[name]?.length);
-    this.parts.streams.replaceChildren(...heads.map((name) => streamCard(name, streams[name][0], best)));
+    const cards = STREAMS.flatMap((name) => {
+      const heads = (streams[name] ?? []).slice(0, 1);
+      return heads.map((head) => streamCard(name, head, best));
+    });
+    this.parts.streams.replaceChildren(...cards);
     this.parts.warnings.replaceChildren(...warnings.map((text) => create("li", text)));
     this.parts.timings.replaceChildren(...timingBar(timing));
   }
 
+  /**
+   * @param {"empty" | "loading" | "problem" | "answer"} state
+   * @param {string} verdict
+   * @param {string} note
+   */
   #setState(state, verdict, note) {
     this.element.dataset.state = state;
+    const { problem, streams, warnings, timings } = this.parts;
     this.parts.verdict.textContent = verdict;
     this.parts.note.textContent = note;
-    for (const name of ["problem", "streams", "warnings", "timings"]) this.parts[name].replaceChildren();
+    for (const part of [problem, streams, warnings, timings]) part.replaceChildren();
     // Empty rows keep the place of the bars, so that nothing jumps when the answer comes.
     const blanks = Array.from({ length: NUM_ROWS }, () => create("li", "", "row blank"));
     this.parts.ranking.replaceChildren(...(state === "problem" ? [] : blanks));
   }
 }
 
+/** @param {Clip} clip */
 function describe(clip) {
   const frames = clip.rgb_frames ?? clip.depth_frames;
   const seconds = clip.duration_s ? `, ${clip.duration_s.toFixed(1)} s` : "";
   return frames ? `, from ${frames} frames${seconds}` : "";
 }
 
+/**
+ * @param {Score} score
+ * @param {"li" | "p"} tag
+ */
 function row(score, tag = "li") {
   const element = create(tag, "", "row");
   const bar = create("span", "", "bar");
-  bar.style.setProperty("--share", score.score);
+  bar.style.setProperty("--share", `${score.score}`);
   element.append(create("span", score.label, "label"), create("span", percent(score.score), "share"), bar);
   return element;
 }
 
+/**
+ * @param {StreamName} name
+ * @param {Score} score
+ * @param {Score} best
+ */
 function streamCard(name, score, best) {
   const card = create("div", "", "stream-card");
   card.dataset.stream = name;
@@ -74,6 +106,7 @@ function streamCard(name, score, best) {
   return card;
 }
 
+/** @param {number} share */
 function percent(share) {
   if (share < 0.0005) return "<0.1%";
   return share < 0.9995 ? `${(share * 100).toFixed(1)}%` : ">99.9%";

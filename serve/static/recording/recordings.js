@@ -1,23 +1,40 @@
 // The recordings on the stages: which file stands for which stream, and what the service could read of it.
 
-import { Problem } from "./problem.js";
-import { Requests } from "./requests.js";
-import { preview } from "./service.js";
+import { Problem } from "../elements/problem.js";
+import { Requests } from "../service/requests.js";
+import { preview } from "../service/service.js";
+
+/** @import { Player } from "./player.js" */
+/** @import { Stage } from "./stage.js" */
+/** @import { ClipRequest, Files, Model, Previews, StreamName, StreamPreview } from "../types.d.ts" */
+
+const STREAMS = /** @type {const} */ (["rgb", "depth"]);
 
 export class Recordings {
+  /** @type {Model | null} */
   model = null; // the one that is asked
-  needed = ["rgb", "depth"]; // the streams that it takes
+  /** @type {readonly StreamName[]} */
+  needed = STREAMS; // those that it takes
   depthScale = 1; // millimetres of one unit
+  /** @type {Previews} */
   previews = {}; // stream -> what the service could read of it
+  /** @type {Files} */
   #files = {}; // stream -> the File chosen for it
   #requests = new Requests();
 
   /**
    * `changed()` is called when there is more or less on the stages, `lost(problem)` when the service is gone, or the
    * model.
+   *
+   * @param {Record<StreamName, Stage>} stages
+   * @param {Player} player
+   * @param {{ changed: () => void, lost: (problem: Problem) => void }} callbacks
    */
   constructor(stages, player, { changed, lost }) {
-    Object.assign(this, { stages, player, changed, lost });
+    this.stages = stages;
+    this.player = player;
+    this.changed = changed;
+    this.lost = lost;
   }
 
   get missing() {
@@ -30,11 +47,15 @@ export class Recordings {
     return this.#request(Object.fromEntries(chosen.map((stream) => [stream, this.#files[stream]])));
   }
 
-  /** Ask `model` from now on; what is on the stages is read again for it. */
+  /**
+   * Ask `model` from now on; what is on the stages is read again for it.
+   *
+   * @param {Model} model
+   */
   use(model) {
     this.model = model;
-    this.needed = model.modality === "rgbd" ? ["rgb", "depth"] : [model.modality];
-    for (const stream of Object.keys(this.stages)) {
+    this.needed = model.modality === "rgbd" ? STREAMS : [model.modality];
+    for (const stream of STREAMS) {
       this.stages[stream].show(this.needed.includes(stream));
       this.#hide(stream);
     }
@@ -47,11 +68,20 @@ export class Recordings {
     if (this.previews.depth || this.#files.depth) this.#readAgain([this.#files.depth ? "depth" : "rgb"]);
   }
 
+  /** @param {readonly StreamName[]} streams */
   #readAgain(streams) {
-    for (const stream of streams) if (this.#files[stream]) this.load(stream, this.#files[stream]);
+    for (const stream of streams) {
+      const file = this.#files[stream];
+      if (file) this.load(stream, file);
+    }
   }
 
-  /** Take what was dropped on, or chosen for, a stream. */
+  /**
+   * Take what was dropped on, or chosen for, a stream.
+   *
+   * @param {StreamName} stream
+   * @param {File[]} dropped
+   */
   take(stream, dropped, hasFolder = false) {
     if (hasFolder || dropped.length > this.needed.length) {
       this.release(stream);
@@ -59,6 +89,7 @@ export class Recordings {
       this.stages[stream].setProblem("", new Problem("These are not one file", remedy));
       return;
     }
+    /** @type {Files} */
     const assigned = { [stream]: dropped[0] };
     if (dropped.length === 2) {
       // Two at once: their names say which is which, else the first is for where it was dropped.
@@ -66,9 +97,14 @@ export class Recordings {
       const first = depth === -1 ? (stream === "depth" ? 1 : 0) : 1 - depth;
       [assigned.rgb, assigned.depth] = [dropped[first], dropped[1 - first]];
     }
-    for (const [name, file] of Object.entries(assigned)) this.load(name, file);
+    const files = /** @type {[StreamName, File][]} */ (Object.entries(assigned));
+    for (const [name, file] of files) this.load(name, file);
   }
 
+  /**
+   * @param {StreamName} stream
+   * @param {File} file
+   */
   async load(stream, file) {
     this.release(stream);
     this.#files[stream] = file;
@@ -95,25 +131,36 @@ export class Recordings {
     return rgb && depth && this.#files.depth && (rgb.num_frames !== depth.num_frames || rgb.fps !== depth.fps);
   }
 
+  /**
+   * @param {Previews} read
+   * @param {AbortSignal} signal
+   */
   #show(read, signal) {
     const shown = streamsOf(read).map(async (stream) => {
       const stage = this.stages[stream];
-      await this.player.load(stream, read[stream], stage.canvas);
+      const frames = /** @type {StreamPreview} */ (read[stream]);
+      await this.player.load(stream, frames, stage.canvas);
       signal.throwIfAborted(); // by another file, while the pictures were decoded
-      stage.setReady((this.#files[stream] ?? this.#files.rgb).name, read[stream]);
-      this.previews[stream] = read[stream];
+      const file = /** @type {File} */ (this.#files[stream] ?? this.#files.rgb);
+      stage.setReady(file.name, frames);
+      this.previews[stream] = frames;
     });
     return Promise.all(shown);
   }
 
-  /** Forget a stream's file; where it stood for both streams, the other one's pictures go with it. */
+  /**
+   * Forget a stream's file; where it stood for both streams, the other one's pictures go with it.
+   *
+   * @param {StreamName} stream
+   */
   release(stream) {
     const stoodForBoth = stream === "rgb" && this.previews.depth && !this.#files.depth;
     delete this.#files[stream];
-    for (const name of stoodForBoth ? ["rgb", "depth"] : [stream]) this.#hide(name);
+    for (const name of stoodForBoth ? STREAMS : [stream]) this.#hide(name);
     this.changed();
   }
 
+  /** @param {StreamName} stream */
   #hide(stream) {
     this.#requests.abort(stream);
     this.player.unload(stream);
@@ -121,11 +168,16 @@ export class Recordings {
     delete this.previews[stream];
   }
 
+  /**
+   * @param {Files} files
+   * @returns {ClipRequest}
+   */
   #request(files) {
-    return { model: this.model, files, depthScale: this.depthScale };
+    return { model: /** @type {Model} */ (this.model), files, depthScale: this.depthScale };
   }
 }
 
+/** @param {Previews} read */
 function streamsOf(read) {
-  return ["rgb", "depth"].filter((stream) => read[stream]);
+  return STREAMS.filter((stream) => read[stream]);
 }

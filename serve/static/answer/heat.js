@@ -1,15 +1,23 @@
 // Paints how much each part of the picture mattered, smooth between the parts' centres.
 
+import { contextOf } from "../elements/dom.js";
+
+/** @import { Box } from "../types.d.ts" */
+
 const GLOW = [[196, 58, 16], [255, 140, 26], [255, 232, 120]]; // little, more, most; recording.css has it as a legend
 const OPACITY = 0.9;
 const UNSEEN = "rgb(0 0 0 / 55%)"; // what lies outside the box never reached the network
 
 /**
  * Paint on `canvas`, which lies over a picture. `box` is the part of the picture that `regions` divide into rows and
- * columns, [x0, y0, x1, y1] as fractions. Only what is above 0 glows, the largest most.
+ * columns, as fractions. Only what is above 0 glows, the largest most.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @param {number[][]} regions
+ * @param {Box} box
  */
 export function paintHeat(canvas, regions, box) {
-  const context = canvas.getContext("2d");
+  const context = contextOf(canvas);
   const [x0, x1] = [box[0], box[2]].map((x) => Math.round(x * canvas.width));
   const [y0, y1] = [box[1], box[3]].map((y) => Math.round(y * canvas.height));
   context.fillStyle = UNSEEN;
@@ -25,20 +33,31 @@ export function paintHeat(canvas, regions, box) {
   context.putImageData(image, x0, y0);
 }
 
-/** The value at x, y in [0, 1]: linear between the cells' centres, level beyond the outermost. */
+/**
+ * The value at x, y in [0, 1]: linear between the cells' centres, level beyond the outermost.
+ *
+ * @param {number[][]} regions
+ * @param {number} x
+ * @param {number} y
+ */
 function interpolate(regions, x, y) {
   const [row, below, down] = neighbours(y, regions.length);
   const [column, right, along] = neighbours(x, regions[0].length);
-  const across = (cells) => mix(cells[column], cells[right], along);
+  const across = (/** @type {number[]} */ cells) => mix(cells[column], cells[right], along);
   return mix(across(regions[row]), across(regions[below]), down);
 }
 
+/**
+ * @param {number} share
+ * @param {number} count
+ */
 function neighbours(share, count) {
   const place = Math.min(count - 1, Math.max(0, share * count - 0.5));
   const before = Math.floor(place);
   return [before, Math.min(count - 1, before + 1), place - before];
 }
 
+/** @param {number} share */
 function glow(share) {
   const place = share * (GLOW.length - 1);
   const step = Math.min(GLOW.length - 2, Math.floor(place));
@@ -46,4 +65,9 @@ function glow(share) {
   return [...color, 255 * OPACITY * share];
 }
 
+/**
+ * @param {number} a
+ * @param {number} b
+ * @param {number} share
+ */
 const mix = (a, b, share) => a + (b - a) * share;

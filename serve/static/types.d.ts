@@ -1,0 +1,108 @@
+// The types that the page's JavaScript names in its comments; no browser reads this file.
+
+export type StreamName = "rgb" | "depth";
+
+/* ---- what the service answers: serve/schemas.py says what each field means ---- */
+
+export interface Model {
+  name: string;
+  version: string;
+  modality: StreamName | "rgbd";
+  runtime: string;
+  device: string;
+  precision: string;
+}
+
+export interface ModelDetails extends Model {
+  clip_spec: { depth: { mode: string } | null };
+}
+
+export interface Score {
+  label: string;
+  index: number;
+  score: number;
+}
+
+export interface Clip {
+  rgb_frames: number | null;
+  depth_frames: number | null;
+  duration_s: number | null;
+}
+
+export type Timing = Record<string, number>;
+
+export interface Answer {
+  predictions: Score[];
+  streams?: Partial<Record<StreamName, Score[]>>;
+  clip: Clip;
+  timing_ms?: Timing;
+  warnings?: string[];
+}
+
+export type Box = [x0: number, y0: number, x1: number, y1: number];
+
+export interface Explanation {
+  label: string;
+  box: Box;
+  regions: number[][];
+  moments: number[];
+}
+
+export interface StreamPreview {
+  num_frames: number;
+  fps: number | null;
+  sampled: number[];
+  frames?: string[];
+  near_mm?: number | null;
+  far_mm?: number | null;
+}
+
+export type Previews = Partial<Record<StreamName, StreamPreview | null>>;
+
+export interface ModelState {
+  name: string;
+  version: string;
+  state: "READY" | "LOADING" | "UNAVAILABLE";
+  reason: string;
+  modality: Model["modality"] | null;
+  runtime: string | null;
+  device: string | null;
+  precision: string | null;
+  clips: number | null;
+  batches: number | null;
+  mean_ms: number | null;
+  queue_mean_ms: number | null;
+}
+
+export interface ServiceState {
+  version: string;
+  uptime_s: number;
+  draining: boolean;
+  in_flight: number;
+  queue_clips: number;
+  memory_mb: number;
+  settings: Record<string, string>;
+  refusals: Record<string, number>;
+  models: ModelState[];
+}
+
+export interface Refusal {
+  error?: string;
+  detail?: string;
+  request_id?: string;
+}
+
+/* ---- what the parts of the page hand to each other ---- */
+
+export type Files = Partial<Record<StreamName, File>>;
+
+export interface ClipRequest {
+  model: Model;
+  files: Files;
+  depthScale: number;
+}
+
+export interface Action {
+  label: string;
+  run: () => void;
+}
