@@ -1,6 +1,7 @@
 """From a bundle to answers in three lines: no server, no port, no other process."""
 
 from pathlib import Path
+from threading import Lock
 
 from export.bundle.archive import open_bundle
 from export.predictor.answer import Answer
@@ -16,10 +17,14 @@ from rgbd.types import Stream
 
 
 class Predictor:
-    """A model that is loaded, and answers with what POST /predict answers with."""
+    """A model that is loaded, and answers with what POST /predict answers with.
+
+    Several threads may ask it: they read their recordings side by side, and the network computes for one at a time.
+    """
 
     def __init__(self, model: Model) -> None:
         self._model = model
+        self._computing = Lock()  # runtimes are not for several threads at a time
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -68,7 +73,8 @@ class Predictor:
         clip = read_clip(self._model.request(files, meta, NO_LIMITS, windows))
         outputs = []
         for clips in clip.windows(self.streams):
-            found = self._model.infer({stream: frames[None] for stream, frames in clips.items()})
+            with self._computing:
+                found = self._model.infer({stream: frames[None] for stream, frames in clips.items()})
             outputs.append({name: values[0] for name, values in found.items()})
         return Answer(self._model, clip.facts, outputs).prediction(top_k)
 

@@ -4,7 +4,9 @@ import math
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,11 @@ from export.bundle.folder import read_bundle
 from export.bundle.manifest import BundleError
 from export.commands.pack import pack_bundle
 from export.predictor.clip_request import RecordingMeta
+from export.predictor.model import Model
+from export.predictor.predictor import Predictor
 from export.predictor.results import Prediction
+from export.runtimes import Inputs, Outputs, RuntimeInfo
+from export.runtimes.loading import load_runtime
 from rgbd.errors import MediaError, MissingStreamError, UserError
 from rgbd.recording.images import write_image
 from rgbd.types import Frame
@@ -191,6 +197,34 @@ def test_a_mistake_is_named_with_the_remedy(
     given = {name: recordings / value if isinstance(value, str) else value for name, value in given.items()}
     with pytest.raises(kind, match=reason):
         load_model(models / "both" / "1").predict(**given)
+
+
+class OneAtATime:
+    """A runtime that refuses a second clip while it computes one, as OpenVINO does."""
+
+    info = RuntimeInfo("one at a time", "cpu", "fp32")
+
+    def __init__(self, folder: Path) -> None:
+        self._runtime, self._is_busy = load_runtime(read_bundle(folder)), False
+
+    def infer(self, inputs: Inputs) -> Outputs:
+        if self._is_busy:
+            raise RuntimeError("Infer Request is busy")
+        self._is_busy = True
+        time.sleep(0.02)
+        outputs = self._runtime.infer(inputs)
+        self._is_busy = False
+        return outputs
+
+
+def test_several_threads_may_ask_one_model(models: Path, recordings: Path) -> None:
+    folder = models / "both" / "1"
+    model = Predictor(Model(read_bundle(folder), OneAtATime(folder)))
+    files = recordings / "rgb.npz", recordings / "depth.npz"
+    expected = model.predict(*files, windows=2)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: model.predict(*files, windows=2), range(8)))
+    assert answers == [expected] * 8
 
 
 def test_a_bundle_that_cannot_be_loaded_is_refused(models: Path, tmp_path: Path) -> None:
