@@ -27,7 +27,7 @@ class Appearance(BaseModel):
     that hold nothing; None for colour.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     aspect_ratio: tuple[float, float]
     height_px: tuple[int, int]
