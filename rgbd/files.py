@@ -68,8 +68,8 @@ def atomic_folder(final: Path) -> Iterator[Path]:
     temporary = _temporary(final)
     replaced = temporary.with_name(temporary.name + ".old")
     _tidy(final, temporary, replaced)  # a killed process may have had this one's number
-    temporary.mkdir(parents=True)
     try:
+        temporary.mkdir(parents=True)  # Ctrl-C may come as soon as it is there
         yield temporary
         if final.exists():
             final.rename(replaced)

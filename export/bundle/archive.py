@@ -1,6 +1,7 @@
 """Bundles as one file, opened safely: a folder, or a .zip that `python -m export pack` has written."""
 
 import lzma
+import stat
 import tempfile
 import zipfile
 import zlib
@@ -25,7 +26,7 @@ def open_bundle(path: Path, public_key: Path | None = None) -> Iterator[Bundle]:
     Of a .zip only what its bundle.json lists is written, under those names and no larger than listed. Raises
     `BundleError` as `read_bundle` does.
     """
-    if path.is_dir() or path.suffix != ".zip":
+    if _is_folder(path):
         yield read_bundle(path, public_key)
         return
     with tempfile.TemporaryDirectory(prefix="bundle-") as folder:
@@ -36,12 +37,30 @@ def open_bundle(path: Path, public_key: Path | None = None) -> Iterator[Bundle]:
 
 def peek(path: Path) -> BundleManifest:
     """Return the manifest of a bundle, a folder or a .zip, without looking at its files; raises `BundleError`."""
-    if path.is_dir() or path.suffix != ".zip":
+    if _is_folder(path):
         return read_manifest(path)
     with tempfile.TemporaryDirectory(prefix="bundle-") as folder:
         with _archive(path) as archive:
             _copy(archive, MANIFEST_NAME, Path(folder), _MAX_MANIFEST_BYTES)
         return read_manifest(Path(folder))
+
+
+def _is_folder(path: Path) -> bool:
+    """Return whether it is a folder, or a .zip; raises `BundleError` for what is neither."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:  # names that no file can have are a ValueError
+        raise BundleError(
+            f"{path}: cannot be read ({reason_of(error)}); give a folder that `python -m export` wrote, or its .zip"
+        ) from error
+    if stat.S_ISDIR(mode):
+        return True
+    if path.suffix == ".zip":
+        return False
+    remedy = (
+        f"give its folder, {path.parent}" if path.name == MANIFEST_NAME else "give the bundle's folder, or its .zip"
+    )
+    raise BundleError(f"{path}: is a file, and no .zip; {remedy}")
 
 
 @contextmanager

@@ -105,7 +105,7 @@ def read_manifest(folder: Path, public_key: Path | None = None) -> BundleManifes
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise BundleError(f"{path}: {where}: {first['msg']}; export the checkpoint again with this version") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{path}: is not JSON ({error}); copy the bundle or export the checkpoint again") from error
     listed = {file.path for file in manifest.files}
     for artifact in manifest.artifacts:

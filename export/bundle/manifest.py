@@ -1,9 +1,11 @@
 """What bundle.json says."""
 
+import math
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from rgbd.clip.appearance import Appearance, presumed_appearance
 from rgbd.clip.spec import ClipSpec
@@ -17,7 +19,10 @@ SIGNATURE_NAME = "bundle.json.sig"
 SCHEMA_VERSION, SCHEMA_MINOR = 3, 0
 """The manifest's. Where only the minor is raised, all that was read before is read still, and means the same."""
 
-Precision = Literal["fp32", "bf16", "fp16", "int8"]
+Precision = str
+"""What an artifact computes in, such as fp32 or int8; the runtimes say which they know."""
+
+_LOWEST_TEMPERATURE, _HIGHEST_TEMPERATURE = 1e-3, 1e3  # that calibration can give
 
 
 class BundleError(UserError):
@@ -25,7 +30,7 @@ class BundleError(UserError):
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class TensorInfo(_Record):
@@ -90,6 +95,29 @@ class Source(_Record):
     metrics: dict[str, float]
     git_commit: str | None
 
+    @field_validator("config")
+    @classmethod
+    def _config_is_finite(cls, config: dict[str, Any]) -> dict[str, Any]:
+        values: list[Any] = [config]
+        for value in values:  # which grows
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"holds {value}, which is no finite number")
+            values += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        return config
+
+
+def _repeated(names: Iterable[str]) -> str | None:
+    """Return the first that comes a second time; None where all are different."""
+    seen = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+
 
 class BundleManifest(_Record):
     """The content of bundle.json."""
@@ -101,16 +129,18 @@ class BundleManifest(_Record):
     created: datetime = Field(default_factory=lambda: datetime.now(UTC))
     task: str = "motion recognition"
     modality: Modality
-    labels: tuple[str, ...]
+    labels: tuple[str, ...] = Field(min_length=1)
     clip_spec: ClipSpec
-    temperature: float = Field(1.0, gt=0)  # divides the logits before softmax; 1 until one is fitted
+    temperature: float = Field(  # divides the logits before softmax; 1 until one is fitted
+        1.0, ge=_LOWEST_TEMPERATURE, le=_HIGHEST_TEMPERATURE
+    )
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...] = Field(min_length=1, description="the first is the answer")
     max_batch: int = Field(8, ge=1, description="clips at a time")
     check: dict[str, tuple[float, ...]] = Field(
         description="PyTorch's outputs for the seeded clip that every artifact is tried with when it loads"
     )
-    alone: dict[Stream, float] = Field(
+    alone: dict[Stream, _Share] = Field(
         {}, description="streams that may come without the other, and the share of clips that they named rightly so"
     )
     trained_on: dict[Stream, Appearance] = Field(
@@ -126,6 +156,39 @@ class BundleManifest(_Record):
             raise ValueError(f"{' and '.join(headless)} may come alone, but no output is the head of that stream")
         return self
 
+    @model_validator(mode="after")
+    def _outputs_fit(self) -> "BundleManifest":
+        if self.outputs[0].stream is not None:
+            raise ValueError(
+                f"outputs: {self.answer}, the first, is of {self.outputs[0].stream} alone; it is the answer"
+            )
+        if twice := _repeated(output.name for output in self.outputs):
+            raise ValueError(f"outputs: {twice} is there twice")
+        heads = [output.stream for output in self.outputs if output.stream is not None]
+        if twice := _repeated(heads):
+            raise ValueError(f"outputs: {twice} has two heads")
+        for output in self.outputs:
+            if output.stream is not None and output.stream not in self.streams:
+                raise ValueError(f"outputs: {output.name} is the head of {output.stream}, and this model takes none")
+            if output.shape[-1:] != (len(self.labels),):
+                shape = ", ".join(map(str, output.shape))
+                raise ValueError(
+                    f"outputs: {output.name} has the shape ({shape}), and there are {len(self.labels)} labels"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _check_is_of_the_outputs(self) -> "BundleManifest":
+        names = [output.name for output in self.outputs]
+        if missing := [name for name in names if name not in self.check]:
+            raise ValueError(f"check: has no scores of {' and '.join(missing)}")
+        for name, scores in self.check.items():
+            if name not in names:
+                raise ValueError(f"check: has scores of {name}, which is no output")
+            if len(scores) != len(self.labels):
+                raise ValueError(f"check: {name} has {len(scores)} scores for {len(self.labels)} labels")
+        return self
+
     @property
     def streams(self) -> tuple[Stream, ...]:
         """The streams that a request must bring, in the order of the graph's inputs."""
@@ -138,10 +201,10 @@ class BundleManifest(_Record):
 
     @property
     def stream_heads(self) -> dict[Stream, str]:
-        """The outputs that say what each of several streams shows, where the graph has them: a stream's first."""
+        """The outputs that say what each of several streams shows, where the graph has them."""
         if len(self.streams) == 1:
             return {}
-        return {head.stream: head.name for head in reversed(self.outputs[1:]) if head.stream is not None}
+        return {head.stream: head.name for head in self.outputs if head.stream is not None}
 
     def appearance(self, stream: Stream) -> Appearance:
         """Return what clips of a stream should look like: as in training, or, where that is not known, as prepared."""

@@ -8,7 +8,7 @@ from rich.console import Console
 from export.bundle.archive import open_bundle
 from export.bundle.manifest import BundleError
 from export.runtimes.loading import unavailable_reason
-from export.runtimes.registry import RUNTIMES
+from export.runtimes.registry import RUNTIMES, unknown_reason
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,8 @@ def run(options: argparse.Namespace) -> int:
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     builders = {spec.name: spec.build for spec in RUNTIMES.values() if spec.build is not None}
     with open_bundle(options.bundle) as bundle:
-        artifacts = [artifact for artifact in bundle.manifest.artifacts if artifact.runtime in builders]
+        known = [artifact for artifact in bundle.manifest.artifacts if unknown_reason(artifact) is None]
+        artifacts = [artifact for artifact in known if artifact.runtime in builders]
         if not artifacts:
             specs = [RUNTIMES[name] for name in builders]
             titles, formats = " or ".join(spec.title for spec in specs), ",".join(spec.format for spec in specs)

@@ -1,15 +1,17 @@
 """What is asked of a recording: its files, what is said of them, and what the model takes of them."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from export.predictor.arguments import is_finite, shown
 from rgbd.clip.appearance import Appearance
 from rgbd.clip.spec import ClipSpec
 from rgbd.errors import UserError
 from rgbd.recording.limits import Limits
 from rgbd.types import Stream
+
+_LOWEST_FPS, _HIGHEST_FPS = 1e-6, 1e6  # a frame in eleven days, and what the fastest cameras take
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,23 @@ class RecordingMeta:
     def __post_init__(self) -> None:
         for name in ("depth_scale_mm", "fps", "depth_fps"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise UserError(f"{name} {value!r}: is no number above 0; leave it out where it is not known")
-        if not 0 <= self.start_s < math.inf:
-            raise UserError(f"start_s {self.start_s!r}: is no number of seconds from 0 on")
-        if self.end_s is not None and not self.end_s > self.start_s:
-            raise UserError(f"end_s {self.end_s!r}: must lie behind start_s {self.start_s!r}")
+            may_be_left_out = value is None and name != "depth_scale_mm"
+            if not may_be_left_out and not (is_finite(value) and value > 0):
+                raise UserError(f"{name} {shown(value)}: is no number above 0; leave it out where it is not known")
+        for name in ("fps", "depth_fps"):
+            value = getattr(self, name)
+            if value is not None and not _LOWEST_FPS <= value <= _HIGHEST_FPS:
+                raise UserError(
+                    f"{name} {value!r}: no camera takes that many frames a second; leave it out, or correct it"
+                )
+        if not (is_finite(self.start_s) and self.start_s >= 0):
+            raise UserError(
+                f"start_s {shown(self.start_s)}: is no number of seconds from 0 on; leave it out, or correct it"
+            )
+        if self.end_s is not None and not (is_finite(self.end_s) and self.end_s > self.start_s):
+            raise UserError(
+                f"end_s {shown(self.end_s)}: must lie behind start_s {self.start_s!r}, or be left out for the end"
+            )
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,8 @@ class ClipRequest:
     """What is to be read: files, what is said of them, and what the model takes.
 
     Of the `streams` one may be missing if the other is `enough`. The clip is cut into `num_windows` equal parts.
-    `trained_on` says what the clips look like that the model was trained on.
+    Where `windows_need_frames`, each must have a frame of its own. `trained_on` says what the clips look like that the
+    model was trained on.
     """
 
     files: tuple[StreamFile, ...]
@@ -62,4 +76,5 @@ class ClipRequest:
     streams: tuple[Stream, ...]
     enough: tuple[Stream, ...] = ()
     num_windows: int = 1
+    windows_need_frames: bool = False
     trained_on: Mapping[Stream, Appearance] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from export.predictor.alignment import Alignment, Part
+from export.predictor.arguments import shown
 from export.predictor.clip_request import ClipRequest, RecordingMeta, StreamFile
 from export.predictor.results import AlignedBy
 from rgbd.clip.appearance import Appearance, Look, differences, look_of
@@ -127,6 +128,9 @@ def align(streams: Streams, meta: RecordingMeta, limits: Limits) -> Alignment:
 def _read(streams: Streams, request: ClipRequest) -> DecodedClip:
     alignment = align(streams, request.meta, request.limits)
     whole = alignment.whole(request.meta)
+    most = max(whole.num_frames.values())
+    if request.windows_need_frames and request.num_windows > most:
+        raise MediaError(f"windows {shown(request.num_windows)}: the clip has {_frames(most)}; give {most} or fewer")
     windows = alignment.split(whole, request.num_windows)
     chosen = [alignment.sample(window, request.spec.num_frames) for window in windows]
     warnings = [*_shortages(whole, request.spec), *_remainders(alignment)]
@@ -194,19 +198,25 @@ def named(file: StreamFile) -> Iterator[None]:
 
 def _shortages(whole: Part, spec: ClipSpec) -> list[str]:
     return [
-        f"{stream} has {count} frames, fewer than the {spec.num_frames} that the model looks at; some were repeated"
+        f"{stream} has {_frames(count)}, fewer than the {spec.num_frames} that the model looks at; some were repeated"
         for stream, count in whole.num_frames.items()
         if count < spec.num_frames
     ]
 
 
 def _remainders(alignment: Alignment) -> list[str]:
-    outside = " and ".join(f"{count} {stream} frames" for stream, count in alignment.outside().items() if count)
-    if not outside:
+    counts = {stream: count for stream, count in alignment.outside().items() if count}
+    if not counts:
         return []
+    frames = " and ".join(_frames(count, stream) for stream, count in counts.items())
+    outside = f"{frames} {'was' if sum(counts.values()) == 1 else 'were'} left out"
     if alignment.by == "time":
-        return [f"{outside} were left out: the other stream shows nothing of that time"]
+        return [f"{outside}: the other stream shows nothing of that time"]
     return [
-        f"{outside} were left out: no times are known, so frames of the same number were taken together; where "
-        "the rates differ, give fps and depth_fps"
+        f"{outside}: no times are known, so frames of the same number were taken together; where the rates differ, "
+        "give fps and depth_fps"
     ]
+
+
+def _frames(count: int, *stream: Stream) -> str:
+    return " ".join([str(count), *stream, "frame" if count == 1 else "frames"])

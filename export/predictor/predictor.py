@@ -1,25 +1,35 @@
 """From a bundle to answers in three lines: no server, no port, no other process."""
 
+from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 
 from export.bundle.archive import open_bundle
 from export.predictor.answer import Answer
+from export.predictor.arguments import count, path_of, shown
 from export.predictor.clip_request import RecordingMeta, StreamFile
 from export.predictor.clips import read_clip
 from export.predictor.model import Model
 from export.predictor.results import Prediction
 from export.runtimes import RuntimeInfo
 from export.runtimes.loading import load_runtime
+from export.runtimes.registry import devices
 from rgbd.errors import MissingStreamError, UserError
 from rgbd.recording.limits import NO_LIMITS
 from rgbd.types import Stream
 
+_RECORDING = "a video, a folder or a zip of frames, or an .npz"
+
 
 class Predictor:
-    """A model that is loaded, and answers with what POST /predict answers with."""
+    """A model that is loaded, and answers with what POST /predict answers with.
+
+    Several threads may ask it: they read their recordings side by side, and the network computes for one at a time.
+    """
 
     def __init__(self, model: Model) -> None:
         self._model = model
+        self._computing = Lock()  # runtimes are not for several threads at a time
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -52,25 +62,26 @@ class Predictor:
         """Return which motion a recording shows.
 
         rgb, depth: each a video, a folder or a zip of frames, or an .npz; a video with a track of each, given as `rgb`,
-        stands for both. windows: equal parts that are looked at one by one, for long recordings. top_k: how many
-        classes are named. The others are those of `RecordingMeta`.
+        stands for both. windows: equal parts that are looked at one by one, for long recordings; no more than it has
+        frames. top_k: how many classes are named. The others are those of `RecordingMeta`.
 
         Raises `MediaError` for a recording that cannot be used, and `UserError` for what makes no sense.
         """
-        for name, number in (("windows", windows), ("top_k", top_k)):
-            if number < 1:
-                raise UserError(f"{name} {number}: must be 1 or more")
+        num_windows, num_classes = count("windows", windows), count("top_k", top_k)
         given: dict[Stream, str | Path | None] = {"rgb": rgb, "depth": depth}
-        files = tuple(StreamFile(stream, Path(path), str(path)) for stream, path in given.items() if path is not None)
-        if not files:
+        paths = {stream: path_of(stream, path, _RECORDING) for stream, path in given.items() if path is not None}
+        if not paths:
             raise MissingStreamError(f"no recording was given; this model needs {' and '.join(self.streams)}")
+        files = tuple(StreamFile(stream, path, str(path)) for stream, path in paths.items())
         meta = RecordingMeta(depth_scale_mm, fps, depth_fps, start_s, end_s)
-        clip = read_clip(self._model.request(files, meta, NO_LIMITS, windows))
+        request = self._model.request(files, meta, NO_LIMITS, num_windows)
+        clip = read_clip(replace(request, windows_need_frames=True))
         outputs = []
         for clips in clip.windows(self.streams):
-            found = self._model.infer({stream: frames[None] for stream, frames in clips.items()})
+            with self._computing:
+                found = self._model.infer({stream: frames[None] for stream, frames in clips.items()})
             outputs.append({name: values[0] for name, values in found.items()})
-        return Answer(self._model, clip.facts, outputs).prediction(top_k)
+        return Answer(self._model, clip.facts, outputs).prediction(num_classes)
 
 
 def load_model(bundle: str | Path, *, device: str = "cpu", artifact: str | None = None) -> Predictor:
@@ -80,5 +91,10 @@ def load_model(bundle: str | Path, *, device: str = "cpu", artifact: str | None 
     trying it with a clip whose answer is known. Raises `UserError` where the bundle is damaged, or nothing in it runs
     here.
     """
-    with open_bundle(Path(bundle)) as opened:
+    path = path_of("bundle", bundle, "the folder or the .zip that `python -m export` wrote")
+    if not isinstance(device, str):
+        raise UserError(f"device {shown(device)}: is no name; give one of {', '.join(devices())}")
+    if artifact is not None and not isinstance(artifact, str):
+        raise UserError(f"artifact {shown(artifact)}: is no name; give one that the bundle holds, or leave it out")
+    with open_bundle(path) as opened:
         return Predictor(Model(opened, load_runtime(opened, device, artifact)))

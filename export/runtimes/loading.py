@@ -8,7 +8,7 @@ from export.bundle.folder import Bundle
 from export.bundle.manifest import Artifact
 from export.bundle.seeded_clips import seeded_inputs
 from export.runtimes import Runtime
-from export.runtimes.registry import RUNTIMES, spec_of, unknown_runtime
+from export.runtimes.registry import spec_of, unknown_reason
 from rgbd.errors import UserError
 
 # Mean difference of logits from PyTorch's in standard deviations: of garbage it is 1 and more, of int8 a tenth.
@@ -60,14 +60,14 @@ def home_of(artifact: Artifact) -> str:
 
 def unavailable_reason(artifact: Artifact, device: str | None = None) -> str | None:
     """Return why this machine cannot run the artifact on the device, by default its own; None if nothing is known."""
-    spec = RUNTIMES.get(artifact.runtime)
-    if spec is None:  # of a version to come
-        return unknown_runtime(artifact)
+    if reason := unknown_reason(artifact):
+        return reason
+    spec = spec_of(artifact)
     return spec.unavailable_reason(artifact.precision, device or spec.home)
 
 
 def load_artifact(bundle: Bundle, artifact: Artifact, device: str) -> Runtime:
-    """Load one artifact; raises `UserError` when its runtime refuses it, or is not known."""
+    """Load one artifact; raises `UserError` when its runtime refuses it, or it is not known."""
     return spec_of(artifact).load(bundle.path(artifact), artifact.precision, device, bundle.manifest.max_batch, None)
 
 

@@ -11,16 +11,22 @@ REFERENCE = onnxruntime.SPEC  # what others are held to where one of them comput
 
 
 def spec_of(artifact: Artifact) -> RuntimeSpec:
-    """Return the artifact's runtime; raises `UserError` for one that this version does not know."""
-    if artifact.runtime not in RUNTIMES:
-        raise UserError(f"{artifact.name}: {unknown_runtime(artifact)}")
+    """Return the artifact's runtime; raises `UserError` for one, or a precision, that this version does not know."""
+    if reason := unknown_reason(artifact):
+        raise UserError(f"{artifact.name}: {reason}")
     return RUNTIMES[artifact.runtime]
 
 
-def unknown_runtime(artifact: Artifact) -> str:
-    """Return the sentence about an artifact whose runtime is not in the registry."""
-    known = ", ".join(RUNTIMES)
-    return f"this version of rgbd-motion knows no runtime {artifact.runtime!r}, only {known}; update it"
+def unknown_reason(artifact: Artifact) -> str | None:
+    """Return the sentence about an artifact of a version to come, whose runtime or precision is not in the registry."""
+    spec = RUNTIMES.get(artifact.runtime)
+    if spec is None:
+        known = ", ".join(RUNTIMES)
+        return f"this version of rgbd-motion knows no runtime {artifact.runtime!r}, only {known}; update it"
+    if artifact.precision not in spec.files:
+        known = ", ".join(spec.files)
+        return f"this version of rgbd-motion knows no {spec.name} in {artifact.precision!r}, only in {known}; update it"
+    return None
 
 
 def artifacts() -> tuple[Artifact, ...]:

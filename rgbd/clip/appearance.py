@@ -27,7 +27,7 @@ class Appearance(BaseModel):
     that hold nothing; None for colour.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     aspect_ratio: tuple[float, float]
     height_px: tuple[int, int]
@@ -98,11 +98,11 @@ def _emptiness(empty_share: float, trained_on: tuple[float, float]) -> list[str]
     low, high = trained_on
     shares = f"({100 * empty_share:.0f} % of it is empty, instead of {_range((100 * low, 100 * high), '.0f')} %)"
     if empty_share == 1:
-        return [f"nothing of it was measured {shares}; is depth_scale_mm right?"]
+        return [f"nothing of it was measured {shares}, or depth_scale_mm is wrong"]
     if empty_share > high + _EMPTY_TOLERANCE:
         return [f"its background is masked, or little of it was measured {shares}"]
     if 1 - empty_share < _LEAST_FILLED * (1 - high):
-        return [f"almost nothing of it was measured {shares}; is depth_scale_mm right?"]
+        return [f"almost nothing of it was measured {shares}, or depth_scale_mm is wrong"]
     if empty_share < low - _EMPTY_TOLERANCE:
         return [f"its background is not masked {shares}"]
     return []

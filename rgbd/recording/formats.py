@@ -1,6 +1,7 @@
 """The files that recordings come in: the formats that are read here, each with its reader."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,7 +40,7 @@ def open_streams(path: Path, limits: Limits = NO_LIMITS) -> Sequence[StreamReade
 
     What a file is, is decided by its first bytes. Raises `UnknownContainerError`, `TooLargeError`, or `MediaError`.
     """
-    if path.is_dir():
+    if _is_folder(path):
         return open_folder(path, limits)
     head = _head(path)
     for format_ in FORMATS:
@@ -57,9 +58,20 @@ def open_stream(path: Path, stream: Stream) -> StreamReader:
     return next((found for found in streams if found.is_depth == (stream == "depth")), streams[0])
 
 
+def _is_folder(path: Path) -> bool:
+    with _named_refusal(path):
+        return path.is_dir()
+
+
 def _head(path: Path) -> bytes:
+    with _named_refusal(path), path.open("rb") as file:
+        return file.read(_HEAD_BYTES)
+
+
+@contextmanager
+def _named_refusal(path: Path) -> Iterator[None]:
+    """Turn what the file system refuses into a `MediaError`; names that no file can have are a `ValueError`."""
     try:
-        with path.open("rb") as file:
-            return file.read(_HEAD_BYTES)
-    except OSError as error:
+        yield
+    except (OSError, ValueError) as error:
         raise MediaError(f"{path}: cannot be read ({reason_of(error)}); check the path") from error

@@ -12,7 +12,7 @@ from training.config.loading import load_config
 from training.data.loader import Loader
 from training.run.checkpoint import Checkpoint, CheckpointError, load_checkpoint, restore_network
 from training.run.distributed import process_group
-from training.run.evaluation import evaluate
+from training.run.evaluation import all_metrics, evaluate
 from training.run.metrics import Evaluation
 
 pytestmark = pytest.mark.slow
@@ -51,7 +51,7 @@ def test_a_stream_learns_and_its_checkpoint_carries_everything(runs: Path, name:
     (look,) = checkpoint.trained_on.values()
     assert checkpoint.trained_on.keys() == {name} and (look.empty_share is None) == (name == "rgb")
     evaluation = evaluate_alone(checkpoint)
-    assert evaluation.metrics() == pytest.approx(checkpoint.metrics)
+    assert all_metrics(evaluation, checkpoint.config) == pytest.approx(checkpoint.metrics)
     assert evaluation.scores["logits"].shape == (7, 2)
 
 
@@ -111,7 +111,7 @@ def test_two_processes_under_torchrun(runs: Path) -> None:
     checkpoint = load_checkpoint(runs / "two" / "last.pt")
     assert checkpoint.position.epoch == 2
     # The clips were shared out, and yet the figures are those of one process that sees them all.
-    assert evaluate_alone(checkpoint).metrics() == pytest.approx(checkpoint.metrics)
+    assert all_metrics(evaluate_alone(checkpoint), checkpoint.config) == pytest.approx(checkpoint.metrics)
 
 
 def test_the_same_seed_gives_the_same_weights(runs: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from export.bundle.manifest import BundleError
 from export.bundle.seeded_clips import seeded_inputs
 from export.commands.sign import make_keys, sign_bundle
 from export.runtimes.loading import load_runtime
+from rgbd.types import Modality
 
 OF_SCHEMA_2 = Path(__file__).with_name("schema-2.json")
 
@@ -125,12 +127,83 @@ def test_what_cannot_be_read_is_refused_with_the_remedy(tmp_path: Path, change: 
         read_bundle(tmp_path)
 
 
-def test_of_several_heads_of_a_stream_the_first_speaks_for_it(tmp_path: Path) -> None:
-    def add_heads(content: dict[str, Any]) -> None:
-        heads = content["outputs"]
-        content["outputs"] = [heads[0], {**heads[0], "name": "late"}, heads[2], heads[1], {**heads[2], "name": "last"}]
+SCORES = [0.0, 1.0, 2.0]
+HEAD = {"name": "late", "dtype": "float32", "shape": ["batch", 3], "meaning": "", "stream": None}
 
-    assert read_manifest(rewrite(make_bundle(tmp_path), add_heads)).stream_heads == {
-        "rgb": "logits_rgb",
-        "depth": "logits_depth",
-    }
+
+@pytest.mark.parametrize(
+    ("modality", "change", "reason"),
+    [
+        ("rgbd", lambda c: c.update(labels=[]), "labels: "),
+        (
+            "rgbd",
+            lambda c: c.update(labels=["a", "b"]),
+            r"outputs: logits has the shape \(batch, 3\), and there are 2 labels",
+        ),
+        (
+            "rgbd",
+            lambda c: c["outputs"][1].update(shape=["batch", 9]),
+            r"outputs: logits_rgb has the shape \(batch, 9\)",
+        ),
+        ("rgbd", lambda c: c["outputs"][1].update(shape=[]), r"outputs: logits_rgb has the shape \(\)"),
+        ("rgbd", lambda c: c["outputs"].append(c["outputs"][0]), "outputs: logits is there twice"),
+        ("rgbd", lambda c: c["outputs"].append(HEAD | {"stream": "rgb"}), "outputs: rgb has two heads"),
+        ("rgbd", lambda c: c["outputs"].reverse(), "outputs: logits_depth, the first, is of depth alone"),
+        (
+            "rgb",
+            lambda c: c["outputs"].append(HEAD | {"stream": "depth"}),
+            "outputs: late is the head of depth, and this",
+        ),
+        ("rgbd", lambda c: c.update(check={}), "check: has no scores of logits"),
+        ("rgbd", lambda c: c["check"].pop("logits_rgb"), "check: has no scores of logits_rgb"),
+        ("rgbd", lambda c: c["check"].update(zzz=SCORES), "check: has scores of zzz, which is no output"),
+        ("rgbd", lambda c: c["check"].update(logits=[1.0]), "check: logits has 1 scores for 3 labels"),
+        (
+            "rgbd",
+            lambda c: c["check"].update(logits=[1, 2, math.nan]),
+            r"check\.logits\.2: Input should be a finite number",
+        ),
+        ("rgbd", lambda c: c.update(alone={"rgb": 1.5}), r"alone\.rgb: "),
+        ("rgbd", lambda c: c.update(alone={"rgb": -0.1}), r"alone\.rgb: "),
+        ("rgbd", lambda c: c.update(alone={"rgb": math.nan}), r"alone\.rgb: "),
+        ("rgbd", lambda c: c.update(temperature=math.inf), "temperature: "),
+        (
+            "rgbd",
+            lambda c: c.update(temperature=1e-308),
+            r"temperature: Input should be greater than or equal to 0\.001",
+        ),
+        ("rgbd", lambda c: c.update(temperature=1e308), "temperature: Input should be less than or equal to 1000"),
+        ("rgbd", lambda c: c["source"].update(metrics={"top1": math.nan}), r"source\.metrics\.top1: "),
+        (
+            "rgbd",
+            lambda c: c["artifacts"][0].update(speed={"latency_ms": math.inf, "machine": ""}),
+            r"artifacts\.0\.speed\.latency_ms: ",
+        ),
+        (
+            "rgbd",
+            lambda c: c.update(trained_on={"rgb": {"aspect_ratio": [1, math.nan], "height_px": [1, 1]}}),
+            r"trained_on\.rgb\.aspect_ratio\.1: ",
+        ),
+        ("rgbd", lambda c: c["source"].update(config={"lr": math.nan}), r"source\.config: .*holds nan"),
+    ],
+)
+def test_a_manifest_is_checked_as_a_whole_when_it_is_read(
+    tmp_path: Path, modality: Modality, change: Callable[[dict[str, Any]], None], reason: str
+) -> None:
+    rewrite(make_bundle(tmp_path, modality), change)
+    with pytest.raises(BundleError, match=rf"bundle\.json: .*{reason}.*; export the checkpoint again"):
+        read_manifest(tmp_path)
+
+
+NESTED = '{"a": ' * 900 + "1" + "}" * 900
+
+
+def test_json_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    make_bundle(tmp_path)
+    (tmp_path / "bundle.json").write_text("[" * 100_000)
+    with pytest.raises(BundleError, match=r"is not JSON .*copy the bundle or export the checkpoint again"):
+        read_manifest(tmp_path)
+    text = (make_bundle(tmp_path) / "bundle.json").read_text()
+    (tmp_path / "bundle.json").write_text(text.replace('"config": {}', f'"config": {NESTED}'))
+    with pytest.raises(BundleError, match="recursion limit exceeded"):
+        read_manifest(tmp_path)

@@ -4,7 +4,9 @@ import math
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,12 @@ from export.bundle.folder import read_bundle
 from export.bundle.manifest import BundleError
 from export.commands.pack import pack_bundle
 from export.predictor.clip_request import RecordingMeta
+from export.predictor.model import Model
+from export.predictor.predictor import Predictor
 from export.predictor.results import Prediction
+from export.runtimes import Inputs, Outputs, RuntimeInfo
+from export.runtimes.loading import load_runtime
+from rgbd.clip.appearance import Appearance
 from rgbd.errors import MediaError, MissingStreamError, UserError
 from rgbd.recording.images import write_image
 from rgbd.types import Frame
@@ -142,6 +149,24 @@ def test_of_one_stream_alone_the_answer_says_so(models: Path, recordings: Path) 
         assert "depth is missing" in alone.warnings[0] and "75.0%" in alone.warnings[0]
 
 
+def test_warnings_count_one_frame(models: Path, tmp_path: Path) -> None:
+    for name, frames in (("rgb", rgb_frames(2)), ("depth", depth_frames(1))):
+        (tmp_path / f"{name}.npz").write_bytes(npz(frames))
+    warnings = load_model(models / "both" / "1").predict(tmp_path / "rgb.npz", tmp_path / "depth.npz").warnings
+    assert "depth has 1 frame, fewer than the 4 that the model looks at; some were repeated" in warnings
+    assert any(warning.startswith("1 rgb frame was left out: no times are known") for warning in warnings)
+
+
+def test_a_warning_is_whole_sentences(tmp_path: Path) -> None:
+    (tmp_path / "rgb.npz").write_bytes(npz(rgb_frames()))
+    (tmp_path / "depth.npz").write_bytes(npz(depth_frames()))
+    files = tmp_path / "rgb.npz", tmp_path / "depth.npz"
+    seen = {"depth": Appearance(aspect_ratio=(1.3, 1.4), height_px=(40, 500), empty_share=(0.0, 0.1))}
+    model = load_model(make_bundle(tmp_path / "bundle", trained_on=seen))
+    (warning,) = (said for said in model.predict(*files, depth_scale_mm=1e-9).warnings if "empty" in said)
+    assert "% of it is empty, instead of 0 to 10 %), or depth_scale_mm is wrong. The answer may well" in warning
+
+
 def test_a_folder_of_frames_answers_as_its_zip_does(models: Path, recordings: Path, tmp_path: Path) -> None:
     folders: dict[str, list[Frame]] = {"rgb": rgb_frames(), "depth": depth_frames()}
     for stream, frames in folders.items():
@@ -183,6 +208,20 @@ def test_a_packed_bundle_answers_when_its_files_are_gone(models: Path, recording
         ({"rgb": "rgb.npz", "start_s": 2.0, "end_s": 1.0}, UserError, r"end_s 1\.0: must lie behind start_s 2\.0"),
         ({"rgb": "rgb.npz", "windows": 0}, UserError, "windows 0: must be 1 or more"),
         ({"rgb": "rgb.npz", "top_k": -1}, UserError, "top_k -1: must be 1 or more"),
+        ({"rgb": "rgb.npz", "windows": 10, "depth": "short.npz"}, MediaError, "windows 10: .* has 3 frames; give 3 or"),
+        (
+            {"rgb": "rgb.npz", "windows": 10**60},
+            MediaError,
+            r"windows \(a number of more than 30 digits\): the clip has ",
+        ),
+        ({"rgb": "rgb.npz", "fps": 5e-324}, UserError, "fps 5e-324: no camera takes"),
+        (
+            {"rgb": "rgb.npz", "fps": 10**5000},
+            UserError,
+            r"fps \(a number of more than 30 digits\): is no number above 0",
+        ),
+        ({"rgb": "rgb.npz", "start_s": 10**400}, UserError, r"start_s \(a number of more than 30"),
+        ({"rgb": "rgb.npz", "end_s": math.inf}, UserError, "end_s inf: must lie behind"),
     ],
 )
 def test_a_mistake_is_named_with_the_remedy(
@@ -193,7 +232,88 @@ def test_a_mistake_is_named_with_the_remedy(
         load_model(models / "both" / "1").predict(**given)
 
 
+NO_NUMBERS = ["2", math.nan, True, [2], b"2"]
+NO_COUNTS = [*NO_NUMBERS, 2.5, np.float64(2), None]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("windows", NO_COUNTS),
+        ("top_k", NO_COUNTS),
+        ("depth_scale_mm", [*NO_NUMBERS, None]),
+        ("fps", NO_NUMBERS),
+        ("depth_fps", NO_NUMBERS),
+        ("start_s", [*NO_NUMBERS, None]),
+        ("end_s", NO_NUMBERS),
+    ],
+)
+def test_of_what_is_no_number_nothing_is_computed(models: Path, name: str, values: list[Any]) -> None:
+    model = load_model(models / "rgb" / "1")
+    for value in values:
+        with pytest.raises(
+            UserError, match=rf"^{name} .*(is no .*number|must lie behind).*(give|left out|leave it out)"
+        ):
+            model.predict("nowhere.npz", **{name: value})
+
+
+def test_numbers_of_numpy_are_numbers(models: Path, recordings: Path) -> None:
+    model, rgb = load_model(models / "rgb" / "1"), recordings / "rgb.npz"
+    given = {"windows": np.int64(2), "top_k": np.uint8(1), "fps": np.float32(30), "start_s": np.int16(0)}
+    assert model.predict(rgb, **given) == model.predict(rgb, windows=2, top_k=1, fps=30.0)
+
+
+@pytest.mark.parametrize("value", [["rgb.npz"], b"rgb.npz", 3, "", "a\0b", "a" * 5000, "\ud800"])
+def test_what_is_no_path_is_named(models: Path, recordings: Path, value: Any) -> None:
+    model = load_model(models / "both" / "1")
+    for stream in ("rgb", "depth"):
+        with pytest.raises(UserError, match=rf"(?s)^{stream}.*(give a video, a folder|check the path)"):
+            model.predict(**{"rgb": recordings / "rgb.npz", stream: value})
+    with pytest.raises(UserError, match=r"(?s)give (the|a) folder"):
+        load_model(value)
+
+
+class OneAtATime:
+    """A runtime that refuses a second clip while it computes one, as OpenVINO does."""
+
+    info = RuntimeInfo("one at a time", "cpu", "fp32")
+
+    def __init__(self, folder: Path) -> None:
+        self._runtime, self._is_busy = load_runtime(read_bundle(folder)), False
+
+    def infer(self, inputs: Inputs) -> Outputs:
+        if self._is_busy:
+            raise RuntimeError("Infer Request is busy")
+        self._is_busy = True
+        time.sleep(0.02)
+        outputs = self._runtime.infer(inputs)
+        self._is_busy = False
+        return outputs
+
+
+def test_several_threads_may_ask_one_model(models: Path, recordings: Path) -> None:
+    folder = models / "both" / "1"
+    model = Predictor(Model(read_bundle(folder), OneAtATime(folder)))
+    files = recordings / "rgb.npz", recordings / "depth.npz"
+    expected = model.predict(*files, windows=2)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: model.predict(*files, windows=2), range(8)))
+    assert answers == [expected] * 8
+
+
 def test_a_bundle_that_cannot_be_loaded_is_refused(models: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"bundle None: is no path; give the folder or the .zip"):
+        load_model(None)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="device None: is no name; give one of cpu, cuda, tensorrt"):
+        load_model(models / "rgb" / "1", device=None)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="artifact 3: is no name"):
+        load_model(models / "rgb" / "1", artifact=3)  # type: ignore[arg-type]
+    with pytest.raises(BundleError, match=r"bundle.json: is a file, and no .zip; give its folder, .*/rgb/1$"):
+        load_model(models / "rgb" / "1" / "bundle.json")
+    with pytest.raises(BundleError, match=r"model.onnx: is a file, and no .zip; give the bundle's folder, or its .zip"):
+        load_model(models / "rgb" / "1" / "model.onnx")
+    with pytest.raises(BundleError, match=r"no\.zip: cannot be read \(No such file or directory\); give"):
+        load_model(tmp_path / "no.zip")
     with pytest.raises(BundleError, match="give a folder that `python -m export` wrote"):
         load_model(tmp_path / "nowhere")
     with pytest.raises(BundleError, match="holds no artifact 'tensorrt-fp16', only: onnxruntime-fp32"):

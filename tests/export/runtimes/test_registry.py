@@ -13,6 +13,7 @@ from export.bundle.folder import Bundle, read_bundle, write_manifest
 from export.bundle.manifest import Artifact
 from export.runtimes.loading import load_artifact, load_runtime, unavailable_reason
 from export.runtimes.registry import REFERENCE, RUNTIMES, artifacts, devices, formats, precisions, spec_of
+from export.verification.known_answer import compare_known_answer
 from export.verification.parity import LIMITS
 from rgbd.errors import UserError
 from tests.support.checkpoints import untrained
@@ -63,6 +64,31 @@ def test_a_runtime_that_is_not_known_is_refused_and_the_others_serve(unknown: Bu
     only = unknown.manifest.model_copy(update={"artifacts": unknown.manifest.artifacts[:1]})
     with pytest.raises(UserError, match=r"nothing in it runs on 'cpu' here .*knows no runtime 'hal'"):
         load_runtime(Bundle(unknown.folder, only))
+
+
+def test_a_precision_that_is_not_known_is_refused_and_the_others_serve(tmp_path: Path) -> None:
+    folder = make_bundle(tmp_path / "bundle", "rgb")
+    manifest = read_bundle(folder).manifest
+    strange = [Artifact(runtime=name, precision="fp99", path="model.onnx") for name in RUNTIMES]
+    write_manifest(folder, manifest.model_copy(update={"artifacts": (*strange, *manifest.artifacts)}))
+    bundle = read_bundle(folder)
+    assert load_runtime(bundle).info.precision == "fp32"
+    for artifact in strange:
+        known = ", ".join(RUNTIMES[artifact.runtime].files)
+        reason = f"{artifact.runtime} in 'fp99', only in {known}; update it"
+        for device in (None, "cpu", "cuda", "tensorrt"):
+            assert reason in str(unavailable_reason(artifact, device))
+        with pytest.raises(UserError, match=reason):
+            load_artifact(bundle, artifact, "cpu")
+    with pytest.raises(UserError, match="onnxruntime-fp99 cannot run here: this version of rgbd-motion knows no"):
+        load_runtime(bundle, name="onnxruntime-fp99")
+    assert main(["inspect", str(folder)]) == 0
+    assert [bool(artifact.parity) for artifact in compare_known_answer(bundle).manifest.artifacts] == [False] * 3 + [
+        True
+    ]
+    words = ("--artifact", "onnxruntime-fp99", "--out", str(tmp_path / "triton"))
+    with pytest.raises(UserError, match="in 'fp99', only in"):
+        main(["triton", str(folder), *words])
 
 
 @pytest.mark.slow

@@ -42,7 +42,7 @@ def test_prepared_clips_are_alike_and_raw_ones_are_not(tmp_path: Path) -> None:
         (Look(320, 240, 0.99), ["almost nothing of it was measured (99 % of it is empty, instead of 60 to 95 %)"]),
         (
             Look(320, 240, 1.0),
-            ["nothing of it was measured (100 % of it is empty, instead of 60 to 95 %); is depth_scale"],
+            ["nothing of it was measured (100 % of it is empty, instead of 60 to 95 %), or depth_scale_mm is wrong"],
         ),
         (Look(322, 240, 0.8), []),
         (Look(320, 240, 0.1), ["its background is not masked (10 % of it is empty, instead of 60 to 95 %)"]),

@@ -212,7 +212,7 @@ def with_value(value: float) -> Any:
         ),
         ("metrics", lambda _: {"top1": NAN}, r"metrics\.top1"),
         ("temperature", lambda _: NAN, "temperature"),
-        ("tau", lambda _: INF, "tau"),
+        ("epoch_state", lambda _: {"tau": INF}, r"epoch_state\.tau"),
     ],
 )
 def test_a_checkpoint_that_is_not_finite_is_refused(folder: Path, name: str, change: Any, named: str) -> None:
