@@ -16,17 +16,17 @@ from fastapi import Depends, Request
 from export.predictor.clip_request import ClipRequest
 from rgbd.errors import MediaError, MissingStreamError, TooLargeError, UnknownContainerError
 from rgbd.recording.limits import Limits
-from serve.batcher import Batcher, Clips, Inferred, TooLateError
-from serve.connection import requested_timeout_s, while_connected
+from serve.concurrency.supervisor import Supervisor
 from serve.errors import ServiceError
-from serve.metrics import Metrics
-from serve.models import ServedModel
-from serve.parcel import Facts, Parcel
-from serve.repository import Repository
+from serve.http.client_connection import requested_timeout_s, while_connected
+from serve.inference.batching import Batcher, Clips, Inferred, TooLateError
+from serve.inference.repository import Repository
+from serve.inference.served_model import ServedModel
+from serve.observability.metrics import Metrics
+from serve.observability.tracing import tracer
 from serve.settings import Settings
-from serve.supervisor import Supervisor
-from serve.tracing import tracer
-from serve.workers import Decoders
+from serve.uploads.decoder_processes import Decoders
+from serve.uploads.ipc import DecoderReply, Facts
 
 
 @dataclass(eq=False)
@@ -62,8 +62,12 @@ class Service:
         self.models, self.settings = models, settings
         self.limits = Limits(settings.max_frames, settings.max_pixels, settings.max_duration_s, any_container=False)
         self._decoders = Decoders(settings.num_decoders, settings.decoder_memory_mb, settings.decoder_cpu_s)
-        self.metrics = Metrics(lambda: models.ready, settings.max_batch)
-        self._batcher = Batcher(settings.max_batch, settings.max_delay_ms / 1000, self.metrics.count_batch)
+        self.metrics = Metrics(lambda: [model.reply for model in models.ready], settings.max_batch)
+        self._batcher = Batcher(
+            settings.max_batch,
+            settings.max_delay_ms / 1000,
+            lambda model, num_clips: self.metrics.count_batch(model.name, num_clips),
+        )
         self.supervisor = Supervisor(self.metrics.count_failure, on_give_up=lambda: self.drain(0.0))
         self._admitted: set[Admission] = set()
         self._started_at = time.monotonic()
@@ -193,8 +197,8 @@ class Service:
             yield
 
     async def decode(
-        self, function: Callable[[ClipRequest], Parcel[Facts]], kind: type[Facts], request: ClipRequest
-    ) -> Parcel[Facts]:
+        self, function: Callable[[ClipRequest], DecoderReply[Facts]], kind: type[Facts], request: ClipRequest
+    ) -> DecoderReply[Facts]:
         """Return `function(request)` from a decoder process; what is wrong with the upload becomes a `ServiceError`."""
         try:
             with tracer.start_as_current_span("decode"):

@@ -6,7 +6,7 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
-from serve.routes.problems import ADMIN_PROBLEMS
+from serve.routes.error_responses import ADMIN_PROBLEMS
 from serve.schemas import AdminModel, AdminState
 from serve.service import Answering
 

@@ -6,12 +6,13 @@ from http import HTTPStatus
 import numpy as np
 from fastapi import APIRouter, Request, Response
 
+from serve.concurrency.together import together
 from serve.errors import ServiceError
-from serve.protocol import InferReply, MalformedTensorsError, check_outputs, read_clips, read_request, write_reply
+from serve.open_inference.messages import InferReply
+from serve.open_inference.tensors import MalformedTensorsError, check_outputs, read_clips, read_request, write_reply
+from serve.routes.error_responses import INFER_PROBLEMS
 from serve.routes.predict import network_timing
-from serve.routes.problems import INFER_PROBLEMS
 from serve.service import Answering
-from serve.together import together
 
 router = APIRouter(tags=["models"], responses=INFER_PROBLEMS)
 
@@ -49,7 +50,7 @@ async def infer(request: Request, name: str, service: Answering, version: str | 
         inferred = await together(service.infer(admission, clip) for clip in clips)
     outputs = {name: np.stack([one.outputs[name] for one in inferred]) for name in names}
     content, json_bytes = write_reply(wanted, model, names, outputs)
-    service.metrics.count_answer(model, network_timing(request, inferred))
+    service.metrics.count_answer(model.name, network_timing(request, inferred))
     if json_bytes is None:
         return Response(content, media_type="application/json")
     return Response(content, media_type="application/octet-stream", headers={_HEADER: str(json_bytes)})

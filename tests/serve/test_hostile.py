@@ -24,10 +24,10 @@ from pydantic import BaseModel
 from benchmarks.support.tiny_bundle import make_bundle
 from rgbd.errors import MediaError
 from rgbd.recording.images import decode_image, encode_image
-from serve import workers
 from serve.errors import ServiceError
-from serve.parcel import Parcel, receive_parcel
-from serve.workers import Decoders
+from serve.uploads import decoder_processes
+from serve.uploads.decoder_processes import Decoders
+from serve.uploads.ipc import DecoderReply, receive_reply
 from tests.support.requests import connect, post, refused, upload
 from tests.support.server import RunningServer, running_server
 from tests.support.uploads import FILES, npz, rgb_frames
@@ -85,7 +85,7 @@ class Number(BaseModel):
     number: int
 
 
-def spin(_: None) -> Parcel[Number]:
+def spin(_: None) -> DecoderReply[Number]:
     while True:
         pass
 
@@ -94,12 +94,12 @@ class Evil(BaseModel):
     number: str
 
 
-def lie(_: None) -> Parcel[Evil]:
-    return Parcel(Evil(number="import os"), [np.zeros(7, np.uint8)])
+def lie(_: None) -> DecoderReply[Evil]:
+    return DecoderReply(Evil(number="import os"), [np.zeros(7, np.uint8)])
 
 
 def test_a_decoder_that_answers_nonsense_has_crashed() -> None:
-    async def ask() -> Parcel[Number]:
+    async def ask() -> DecoderReply[Number]:
         with one_decoder() as decoders:
             with pytest.raises(ServiceError, match="the decoder crashed"):
                 await decoders.run(lie, Number, None)  # type: ignore[arg-type]
@@ -111,7 +111,7 @@ def test_a_decoder_that_answers_nonsense_has_crashed() -> None:
 
 
 def test_decoders_are_replaced_after_so_many_uploads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "_CALLS", 2)
+    monkeypatch.setattr(decoder_processes, "_CALLS", 2)
 
     async def ask() -> list[int]:
         with one_decoder() as decoders:
@@ -122,8 +122,8 @@ def test_decoders_are_replaced_after_so_many_uploads(monkeypatch: pytest.MonkeyP
     assert first == second != third == fourth != fifth
 
 
-def process_id(_: None) -> Parcel[Number]:
-    return Parcel(Number(number=os.getpid()), [np.arange(6, dtype=np.uint8).reshape(2, 3)])
+def process_id(_: None) -> DecoderReply[Number]:
+    return DecoderReply(Number(number=os.getpid()), [np.arange(6, dtype=np.uint8).reshape(2, 3)])
 
 
 @contextmanager
@@ -140,15 +140,15 @@ def one_decoder(cpu_s: int = 10) -> Iterator[Decoders]:
 def test_a_request_that_is_cancelled_before_its_answer_is_read_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     received, go_on = threading.Event(), threading.Event()
 
-    def receive(pipe: Connection, kind: type[Number]) -> Parcel[Number]:
-        parcel = receive_parcel(pipe, kind)
+    def receive(pipe: Connection, kind: type[Number]) -> DecoderReply[Number]:
+        reply = receive_reply(pipe, kind)
         received.set()
         assert go_on.wait(30)
-        return parcel
+        return reply
 
-    monkeypatch.setattr(workers, "receive_parcel", receive)
+    monkeypatch.setattr(decoder_processes, "receive_reply", receive)
 
-    async def ask() -> list[Parcel[Number] | BaseException]:
+    async def ask() -> list[DecoderReply[Number] | BaseException]:
         with one_decoder() as decoders:
             gone = asyncio.create_task(decoders.run(fill_memory, Number, None))
             waiting = asyncio.create_task(decoders.run(process_id, Number, None))
@@ -160,13 +160,13 @@ def test_a_request_that_is_cancelled_before_its_answer_is_read_costs_no_other(mo
 
     gone, answer = asyncio.run(ask())
     assert isinstance(gone, asyncio.CancelledError)
-    assert isinstance(answer, Parcel)
+    assert isinstance(answer, DecoderReply)
 
 
 _FILLED: list[NDArray[np.uint8]] = []
 
 
-def fill_memory(_: None) -> Parcel[Number]:
+def fill_memory(_: None) -> DecoderReply[Number]:
     _FILLED.append(np.ones(300 << 20, np.uint8))  # it takes the system a moment to end such a process
     return process_id(None)
 
@@ -210,14 +210,14 @@ def test_a_client_that_leaves_is_no_error_of_the_service() -> None:
 _MADE: list[weakref.ref[NDArray[np.uint8]]] = []
 
 
-def make(_: None) -> Parcel[Number]:
+def make(_: None) -> DecoderReply[Number]:
     clip = np.zeros(7, np.uint8)
     _MADE.append(weakref.ref(clip))
-    return Parcel(Number(number=0), [clip])
+    return DecoderReply(Number(number=0), [clip])
 
 
-def count_kept(_: None) -> Parcel[Number]:
-    return Parcel(Number(number=sum(clip() is not None for clip in _MADE)))
+def count_kept(_: None) -> DecoderReply[Number]:
+    return DecoderReply(Number(number=sum(clip() is not None for clip in _MADE)))
 
 
 def test_a_decoder_keeps_nothing_of_what_it_has_answered() -> None:
@@ -229,7 +229,7 @@ def test_a_decoder_keeps_nothing_of_what_it_has_answered() -> None:
     assert asyncio.run(ask()) == 0
 
 
-def read_broken_images(_: None) -> Parcel[Number]:
+def read_broken_images(_: None) -> DecoderReply[Number]:
     for suffix in (".jpg", ".png"):
         content = bytearray(encode_image(suffix, rgb_frames(1)[0]))
         content[len(content) // 2] ^= 0x55
