@@ -7,17 +7,21 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Annotated
 
 import psutil
 from fastapi import Depends, Request
 
 from export.predictor.clip_request import ClipRequest
-from rgbd.errors import MediaError, MissingStreamError, TooLargeError, UnknownContainerError
+from rgbd.errors import MediaError
 from rgbd.recording.limits import Limits
 from serve.concurrency.supervisor import Supervisor
-from serve.errors import ServiceError
+from serve.errors import (
+    DeadlineError,
+    DrainingError,
+    OverloadedError,
+    QueueFullError,
+)
 from serve.http.client_connection import requested_timeout_s, while_connected
 from serve.inference.batching import Batcher, Clips, Inferred, TooLateError
 from serve.inference.repository import Repository
@@ -27,6 +31,7 @@ from serve.observability.tracing import tracer
 from serve.settings import Settings
 from serve.uploads.decoder_processes import Decoders
 from serve.uploads.ipc import DecoderReply, Facts
+from serve.uploads.media_errors import refusal_of
 
 
 @dataclass(eq=False)
@@ -129,15 +134,13 @@ class Service:
     def _check_draining(self) -> None:
         if self.is_draining:
             detail = "the service is being stopped; ask again when it, or another one, has started"
-            raise ServiceError(HTTPStatus.SERVICE_UNAVAILABLE, "draining", detail)
+            raise DrainingError(detail)
 
     def check_room(self) -> None:
         """Raise 503 when the service is being stopped, 429 when there are too many requests."""
         self._check_draining()  # while a worker is started again, requests wait
         if self.num_requests >= self.settings.max_requests:
-            raise ServiceError(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                "queue_full",
+            raise QueueFullError(
                 f"{self.num_requests} requests are at work or waiting; come back in a moment",
             )
 
@@ -165,7 +168,7 @@ class Service:
                 else f"no answer within {timeout_s:g} s; cut out the motion, scale its frames down, or try "
                 "again when the service is less busy"
             )
-            raise ServiceError(HTTPStatus.GATEWAY_TIMEOUT, "deadline", detail) from error
+            raise DeadlineError(detail) from error
         finally:
             self._admitted.discard(admission)
 
@@ -180,9 +183,7 @@ class Service:
         expected_s = self._batcher.expected_s(coming)
         left_s = admission.deadline - asyncio.get_running_loop().time()
         if expected_s > left_s:
-            raise ServiceError(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "overloaded",
+            raise OverloadedError(
                 f"{self.num_requests - 1} requests come first, an answer would take {expected_s:.1f} s, and only "
                 f"{max(0, left_s):.1f} s are allowed; come back later, or allow more time",
                 retry_after_s=math.ceil(expected_s - left_s),
@@ -203,16 +204,8 @@ class Service:
         try:
             with tracer.start_as_current_span("decode"):
                 return await self._decoders.run(function, kind, request)
-        except MissingStreamError as error:
-            raise ServiceError(
-                HTTPStatus.BAD_REQUEST, "missing_stream", f"{error}, as a file of that name in the form"
-            ) from error
-        except UnknownContainerError as error:
-            raise ServiceError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unknown_container", str(error)) from error
-        except TooLargeError as error:
-            raise ServiceError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", str(error)) from error
         except MediaError as error:
-            raise ServiceError(HTTPStatus.UNPROCESSABLE_ENTITY, "unusable_clip", str(error)) from error
+            raise refusal_of(error) from error
 
     async def infer(self, admission: Admission, clips: Clips) -> Inferred:
         """Return the model's answer to one clip of a request; raises `TooLateError` when it cannot come in time."""

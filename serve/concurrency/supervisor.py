@@ -4,10 +4,9 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 from typing import Any
 
-from serve.errors import ServiceError
+from serve.errors import WorkerFailedError
 from serve.observability.failures import log_failure
 
 Worker = Callable[[], Coroutine[Any, Any, None]]
@@ -37,7 +36,7 @@ class Supervisor:
             remedy = "the service ends, and must be started again" if self.has_given_up else "it is being started again"
             failed = ", ".join(sorted(self._down))
             detail = f"a part of the service has failed ({failed}); {remedy}; its log has the reason"
-            raise ServiceError(HTTPStatus.SERVICE_UNAVAILABLE, "worker_failed", detail)
+            raise WorkerFailedError(detail)
 
     def check_alive(self) -> None:
         """Raise 503 when a worker cannot be kept running: only a new process can help."""

@@ -2,7 +2,6 @@
 
 import math
 import time
-from http import HTTPStatus
 from urllib.parse import SplitResult, urlsplit
 
 from limits import RateLimitItemPerMinute
@@ -11,7 +10,14 @@ from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serve.errors import ServiceError
+from serve.errors import (
+    ForeignHostError,
+    ForeignOriginError,
+    NotAdminError,
+    RateLimitError,
+    ServiceError,
+    UnknownKeyError,
+)
 from serve.http.problems import refusal
 from serve.keys import ApiKey, find_key
 from serve.settings import is_loopback
@@ -49,16 +55,12 @@ class AccessControl:
     def _check_sender(self, request: Request) -> None:
         host, origin = request.headers.get("host", ""), request.headers.get("origin")
         if self._is_private and not is_loopback(_split(f"//{host}").hostname or ""):
-            raise ServiceError(
-                HTTPStatus.FORBIDDEN,
-                "foreign_host",
+            raise ForeignHostError(
                 f"this service is for this machine alone, and was asked for as {host!r}; behind a proxy, give it keys "
                 "or start it with --allow-anonymous",
             )
         if origin is not None and _split(origin).netloc != host and origin not in self._origins:
-            raise ServiceError(
-                HTTPStatus.FORBIDDEN,
-                "foreign_origin",
+            raise ForeignOriginError(
                 f"a page of {origin} asked a service at {host}; start the service with --cors-origins {origin} to "
                 "allow that, or make the proxy in front of it pass the Host header on",
             )
@@ -69,26 +71,22 @@ class AccessControl:
             return
         if self._keys is None:
             if path.startswith(_ADMIN) and not self._is_private:
-                raise ServiceError(HTTPStatus.FORBIDDEN, "not_admin", "start the service with keys to allow this")
+                raise NotAdminError("start the service with keys to allow this")
             return
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         key = find_key(self._keys, token.strip()) if scheme.lower() == "bearer" else None
         if key is None:
-            raise ServiceError(
-                HTTPStatus.UNAUTHORIZED, "unknown_key", "send a key of this service as: Authorization: Bearer KEY"
-            )
+            raise UnknownKeyError("send a key of this service as: Authorization: Bearer KEY")
         request.state.key_name = key.name
         if path.startswith(_ADMIN) and not key.admin:
-            raise ServiceError(HTTPStatus.FORBIDDEN, "not_admin", f"the key of {key.name} may not do this")
+            raise NotAdminError(f"the key of {key.name} may not do this")
         if key.per_minute is not None:
             self._check_rate(key.name, RateLimitItemPerMinute(key.per_minute))
 
     def _check_rate(self, name: str, rate: RateLimitItemPerMinute) -> None:
         if not self._limiter.hit(rate, name):
             wait_s = self._limiter.get_window_stats(rate, name).reset_time - time.time()
-            raise ServiceError(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                "rate_limit",
+            raise RateLimitError(
                 f"{name} may ask {rate.amount} times a minute; come back later",
                 retry_after_s=max(1, math.ceil(wait_s)),
             )

@@ -1,11 +1,10 @@
 """Bodies that are too large, too slow, or too many at a time are refused while they arrive."""
 
 import asyncio
-from http import HTTPStatus
 
 from starlette.types import Message, Receive
 
-from serve.errors import ServiceError
+from serve.errors import ServiceError, TooLargeError, TooManyUploadsError, UploadTimeoutError
 from serve.settings import Settings
 
 
@@ -30,7 +29,7 @@ class LimitedBody:
                 message = await self._receive()
         except TimeoutError as error:
             detail = f"the upload did not arrive within {self._settings.upload_s:g} s"
-            raise ServiceError(HTTPStatus.REQUEST_TIMEOUT, "upload_timeout", detail) from error
+            raise UploadTimeoutError(detail) from error
         self._num_bytes += len(message.get("body", b""))
         self._check_size(self._num_bytes)
         self._check_sum()
@@ -39,9 +38,7 @@ class LimitedBody:
 
     def _check_size(self, num_bytes: int) -> None:
         if num_bytes > self._settings.max_upload_mb << 20:
-            raise ServiceError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                "too_large",
+            raise TooLargeError(
                 f"the upload is larger than {self._settings.max_upload_mb} MiB; cut out the motion, scale its frames "
                 "down, or set max_upload_mb",
             )
@@ -59,4 +56,4 @@ class LimitedBody:
 
 
 def _too_many(trouble: str) -> ServiceError:
-    return ServiceError(HTTPStatus.TOO_MANY_REQUESTS, "too_many_uploads", f"{trouble}; come back in a moment")
+    return TooManyUploadsError(f"{trouble}; come back in a moment")

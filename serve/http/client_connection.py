@@ -4,11 +4,10 @@ import asyncio
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 
 from starlette.requests import Request
 
-from serve.errors import ServiceError
+from serve.errors import GoneError, MalformedTimeoutError
 from serve.observability.failures import log_failure
 
 HEADER = "X-Request-Timeout"
@@ -25,7 +24,7 @@ def requested_timeout_s(request: Request, largest_s: float) -> float:
         timeout_s = math.nan
     if not 0 < timeout_s < math.inf:
         detail = f"{HEADER}: {text!r} is no number of seconds above 0"
-        raise ServiceError(HTTPStatus.BAD_REQUEST, "malformed_timeout", detail)
+        raise MalformedTimeoutError(detail)
     return min(timeout_s, largest_s)
 
 
@@ -50,7 +49,7 @@ async def while_connected(request: Request) -> AsyncIterator[None]:
     except asyncio.CancelledError:
         if is_gone and task.uncancel() == 0:
             # Nobody reads it, but logs tell it apart from failures of the service.
-            raise ServiceError(HTTPStatus.REQUEST_TIMEOUT, "gone", "the client has closed the connection") from None
+            raise GoneError("the client has closed the connection") from None
         raise
     finally:
         watcher.cancel()

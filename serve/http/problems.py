@@ -2,18 +2,32 @@
 
 import errno
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 
-from serve.errors import ServiceError
+from serve.errors import (
+    InternalError,
+    MalformedRequestError,
+    MethodNotAllowedError,
+    NoSpaceError,
+    NotFoundError,
+    ServiceError,
+)
 
 _log = logging.getLogger("serve")
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # on the disk, in the quota, under the limit to files
+_OF_FRAMEWORK: dict[int, type[ServiceError]] = {
+    # What the framework refuses by itself: a body in which it finds no form and no JSON, and what is not there.
+    kind.status: kind
+    for kind in (MalformedRequestError, NotFoundError, MethodNotAllowedError)
+}
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -36,47 +50,57 @@ async def _no_space(request: Request, error: Exception) -> JSONResponse:
         raise error
     _log.error("no space for the upload of request %s: %s", request.state.request_id, error.strerror)
     detail = "there is no space for the upload at the moment; tell the service's owner, and come back later"
-    return refusal(request, ServiceError(HTTPStatus.INSUFFICIENT_STORAGE, "no_space", detail))
+    return refusal(request, NoSpaceError(detail))
 
 
-def refusal(request: Request, error: HTTPException) -> JSONResponse:
+def refusal(request: HTTPConnection, error: HTTPException) -> JSONResponse:
     """Return the problem that a request is answered with."""
     status = HTTPStatus(error.status_code)
-    return _problem(request, status, _word(error, status), error.detail, dict(error.headers or {}))
+    return _problem(request, status, _word(error, status), error.detail, error.headers or {})
 
 
 def _word(error: HTTPException, status: HTTPStatus) -> str:
     if isinstance(error, ServiceError):
-        return error.error
-    if status == HTTPStatus.BAD_REQUEST:  # a body in which the framework finds no form and no JSON
-        return "malformed_request"
-    return status.phrase.lower().replace(" ", "_")  # not_found, method_not_allowed: there is no such address
+        return error.word
+    kind = _OF_FRAMEWORK.get(status)
+    return status.phrase.lower().replace(" ", "_") if kind is None else kind.word
 
 
 async def _malformed(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     reasons = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-    return _problem(request, HTTPStatus.BAD_REQUEST, "malformed_request", "; ".join(reasons), {})
+    return refusal(request, MalformedRequestError("; ".join(reasons)))
 
 
 async def _broken(request: Request, error: Exception) -> JSONResponse:
     _log.error("request %s failed with %s", request.state.request_id, type(error).__name__)  # the server logs the rest
     detail = "the service failed on this request; its log has the reason under this request_id"
-    return _problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail, {})
+    return refusal(request, InternalError(detail))
 
 
-def _problem(request: Request, status: HTTPStatus, error: str, detail: str, headers: dict[str, str]) -> JSONResponse:
-    request.state.error = error
-    request.app.state.service.metrics.count_refusal(error)
-    content = {
+def _problem(
+    request: HTTPConnection, status: HTTPStatus, word: str, detail: str, headers: Mapping[str, str]
+) -> JSONResponse:
+    request.state.error = word
+    request.app.state.service.metrics.count_refusal(word)
+    request_id = request.state.request_id
+    is_protocol = request.url.path.startswith("/v2/")
+    content = problem_document(status, word, detail, request_id, is_protocol=is_protocol)
+    # Answers to a failure inside the service are sent outside the middleware that would add this.
+    added = {**headers, "X-Request-ID": request_id}
+    return JSONResponse(content, status.value, added, media_type="application/problem+json")
+
+
+def problem_document(
+    status: HTTPStatus, word: str, detail: str, request_id: str, *, is_protocol: bool
+) -> dict[str, str | int]:
+    """Return a problem as it is sent; `is_protocol` below /v2/, as the Open Inference Protocol has them."""
+    return {
         "type": "about:blank",
         "title": status.phrase,
         "status": status.value,
         "detail": detail,
-        # The Open Inference Protocol has its messages where others find the word for programs.
-        "error": f"{error}: {detail}" if request.url.path.startswith("/v2/") else error,
-        "request_id": request.state.request_id,
+        # The protocol has its messages where others find the word for programs.
+        "error": f"{word}: {detail}" if is_protocol else word,
+        "request_id": request_id,
     }
-    # Answers to a failure inside the service are sent outside the middleware that would add this.
-    headers |= {"X-Request-ID": request.state.request_id}
-    return JSONResponse(content, status.value, headers, media_type="application/problem+json")

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 
 import psutil
@@ -16,7 +15,14 @@ from export.bundle.manifest import MANIFEST_NAME
 from rgbd.errors import UserError
 from rgbd.recording.frames import natural_order
 from serve.concurrency.threads import in_thread
-from serve.errors import ServiceError
+from serve.errors import (
+    LoadingError,
+    NoModelError,
+    ServiceError,
+    UnknownModelError,
+    UnusableBundleError,
+    WhichModelError,
+)
 from serve.inference.served_model import ServedModel
 from serve.schemas import IndexEntry
 
@@ -92,7 +98,7 @@ class Repository:
             self.check_any()
             if len(names) != 1:
                 detail = f"say which model is asked, with ?model=; there are: {', '.join(names)}"
-                raise ServiceError(HTTPStatus.BAD_REQUEST, "which_model", detail)
+                raise WhichModelError(detail)
             name = names[0]
         for model in self.ready:
             if model.name == name and version in (None, model.version):
@@ -102,15 +108,15 @@ class Repository:
             v.is_loading and v.place.name == name and version in (None, v.place.version)
             for v in self._versions.values()
         ):
-            raise ServiceError(HTTPStatus.SERVICE_UNAVAILABLE, "loading", f"{wanted} is being loaded; come back soon")
+            raise LoadingError(f"{wanted} is being loaded; come back soon")
         listed = ", ".join(f"{model.name} {model.version}" for model in self.ready) or "none is loaded"
-        raise ServiceError(HTTPStatus.NOT_FOUND, "unknown_model", f"there is no model {wanted!r}; there are: {listed}")
+        raise UnknownModelError(f"there is no model {wanted!r}; there are: {listed}")
 
     def check_any(self) -> None:
         """Raise 503 when no model answers."""
         if not self.ready:
             detail = "no model is loaded; come back when the service's owner has loaded one"
-            raise ServiceError(HTTPStatus.SERVICE_UNAVAILABLE, "no_model", detail)
+            raise NoModelError(detail)
 
     def versions(self, name: str) -> list[str]:
         """Return the versions of a model that answer, the newest first."""
@@ -137,7 +143,7 @@ class Repository:
                 places = [place for place in await asyncio.to_thread(self._find) if place.name == name]
             if not places:
                 detail = f"there is no bundle of a model {name!r} in the repository"
-                raise ServiceError(HTTPStatus.NOT_FOUND, "unknown_model", detail)
+                raise UnknownModelError(detail)
             for place in places:
                 version = self._versions.setdefault((name, place.version), _Version(place))
                 version.place = place  # a folder may have become a zip
@@ -151,7 +157,7 @@ class Repository:
         async with self._one_at_a_time:
             versions = [version for version in self._versions.values() if version.place.name == name]
             if not versions:
-                raise ServiceError(HTTPStatus.NOT_FOUND, "unknown_model", f"there is no model {name!r}")
+                raise UnknownModelError(f"there is no model {name!r}")
             for version in versions:
                 version.model, version.reason = None, "unloaded"
             _log.info("%s is unloaded", name)
@@ -223,4 +229,4 @@ def _reported() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        raise ServiceError(HTTPStatus.BAD_REQUEST, "unusable_bundle", str(error)) from error
+        raise UnusableBundleError(str(error)) from error

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from rgbd.types import Stream
+from serve.errors import MalformedTensorsError
 from serve.inference.served_model import ServedModel
 from serve.open_inference.messages import InferInput, InferRequest
 
@@ -17,10 +18,6 @@ _MAX_DIGITS = 20  # Python refuses to read numbers of thousands
 _MAX_JSON_BYTES = 64 << 20  # numbers take ten times the memory of their digits
 
 Outputs = Mapping[str, NDArray[np.float32]]
-
-
-class MalformedTensorsError(ValueError):
-    """A request does not follow the protocol, or its tensors do not fit the model."""
 
 
 def read_request(body: bytes, json_bytes: str | None) -> tuple[InferRequest, memoryview]:

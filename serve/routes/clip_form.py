@@ -5,7 +5,6 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -16,7 +15,7 @@ from pydantic import ValidationError
 
 from export.predictor.clip_request import ClipRequest, RecordingMeta, StreamFile
 from rgbd.types import Stream
-from serve.errors import ServiceError
+from serve.errors import MalformedMetaError
 from serve.schemas import ClipMeta
 from serve.service import Admission, Answering, get_service
 
@@ -90,7 +89,7 @@ def _parse_meta(meta: str | None) -> RecordingMeta:
         return RecordingMeta(**ClipMeta.model_validate_json(meta or "{}").model_dump())
     except ValidationError as error:
         reasons = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'meta'}: {e['msg']}" for e in error.errors())
-        raise ServiceError(HTTPStatus.BAD_REQUEST, "malformed_meta", f"meta: {reasons}") from error
+        raise MalformedMetaError(f"meta: {reasons}") from error
 
 
 @asynccontextmanager

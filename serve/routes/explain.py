@@ -1,6 +1,5 @@
 """`POST /explain`: which parts of a clip its answer rests on."""
 
-from http import HTTPStatus
 from typing import Annotated
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from export.predictor.answer import Answer
 from export.predictor.clips import ClipFacts
 from rgbd.clip.spec import ClipSpec, centred_geometry
-from serve.errors import ServiceError
+from serve.errors import UnknownClassError
 from serve.inference.batching import Clips
 from serve.inference.explanation import NUM_CLIPS, explain
 from serve.routes.clip_form import ClipUpload, RefusedEarly
@@ -36,7 +35,7 @@ async def explain_answer(
         model = admission.model
         if index is not None and index >= len(model.bundle.manifest.labels):
             detail = f"index {index}: the model has the classes 0 to {len(model.bundle.manifest.labels) - 1}"
-            raise ServiceError(HTTPStatus.BAD_REQUEST, "unknown_class", detail)
+            raise UnknownClassError(detail)
         decoded = received(await upload.service.decode(decode_clip, ClipFacts, clip))
         (clips,) = decoded.windows(model.streams)
         inferred = await upload.service.infer(admission, clips)

@@ -10,7 +10,6 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from http import HTTPStatus
 from multiprocessing import BufferTooShort
 from multiprocessing.connection import Connection
 from typing import TypeVar
@@ -20,7 +19,7 @@ import cv2
 from rgbd.errors import MediaError
 from rgbd.interrupt import CTRL_C, blocked_in_new_processes
 from serve.concurrency.threads import in_thread
-from serve.errors import ServiceError
+from serve.errors import DecoderCrashedError
 from serve.uploads.ipc import DecoderReply, Facts, receive_reply, send_error, send_reply
 
 Argument = TypeVar("Argument")
@@ -138,9 +137,7 @@ class _Decoder:
             self._end()  # half of its answer may still be in the pipe
             if not isinstance(error, _CRASHES):
                 raise
-            raise ServiceError(
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                "decoder_crashed",
+            raise DecoderCrashedError(
                 "the decoder crashed on these files; encode them again, or send them as zips of PNG or JPEG frames",
             ) from error
 

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from rgbd.errors import MediaError, MissingStreamError, TooLargeError, UnknownContainerError
+from rgbd.errors import MediaError
+from serve.uploads.media_errors import media_error
 
 Facts = TypeVar("Facts", bound=BaseModel)
 
-_ERRORS = {kind.__name__: kind for kind in (MediaError, MissingStreamError, TooLargeError, UnknownContainerError)}
 _MAX_HEAD_BYTES = 64 << 20  # previews are in it
 _MAX_PIXEL_BYTES = 4 << 30
 
@@ -51,10 +51,13 @@ def send_error(pipe: Connection, error: MediaError) -> None:
 
 
 def receive_reply(pipe: Connection, kind: type[Facts]) -> DecoderReply[Facts]:
-    """Return what was sent, its facts of this kind; raises the `MediaError` that was sent, or `ValueError`."""
+    """Return what was sent, its facts of this kind; raises the `MediaError` that was sent.
+
+    Raises `ValueError` where it is nonsense, and `LookupError` for an error of an unknown kind.
+    """
     head = _Head.model_validate_json(pipe.recv_bytes(_MAX_HEAD_BYTES))
     if head.error is not None:
-        raise _ERRORS.get(head.error, MediaError)(head.detail)
+        raise media_error(head.error, head.detail)
     if sum(map(math.prod, head.shapes)) > _MAX_PIXEL_BYTES:
         raise ValueError("more pixels than clips have")
     arrays = [np.empty(shape, np.uint8) for shape in head.shapes]

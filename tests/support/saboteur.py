@@ -4,7 +4,6 @@ import asyncio
 import errno
 import multiprocessing
 import sys
-from http import HTTPStatus
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from starlette.exceptions import HTTPException
 from export.runtimes import Inputs, Outputs, Runtime
 from rgbd.terminal import run_command
 from serve.__main__ import main
-from serve.errors import ServiceError
+from serve.errors import UnusableClipError
 from serve.inference import batching, loading
 from serve.inference.batching import TooLateError
 from serve.uploads.decoder_processes import Decoders
@@ -30,7 +29,7 @@ FAILURES: tuple[BaseException, ...] = (
     TimeoutError("the card does not answer"),
     OSError(errno.ENOSPC, "No space left on device"),
     HTTPException(418),
-    ServiceError(HTTPStatus.UNPROCESSABLE_ENTITY, "unusable_clip", "not the user's fault"),
+    UnusableClipError("not the user's fault"),
     TooLateError(),
 )
 """What may come out of a runtime, or of a worker."""

@@ -407,7 +407,7 @@ async def word_of(admission: AbstractAsyncContextManager[Admission]) -> str:
         async with admission:
             return "admitted"
     except ServiceError as error:
-        return error.error
+        return error.word
 
 
 def test_an_idle_service_recovers_from_a_slow_batch(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -421,7 +421,7 @@ def test_an_idle_service_recovers_from_a_slow_batch(bundle: Bundle, monkeypatch:
                 await service.infer(admission, CLIP)
             return "answered"
         except ServiceError as error:
-            return error.error
+            return error.word
 
     async def scene() -> None:
         async with service.running():
