@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from export.runtimes import Outputs
 from rgbd.types import Stream
 from serve.concurrency.threads import in_thread
+from serve.inference.batch_observer import BatchObserver
 from serve.inference.served_model import ServedModel
 
 Clips = Mapping[Stream, NDArray[np.uint8]]
@@ -52,12 +53,12 @@ class _Waiting:
 class Batcher:
     """Computes what waits on one device, first come first served, up to `max_batch` clips of a model at once.
 
-    A batch that is not full waits up to `max_delay_s` for company. `observe` is told the model and the size of each
-    batch. Deadlines are times of the event loop.
+    A batch that is not full waits up to `max_delay_s` for company. `observer` is told of each batch. Deadlines are
+    times of the event loop.
     """
 
-    def __init__(self, max_batch: int, max_delay_s: float, observe: Callable[[ServedModel, int], None]) -> None:
-        self._max_batch, self._max_delay_s, self._observe = max_batch, max_delay_s, observe
+    def __init__(self, max_batch: int, max_delay_s: float, observer: BatchObserver) -> None:
+        self._max_batch, self._max_delay_s, self._observer = max_batch, max_delay_s, observer
         self._waiting: deque[_Waiting] = deque()  # bounded by the number of requests let in
         self._arrived = asyncio.Event()
         self._busy_until = 0.0
@@ -155,16 +156,14 @@ class Batcher:
         try:
             outputs = await work
             seconds = time.perf_counter() - start
-            self._observe(model, size)
-            model.latency.note(size, seconds)
-            model.statistics.note_batch([start - item.since for item in batch], seconds)
+            self._observer.computed(model, [start - item.since for item in batch], seconds)
             for row, item in enumerate(batch):
                 if not item.answer.done():
                     own = {name: values[row] for name, values in outputs.items()}
                     item.answer.set_result(Inferred(own, (start - item.since) * 1000, seconds * 1000))
         except Exception as error:  # a runtime's errors have no common type
             _log.exception("%d clips of %s %s could not be computed", size, model.name, model.version)
-            model.statistics.note_failure(size, time.perf_counter() - start)
+            self._observer.failed(model, size, time.perf_counter() - start)
             _fail(batch, error)
         finally:
             self._busy_until = 0.0

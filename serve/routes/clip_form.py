@@ -16,8 +16,9 @@ from pydantic import ValidationError
 from export.predictor.clip_request import ClipRequest, RecordingMeta, StreamFile
 from rgbd.types import Stream
 from serve.errors import MalformedMetaError
+from serve.inference.admission import Admission
 from serve.schemas import ClipMeta
-from serve.service import Admission, Answering, get_service
+from serve.service import Answering, get_service
 
 _STREAM_HELP = (
     "A video (mp4, mkv, webm, avi; depth as lossless 16-bit FFV1, gray16le), a zip of frames (JPEG or PNG in the order "
@@ -45,12 +46,12 @@ class RefusedEarly(APIRoute):
     """A route that is refused before its body is read where that can be told: FastAPI reads forms before all else."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request; raises as `Service.check_room` and `Repository.get` do."""
+        """Return what answers a request; raises as `AdmissionControl.check_room` and `Repository.get` do."""
         answer = super().get_route_handler()
 
         async def check_first(request: Request) -> Response:
             service, query = get_service(request), request.query_params
-            service.check_room()
+            service.admission.check_room()
             service.models.get(query.get("model"), query.get("version"))
             return await answer(request)
 
@@ -72,14 +73,17 @@ class ClipUpload:
     async def admit(self, num_clips: int, num_windows: int = 1) -> AsyncIterator[tuple[Admission, ClipRequest]]:
         """Yield the request, which asks the network for `num_clips`, and what is to be decoded.
 
-        Its windows, or as much as fits in a batch, wait for the network at a time. Raises as `Service.admission` does,
-        and 400 for a form or a model that is wrong.
+        Its windows, or as much as fits in a batch, wait for the network at a time. Raises as
+        `AdmissionControl.admit` does, and 400 for a form or a model that is wrong.
         """
         form, service = self._form, self.service
         meta, model = _parse_meta(form.meta), service.models.get(form.model, form.version)
         files: dict[Stream, UploadFile | None] = {"rgb": form.rgb, "depth": form.depth}
         at_once = max(num_windows, model.max_batch)
-        async with service.admission(self.request, model, num_clips, at_once) as admission, _saved(files) as uploads:
+        async with (
+            service.admission.admit(self.request, model, num_clips, at_once) as admission,
+            _saved(files) as uploads,
+        ):
             yield admission, model.request(uploads, meta, service.limits, num_windows)
 
 

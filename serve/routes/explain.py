@@ -31,7 +31,7 @@ async def explain_answer(
     `regions` divides what the network sees, the `box` of the frame, into rows and columns; `moments` the clip's time.
     It takes 34 runs of the network, one request at a time.
     """
-    async with upload.admit(1 + NUM_CLIPS) as (admission, clip), upload.service.turn(admission):
+    async with upload.admit(1 + NUM_CLIPS) as (admission, clip), upload.service.admission.turn(admission):
         model = admission.model
         if index is not None and index >= len(model.bundle.manifest.labels):
             detail = f"index {index}: the model has the classes 0 to {len(model.bundle.manifest.labels) - 1}"

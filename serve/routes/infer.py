@@ -35,13 +35,13 @@ async def infer(request: Request, name: str, service: Answering, version: str | 
     those of others.
     """
     model = service.models.get(name, version)
-    service.check_room()
+    service.admission.check_room()
     body = await request.body()
-    async with service.admission(request, model, num_clips=1, at_once=model.max_batch) as admission:
+    async with service.admission.admit(request, model, num_clips=1, at_once=model.max_batch) as admission:
         wanted, binary = await asyncio.to_thread(read_request, body, request.headers.get(_HEADER))
         clips = await asyncio.to_thread(read_clips, wanted, binary, model)
         names = check_outputs(wanted, model)
-        service.expect(admission, len(clips))  # until they were read, one was expected
+        service.admission.expect(admission, len(clips))  # until they were read, one was expected
         inferred = await together(service.infer(admission, clip) for clip in clips)
     outputs = {name: np.stack([one.outputs[name] for one in inferred]) for name in names}
     content, json_bytes = write_reply(wanted, model, names, outputs)

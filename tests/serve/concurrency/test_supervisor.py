@@ -27,6 +27,7 @@ from serve.concurrency.supervisor import Supervisor
 from serve.concurrency.threads import in_thread
 from serve.errors import ServiceError
 from serve.http.client_connection import while_connected
+from serve.inference.batch_observer import BatchObserver
 from serve.inference.batching import Batcher
 from serve.inference.loading import load_models
 from serve.inference.served_model import ServedModel
@@ -235,7 +236,7 @@ def test_the_next_clip_is_computed_after_the_networks_thread_was_gone(
 
     monkeypatch.setattr("serve.inference.batching.in_thread", start)
     bundle = read_bundle(make_bundle(tmp_path, "rgb"))
-    batcher = Batcher(4, 0.0, lambda *_: None)
+    batcher = Batcher(4, 0.0, BatchObserver(lambda *_: None))
     one, other = (ServedModel(bundle, Sleeper(0), name, "1") for name in ("one", "other"))
 
     async def scene() -> None:

@@ -2,34 +2,24 @@
 
 import asyncio
 import gc
-import math
 import threading
 import time
 import weakref
 from collections import Counter
-from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from fastapi import Request
-from starlette.types import Message
 
-from benchmarks.support.tiny_bundle import make_bundle
-from export.bundle.folder import Bundle, read_bundle
+from export.bundle.folder import Bundle
 from export.runtimes import Inputs, Outputs
 from serve.concurrency.together import together
-from serve.errors import ServiceError
-from serve.inference.batching import Batcher, Clips, Inferred, TooLateError
+from serve.inference.batch_observer import BatchObserver
+from serve.inference.batching import Batcher, Clips, TooLateError
 from serve.inference.explanation import explain
-from serve.inference.repository import Repository
 from serve.inference.served_model import ServedModel
-from serve.service import Admission, Service
-from serve.settings import Settings
+from tests.support.batches import Scene, scene_of, working
 from tests.support.fake_runtime import CLIP, Sleeper, end_threads, outcomes
 from tests.support.saboteur import FAILURES
 
@@ -40,43 +30,6 @@ class Failing(Sleeper):
     def infer(self, inputs: Inputs) -> Outputs:
         super().infer(inputs)
         raise ValueError("it fails")
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A batcher, and a model that sleeps."""
-
-    batcher: Batcher
-    model: ServedModel
-    runtime: Sleeper
-
-    def infer(self, clips: Clips = CLIP, deadline: float = math.inf) -> Coroutine[Any, Any, Inferred]:
-        return self.batcher.infer(self.model, clips, deadline)
-
-
-@pytest.fixture
-def bundle(tmp_path: Path) -> Bundle:
-    return read_bundle(make_bundle(tmp_path, "rgb"))
-
-
-def scene_of(
-    bundle: Bundle, seconds: float, max_batch: int, max_delay_s: float = 0.0, kind: type[Sleeper] = Sleeper
-) -> Scene:
-    runtime = kind(seconds)
-    return Scene(Batcher(max_batch, max_delay_s, lambda *_: None), ServedModel(bundle, runtime, "one", "1"), runtime)
-
-
-def working(batcher: Batcher, scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a scene while the batcher works."""
-
-    async def play() -> None:
-        worker = asyncio.create_task(batcher.run())
-        await scene()
-        worker.cancel()
-        with suppress(asyncio.CancelledError):
-            await worker
-
-    asyncio.run(play())
 
 
 def test_what_arrives_meanwhile_is_computed_together(bundle: Bundle) -> None:
@@ -269,7 +222,7 @@ def test_a_failure_after_the_network_is_answered_and_logged(bundle: Bundle, capl
         if failures:
             raise failures.pop()
 
-    batcher, model = Batcher(4, 0.0, observe), ServedModel(bundle, Sleeper(0), "one", "1")
+    batcher, model = Batcher(4, 0.0, BatchObserver(observe)), ServedModel(bundle, Sleeper(0), "one", "1")
 
     async def scene() -> None:
         async with asyncio.timeout(10):
@@ -319,7 +272,7 @@ def test_the_network_does_not_wait_behind_files_that_are_put_down(bundle: Bundle
 
 
 def test_nothing_of_a_clip_or_its_model_is_kept_after_the_answer(bundle: Bundle) -> None:
-    batcher = Batcher(4, 0.0, lambda *_: None)
+    batcher = Batcher(4, 0.0, BatchObserver(lambda *_: None))
 
     async def ask() -> list[weakref.ref[Any]]:
         clip, model = CLIP["rgb"].copy(), ServedModel(bundle, Sleeper(0), "one", "1")
@@ -382,91 +335,3 @@ def test_nothing_of_a_request_is_computed_after_one_of_its_clips_failed(bundle: 
             assert len(stage.runtime.batches) <= 2  # the next had begun
 
     working(stage.batcher, scene)
-
-
-def service_of(bundle: Bundle, model: ServedModel, **settings: Any) -> Service:
-    models = Repository(lambda: [], lambda _: model, None)
-    return Service(models, Settings(bundle=bundle.folder, num_decoders=1, max_batch=1, **settings))
-
-
-def admitted(
-    service: Service, model: ServedModel, num_clips: int, at_once: int = 16, timeout_s: float = 60
-) -> AbstractAsyncContextManager[Admission]:
-    """Return the admission of a request whose client stays."""
-
-    async def receive() -> Message:
-        await asyncio.sleep(3600)
-        raise AssertionError
-
-    headers = [(b"x-request-timeout", str(timeout_s).encode())]
-    return service.admission(Request({"type": "http", "headers": headers}, receive), model, num_clips, at_once)
-
-
-async def word_of(admission: AbstractAsyncContextManager[Admission]) -> str:
-    try:
-        async with admission:
-            return "admitted"
-    except ServiceError as error:
-        return error.word
-
-
-def test_an_idle_service_recovers_from_a_slow_batch(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve.inference.latency._FRESH_S", 2.0)
-    stage = scene_of(bundle, 1.0, max_batch=1)
-    service = service_of(bundle, stage.model)
-
-    async def ask() -> str:
-        try:
-            async with admitted(service, stage.model, 1, timeout_s=0.6) as admission:
-                await service.infer(admission, CLIP)
-            return "answered"
-        except ServiceError as error:
-            return error.word
-
-    async def scene() -> None:
-        async with service.running():
-            assert await ask() == "deadline"
-            await asyncio.sleep(0.8)  # the batch ends
-            stage.runtime.seconds = 0
-            assert await ask() == "overloaded"
-            await asyncio.sleep(2)
-            assert [await ask(), await ask()] == ["answered", "answered"]
-
-    asyncio.run(scene())
-
-
-def test_a_request_is_let_in_by_what_comes_before_it_and_what_it_brings(bundle: Bundle) -> None:
-    slow, fast = (ServedModel(bundle, Sleeper(0), name, "1") for name in ("slow", "fast"))
-    slow.latency.note(1, 1.0)
-    fast.latency.note(1, 0.01)
-    service = service_of(bundle, slow)
-
-    async def word(model: ServedModel, num_clips: int, timeout_s: float, at_once: int = 16) -> str:
-        return await word_of(admitted(service, model, num_clips, at_once, timeout_s))
-
-    async def scene() -> None:
-        assert await word(slow, 8, 7.5) == "overloaded"  # its own clips alone
-        async with AsyncExitStack() as stack:
-            for _ in range(8):  # previews
-                await stack.enter_async_context(admitted(service, slow, 0))
-            assert await word(slow, 1, 1.5) == "admitted"
-            await stack.enter_async_context(admitted(service, slow, 8))
-            assert await word(fast, 1, 7.5) == "overloaded"
-            assert await word(fast, 1, 8.5) == "admitted"
-            assert await word(fast, 0, 0.5) == "admitted"
-        async with admitted(service, fast, 8):
-            assert await word(slow, 1, 1.5) == "admitted"
-        async with admitted(service, slow, 34, at_once=4):  # an explanation lets others in between
-            assert await word(slow, 1, 4.5) == "overloaded"
-            assert await word(slow, 1, 5.5) == "admitted"
-            assert await word(slow, 22, 45.5, at_once=4) == "overloaded"
-            assert await word(slow, 22, 46.5, at_once=4) == "admitted"
-        async with admitted(service, slow, 20, at_once=4) as first, service.turn(first), AsyncExitStack() as stack:
-            held = await stack.enter_async_context(admitted(service, slow, 20, at_once=4))
-            waiting = asyncio.create_task(stack.enter_async_context(service.turn(held)))
-            await asyncio.sleep(0)
-            assert held.is_held and await word(slow, 1, 5.5) == "admitted"  # not before its turn, in which it is then
-            waiting.cancel()
-        assert service.is_idle
-
-    asyncio.run(scene())
