@@ -14,6 +14,7 @@ from serve.http.access_control import AccessControl
 from serve.http.problems import install_error_handlers
 from serve.http.request_context import RequestContext
 from serve.http.request_log import RequestLog
+from serve.http.websocket_admission import WebSocketAdmission
 from serve.inference.repository import Repository
 from serve.keys import read_keys
 from serve.routes import admin, explain, health, infer, model_repository, predict, preview
@@ -43,6 +44,7 @@ def create_app(models: Repository, settings: Settings) -> FastAPI:
     )
     app.state.service = service
     keys = read_keys(settings.api_keys) if settings.api_keys else None
+    app.add_middleware(WebSocketAdmission, admit=service.admission.connection)
     app.add_middleware(AccessControl, keys=keys, origins=settings.cors_origins, is_private=settings.is_private)
     app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(RequestLog)

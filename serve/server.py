@@ -26,12 +26,18 @@ class DrainingServer(uvicorn.Server):
     """
 
     def __init__(self, app: FastAPI) -> None:
+        service: Service = app.state.service
         super().__init__(
             uvicorn.Config(
-                app, http=PatientProtocol, log_config=None, access_log=False, timeout_graceful_shutdown=_CLOSE_S
+                app,
+                http=PatientProtocol,
+                ws_max_size=service.settings.max_upload_mb << 20,
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=_CLOSE_S,
             )
         )
-        self._service: Service = app.state.service
+        self._service = service
         self._drained_by = math.inf
 
     def handle_exit(self, _signal: int, _frame: FrameType | None) -> None:

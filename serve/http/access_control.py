@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve.errors import (
@@ -28,7 +28,7 @@ _ADMIN = ("/admin", "/v2/repository/")
 
 
 class AccessControl:
-    """Refuses a request before its body is read: with 401, 403 or 429.
+    """Refuses a request before its body is read, and a WebSocket before it is open: with 401, 403 or 429.
 
     Without keys everything is allowed, but if `is_private` only to whoever asks for this machine by name: a browser
     here must not be turned against the service by a foreign page, not even one whose name leads here.
@@ -42,17 +42,17 @@ class AccessControl:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or not."""
-        if scope["type"] == "http":
-            request = Request(scope)
+        if scope["type"] != "lifespan":
+            connection = HTTPConnection(scope)
             try:
-                self._check_sender(request)
-                self._check_key(request)
+                self._check_sender(connection)
+                self._check_key(connection)
             except ServiceError as error:
-                await refusal(request, error)(scope, receive, send)
+                await refusal(connection, error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
-    def _check_sender(self, request: Request) -> None:
+    def _check_sender(self, request: HTTPConnection) -> None:
         host, origin = request.headers.get("host", ""), request.headers.get("origin")
         if self._is_private and not is_loopback(_split(f"//{host}").hostname or ""):
             raise ForeignHostError(
@@ -65,9 +65,10 @@ class AccessControl:
                 "allow that, or make the proxy in front of it pass the Host header on",
             )
 
-    def _check_key(self, request: Request) -> None:
+    def _check_key(self, request: HTTPConnection) -> None:
         path = request.url.path
-        if path.startswith(_PUBLIC) or path in _PUBLIC_PATHS:
+        is_public = path.startswith(_PUBLIC) or path in _PUBLIC_PATHS
+        if is_public and request.scope["type"] == "http":
             return
         if self._keys is None:
             if path.startswith(_ADMIN) and not self._is_private:

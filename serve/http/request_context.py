@@ -4,9 +4,10 @@ import re
 import time
 import uuid
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serve.http.asgi_messages import add_headers, begun_status
 from serve.http.body_limits import LimitedBody
 from serve.settings import Settings
 
@@ -54,7 +55,7 @@ class RequestContext:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
@@ -65,10 +66,15 @@ class RequestContext:
         added = _HEADERS | {"Content-Security-Policy": policy, "X-Request-ID": request_id}
 
         async def send_safely(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(added)
+            if begun_status(message) is not None:
+                add_headers(message, added)
+            if message["type"] == "websocket.accept":
+                scope["state"]["is_open_websocket"] = True
             await send(message)
 
+        if scope["type"] == "websocket":  # the server limits its messages
+            await self._app(scope, receive, send_safely)
+            return
         body = LimitedBody(receive, int(headers.get("content-length", "0")), self._settings, self._bodies)
         try:
             await self._app(scope, body.receive, send_safely)

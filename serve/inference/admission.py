@@ -52,13 +52,14 @@ class AdmissionControl:
     ) -> None:
         self._max_requests, self._deadline_s, self._expected_s = max_requests, deadline_s, expected_s
         self._admitted: set[Admission] = set()
+        self._connections: set[asyncio.Timeout] = set()
         self._one_explanation = asyncio.Lock()  # each takes as much as dozens of clips
         self.is_draining = False
 
     @property
     def num_requests(self) -> int:
-        """Requests at work or waiting."""
-        return len(self._admitted)
+        """Requests at work or waiting, and WebSockets that are open."""
+        return len(self._admitted) + len(self._connections)
 
     @property
     def is_idle(self) -> bool:
@@ -66,12 +67,18 @@ class AdmissionControl:
         return self.num_requests == 0
 
     def drain(self, within_s: float) -> None:
-        """From now on send new requests away; those at work have so many seconds, and get 504 then."""
+        """From now on send new requests away; those at work have so many seconds, and get 504 then.
+
+        So long WebSockets stay open; called again, it may shorten that time.
+        """
         self.is_draining = True
         end = asyncio.get_running_loop().time() + within_s
         for admission in self._admitted:
             if not admission.timer.expired():
                 admission.timer.reschedule(min(admission.deadline, end))
+        for timer in self._connections:
+            if not timer.expired():
+                timer.reschedule(min(timer.when() or math.inf, end))
 
     def check_open(self) -> None:
         """Raise 503 when the service is being stopped."""
@@ -112,6 +119,25 @@ class AdmissionControl:
         finally:
             self._admitted.discard(admission)
 
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[None]:
+        """Let a WebSocket in for the length of the block, which ends when the service stops.
+
+        Raises 503 when the service is being stopped, 429 when there are too many requests.
+        """
+        self.check_room()
+        timer = asyncio.timeout(None)
+        self._connections.add(timer)
+        try:
+            async with timer:
+                yield
+        except TimeoutError:
+            if timer.expired():
+                self.check_open()
+            raise
+        finally:
+            self._connections.discard(timer)
+
     def expect(self, admission: Admission, num_clips: int) -> None:
         """Take note of how many clips a request will bring; raises 503 when their answers would come too late."""
         admission.num_clips = num_clips
@@ -124,7 +150,7 @@ class AdmissionControl:
         left_s = admission.deadline - asyncio.get_running_loop().time()
         if expected_s > left_s:
             raise OverloadedError(
-                f"{self.num_requests - 1} requests come first, an answer would take {expected_s:.1f} s, and only "
+                f"{len(self._admitted) - 1} requests come first, an answer would take {expected_s:.1f} s, and only "
                 f"{max(0, left_s):.1f} s are allowed; come back later, or allow more time",
                 retry_after_s=math.ceil(expected_s - left_s),
             )
