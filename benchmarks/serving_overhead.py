@@ -38,8 +38,8 @@ from preprocess.synthetic.__main__ import main as render
 from rgbd.recording.limits import Limits
 from rgbd.recording.video import read_video, write_video
 from rgbd.types import Frame
-from serve.clips import decode_clip
-from serve.workers import Decoders
+from serve.uploads.clip_decoding import decode_clip
+from serve.uploads.decoder_processes import Decoders
 
 ARTIFACT, OPTIONS = "openvino-bf16", ExportOptions(formats=("openvino",), precisions=("bf16",))
 TURNS = 5

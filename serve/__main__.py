@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager, nullcontext
 from rgbd.errors import UserError
 from rgbd.terminal import run_command
 from serve.app import create_app
-from serve.loading import load_models
-from serve.logs import set_up_logging
-from serve.models import ServedModel
+from serve.inference.loading import load_models
+from serve.inference.served_model import ServedModel
+from serve.observability.logs import set_up_logging
 from serve.server import DrainingServer, listen
 from serve.settings import add_flags, read_settings
 
@@ -72,7 +72,7 @@ def _exported_traces(endpoint: str | None) -> AbstractContextManager[None]:
     if endpoint is None:
         return nullcontext()
     try:
-        from serve.otlp import exported_traces  # noqa: PLC0415  needs an extra
+        from serve.observability.otlp import exported_traces  # noqa: PLC0415  needs an extra
     except ImportError as error:
         raise UserError("otlp_endpoint needs OpenTelemetry's exporter; install the 'otel' extra") from error
     return exported_traces(endpoint)

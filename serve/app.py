@@ -10,15 +10,16 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
-from serve.errors import install_error_handlers
-from serve.gate import Gate
+from serve.http.access_control import AccessControl
+from serve.http.problems import install_error_handlers
+from serve.http.request_context import RequestContext
+from serve.http.request_log import RequestLog
+from serve.http.websocket_admission import WebSocketAdmission
+from serve.inference.repository import Repository
 from serve.keys import read_keys
-from serve.middleware import RequestEnvelope
-from serve.reference import DescribedApp
-from serve.repository import Repository
-from serve.request_log import RequestLog
-from serve.routes import admin, control, explain, health, infer, predict, preview
+from serve.routes import admin, explain, health, infer, model_repository, predict, preview
 from serve.routes import models as descriptions
+from serve.routes.openapi import DescribedApp
 from serve.service import Service
 from serve.settings import Settings
 
@@ -43,12 +44,13 @@ def create_app(models: Repository, settings: Settings) -> FastAPI:
     )
     app.state.service = service
     keys = read_keys(settings.api_keys) if settings.api_keys else None
-    app.add_middleware(Gate, keys=keys, origins=settings.cors_origins, is_private=settings.is_private)
+    app.add_middleware(WebSocketAdmission, admit=service.admission.connection)
+    app.add_middleware(AccessControl, keys=keys, origins=settings.cors_origins, is_private=settings.is_private)
     app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(RequestLog)
-    app.add_middleware(RequestEnvelope, settings=settings)
+    app.add_middleware(RequestContext, settings=settings)
     install_error_handlers(app)
-    for routes in (predict, explain, preview, health, descriptions, infer, control, admin):
+    for routes in (predict, explain, preview, health, descriptions, infer, model_repository, admin):
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
 

@@ -1,94 +1,361 @@
-"""Everything that can go wrong with a request, answered as RFC 9457 problem+json."""
+"""What a request is refused with: a class for each error that a client may see.
 
-import errno
-import logging
+ServiceError
+|-- BadRequestError                  400
+|   |-- MissingStreamError
+|   |-- MalformedMetaError
+|   |-- MalformedTimeoutError
+|   |-- MalformedRequestError
+|   |-- MalformedTensorsError
+|   |-- WhichModelError
+|   |-- UnknownClassError
+|   `-- UnusableBundleError
+|-- UnknownKeyError                  401
+|-- ForbiddenError                   403
+|   |-- ForeignHostError
+|   |-- ForeignOriginError
+|   `-- NotAdminError
+|-- UnknownModelError                404
+|-- NotFoundError                    404
+|-- MethodNotAllowedError            405
+|-- RequestTimeoutError              408
+|   |-- UploadTimeoutError
+|   `-- GoneError
+|-- TooLargeError                    413
+|-- UnknownContainerError            415
+|-- UnprocessableError               422
+|   |-- UnusableClipError
+|   `-- DecoderCrashedError
+|-- InternalError                    500
+|-- TemporaryError                   with Retry-After
+|   |-- TooManyRequestsError         429
+|   |   |-- QueueFullError
+|   |   |-- TooManyUploadsError
+|   |   `-- RateLimitError
+|   `-- UnavailableError             503
+|       |-- DrainingError
+|       |-- WorkerFailedError
+|       |-- NoModelError
+|       |-- LoadingError
+|       `-- OverloadedError
+|-- DeadlineError                    504
+`-- NoSpaceError                     507
+
+Tests hold the OpenAPI document, the table of docs/serving.md (by the docstrings here) and the page to these classes.
+"""
+
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import ClassVar
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-
-_log = logging.getLogger("serve")
-
-RETRY_AFTER_S = 1
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # on the disk, in the quota, under the limit to files
 
 
 class ServiceError(HTTPException):
-    """A request that is refused: `status_code`, a stable `error` word for programs, a `detail` for people."""
+    """A request that is refused: with `detail` for people, and what its class says.
 
-    def __init__(self, status: HTTPStatus, error: str, detail: str, *, retry_after_s: int = RETRY_AFTER_S) -> None:
-        headers = {}
-        if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-            headers["Retry-After"] = str(retry_after_s)
-        if status == HTTPStatus.UNAUTHORIZED:
-            headers["WWW-Authenticate"] = "Bearer"
-        super().__init__(status, detail, headers)
-        self.error = error
+    `word` is stable, for programs; `title` what the page puts above the detail; `example` a detail for the reference.
+    """
 
+    status: ClassVar[HTTPStatus]
+    word: ClassVar[str]
+    title: ClassVar[str] = "The service failed"
+    example: ClassVar[str]
 
-def install_error_handlers(app: FastAPI) -> None:
-    """Make every answer of `app` that is not a success a problem."""
-    app.add_exception_handler(HTTPException, _refused)
-    app.add_exception_handler(RequestValidationError, _malformed)
-    app.add_exception_handler(OSError, _no_space)
-    app.add_exception_handler(Exception, _broken)
+    def __init__(self, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(self.status, detail, headers)
 
 
-async def _refused(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
-    if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_SPACE:  # the framework takes it for theirs
-        return await _no_space(request, error.__cause__)
-    return refusal(request, error)
+class BadRequestError(ServiceError):
+    """What is asked cannot be asked."""
+
+    status = HTTPStatus.BAD_REQUEST
+    title = "The request is incomplete"
 
 
-async def _no_space(request: Request, error: Exception) -> JSONResponse:
-    if not (isinstance(error, OSError) and error.errno in _NO_SPACE):
-        raise error
-    _log.error("no space for the upload of request %s: %s", request.state.request_id, error.strerror)
-    detail = "there is no space for the upload at the moment; tell the service's owner, and come back later"
-    return refusal(request, ServiceError(HTTPStatus.INSUFFICIENT_STORAGE, "no_space", detail))
+class MissingStreamError(BadRequestError):
+    """The form lacks a stream that the model needs."""
+
+    word = "missing_stream"
+    example = "this model needs rgb and depth; give depth, too, as a file of that name in the form"
 
 
-def refusal(request: Request, error: HTTPException) -> JSONResponse:
-    """Return the problem that a request is answered with."""
-    status = HTTPStatus(error.status_code)
-    return _problem(request, status, _word(error, status), error.detail, dict(error.headers or {}))
+class MalformedMetaError(BadRequestError):
+    """`meta` is no JSON, or a value in it is not what it should be."""
+
+    word = "malformed_meta"
+    example = "meta: fps: Input should be a valid number"
 
 
-def _word(error: HTTPException, status: HTTPStatus) -> str:
-    if isinstance(error, ServiceError):
-        return error.error
-    if status == HTTPStatus.BAD_REQUEST:  # a body in which the framework finds no form and no JSON
-        return "malformed_request"
-    return status.phrase.lower().replace(" ", "_")  # not_found, method_not_allowed: there is no such address
+class MalformedTimeoutError(BadRequestError):
+    """`X-Request-Timeout` is no number of seconds."""
+
+    word = "malformed_timeout"
+    example = "X-Request-Timeout: 'soon' is no number of seconds above 0"
 
 
-async def _malformed(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    reasons = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-    return _problem(request, HTTPStatus.BAD_REQUEST, "malformed_request", "; ".join(reasons), {})
+class MalformedRequestError(BadRequestError):
+    """The body is no form or no JSON, has parts that nobody asks for, or a value is not what it should be."""
+
+    word = "malformed_request"
+    example = "query.top_k: Input should be greater than or equal to 1"
 
 
-async def _broken(request: Request, error: Exception) -> JSONResponse:
-    _log.error("request %s failed with %s", request.state.request_id, type(error).__name__)  # the server logs the rest
-    detail = "the service failed on this request; its log has the reason under this request_id"
-    return _problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail, {})
+class MalformedTensorsError(BadRequestError):
+    """Tensors do not follow the protocol, or do not fit the model."""
+
+    word = "malformed_tensors"
+    example = "rgb: is UINT8 [1, 64, 224, 224], the model takes UINT8 [-1, 64, 224, 224, 3]"
 
 
-def _problem(request: Request, status: HTTPStatus, error: str, detail: str, headers: dict[str, str]) -> JSONResponse:
-    request.state.error = error
-    request.app.state.service.metrics.count_refusal(error)
-    content = {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": detail,
-        # The Open Inference Protocol has its messages where others find the word for programs.
-        "error": f"{error}: {detail}" if request.url.path.startswith("/v2/") else error,
-        "request_id": request.state.request_id,
-    }
-    # Answers to a failure inside the service are sent outside the middleware that would add this.
-    headers |= {"X-Request-ID": request.state.request_id}
-    return JSONResponse(content, status.value, headers, media_type="application/problem+json")
+class WhichModelError(BadRequestError):
+    """Several models are served, and none was named."""
+
+    word = "which_model"
+    example = "say which model is asked, with ?model=; there are: gestures, ntu60"
+
+
+class UnknownClassError(BadRequestError):
+    """The model has no class of this index."""
+
+    word = "unknown_class"
+    example = "index 60: the model has the classes 0 to 59"
+
+
+class UnusableBundleError(BadRequestError):
+    """A bundle cannot be loaded."""
+
+    word = "unusable_bundle"
+    example = "models/ntu60/2: bundle.json: cannot be read"
+
+
+class UnknownKeyError(ServiceError):
+    """The service asks for a key, and this is none of its keys."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    word = "unknown_key"
+    title = "A key is needed"
+    example = "send a key of this service as: Authorization: Bearer KEY"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, {"WWW-Authenticate": "Bearer"})
+
+
+class ForbiddenError(ServiceError):
+    """This client may not do this."""
+
+    status = HTTPStatus.FORBIDDEN
+    title = "This is not allowed"
+
+
+class ForeignHostError(ForbiddenError):
+    """The service is for its own machine alone, and was asked by another machine's name."""
+
+    word = "foreign_host"
+    example = "this service is for this machine alone, and was asked for as 'a.example'"
+
+
+class ForeignOriginError(ForbiddenError):
+    """The service was asked by a page of another origin."""
+
+    word = "foreign_origin"
+    example = "a page of https://a.example asked a service at 127.0.0.1:8000"
+
+
+class NotAdminError(ForbiddenError):
+    """The key may not do this."""
+
+    word = "not_admin"
+    title = "This key does not open this"
+    example = "the key of camera may not do this"
+
+
+class UnknownModelError(ServiceError):
+    """There is no such model, or no such version of it."""
+
+    status = HTTPStatus.NOT_FOUND
+    word = "unknown_model"
+    title = "This model is not served any more"
+    example = "there is no model 'ntu61'; there are: ntu60 1"
+
+
+class NotFoundError(ServiceError):
+    """There is no such address."""
+
+    status = HTTPStatus.NOT_FOUND
+    word = "not_found"
+    example = "Not Found"
+
+
+class MethodNotAllowedError(ServiceError):
+    """The address is there, but not for this method; `Allow` says for which."""
+
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    word = "method_not_allowed"
+    example = "Method Not Allowed"
+
+
+class RequestTimeoutError(ServiceError):
+    """The client took too long, or does not wait."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    title = "The upload took too long"
+
+
+class UploadTimeoutError(RequestTimeoutError):
+    """The upload took too long to arrive."""
+
+    word = "upload_timeout"
+    example = "the upload did not arrive within 120 s"
+
+
+class GoneError(RequestTimeoutError):
+    """The client has closed the connection: nobody reads this, but logs tell it from failures of the service."""
+
+    word = "gone"
+    example = "the client has closed the connection"
+
+
+class TooLargeError(ServiceError):
+    """The upload, a frame, their number, or what an archive unpacks to is over a limit."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    word = "too_large"
+    title = "The recording is too large"
+    example = "rgb (wave.mp4): has more than 3000 frames; cut out the motion, or set max_frames"
+
+
+class UnknownContainerError(ServiceError):
+    """The file is no video, no zip and no .npz."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    word = "unknown_container"
+    title = "This kind of file is not known"
+    example = "rgb (wave.gif): is no mp4, mkv, webm or avi video, no zip of JPEG or PNG frames, and no .npz"
+
+
+class UnprocessableError(ServiceError):
+    """The recording is none that the model can look at."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "The recording cannot be used"
+
+
+class UnusableClipError(UnprocessableError):
+    """The file cannot be used; `detail` says which stream, why, and what would work."""
+
+    word = "unusable_clip"
+    example = "depth (wave.mkv): holds 8-bit images, but this model needs distances"
+
+
+class DecoderCrashedError(UnprocessableError):
+    """The process that decoded the files has died of them."""
+
+    word = "decoder_crashed"
+    example = "the decoder crashed on these files; encode them again"
+
+
+class InternalError(ServiceError):
+    """A defect of the service; its log has the reason under the request id."""
+
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    word = "internal"
+    example = "the service failed on this request; its log has the reason under this request_id"
+
+
+class TemporaryError(ServiceError):
+    """The same request may be answered later: after `Retry-After` seconds."""
+
+    def __init__(self, detail: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(detail, {"Retry-After": str(retry_after_s)})
+
+
+class TooManyRequestsError(TemporaryError):
+    """There is too much to do."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    title = "The service is busy"
+
+
+class QueueFullError(TooManyRequestsError):
+    """Too many requests are at work or waiting."""
+
+    word = "queue_full"
+    example = "16 requests are at work or waiting; come back in a moment"
+
+
+class TooManyUploadsError(TooManyRequestsError):
+    """Too many uploads, or bytes of uploads, are here at once."""
+
+    word = "too_many_uploads"
+    example = "64 uploads are arriving; come back in a moment"
+
+
+class RateLimitError(TooManyRequestsError):
+    """Too many requests came with this key in a minute."""
+
+    word = "rate_limit"
+    title = "This key was used too often"
+    example = "camera may ask 60 times a minute; come back later"
+
+
+class UnavailableError(TemporaryError):
+    """The service does not take this request now."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "The service is not ready"
+
+
+class DrainingError(UnavailableError):
+    """The service is being stopped."""
+
+    word = "draining"
+    example = "the service is being stopped; ask again when it, or another one, has started"
+
+
+class WorkerFailedError(UnavailableError):
+    """Only `ready` and `live`: a part of the service has failed."""
+
+    word = "worker_failed"
+    example = "a part of the service has failed (network); it is being started again; its log has the reason"
+
+
+class NoModelError(UnavailableError):
+    """No model is loaded at all."""
+
+    word = "no_model"
+    title = "No model is loaded"
+    example = "no model is loaded; come back when the service's owner has loaded one"
+
+
+class LoadingError(UnavailableError):
+    """The model is just being loaded."""
+
+    word = "loading"
+    example = "ntu60 is being loaded; come back soon"
+
+
+class OverloadedError(UnavailableError):
+    """So much waits that the answer would come too late; nothing was computed."""
+
+    word = "overloaded"
+    title = "The service is busy"
+    example = "12 requests come first, an answer would take 31.0 s, and only 20 s are allowed"
+
+
+class DeadlineError(ServiceError):
+    """The answer was not ready within the deadline, or before the service stopped, or could not be any more."""
+
+    status = HTTPStatus.GATEWAY_TIMEOUT
+    word = "deadline"
+    title = "It took too long"
+    example = "no answer within 60 s; cut out the motion, or try again when the service is less busy"
+
+
+class NoSpaceError(ServiceError):
+    """There is no space for the upload on the service's disk."""
+
+    status = HTTPStatus.INSUFFICIENT_STORAGE
+    word = "no_space"
+    title = "The service has no space left"
+    example = "there is no space for the upload at the moment; come back later"

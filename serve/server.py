@@ -26,12 +26,18 @@ class DrainingServer(uvicorn.Server):
     """
 
     def __init__(self, app: FastAPI) -> None:
+        service: Service = app.state.service
         super().__init__(
             uvicorn.Config(
-                app, http=PatientProtocol, log_config=None, access_log=False, timeout_graceful_shutdown=_CLOSE_S
+                app,
+                http=PatientProtocol,
+                ws_max_size=service.settings.max_upload_mb << 20,
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=_CLOSE_S,
             )
         )
-        self._service: Service = app.state.service
+        self._service = service
         self._drained_by = math.inf
 
     def handle_exit(self, _signal: int, _frame: FrameType | None) -> None:
@@ -39,7 +45,7 @@ class DrainingServer(uvicorn.Server):
         self.should_exit = self.was_told_to_stop
         self._drained_by = time.monotonic() + self._service.settings.drain_s
         # A signal comes in the middle of anything: what has to do with the event loop is done by the loop.
-        asyncio.get_running_loop().call_soon_threadsafe(self._service.drain, self._service.settings.drain_s)
+        asyncio.get_running_loop().call_soon_threadsafe(self._service.admission.drain, self._service.settings.drain_s)
 
     @property
     def was_told_to_stop(self) -> bool:
@@ -49,7 +55,7 @@ class DrainingServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Return whether it is time to close; asked ten times a second."""
         service = self._service
-        is_over = (service.is_draining and service.is_idle) or service.supervisor.has_given_up
+        is_over = (service.admission.is_draining and service.admission.is_idle) or service.supervisor.has_given_up
         return await super().on_tick(counter) or is_over or time.monotonic() > self._drained_by
 
 

@@ -18,7 +18,7 @@ from pydantic_settings import (
 )
 
 from rgbd.errors import ConfigError
-from serve.logs import LogFormat
+from serve.observability.logs import LogFormat
 
 _PREFIX = "RGBD_MOTION_"
 _PASSWORD = re.compile(r"//[^/@]+@")

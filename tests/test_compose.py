@@ -78,7 +78,7 @@ from pathlib import Path
 sys.modules |= dict.fromkeys(["torch", "training", "preprocess", "clients", "onnx"])
 import serve.__main__
 from serve.app import create_app
-from serve.loading import load_models
+from serve.inference.loading import load_models
 from serve.settings import Settings
 settings = Settings(bundle=Path(sys.argv[1]))
 create_app(load_models(settings), settings)

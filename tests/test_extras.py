@@ -23,7 +23,7 @@ ON_REQUEST = {
     "export.runtimes.tensorrt_engines": ("tensorrt",),
     "export.runtimes.tensorrt_runtime": ("tensorrt",),
     "preprocess.pipeline.ray_engine": ("ray",),
-    "serve.otlp": ("otel",),
+    "serve.observability.otlp": ("otel",),
 }
 # Where the name that is imported is not the distribution's.
 DISTRIBUTIONS = {

@@ -6,7 +6,7 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
-from serve.routes.problems import ADMIN_PROBLEMS
+from serve.routes.error_responses import ADMIN_PROBLEMS
 from serve.schemas import AdminModel, AdminState
 from serve.service import Answering
 
@@ -33,8 +33,8 @@ def state(service: Answering) -> AdminState:
     return AdminState(
         version=version("rgbd-motion"),
         uptime_s=service.uptime_s,
-        draining=service.is_draining,
-        in_flight=service.num_requests,
+        draining=service.admission.is_draining,
+        in_flight=service.admission.num_requests,
         queue_clips=service.num_waiting,
         memory_mb=service.memory_mb,
         settings=service.settings.shown(),

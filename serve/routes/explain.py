@@ -1,6 +1,5 @@
 """`POST /explain`: which parts of a clip its answer rests on."""
 
-from http import HTTPStatus
 from typing import Annotated
 
 import numpy as np
@@ -10,21 +9,21 @@ from numpy.typing import NDArray
 from export.predictor.answer import Answer
 from export.predictor.clips import ClipFacts
 from rgbd.clip.spec import ClipSpec, centred_geometry
-from serve.batcher import Clips
-from serve.clips import decode_clip, received
-from serve.errors import ServiceError
-from serve.explanation import NUM_CLIPS, explain
-from serve.routes.form import Desk, RefusedEarly
+from serve.errors import UnknownClassError
+from serve.inference.batching import Clips
+from serve.inference.explanation import NUM_CLIPS, explain
+from serve.routes.clip_form import ClipUpload, RefusedEarly
+from serve.routes.error_responses import EXPLAIN_PROBLEMS
 from serve.routes.predict import make_timing
-from serve.routes.problems import EXPLAIN_PROBLEMS
 from serve.schemas import ExplainReply
+from serve.uploads.clip_decoding import decode_clip, received
 
 router = APIRouter(tags=["clips"], route_class=RefusedEarly)
 
 
 @router.post("/explain", responses=EXPLAIN_PROBLEMS)
 async def explain_answer(
-    desk: Annotated[Desk, Depends()],
+    upload: Annotated[ClipUpload, Depends()],
     index: Annotated[int | None, Query(ge=0, description="which class (default: the best one)")] = None,
 ) -> ExplainReply:
     """Say by how much a class's lead over all others falls when a part of the clip is hidden.
@@ -32,23 +31,23 @@ async def explain_answer(
     `regions` divides what the network sees, the `box` of the frame, into rows and columns; `moments` the clip's time.
     It takes 34 runs of the network, one request at a time.
     """
-    async with desk.admit(1 + NUM_CLIPS) as (admission, clip), desk.service.turn(admission):
+    async with upload.admit(1 + NUM_CLIPS) as (admission, clip), upload.service.admission.turn(admission):
         model = admission.model
         if index is not None and index >= len(model.bundle.manifest.labels):
             detail = f"index {index}: the model has the classes 0 to {len(model.bundle.manifest.labels) - 1}"
-            raise ServiceError(HTTPStatus.BAD_REQUEST, "unknown_class", detail)
-        decoded = received(await desk.service.decode(decode_clip, ClipFacts, clip))
+            raise UnknownClassError(detail)
+        decoded = received(await upload.service.decode(decode_clip, ClipFacts, clip))
         (clips,) = decoded.windows(model.streams)
-        inferred = await desk.service.infer(admission, clips)
+        inferred = await upload.service.infer(admission, clips)
         answer = Answer(model, decoded.facts, [inferred.outputs])
 
         async def infer(hidden: Clips) -> NDArray[np.float32]:
-            return (await desk.service.infer(admission, hidden)).outputs[answer.head]
+            return (await upload.service.infer(admission, hidden)).outputs[answer.head]
 
         chosen = int(answer.scores.argmax()) if index is None else index
         found = await explain(clips, inferred.outputs[answer.head], chosen, infer, model.max_batch)
     return ExplainReply(
-        request_id=desk.request.state.request_id,
+        request_id=upload.request.state.request_id,
         model=model.reply,
         label=model.bundle.manifest.labels[chosen],
         index=chosen,
@@ -57,7 +56,7 @@ async def explain_answer(
         box=_seen(model.bundle.manifest.clip_spec),
         regions=found.regions.tolist(),
         moments=found.moments.tolist(),
-        timing_ms=make_timing(desk.request, decoded.facts, [inferred]),
+        timing_ms=make_timing(upload.request, decoded.facts, [inferred]),
         warnings=list(answer.warnings),
     )
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from serve.routes.problems import SERVICE_PROBLEMS
+from serve.routes.error_responses import SERVICE_PROBLEMS
 from serve.schemas import ServerMetadata
 from serve.service import Answering
 

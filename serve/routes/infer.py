@@ -1,17 +1,16 @@
 """`POST /v2/models/{name}/infer`: clips as tensors, for programs that decode and transform themselves."""
 
 import asyncio
-from http import HTTPStatus
 
 import numpy as np
 from fastapi import APIRouter, Request, Response
 
-from serve.errors import ServiceError
-from serve.protocol import InferReply, MalformedTensorsError, check_outputs, read_clips, read_request, write_reply
+from serve.concurrency.together import together
+from serve.open_inference.messages import InferReply
+from serve.open_inference.tensors import check_outputs, read_clips, read_request, write_reply
+from serve.routes.error_responses import INFER_PROBLEMS
 from serve.routes.predict import network_timing
-from serve.routes.problems import INFER_PROBLEMS
 from serve.service import Answering
-from serve.together import together
 
 router = APIRouter(tags=["models"], responses=INFER_PROBLEMS)
 
@@ -36,20 +35,17 @@ async def infer(request: Request, name: str, service: Answering, version: str | 
     those of others.
     """
     model = service.models.get(name, version)
-    service.check_room()
+    service.admission.check_room()
     body = await request.body()
-    async with service.admission(request, model, num_clips=1, at_once=model.max_batch) as admission:
-        try:
-            wanted, binary = await asyncio.to_thread(read_request, body, request.headers.get(_HEADER))
-            clips = await asyncio.to_thread(read_clips, wanted, binary, model)
-            names = check_outputs(wanted, model)
-        except MalformedTensorsError as error:
-            raise ServiceError(HTTPStatus.BAD_REQUEST, "malformed_tensors", str(error)) from error
-        service.expect(admission, len(clips))  # until they were read, one was expected
+    async with service.admission.admit(request, model, num_clips=1, at_once=model.max_batch) as admission:
+        wanted, binary = await asyncio.to_thread(read_request, body, request.headers.get(_HEADER))
+        clips = await asyncio.to_thread(read_clips, wanted, binary, model)
+        names = check_outputs(wanted, model)
+        service.admission.expect(admission, len(clips))  # until they were read, one was expected
         inferred = await together(service.infer(admission, clip) for clip in clips)
     outputs = {name: np.stack([one.outputs[name] for one in inferred]) for name in names}
     content, json_bytes = write_reply(wanted, model, names, outputs)
-    service.metrics.count_answer(model, network_timing(request, inferred))
+    service.metrics.count_answer(model.name, network_timing(request, inferred))
     if json_bytes is None:
         return Response(content, media_type="application/json")
     return Response(content, media_type="application/octet-stream", headers={_HEADER: str(json_bytes)})

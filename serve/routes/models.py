@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from serve.routes.problems import MODEL_PROBLEMS
+from serve.routes.error_responses import MODEL_PROBLEMS
 from serve.schemas import ModelDetails, ModelList
 from serve.service import Answering
 

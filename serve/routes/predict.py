@@ -8,12 +8,12 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from export.predictor.answer import Answer
 from export.predictor.clips import ClipFacts
-from serve.batcher import Inferred
-from serve.clips import decode_clip, received
-from serve.routes.form import Desk, RefusedEarly
-from serve.routes.problems import CLIP_PROBLEMS
+from serve.concurrency.together import together
+from serve.inference.batching import Inferred
+from serve.routes.clip_form import ClipUpload, RefusedEarly
+from serve.routes.error_responses import CLIP_PROBLEMS
 from serve.schemas import PredictReply, Timing
-from serve.together import together
+from serve.uploads.clip_decoding import decode_clip, received
 
 router = APIRouter(tags=["clips"], route_class=RefusedEarly)
 
@@ -23,7 +23,7 @@ _MAX_WINDOWS = 16
 
 @router.post("/predict", responses=CLIP_PROBLEMS)
 async def predict(
-    desk: Annotated[Desk, Depends()],
+    upload: Annotated[ClipUpload, Depends()],
     top_k: TopK = 5,
     windows: Annotated[
         int, Query(ge=1, le=_MAX_WINDOWS, description="equal parts that are looked at one by one, for long clips")
@@ -36,16 +36,16 @@ async def predict(
     `start_s` to `end_s`. One video with a colour and a depth track, sent as `rgb`, stands for both. With `windows`, the
     answer is the mean over the parts, and each part's own answer is there, too.
     """
-    async with desk.admit(windows, windows) as (admission, clip):
+    async with upload.admit(windows, windows) as (admission, clip):
         model = admission.model
-        decoded = received(await desk.service.decode(decode_clip, ClipFacts, clip))
+        decoded = received(await upload.service.decode(decode_clip, ClipFacts, clip))
         clips = decoded.windows(model.streams)
-        inferred = await together(desk.service.infer(admission, clip) for clip in clips)
+        inferred = await together(upload.service.infer(admission, clip) for clip in clips)
     answer = Answer(model, decoded.facts, [one.outputs for one in inferred])
-    timing = make_timing(desk.request, decoded.facts, inferred)
-    desk.service.metrics.count_answer(model, timing.model_dump())
+    timing = make_timing(upload.request, decoded.facts, inferred)
+    upload.service.metrics.count_answer(model.name, timing.model_dump())
     return PredictReply(
-        request_id=desk.request.state.request_id,
+        request_id=upload.request.state.request_id,
         model=model.reply,
         timing_ms=timing,
         **asdict(answer.prediction(top_k)),

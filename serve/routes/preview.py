@@ -4,17 +4,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from serve.previews import make_previews
-from serve.routes.form import Desk, RefusedEarly
-from serve.routes.problems import CLIP_PROBLEMS
+from serve.routes.clip_form import ClipUpload, RefusedEarly
+from serve.routes.error_responses import CLIP_PROBLEMS
 from serve.schemas import PreviewReply
+from serve.uploads.previews import make_previews
 
 router = APIRouter(tags=["clips"], route_class=RefusedEarly)
 
 
 @router.post("/preview", responses=CLIP_PROBLEMS)
-async def preview(desk: Annotated[Desk, Depends()]) -> PreviewReply:
+async def preview(upload: Annotated[ClipUpload, Depends()]) -> PreviewReply:
     """Show what was understood of the files: a few small frames of each, depth in colours, and which the model sees."""
-    async with desk.admit(num_clips=0) as (_, clip):
-        previews = await desk.service.decode(make_previews, PreviewReply, clip)
+    async with upload.admit(num_clips=0) as (_, clip):
+        previews = await upload.service.decode(make_previews, PreviewReply, clip)
     return previews.facts

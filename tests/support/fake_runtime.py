@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from export.runtimes import Inputs, Outputs, RuntimeInfo
-from serve.batcher import Clips
+from serve.inference.batching import Clips
 
 CLIP: Clips = {"rgb": np.zeros((1, 2, 2, 3), np.uint8)}
 

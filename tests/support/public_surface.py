@@ -38,8 +38,8 @@ from rgbd.dataset.layouts import DATASETS
 from rgbd.dataset.records import ClipRecord
 from rgbd.dataset.run_info import RunInfo
 from serve.app import create_app
+from serve.inference.loading import load_models
 from serve.keys import ApiKey
-from serve.loading import load_models
 from serve.schemas import ClipMeta
 from serve.settings import Settings
 from tests.support.command_lines import command_lines

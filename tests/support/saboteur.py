@@ -4,7 +4,6 @@ import asyncio
 import errno
 import multiprocessing
 import sys
-from http import HTTPStatus
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,11 @@ from starlette.exceptions import HTTPException
 
 from export.runtimes import Inputs, Outputs, Runtime
 from rgbd.terminal import run_command
-from serve import batcher, loading
 from serve.__main__ import main
-from serve.batcher import TooLateError
-from serve.errors import ServiceError
-from serve.workers import Decoders
+from serve.errors import UnusableClipError
+from serve.inference import batching, loading
+from serve.inference.batching import TooLateError
+from serve.uploads.decoder_processes import Decoders
 
 FAILURES: tuple[BaseException, ...] = (
     StopIteration(),
@@ -30,7 +29,7 @@ FAILURES: tuple[BaseException, ...] = (
     TimeoutError("the card does not answer"),
     OSError(errno.ENOSPC, "No space left on device"),
     HTTPException(418),
-    ServiceError(HTTPStatus.UNPROCESSABLE_ENTITY, "unusable_clip", "not the user's fault"),
+    UnusableClipError("not the user's fault"),
     TooLateError(),
 )
 """What may come out of a runtime, or of a worker."""
@@ -60,14 +59,14 @@ def break_runtimes() -> None:
 
 def break_network(num_times: int) -> None:
     """Have the system start no thread for the network, so many times."""
-    in_thread, failures = batcher.in_thread, [RuntimeError("can't start new thread")] * num_times
+    in_thread, failures = batching.in_thread, [RuntimeError("can't start new thread")] * num_times
 
     def start(*args: Any) -> Any:
         if failures:
             raise failures.pop()
         return in_thread(*args)
 
-    batcher.in_thread = start
+    batching.in_thread = start
 
 
 def break_workers(end: type[BaseException]) -> None:

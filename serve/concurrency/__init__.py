@@ -1,0 +1,1 @@
+"""Threads, tasks, and the workers that are started again when they fail."""

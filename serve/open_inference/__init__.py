@@ -1,0 +1,1 @@
+"""The Open Inference Protocol: its messages, and the tensors in them."""

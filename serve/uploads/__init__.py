@@ -1,0 +1,1 @@
+"""Untrusted files: the processes that decode them, and what comes back from there."""

@@ -1,0 +1,26 @@
+"""What is wrong with an upload, as the reader of its files says it -> what the request is refused with."""
+
+from rgbd.errors import MediaError, MissingStreamError, TooLargeError, UnknownContainerError
+from serve import errors
+
+_REFUSALS: dict[type[MediaError], type[errors.ServiceError]] = {
+    MediaError: errors.UnusableClipError,
+    MissingStreamError: errors.MissingStreamError,
+    TooLargeError: errors.TooLargeError,
+    UnknownContainerError: errors.UnknownContainerError,
+}
+
+_BY_NAME = {kind.__name__: kind for kind in _REFUSALS}
+
+
+def media_error(name: str, detail: str) -> MediaError:
+    """Return the error of a kind that a decoder process names; raises `LookupError` where no request is refused so."""
+    if name not in _BY_NAME:
+        raise LookupError(f"a decoder reports {name}, for which there is no refusal: {detail}")
+    return _BY_NAME[name](detail)
+
+
+def refusal_of(error: MediaError) -> errors.ServiceError:
+    """Return what a request with such an upload is refused with."""
+    detail = f"{error}, as a file of that name in the form" if isinstance(error, MissingStreamError) else str(error)
+    return _REFUSALS[type(error)](detail)
