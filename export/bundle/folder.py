@@ -102,9 +102,7 @@ def read_manifest(folder: Path, public_key: Path | None = None) -> BundleManifes
             f"{path}: cannot be read ({error.strerror}); give a folder that `python -m export` wrote"
         ) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise BundleError(f"{path}: {where}: {first['msg']}; export the checkpoint again with this version") from error
+        raise BundleError(f"{path}: {_reason(error)}; export the checkpoint again with this version") from error
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{path}: is not JSON ({error}); copy the bundle or export the checkpoint again") from error
     listed = {file.path for file in manifest.files}
@@ -112,6 +110,15 @@ def read_manifest(folder: Path, public_key: Path | None = None) -> BundleManifes
         if artifact.path not in listed:
             raise BundleError(f"{path}: {artifact.name} is in no listed file; export the checkpoint again")
     return manifest
+
+
+def _reason(error: ValidationError) -> str:
+    """Return the first thing that is wrong, and where it is; our own sentences about the whole say that themselves."""
+    first = error.errors()[0]
+    if first["type"] == "value_error" and not first["loc"]:
+        return first["msg"].removeprefix("Value error, ")
+    where = ".".join(str(part) for part in first["loc"]) or "the file"
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def _check_signature(folder: Path, manifest: bytes, public_key: Path) -> None:

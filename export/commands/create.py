@@ -9,6 +9,7 @@ from rich.console import Console
 
 from export.build.calibration import Calibration
 from export.build.plan import MAX_BATCH, NAME, ExportOptions
+from export.commands.data_folder import check_data_folder
 from export.commands.tables import artifacts_table
 from export.runtimes.registry import formats, precisions
 from rgbd.errors import UserError
@@ -59,6 +60,8 @@ def run(options: argparse.Namespace) -> int:
     """Export one checkpoint; returns the exit code."""
     if options.out.exists() and not (options.out / "bundle.json").is_file():
         raise UserError(f"{options.out}: exists and is not a bundle; choose another --out")
+    check_data_folder("--data", options.data)
+    check_data_folder("--calibration", options.calibration)
     read = [options.checkpoint, options.data, options.calibration]
     check_apart([options.out], [path for path in read if path is not None])
     if options.alone and (options.data is None or options.answer_only):

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from export.bundle.folder import Bundle, read_bundle
 from export.bundle.manifest import SIGNATURE_NAME
+from export.commands.data_folder import check_data_folder
 from export.commands.tables import artifacts_table
 from export.runtimes.loading import unavailable_reason
 from export.runtimes.registry import devices
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Verify a bundle, and with PyTorch write what was measured into it; returns the exit code."""
     console = Console(highlight=False, markup=False)
+    check_data_folder("--data", options.data)
     bundle = read_bundle(options.bundle)
     reasons = {item.name: unavailable_reason(item, options.device) for item in bundle.manifest.artifacts}
     if all(reasons.values()):

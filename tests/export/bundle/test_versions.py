@@ -184,14 +184,14 @@ HEAD = {"name": "late", "dtype": "float32", "shape": ["batch", 3], "meaning": ""
             lambda c: c.update(trained_on={"rgb": {"aspect_ratio": [1, math.nan], "height_px": [1, 1]}}),
             r"trained_on\.rgb\.aspect_ratio\.1: ",
         ),
-        ("rgbd", lambda c: c["source"].update(config={"lr": math.nan}), r"source\.config: .*holds nan"),
+        ("rgbd", lambda c: c["source"].update(config={"lr": math.nan}), r"source\.config: holds nan"),
     ],
 )
 def test_a_manifest_is_checked_as_a_whole_when_it_is_read(
     tmp_path: Path, modality: Modality, change: Callable[[dict[str, Any]], None], reason: str
 ) -> None:
     rewrite(make_bundle(tmp_path, modality), change)
-    with pytest.raises(BundleError, match=rf"bundle\.json: .*{reason}.*; export the checkpoint again"):
+    with pytest.raises(BundleError, match=rf"bundle\.json: {reason}.*; export the checkpoint again"):
         read_manifest(tmp_path)
 
 
