@@ -67,7 +67,7 @@ def test_the_docs_have_them() -> None:
 
 
 def test_the_page_has_a_title_for_each() -> None:
-    source = (ROOT / "serve" / "static" / "service.js").read_text()
+    source = (ROOT / "serve" / "static" / "service" / "service.js").read_text()
     block = re.search(r"const TITLES = \{\n(.*?)\n\};", source, re.DOTALL)
     assert block is not None
     titles = dict(re.findall(r'^  (\w+): "(.+)",$', block[1], re.MULTILINE))

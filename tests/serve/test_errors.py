@@ -148,7 +148,7 @@ def test_a_bundle_that_cannot_be_served_ends_the_command(tmp_path: Path, server:
     port = server.url.rsplit(":", 1)[1]
     good = make_bundle(tmp_path / "good")
     assert_refused(run_module("serve", "--bundle", bundle), "model.onnx: does not match the hash")
-    assert_refused(run_module("serve", "--bundle", tmp_path / "nowhere"), "bundle.json: cannot be read")
+    assert_refused(run_module("serve", "--bundle", tmp_path / "nowhere"), "nowhere: cannot be read")
     assert_refused(run_module("serve", "--bundle", good, "--port", port), "choose another --port")
     assert run_module("serve", "check", "--bundle", good, "--port", port).returncode == 0  # beside the one at work
     assert_refused(run_module("serve", "--bundle", good, "--device", "cuda"), "CUDAExecutionProvider")

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from training.config.section import Section
 
@@ -24,11 +24,12 @@ class DepthNoiseConfig(Section):
     )
     step_mm: float = Field(2.8, ge=0, le=100, description="between distances told apart at 1 m; 4 times that at 2 m")
 
-    @model_validator(mode="after")
-    def _is_a_step(self) -> "DepthNoiseConfig":
-        if 0 < self.step_mm < _SMALLEST_STEP_MM:
-            raise ValueError(f"step_mm {self.step_mm:g} is no step of a sensor; give {_SMALLEST_STEP_MM} or more, or 0")
-        return self
+    @field_validator("step_mm")
+    @classmethod
+    def _is_a_step(cls, step_mm: float) -> float:
+        if 0 < step_mm < _SMALLEST_STEP_MM:
+            raise ValueError(f"is no step of a sensor; give {_SMALLEST_STEP_MM} or more, or 0")
+        return step_mm
 
 
 _Factor = Annotated[float, Field(ge=0, le=4)]

@@ -117,12 +117,15 @@ def test_some_clips_get_noise_and_the_others_are_not_even_copied() -> None:
 def test_images_have_no_millimetres(tmp_path: Path) -> None:
     path = write_config(tmp_path / "run.yml", tmp_path, tmp_path, augment={"depth_noise": {"probability": 0.5}})
     assert load_config(path).augment.depth_noise.probability == 0.5
+    load_config(path, ["clip.depth.mode=image"])  # a run of RGB has no depth to change
     with pytest.raises(ConfigError, match=r"augment\.depth_noise works on millimetres.*set .*probability to 0"):
-        load_config(path, ["clip.depth.mode=image"])
-    load_config(path, ["clip.depth.mode=image", "augment.depth_noise.probability=0"])
+        load_config(path, ["modality=depth", "clip.depth.mode=image"])
+    load_config(path, ["modality=depth", "clip.depth.mode=image", "augment.depth_noise.probability=0"])
 
 
-@pytest.mark.parametrize("setting", ["probability=1.1", "edge_loss=-1", "blob_loss=.9", "jitter_mm=.nan", "step_mm=-1"])
+@pytest.mark.parametrize(
+    "setting", ["probability=1.1", "edge_loss=-1", "blob_loss=.9", "jitter_mm=.nan", "step_mm=-1", "step_mm=1e-9"]
+)
 def test_settings_have_limits(tmp_path: Path, setting: str) -> None:
     path = write_config(tmp_path / "run.yml", tmp_path, tmp_path)
     with pytest.raises(ConfigError, match=rf"augment\.depth_noise\.{setting.partition('=')[0]}"):
