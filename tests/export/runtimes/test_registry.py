@@ -99,7 +99,7 @@ def test_a_third_runtime_is_made_verified_timed_and_served(
     with pytest.raises(KeyError):
         wanted(options)
     monkeypatch.setitem(RUNTIMES, "third", SPEC)
-    create_bundle(untrained("M", tmp_path / "best.pt"), tmp_path / "bundle", options)
+    create_bundle(untrained("rgb", tmp_path / "best.pt"), tmp_path / "bundle", options)
     bundle = read_bundle(tmp_path / "bundle")
     (artifact,) = bundle.manifest.artifacts
     assert (artifact.name, artifact.path) == ("third-fp32", "model.third")

@@ -121,16 +121,14 @@ def test_activation_guidance_and_attention_are_the_networks(data: Path) -> None:
     clip = torch.randint(0, 256, (1, 8, 32, 32, 3), dtype=torch.uint8)
     before = network.eval()(clip).logits
     explanation = explain(network, (clip,), 1)
-    stream = explanation.streams[0]
-    assert stream.activation.shape == (8, 1, 1) and stream.activation.max() == 1 and stream.activation.min() >= 0
-    assert stream.guidance is not None and stream.guidance.shape == (8, 32, 32)
-    assert (stream.guidance[:2] == 0).all() and stream.guidance.max() > 0  # the window is of three frames
-    assert {name: weights.shape[0] for name, weights in stream.attention.items()} == {
-        "small": 3,
-        "medium": 5,
-        "large": 7,
-    }
-    for weights in stream.attention.values():
+    (stream,) = explanation.streams
+    activation, guidance = (maps.values for maps in stream.maps)
+    assert activation.shape == (8, 1, 1) and activation.max() == 1 and activation.min() >= 0
+    assert guidance.shape == (8, 32, 32)
+    assert (guidance[:2] == 0).all() and guidance.max() == 1  # the window is of three frames
+    sizes = {name: weights.shape[0] for name, weights in stream.matrices.items()}
+    assert sizes == {"small": 3, "medium": 5, "large": 7}
+    for weights in stream.matrices.values():
         np.testing.assert_allclose(weights.sum(1), 1, rtol=1e-5)
     np.testing.assert_allclose(np.diag(explanation.similarity), 1, rtol=1e-5)
     assert torch.equal(network(clip).logits, before)  # and it is left as it was
@@ -139,7 +137,7 @@ def test_activation_guidance_and_attention_are_the_networks(data: Path) -> None:
 def test_activation_is_what_the_score_gains_by_stronger_features(data: Path) -> None:
     network = small_network(data)
     clip = torch.randint(0, 256, (1, 8, 64, 64, 3), dtype=torch.uint8)
-    activation = explain(network, (clip,), 1).streams[0].activation
+    activation = explain(network, (clip,), 1).streams[0].maps[0].values
     assert activation.shape == (8, 2, 2)
 
     def score(place: tuple[int, ...], factor: float) -> float:

@@ -32,7 +32,7 @@ class Clips:
         for part in parts:
             augment |= part
         streams = {"rgb": "a.pt", "depth": "b.pt"}
-        sections = {"type": "FusionNet", "streams": streams, "augment": augment} | sections
+        sections = {"modality": "rgbd", "streams": streams, "augment": augment} | sections
         return load_config(write_config(self.folder / "run.yml", self.folder / "data", self.folder, **sections))
 
     def load(self, config: TrainingConfig, how: int | View = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -111,4 +111,4 @@ def test_frames_of_the_wrong_kind_are_still_named(clips: Clips) -> None:
     for path in sorted(spec.parent.glob("*.png")):
         write_image(path, np.full((60, 80, 3), 90, np.uint8))
     with pytest.raises(MediaError, match="the clip holds 8-bit images"):
-        ClipDataset(config.model_copy(update={"type": "K"}), "train")[Draw(0, 0)]
+        ClipDataset(config.model_copy(update={"modality": "depth"}), "train")[Draw(0, 0)]
