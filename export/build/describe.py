@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from export.build.graph import exported_heads
 from export.build.plan import ExportOptions
 from export.bundle.folder import describe_files
 from export.bundle.manifest import Artifact, BundleManifest, TensorInfo
@@ -59,8 +60,8 @@ def _check(source: Source, *, answer_only: bool) -> dict[str, tuple[float, ...]]
     """Return what PyTorch answers to one seeded clip, by head."""
     config = source.checkpoint.config
     outputs = source.pytorch.infer(seeded_inputs(config.modalities, config.clip, batch=1))
-    answers = {head: tuple(scores[0].tolist()) for head, scores in outputs.items()}
-    return dict(list(answers.items())[:1]) if answer_only else answers
+    kept = exported_heads(outputs, answer_only=answer_only)
+    return {head: tuple(scores[0].tolist()) for head, scores in kept.items()}
 
 
 def _git_commit() -> str | None:

@@ -1,5 +1,9 @@
 """The network as a graph for inference: clips in, scores out."""
 
+from collections.abc import Mapping
+from itertools import islice
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
 
@@ -7,6 +11,8 @@ from export.bundle.manifest import Precision
 from rgbd.errors import UserError
 from training.networks.family import Family, Form, Int8Rules, family_of
 from training.run.checkpoint import Checkpoint
+
+_Scores = TypeVar("_Scores")
 
 _DTYPES: dict[Precision, torch.dtype] = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -47,8 +53,12 @@ class InferenceGraph(nn.Module):
         return tuple(self._heads(clips))
 
     def _heads(self, clips: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        heads: dict[str, Tensor] = self.network(*clips).heads()
-        return dict(list(heads.items())[:1]) if self.answer_only else heads
+        return exported_heads(self.network(*clips).heads(), answer_only=self.answer_only)
+
+
+def exported_heads(heads: Mapping[str, _Scores], *, answer_only: bool) -> dict[str, _Scores]:
+    """Return the heads that a graph has, the answer first; with `answer_only`, the answer alone."""
+    return dict(islice(heads.items(), 1 if answer_only else None))
 
 
 def _compute_in(module: nn.Module, dtype: torch.dtype) -> None:

@@ -57,15 +57,20 @@ class Model:
 
     def probabilities(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the softmax over all classes of an output [..., N], after the bundle's temperature."""
-        scaled = scores.astype(np.float64) / self.bundle.manifest.temperature
-        exponentials = np.exp(scaled - scaled.max(-1, keepdims=True))
-        return np.asarray(exponentials / exponentials.sum(-1, keepdims=True))
+        return softmax(scores, self.bundle.manifest.temperature)
 
     def rank(self, probabilities: NDArray[np.float64], top_k: int) -> tuple[Score, ...]:
         """Return the `top_k` best classes for probabilities [N], best first."""
         labels = self.bundle.manifest.labels
         best = np.argsort(-probabilities, kind="stable")[:top_k]
         return tuple(Score(labels[i], int(i), float(probabilities[i])) for i in best)
+
+
+def softmax(scores: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
+    """Return the probabilities of classes, float64 [..., N], by their scores [..., N] divided by the temperature."""
+    scaled = scores.astype(np.float64) / temperature
+    exponentials = np.exp(scaled - scaled.max(-1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(-1, keepdims=True))
 
 
 def _checked(outputs: Outputs, tensor: TensorInfo, num_clips: int) -> NDArray[np.float32]:

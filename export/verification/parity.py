@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from export.bundle.manifest import Parity, Precision
+from export.predictor.model import softmax
 from export.runtimes import Outputs
 from rgbd.errors import UserError
 
@@ -30,7 +30,7 @@ def measure_parity(expected: Sequence[Outputs], actual: Sequence[Outputs], tempe
     a, b = ({name: np.concatenate([out[name] for out in outputs]) for name in names} for outputs in (expected, actual))
     differences = np.concatenate([np.abs(a[name] - b[name]).ravel() for name in names])
     spread = float(np.concatenate([a[name].ravel() for name in names]).std())
-    probabilities = np.abs(_softmax(a[answer], temperature) - _softmax(b[answer], temperature))
+    probabilities = np.abs(softmax(a[answer], temperature) - softmax(b[answer], temperature))
     return Parity(
         max_difference=float(differences.max()),
         mean_difference=float(differences.mean()),
@@ -52,8 +52,3 @@ def check_parity(name: str, precision: Precision, parity: Parity) -> None:
             f"(allowed: {relative}) and its probabilities by up to {parity.probability_difference:.2g} (allowed: "
             f"{probability}); leave this precision out with --precision, and please report it with the configuration"
         )
-
-
-def _softmax(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
-    exponentials = np.exp((logits.astype(np.float64) - logits.max(1, keepdims=True)) / temperature)
-    return np.asarray(exponentials / exponentials.sum(1, keepdims=True), np.float64)

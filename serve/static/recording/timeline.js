@@ -15,7 +15,7 @@ export class Timeline {
   }
 
   /**
-   * `previews`: stream -> its part of the answer of POST /preview. Streams sampled alike share one row of marks.
+   * `previews`: stream -> its part of the answer of POST /preview. Streams with the same samples share one row of marks.
    *
    * @param {Previews} previews
    */
