@@ -29,7 +29,7 @@ from preprocess.synthetic.recording import MASK_FOLDER
 from rgbd.dataset.records import RECORDS_FILE, read_records
 from rgbd.people.boxes import legacy_box
 from rgbd.recording.images import read_image
-from rgbd.recording.skeleton import read_skeleton, write_skeleton
+from rgbd.recording.ntu_skeleton import read_skeleton, write_skeleton
 from rgbd.recording.video import decode_video, read_video, write_video
 
 ROUNDS = 3

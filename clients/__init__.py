@@ -1,1 +1,1 @@
-"""Programs that talk to the service over HTTP, and to nothing else of ours."""
+"""Programs that talk to the service over HTTP, and import nothing of the other packages."""

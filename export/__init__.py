@@ -1,4 +1,4 @@
-"""A checkpoint in; a bundle that any of the runtimes can serve out, and answers of it: `load_model`."""
+"""From a checkpoint to a bundle that a service can load, and from a bundle to answers: `load_model`."""
 
 import os
 import sys

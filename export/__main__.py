@@ -64,7 +64,7 @@ def _named_missing_package(command: str) -> Iterator[None]:
 
 @contextmanager
 def _named_file_errors() -> Iterator[None]:
-    """Turn what the file system refuses, on any of the ways to a bundle, into what a user can mend."""
+    """Turn what the file system refuses, on any of the ways to a bundle, into what a user can correct."""
     try:
         yield
     except BrokenPipeError:
@@ -73,7 +73,7 @@ def _named_file_errors() -> Iterator[None]:
         if error.errno is None:
             raise
         path = error.filename2 or error.filename or "a file cannot be written"
-        remedy = "make room" if error.errno in _FULL else "choose another place, or mend that"
+        remedy = "make room" if error.errno in _FULL else "choose another place, or correct that"
         raise UserError(f"{path}: {reason_of(error)}; {remedy}") from error
 
 

@@ -1,1 +1,1 @@
-"""Raw RGB-D recordings in; cropped frames, split files and a record of what was done out."""
+"""From raw RGB-D recordings to a processed data set: cropped frames, split files, a record of every clip."""

@@ -136,7 +136,7 @@ def _parse_json(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         values = json.loads(line)
     except ValueError as error:
-        raise DatasetError(f"{path}, line {number}: is not JSON ({error}); mend it") from error
+        raise DatasetError(f"{path}, line {number}: is not JSON ({error}); correct it") from error
     if not isinstance(values, dict):
         raise DatasetError(f'{path}, line {number}: expected an object such as {{"clip": ...}}, found {line[:80]!r}')
     return values

@@ -1,1 +1,1 @@
-"""What an RGB-D recording and a clip of one are: what preprocessing, training, export and the service share."""
+"""What an RGB-D recording and a clip are: shared by preprocessing, training, export and the service."""

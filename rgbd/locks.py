@@ -124,7 +124,7 @@ def _open_locked(path: Path) -> IO[str]:
                 file.truncate(0)
                 return file
         except FileNotFoundError:
-            pass  # whoever held it has just removed it: what was locked is no longer in the folder
+            pass  # its holder has just removed it: what was locked is no longer in the folder
         except BaseException:
             file.close()
             raise

@@ -1,1 +1,1 @@
-"""An HTTP service that says what motion an uploaded RGB-D clip shows."""
+"""The HTTP service: which motion an uploaded RGB-D recording shows."""

@@ -22,9 +22,10 @@ def main(arguments: list[str] | None = None) -> int:
 
     Returns 0; 1 when the service ended by itself, because a part of it could not be started or kept running.
     """
-    options = vars(_parser().parse_args(arguments))
-    command = options.pop("command")
-    settings = read_settings(options)
+    parser = _parser()
+    flags = add_flags(parser)
+    options = parser.parse_args(arguments)
+    settings = read_settings(flags(parsed_args=options)())
     set_up_logging(settings.log_format)
     _log.info("settings: %s", settings.described())
     models = load_models(settings)
@@ -32,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     traces = _exported_traces(settings.otlp_endpoint)
     for model in models.ready:
         _log.info("serving %s", _described(model))
-    if command == "check":  # without listening: where it would, the service may be at work
+    if options.command == "check":  # without listening: where it would, the service may be at work
         _log.info("all is well")
         return 0
     listener = listen(settings.host, settings.port)
@@ -88,7 +89,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "command", nargs="?", choices=("check",), help="check: try all of it, and end without serving anybody"
     )
-    add_flags(parser)
     return parser
 
 

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from rgbd.errors import UserError
 from serve.service import Service
 
-_CLOSE_S = 3  # after the last answer connections are closed: what still arrives on them would be sent away
+_CLOSE_S = 3  # after the last answer connections are closed: what still arrives on them would be refused
 _LINGER_S = 3  # for who still sends what was refused, to read why
 
 
@@ -104,7 +104,7 @@ def listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen()  # from here on whoever connects waits for the answer instead of being turned away
+        listener.listen()  # from here on clients that connect wait for an answer instead of being refused
     except OSError as error:
         raise UserError(f"{host}:{port}: cannot be listened on ({error.strerror}); choose another --port") from error
     return listener

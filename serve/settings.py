@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
+    CliSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -36,13 +37,11 @@ class Settings(BaseSettings):
     config: Path | None = Field(None, description="a TOML file with any of these settings")
     bundle: Path | None = Field(None, description="the model: what `python -m export` wrote, or that as a .zip")
     models: Path | None = Field(None, description="several models: a folder of bundles, <name>/<version>/")
-    artifact: str | None = Field(None, description="such as openvino-fp32 (default: the fastest that runs here)")
+    artifact: str | None = Field(None, description="such as openvino-fp32; without: the fastest that runs here")
     require_signature: Path | None = Field(None, description="a public key; bundles not signed with it are refused")
-    device: Literal["cpu", "cuda", "tensorrt"] = Field(
-        "cpu", description="where to compute: cpu, cuda or tensorrt (default: cpu)"
-    )
+    device: Literal["cpu", "cuda", "tensorrt"] = Field("cpu", description="where to compute")
     max_model_memory_mb: int | None = Field(None, ge=1, description="MiB beyond which no further model is loaded")
-    host: str = Field("127.0.0.1", description="the address to listen on; the default is for this machine alone")
+    host: str = Field("127.0.0.1", description="the address to listen on; 127.0.0.1 is this machine alone")
     port: int = Field(8000, ge=0, le=65535, description="the port to listen on; 0 takes a free one")
 
     api_keys: Path | None = Field(None, description="a file of keys that python -m serve.keys made; without: no keys")
@@ -57,7 +56,7 @@ class Settings(BaseSettings):
     max_duration_s: float = Field(600.0, gt=0, description="seconds of one stream")
     max_requests: int = Field(16, ge=1, description="requests at work or waiting; more are told to come back")
     max_batch: int = Field(4, ge=1, description="clips in one run of the network")
-    max_delay_ms: float = Field(0.0, ge=0, description="that a clip waits for company; worth it on GPUs")
+    max_delay_ms: float = Field(0.0, ge=0, description="that a clip waits for others to compute with; useful on GPUs")
     max_uploads: int = Field(64, ge=1, description="requests whose body arrives at the same time")
     upload_s: float = Field(120.0, gt=0, description="seconds that a request may take to arrive")
     deadline_s: float = Field(60.0, gt=0, description="seconds for one request, from its last byte to its answer")
@@ -70,15 +69,15 @@ class Settings(BaseSettings):
 
     @property
     def is_private(self) -> bool:
-        """Whether the service is for whoever works on this machine."""
+        """Whether only programs of this machine may use the service."""
         return self.api_keys is None and not self.allow_anonymous
 
     @model_validator(mode="after")
-    def _strangers_need_keys(self) -> Self:
+    def _others_need_keys(self) -> Self:
         if self.is_private and not is_loopback(self.host):
             raise ValueError(
-                f"whoever reaches {self.host} could use the service; give keys (python -m serve.keys NAME, then "
-                "--api-keys keys.json), or --allow-anonymous where something in front of it keeps strangers out"
+                f"everybody who reaches {self.host} could use the service; give keys (python -m serve.keys NAME, then "
+                "--api-keys keys.json), or --allow-anonymous where something in front of it decides who may use it"
             )
         return self
 
@@ -120,21 +119,24 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Give the parser a flag for each setting."""
-    for name, field in Settings.model_fields.items():
-        default = (
-            "" if field.default in (None, False, ()) or "default" in str(field.description) else f" ({field.default})"
-        )
-        flag, text = f"--{name.replace('_', '-')}", f"{field.description}{default}"
-        if field.annotation is bool:
-            parser.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=text)
-        else:
-            parser.add_argument(flag, metavar="X", default=argparse.SUPPRESS, help=text)
+def add_flags(parser: argparse.ArgumentParser) -> CliSettingsSource[argparse.ArgumentParser]:
+    """Give the parser a flag for each setting; return what reads them from the arguments that it has parsed."""
+    return CliSettingsSource(
+        Settings,
+        root_parser=parser,
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+        formatter_class=argparse.HelpFormatter,
+    )
 
 
 def read_settings(flags: dict[str, Any]) -> Settings:
-    """Return the settings; raises `ConfigError`, naming the setting, where one is unknown or wrong."""
+    """Return the settings, the flags among them; raises `ConfigError`, naming the setting, for an unknown or wrong one.
+
+    `flags` are the settings that the command line names, as text.
+    """
     _check_environment()
     path = flags.get("config") or os.environ.get(f"{_PREFIX}CONFIG")
     if path and not Path(str(path)).is_file():

@@ -1,6 +1,7 @@
 """Pages and headings that the code names exist, and links from page to page lead somewhere."""
 
 import re
+import runpy
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -51,6 +52,17 @@ def test_pages_and_headings_that_the_code_names_exist() -> None:
         if not (ROOT / page).is_file() or (heading is not None and heading not in headings(ROOT / page))
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_pages_name_exist(page: Path) -> None:
+    named = re.findall(rf"`((?:{'|'.join(FOLDERS)})/[\w./-]*)`", page.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_picture_of_the_packages_is_drawn_from_the_contracts_of_today() -> None:
+    drawing = runpy.run_path(str(ROOT / "docs" / "architecture.py"))
+    assert drawing["PICTURE"].read_text() == drawing["draw"](), "python docs/architecture.py draws it again"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -1,1 +1,1 @@
-"""Training and evaluation of one stream (RGB or depth) and of their fusion."""
+"""Training and evaluation of networks for one stream (RGB or depth) and for both."""

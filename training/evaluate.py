@@ -25,18 +25,18 @@ def main() -> int:
     views = [view if options.clips > 1 else View(flip=view.flip) for view in views if options.flip or not view.flip]
     with process_group() as process:
         prepare_cpu(process)
-        console = Console(quiet=not process.speaks, highlight=False)
+        console = Console(quiet=not process.is_main, highlight=False)
         paths = [options.checkpoint, *options.fuse]
         results = [
             evaluate_checkpoint(path, process, data=options.data, split=options.split, views=views)
-            for path in track(paths, "evaluating", console=Console(stderr=True, quiet=not process.speaks))
+            for path in track(paths, "evaluating", console=Console(stderr=True, quiet=not process.is_main))
         ]
         rows = {str(path): metrics for path, (_, metrics) in zip(paths, results, strict=True)}
         chosen, _ = results[0]
         if options.fuse:
             chosen = fuse_scores([evaluation for evaluation, _ in results])
             rows["mean of their probabilities"] = chosen.metrics()
-        if process.speaks:
+        if process.is_main:
             _report(console, rows, chosen, options)
     return 0
 

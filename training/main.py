@@ -33,7 +33,7 @@ def main() -> int:
     cv2.setNumThreads(1)  # loader processes are the parallelism
     with process_group() as process:
         prepare_cpu(process)
-        with Display(config.schedule.epochs, silent=not process.speaks) as display:
+        with Display(config.schedule.epochs, silent=not process.is_main) as display:
             return _train(config, options, process, display)
 
 
@@ -47,7 +47,7 @@ def _train(config: TrainingConfig, options: argparse.Namespace, process: Process
             written = [config.out / CONFIG_FILE, *run_files(config.out)]
             check_apart(written, [options.config, *config.starts_from], option=f"out {config.out}")
         trainer = Trainer(config, process, display, resumed)
-        if process.speaks:
+        if process.is_main:
             if resumed is None:
                 remove_run(config.out)
             changes = resumed.changes if resumed else ()

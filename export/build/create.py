@@ -9,7 +9,7 @@ from export.build.max_batch import choose_max_batch
 from export.build.plan import ExportOptions, wanted
 from export.bundle.folder import Bundle, write_manifest
 from export.runtimes.registry import spec_of
-from export.verification.clips import check_classes
+from export.verification.dataset_clips import check_classes
 from export.verification.single_stream import accuracy_alone
 from export.verification.source import load_source
 from export.verification.verify import verify_bundle

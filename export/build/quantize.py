@@ -19,7 +19,7 @@ from export.build.calibration import Calibration
 from export.build.graph import int8_rules
 from export.runtimes import Inputs
 from export.runtimes.openvino import settings_of
-from export.verification.clips import LabelledClips, labelled_inputs
+from export.verification.dataset_clips import LabelledClips, labelled_inputs
 from rgbd.errors import UserError
 from training.networks.family import Int8Rules
 from training.run.checkpoint import Checkpoint

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from export.bundle.earlier import OLDEST_SCHEMA, upgraded
+from export.bundle.compatibility import OLDEST_SCHEMA, upgraded
 from export.bundle.manifest import (
     MANIFEST_NAME,
     SCHEMA_MINOR,

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from export.bench.chart import chart
 from export.bench.contenders import TORCH, Contender, Row, contenders
-from export.bench.picture import picture
 from export.bench.profile import profile
 from export.bench.stages import measure_stages
 from export.bundle.folder import Bundle, read_bundle
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
             temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     if options.picture:
         with atomic_file(options.picture) as temporary:
-            temporary.write_text(picture(rows, _title(bundle)), encoding="utf-8")
+            temporary.write_text(chart(rows, _title(bundle)), encoding="utf-8")
     return 0
 
 

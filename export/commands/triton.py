@@ -20,7 +20,7 @@ from rgbd.terminal import positive, say
 # The first artifact that Triton has a backend for.
 _USUAL = next(item.name for item in artifacts() if spec_of(item).triton_backend)
 _TYPES = {"uint8": "TYPE_UINT8", "float32": "TYPE_FP32"}
-_MAX_DELAY_US = 5000  # a clip takes tens of milliseconds: waiting this long for company costs little
+_MAX_DELAY_US = 5000  # a clip takes tens of milliseconds: waiting this long for others costs little
 
 _CONFIG = """\
 # Written by `python -m export triton`. Inputs are clips as the bundle's clip_spec says, outputs are logits: divide them
@@ -71,7 +71,7 @@ def write_model(bundle: Bundle, artifact: Artifact, repository: Path, max_batch:
         raise BundleError(reason)
     folder = repository / bundle.manifest.name
     for name in (bundle.manifest.name, bundle.manifest.version):
-        if not NAME.fullmatch(name):  # a stranger's may lead out of the repository
+        if not NAME.fullmatch(name):  # somebody else's name may lead out of the repository
             raise BundleError(f"{bundle.folder}: {name!r} cannot name a folder; export it with another --name")
     if folder.exists() and not (folder / "config.pbtxt").is_file():
         raise UserError(f"{folder}: exists and is no model of Triton's; choose another --out")

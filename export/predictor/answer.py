@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from export.predictor.clips import ClipFacts
+from export.predictor.clip_reading import ClipFacts
 from export.predictor.model import Model
 from export.predictor.results import Clip, Prediction, Score, Window
 from rgbd.types import Stream
@@ -15,9 +15,9 @@ WindowOutputs = Mapping[str, NDArray[np.float32]]
 
 
 class Answer:
-    """The scores of a recording: the mean over its windows. Where a stream is missing, the other one's head speaks.
+    """The scores of a recording: the mean over its windows. Where a stream is missing, the other one's head answers.
 
-    head: the name of the output that speaks. scores: the classes' probabilities, float64 [N].
+    head: the name of the output that answers. scores: the classes' probabilities, float64 [N].
     """
 
     def __init__(self, model: Model, facts: ClipFacts, outputs: Sequence[WindowOutputs]) -> None:

@@ -7,8 +7,8 @@ from threading import Lock
 from export.bundle.archive import open_bundle
 from export.predictor.answer import Answer
 from export.predictor.arguments import count, path_of, shown
+from export.predictor.clip_reading import read_clip
 from export.predictor.clip_request import RecordingMeta, StreamFile
-from export.predictor.clips import read_clip
 from export.predictor.model import Model
 from export.predictor.results import Prediction
 from export.runtimes import RuntimeInfo

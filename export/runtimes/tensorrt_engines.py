@@ -42,7 +42,7 @@ def engine_file(path: Path, precision: str, max_batch: int, gpu: str, folder: Pa
 
 @contextmanager
 def _turn(file: Path) -> Iterator[None]:
-    """Be the only one that writes a file of the cache, after whoever is at it."""
+    """Wait until no other process writes this file of the cache, and keep others from it within the block."""
     with ExitStack() as stack:
         while True:
             try:

@@ -7,7 +7,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from export.verification.clips import labelled_inputs
+from export.verification.dataset_clips import labelled_inputs
 from export.verification.source import Source
 from rgbd.errors import UserError
 from rgbd.types import Stream

@@ -14,8 +14,8 @@ from export.runtimes import Inputs, Outputs, Runtime
 from export.runtimes.loading import home_of, load_artifact, unavailable_reason
 from export.runtimes.machine import machine
 from export.runtimes.registry import REFERENCE, spec_of
-from export.verification.clips import real_inputs
-from export.verification.layers import first_difference
+from export.verification.dataset_clips import real_inputs
+from export.verification.first_difference import first_difference
 from export.verification.parity import check_parity, measure_parity
 from export.verification.source import Source
 from rgbd.errors import UserError
@@ -82,7 +82,7 @@ def _verify(
 
 
 def _where_it_begins(bundle: Bundle, artifact: Artifact, device: str) -> str:
-    """Return the end of a sentence that tells where a runtime goes astray which is not the reference itself."""
+    """Return the end of a sentence that tells where a runtime, other than the reference itself, begins to differ."""
     spec, path = spec_of(artifact), bundle.path(artifact)
     if spec is REFERENCE or path.suffix != ".onnx":
         return ""

@@ -10,8 +10,8 @@ from rgbd.errors import DatasetError
 from rgbd.people.tracks import without_furniture
 from rgbd.recording.formats import open_stream
 from rgbd.recording.frames import FolderReader
+from rgbd.recording.ntu_skeleton import Skeleton, read_skeleton
 from rgbd.recording.recording import Recording
-from rgbd.recording.skeleton import Skeleton, read_skeleton
 
 RGB_FOLDER = "nturgb+d_rgb"
 DEPTH_FOLDER = "nturgb+d_depth"

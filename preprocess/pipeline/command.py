@@ -6,7 +6,7 @@ from typing import Generic, get_args
 
 from preprocess.pipeline.dataset import AnyClipJob, Dataset
 from preprocess.pipeline.options import add_run_options, run_options
-from preprocess.pipeline.process import OnEmpty, process
+from preprocess.pipeline.process_clip import OnEmpty, process
 from preprocess.pipeline.run import Plan, run_plan
 from rgbd.clip.preparation import Preparation
 from rgbd.dataset.records import ClipRecord

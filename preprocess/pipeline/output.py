@@ -63,7 +63,7 @@ def named_write_errors(out: Path) -> Iterator[None]:
         yield
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        remedy = "make room" if full else "mend that"
+        remedy = "make room" if full else "correct that"
         raise UserError(
             f"--out {out}: cannot be written ({reason_of(error)}); {remedy} and run the same command again: finished "
             "clips are kept"

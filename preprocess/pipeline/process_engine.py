@@ -112,7 +112,7 @@ def keep_to_one_thread() -> None:
 
 
 def _end_with_parent() -> None:
-    # A parent that was killed cannot end its workers, which would wait for jobs for ever.
+    # A parent that was killed cannot end its workers, which would wait for jobs forever.
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -1,8 +1,8 @@
 """Processed clips in WebDataset tar files: a few large files instead of millions of small ones.
 
 A sample is a clip: <clip>.json, <clip>.000000.rgb.jpg, ..., <clip>.000000.depth.png, ... A worker writes the members of
-its clip into a file of its own; the collecting process appends them to the open shard, whose name is hidden. Records
-vouch for every byte of a finished shard: what a killed run has appended without recording it is cut off, and what lies
+its clip into a file of its own; the collecting process appends them to the open shard, whose name is hidden. Every byte
+of a finished shard belongs to a record: what a killed run has appended without recording it is cut off, and what lies
 between recorded clips, because a clip was done again, is blanked out.
 """
 
@@ -46,7 +46,7 @@ class ShardStore:
         # A finished shard that no record mentions was not left by a killed run, whose shard is still called open.
         self._ours = set(_places(records))
         self.close()  # what a killed run left
-        # A name that records mention is not used again, even when its file is gone: they would vouch for other clips.
+        # A name that records mention is not used again, even when its file is gone: they would name other clips' bytes.
         names = {path.name for path in self._folder.glob("clips-*.tar")} | _places(records).keys()
         numbers = (int(match[1]) for name in names if (match := re.fullmatch(r"clips-(\d+)\.tar", name)))
         self._number, self._size = max(numbers, default=-1) + 1, 0
@@ -104,7 +104,7 @@ class ShardStore:
             return False
 
     def close(self) -> None:
-        """End the open shard, if there is one, and remove from all of them what no record vouches for."""
+        """End the open shard, if there is one, and remove from all of them what belongs to no record."""
         self._tidy()
         shutil.rmtree(self._folder / _PARTS_FOLDER, ignore_errors=True)
 
@@ -131,7 +131,7 @@ def find_shard(folder: Path, name: str) -> Path:
 
 
 def _places(records: Mapping[str, ClipRecord]) -> defaultdict[str, list[ShardPlace]]:
-    """Return the places that records vouch for, by the name of the shard."""
+    """Return the places that records name, by the name of the shard."""
     places = defaultdict(list)
     for record in records.values():
         if record.shard is not None:

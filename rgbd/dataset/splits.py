@@ -41,7 +41,7 @@ def _split_entry(line: str, place: str, spec: DatasetSpec) -> SplitEntry:
             return SplitEntry(spec.clip_name(name), int(num_frames), int(label))
     raise DatasetError(
         f"{place}: expected 'name frames label', the last two whole numbers with at least one frame, found "
-        f"{line.strip()!r}; mend or remove the line"
+        f"{line.strip()!r}; correct or remove the line"
     )
 
 

@@ -83,9 +83,9 @@ def open_zip(path: Path, limits: Limits) -> list[ZipReader]:
         limits.check_frames(len(members))
         for member in members:
             check_packing(member)
-        strangers = [m.filename for m in members if PurePosixPath(m.filename).suffix.lower() not in _SUFFIXES]
-        if strangers or not members:
-            found = f"{strangers[0]!r}" if strangers else "nothing"
+        others = [m.filename for m in members if PurePosixPath(m.filename).suffix.lower() not in _SUFFIXES]
+        if others or not members:
+            found = f"{others[0]!r}" if others else "nothing"
             raise MediaError(
                 f"{path}: the zip archive holds {found}; it must hold the frames of one stream as JPEG or PNG files"
             )

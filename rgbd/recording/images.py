@@ -5,12 +5,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import cv2
-import kornia_rs.io
 import numpy as np
 from numpy.typing import NDArray
 
 from rgbd.errors import MediaError
 from rgbd.types import Frame, Size
+
+try:  # half of OpenCV's time for 16-bit PNG, which is what preprocessing spends most on
+    from kornia_rs import io as fast_png
+except ImportError:
+    fast_png = None  # type: ignore[assignment]
 
 _JPEG = b"\xff\xd8"
 _AS_RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION  # of a clip all frames are turned, or none
@@ -77,10 +81,14 @@ def _is_grey16_png(data: bytes) -> bool:
 
 
 def _decode_grey16_png(data: bytes, name: str) -> NDArray[np.uint16]:
-    # Half of OpenCV's time, which is what preprocessing spends most on; and it checks the checksums.
+    if fast_png is None:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        if image is None:
+            raise MediaError(f"{name}: not a readable 16-bit PNG; copy or write it again")
+        return image.astype(np.uint16, copy=False)
     width, height = (int.from_bytes(data[start : start + 4], "big") for start in (16, 20))
     try:
-        image = kornia_rs.io.decode_image_png_u16(data, (height, width), "mono")
+        image = fast_png.decode_image_png_u16(data, (height, width), "mono")
     except Exception as error:  # the library raises nothing more specific
         raise MediaError(f"{name}: not a readable 16-bit PNG ({error}); copy or write it again") from error
     return np.asarray(image, np.uint16)[:, :, 0]

@@ -30,8 +30,8 @@ _ADMIN = ("/admin", "/v2/repository/")
 class AccessControl:
     """Refuses a request before its body is read, and a WebSocket before it is open: with 401, 403 or 429.
 
-    Without keys everything is allowed, but if `is_private` only to whoever asks for this machine by name: a browser
-    here must not be turned against the service by a foreign page, not even one whose name leads here.
+    Without keys everything is allowed; if `is_private`, only to requests that name this machine as their host: a
+    browser here must not be turned against the service by a foreign page, not even one whose name leads here.
     """
 
     def __init__(

@@ -53,7 +53,7 @@ class _Waiting:
 class Batcher:
     """Computes what waits on one device, first come first served, up to `max_batch` clips of a model at once.
 
-    A batch that is not full waits up to `max_delay_s` for company. `observer` is told of each batch. Deadlines are
+    A batch that is not full waits up to `max_delay_s` for more clips. `observer` is told of each batch. Deadlines are
     times of the event loop.
     """
 
@@ -119,7 +119,7 @@ class Batcher:
         return min(self._max_batch, model.max_batch)
 
     def _next_batch(self) -> list[_Waiting]:
-        """Return whoever waits longest, and what can be computed together with it."""
+        """Return the clip that has waited longest, and those that can be computed together with it."""
         model = self._waiting[0].model
         return list(islice((item for item in self._waiting if item.model is model), self._largest(model)))
 
@@ -131,7 +131,7 @@ class Batcher:
                 await asyncio.wait_for(self._arrived.wait(), left_s)
 
     def _left_s(self) -> float | None:
-        """Return for how many seconds the next batch waits for company: None while there is none."""
+        """Return for how many seconds the next batch waits for more clips: None while no clip waits."""
         if not self._waiting:
             return None
         first = self._waiting[0]

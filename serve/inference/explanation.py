@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from serve.concurrency.together import together
+from serve.concurrency.task_group import gather_or_cancel
 from serve.inference.batching import Clips
 
 _GRID = 6  # cells across the clip, and down
@@ -51,7 +51,7 @@ async def explain(
     hiding = [partial(_without_place, row=row, column=column) for row, column in corners]
     hiding += [partial(_without_moment, moment=moment) for moment in range(_MOMENTS)]
     lead = _lead(logits, index)
-    falls = lead - np.array(await together(map(lead_without, hiding)))
+    falls = lead - np.array(await gather_or_cancel(map(lead_without, hiding)))
     return Explanation(lead, _spread(corners, falls[: len(corners)]), falls[len(corners) :])
 
 

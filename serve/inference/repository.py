@@ -135,8 +135,9 @@ class Repository:
     async def load(self, name: str) -> None:
         """Load what is new or has changed among the versions of a model, and unload what is gone.
 
-        A version takes its predecessor's place in one step, warm and checked; whoever waits for the predecessor gets
-        its answer. Raises 404 when no bundle has this name, 400 when one cannot be loaded: its predecessor goes on.
+        A version takes its predecessor's place in one step, warm and checked; requests that wait for the predecessor
+        are answered by it. Raises 404 when no bundle has this name, 400 when one cannot be loaded; the predecessor then
+        goes on.
         """
         async with self._one_at_a_time:
             with _reported():

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from numpy.typing import NDArray
 
 from export.predictor.answer import Answer
-from export.predictor.clips import ClipFacts
+from export.predictor.clip_reading import ClipFacts
 from rgbd.clip.spec import ClipSpec, centred_geometry
 from serve.errors import UnknownClassError
 from serve.inference.batching import Clips

@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 from fastapi import APIRouter, Request, Response
 
-from serve.concurrency.together import together
+from serve.concurrency.task_group import gather_or_cancel
 from serve.open_inference.messages import InferReply
 from serve.open_inference.tensors import check_outputs, read_clips, read_request, write_reply
 from serve.routes.error_responses import INFER_PROBLEMS
@@ -42,7 +42,7 @@ async def infer(request: Request, name: str, service: Answering, version: str | 
         clips = await asyncio.to_thread(read_clips, wanted, binary, model)
         names = check_outputs(wanted, model)
         service.admission.expect(admission, len(clips))  # until they were read, one was expected
-        inferred = await together(service.infer(admission, clip) for clip in clips)
+        inferred = await gather_or_cancel(service.infer(admission, clip) for clip in clips)
     outputs = {name: np.stack([one.outputs[name] for one in inferred]) for name in names}
     content, json_bytes = write_reply(wanted, model, names, outputs)
     service.metrics.count_answer(model.name, network_timing(request, inferred))

@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from export.predictor.answer import Answer
-from export.predictor.clips import ClipFacts
-from serve.concurrency.together import together
+from export.predictor.clip_reading import ClipFacts
+from serve.concurrency.task_group import gather_or_cancel
 from serve.inference.batching import Inferred
 from serve.routes.clip_form import ClipUpload, RefusedEarly
 from serve.routes.error_responses import CLIP_PROBLEMS
@@ -40,7 +40,7 @@ async def predict(
         model = admission.model
         decoded = received(await upload.service.decode(decode_clip, ClipFacts, clip))
         clips = decoded.windows(model.streams)
-        inferred = await together(upload.service.infer(admission, clip) for clip in clips)
+        inferred = await gather_or_cancel(upload.service.infer(admission, clip) for clip in clips)
     answer = Answer(model, decoded.facts, [one.outputs for one in inferred])
     timing = make_timing(upload.request, decoded.facts, inferred)
     upload.service.metrics.count_answer(model.name, timing.model_dump())

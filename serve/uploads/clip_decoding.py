@@ -1,7 +1,7 @@
 """A clip's way out of a decoder process."""
 
+from export.predictor.clip_reading import ClipFacts, DecodedClip, read_clip
 from export.predictor.clip_request import ClipRequest
-from export.predictor.clips import ClipFacts, DecodedClip, read_clip
 from serve.uploads.ipc import DecoderReply
 
 

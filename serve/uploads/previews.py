@@ -5,8 +5,8 @@ from base64 import b64encode
 import cv2
 import numpy as np
 
+from export.predictor.clip_reading import Streams, align, named, open_files, read_groups, read_together
 from export.predictor.clip_request import ClipRequest
-from export.predictor.clips import Streams, align, named, open_files, read_groups, read_together
 from rgbd.clip.depth_encoding import DepthEncoding, encode_depth
 from rgbd.errors import MissingStreamError
 from rgbd.recording.depth import stream_in_millimetres

@@ -61,6 +61,17 @@ def test_a_wrong_setting_is_named(bundle: Path, tmp_path: Path) -> None:
 
 def test_every_flag_is_explained() -> None:
     shown = run_module("serve", "--help", COLUMNS="80").stdout
-    for words in ("--max-upload-mb", "MiB of one request (200)", "--models", "RGBD_MOTION_MAX_BATCH", "check"):
+    for words in ("--max-upload-mb", "MiB of one request (default: 200)", "--models", "RGBD_MOTION_MAX_BATCH", "check"):
         assert words in shown
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_flags_are_read_as_the_lines_of_the_file_are(bundle: Path, tmp_path: Path) -> None:
+    config = tmp_path / "service.toml"
+    config.write_text(f'bundle = "{bundle}"\nport = 0\nallow_anonymous = true\ncors_origins = ["http://a.example"]\n')
+    shown = run_module("serve", "check", "--config", config).stderr
+    assert "allow_anonymous=True" in shown and "cors_origins=('http://a.example',)" in shown
+    flags = ("--no-allow-anonymous", "--cors-origins", "http://b.example,http://c.example", "--max-batch=3")
+    shown = run_module("serve", "check", "--config", config, *flags).stderr
+    assert "allow_anonymous=False" in shown and "max_batch=3" in shown
+    assert "cors_origins=('http://b.example', 'http://c.example')" in shown

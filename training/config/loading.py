@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from rgbd.errors import ConfigError, reason_of
 from rgbd.terminal import say_once
-from training.config.earlier import translate_earlier
+from training.config.compatibility import translate_earlier
 from training.config.families import Sections, sections_of
 from training.config.published import is_published, translate
 from training.config.schema import TrainingConfig

@@ -28,7 +28,7 @@ def check_data(config: TrainingConfig, world_size: int) -> list[str]:
         problems.append(f"{num_train} training clips are too few for {world_size} processes; each needs two")
     if problems:
         lines = "".join(f"\n  - {problem}" for problem in problems)
-        raise DatasetError(f"{config.data.root}: cannot be trained on:{lines}\nmend it, or preprocess the clips again")
+        raise DatasetError(f"{config.data.root}: cannot be trained on:{lines}\ncorrect it, or preprocess them again")
     return list(_warnings(config, halves, names, world_size))
 
 
@@ -71,7 +71,7 @@ def _warnings(
     if share % config.batch_size == 1:
         yield "the last batch of an epoch would be a single clip, of which batch norm cannot learn; it is left out"
     if both := {entry.clip for entry in halves["train"]} & {entry.clip for entry in halves["valid"]}:
-        yield f"{len(both)} clips are trained and validated on alike: {_some(sorted(both))}"
+        yield f"{len(both)} clips are in training and in validation: {_some(sorted(both))}"
 
 
 def _some(names: Sequence[str]) -> str:

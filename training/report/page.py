@@ -8,7 +8,7 @@ from rgbd.errors import DatasetError
 from rgbd.html_page import render_page
 from rgbd.terminal import progress_bar
 from training.config.loading import config_yaml
-from training.report.clips import ClipPictures
+from training.report.explained_clips import ClipPictures
 from training.report.figures import charts, class_rows, confusions
 from training.run.checkpoint import load_checkpoint
 from training.run.evaluation import all_metrics

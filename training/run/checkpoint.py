@@ -13,7 +13,7 @@ from rgbd.errors import ConfigError, UserError
 from rgbd.files import atomic_file
 from rgbd.terminal import say_once
 from rgbd.types import Stream
-from training.config.earlier import translate_earlier
+from training.config.compatibility import translate_earlier
 from training.config.families import sections_of
 from training.config.schema import TrainingConfig
 from training.networks.family import family_of

@@ -76,7 +76,7 @@ def owned(folder: Path, process: Process) -> Iterator[None]:
     """
     with ExitStack() as stack:
         problem = ""
-        if process.speaks:
+        if process.is_main:
             try:
                 stack.enter_context(locked(folder / LOCK_FILE, folder))
                 remove_leftovers(folder, _RUN_FILES)

@@ -1,4 +1,4 @@
-"""What a person sees of a training run: a live line on a terminal, plain lines elsewhere; one process speaks."""
+"""What a person sees of a training run: a live line on a terminal, plain lines elsewhere, of the main process."""
 
 import time
 from dataclasses import dataclass, field

@@ -26,8 +26,8 @@ class Process:
     device: torch.device
 
     @property
-    def speaks(self) -> bool:
-        """Whether this process prints and writes; only one does."""
+    def is_main(self) -> bool:
+        """Whether this is the one process that prints and writes."""
         return self.rank == 0
 
 

@@ -178,10 +178,13 @@ class Stepper:
 
 
 def _use_channels_last(network: nn.Module) -> None:
-    """Lay out what has four dimensions as convolutions of pictures compute it fastest; others have no such layout."""
+    """Lay out what has four dimensions as convolutions of pictures compute it fastest; others have no such layout.
+
+    `to`, unlike `contiguous`, also changes the strides of 1x1 kernels, by which torch chooses how to compute.
+    """
     for parameter in network.parameters():
         if parameter.dim() == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+            parameter.data = parameter.data.to(memory_format=torch.channels_last)
 
 
 def autocast(config: TrainingConfig, device: torch.device) -> torch.autocast:

@@ -29,10 +29,10 @@ from training.run.distributed import Process, share_buffers
 from training.run.evaluation import all_metrics, evaluate
 from training.run.finite import NotFiniteError
 from training.run.history import History
-from training.run.interrupt import StopRequest, stop_requested
 from training.run.metrics import Evaluation, fit_temperature, save_evaluation
 from training.run.schedule import RateSetter
 from training.run.step import Stepper
+from training.run.stop_requests import StopRequest, stop_requested
 
 
 class Trainer:
@@ -46,7 +46,7 @@ class Trainer:
         self._class_names = class_names(config.data)
         self._train = Loader(config, "train", rank=process.rank, world_size=process.world_size)
         self._valid = Loader(config, "valid", rank=process.rank, world_size=process.world_size)
-        self._trained_on = look_at_clips(config) if process.speaks else {}
+        self._trained_on = look_at_clips(config) if process.is_main else {}
         torch.manual_seed(config.seed)  # initial weights are the same in every process
         network = build_network(config, len(self._class_names))
         if ":" in config.network.name:  # ours are held to it by tests
@@ -78,14 +78,14 @@ class Trainer:
         the weights or the scores are not finite: nothing is saved then, and what was saved stays.
         """
         with stop_requested(self._process) as stop:
-            if self._process.speaks:
+            if self._process.is_main:
                 self._history = History(self._config.out, self._position.epoch)
             while self._position.epoch < self._config.schedule.epochs:
                 figures = self._train_epoch(stop)
                 self._finish_epoch(figures)
                 if signal := stop.agreed():
                     self._stop(signal)
-        if self._process.speaks:
+        if self._process.is_main:
             self._history.close()
         return max(self._keeper.top1.values(), default=0.0)
 
@@ -125,7 +125,7 @@ class Trainer:
         is_due = every is not None and self._position.step % every == 0
         if self._position.batches < len(self._train) and (signal or is_due):
             self._check()
-            if self._process.speaks:
+            if self._process.is_main:
                 self._keeper.save(self._checkpoint())
             if signal:
                 self._stop(signal)
@@ -163,7 +163,7 @@ class Trainer:
         epoch, schedule = self._position.epoch, self._config.schedule
         self._check()
         if epoch < schedule.epochs and epoch % schedule.evaluate_every:
-            if self._process.speaks:
+            if self._process.is_main:
                 self._history.add(epoch, figures.means(), None)
                 self._keeper.save(self._checkpoint())
             return
@@ -172,7 +172,7 @@ class Trainer:
         self._display.evaluated(metrics, len(evaluation.clips))
         self._keeper.top1[epoch] = evaluation.accuracy()
         self._rates.evaluated(epoch - 1, evaluation.accuracy())
-        if self._process.speaks:
+        if self._process.is_main:
             self._history.add(epoch, figures.means(), metrics)
             checkpoint = self._checkpoint()
             checkpoint.metrics, checkpoint.use_averaged = metrics, use_averaged

@@ -18,7 +18,7 @@ from export.bundle.folder import read_bundle
 from export.bundle.manifest import BundleError
 from export.runtimes.loading import load_runtime
 from export.runtimes.openvino import can_compute
-from export.verification.clips import LabelledClips, labelled_inputs
+from export.verification.dataset_clips import LabelledClips, labelled_inputs
 from rgbd.clip.spec import ClipSpec
 from rgbd.errors import UserError, out_of_memory
 from tests.support.checkpoints import SMALL, untrained, write_data

@@ -144,7 +144,7 @@ def test_what_cannot_be_made_is_refused_and_leaves_nothing(folder: Path, tmp_pat
     assert_refused(run_module("export", *words), "exists and is not a bundle")
     below_a_file = tmp_path / "bundle" / "thesis.tex" / "bundle"
     result = run_module("export", "--checkpoint", folder / "best.pt", "--out", below_a_file, "--formats", "onnx")
-    assert_refused(result, "Not a directory; choose another place, or mend that")
+    assert_refused(result, "Not a directory; choose another place, or correct that")
     assert_refused(run_module("export", "verfiy", folder / "bundle"), "invalid choice: 'verfiy' (choose from")
 
 

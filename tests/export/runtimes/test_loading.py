@@ -13,7 +13,7 @@ from export.bundle.folder import Bundle, describe_files, read_bundle, write_mani
 from export.bundle.manifest import Artifact, Speed
 from export.runtimes.loading import load_runtime
 from export.runtimes.openvino import OpenVinoRuntime
-from export.verification.layers import first_difference
+from export.verification.first_difference import first_difference
 from rgbd.errors import UserError
 from tests.support.commands import assert_refused, run_module
 

@@ -28,7 +28,7 @@ from export.bundle.folder import Bundle, read_bundle
 from export.bundle.seeded_clips import seeded_inputs
 from export.runtimes.loading import load_runtime, unavailable_reason
 from export.runtimes.openvino import OpenVinoRuntime, can_compute
-from export.verification.layers import first_difference
+from export.verification.first_difference import first_difference
 from export.verification.parity import LIMITS, measure_parity
 from export.verification.source import source_of
 from rgbd.errors import UserError

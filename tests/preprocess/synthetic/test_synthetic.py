@@ -26,7 +26,7 @@ from rgbd.dataset.layouts import NTU
 from rgbd.dataset.splits import read_class_names, read_split
 from rgbd.errors import DatasetError
 from rgbd.recording.images import read_image
-from rgbd.recording.skeleton import read_skeleton
+from rgbd.recording.ntu_skeleton import read_skeleton
 from rgbd.recording.video import read_video
 from tests.support.waiting import wait_until
 

@@ -30,7 +30,7 @@ def test_malformed_split_line_is_refused_with_its_place(tmp_path: Path, line: st
     path = tmp_path / "train.txt"
     path.write_text(f"clip 80 1\n{line}\n")
     with pytest.raises(
-        DatasetError, match=r"train\.txt, line 2: expected 'name frames label'.*mend or remove"
+        DatasetError, match=r"train\.txt, line 2: expected 'name frames label'.*correct or remove"
     ) as caught:
         read_split(path, NTU)
     assert line in str(caught.value)

@@ -186,7 +186,7 @@ def test_beyond_this_machine_it_needs_keys(tmp_path: Path, keys: dict[str, str])
 
     for host in ("0.0.0.0", "::", "192.0.2.1"):
         result = run_module("serve", "check", "--bundle", bundle, "--host", host)
-        assert_refused(result, f"whoever reaches {host} could use the service; give keys")
+        assert_refused(result, f"everybody who reaches {host} could use the service; give keys")
     check("--host", "0.0.0.0", "--allow-anonymous")
     check("--host", "0.0.0.0", "--api-keys", keys["file"])
     check("--host", "localhost")

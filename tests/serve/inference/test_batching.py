@@ -14,7 +14,7 @@ import pytest
 
 from export.bundle.folder import Bundle
 from export.runtimes import Inputs, Outputs
-from serve.concurrency.together import together
+from serve.concurrency.task_group import gather_or_cancel
 from serve.inference.batch_observer import BatchObserver
 from serve.inference.batching import Batcher, Clips, TooLateError
 from serve.inference.explanation import explain
@@ -325,7 +325,7 @@ def test_nothing_of_a_request_is_computed_after_one_of_its_clips_failed(bundle: 
 
     async def scene() -> None:
         for work in (
-            together(stage.infer() for _ in range(16)),
+            gather_or_cancel(stage.infer() for _ in range(16)),
             explain(CLIP, np.zeros(3, np.float32), 0, logits, at_once=2),
         ):
             stage.runtime.batches.clear()

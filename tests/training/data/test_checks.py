@@ -68,5 +68,5 @@ def test_what_is_odd_but_no_obstacle_is_a_warning(config: TrainingConfig) -> Non
         "1 of 3 classes have no training clips: up",
         "train: 1 clips are listed more than once, and count as often: S001C001P002R001A001",
         "the last batch of an epoch would be a single clip, of which batch norm cannot learn; it is left out",
-        "1 clips are trained and validated on alike: S001C001P003R001A001",
+        "1 clips are in training and in validation: S001C001P003R001A001",
     ]

@@ -88,3 +88,11 @@ def test_a_mixed_batch_has_a_mixed_loss() -> None:
     figures = stepper(settings).step([same], draws(1), epoch=0)
     heads = [figures.terms[f"ce_{name}"] for name in ("fused", "small", "medium", "large")]
     assert figures.loss == pytest.approx(heads[0] + 0.5 * sum(heads[1:]), rel=1e-4)
+
+
+def test_kernels_are_laid_out_as_their_gradients_are() -> None:
+    """Those of one pixel, too: their numbers lie in the same order either way, and torch goes by the strides."""
+    kernels = [weight for weight in stepper(config()).network.parameters() if weight.dim() == 4]
+    assert any(weight.shape[2:] == (1, 1) for weight in kernels)
+    for weight in kernels:
+        assert weight.stride() == torch.empty_like(weight, memory_format=torch.channels_last).stride()

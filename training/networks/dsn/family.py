@@ -13,7 +13,7 @@ from training.networks.dsn import explanation
 from training.networks.dsn.config import LegacyConfig, LossConfig, NetworkConfig, ScheduleConfig
 from training.networks.dsn.fusion import FusionNet, FusionOutput
 from training.networks.dsn.inception import SpatialNet
-from training.networks.dsn.inference import inference_form
+from training.networks.dsn.inference_forms import inference_form
 from training.networks.dsn.loss import fusion_loss, unimodal_loss
 from training.networks.dsn.reference_weights import DsnWeights
 from training.networks.dsn.schedule import distillation_weight, tau
@@ -111,7 +111,7 @@ class Dsn(Family):
         return [name for name, _ in network.named_modules() if name.rpartition(".")[2] == "spatial"]
 
     def inference_form(self, network: nn.Module, form: Form) -> nn.Module:
-        """See `training.networks.dsn.inference`."""
+        """See `training.networks.dsn.inference_forms`."""
         return inference_form(cast(_Network, network), form)
 
     def explain(self, network: nn.Module, clips: tuple[Tensor, ...], label: int) -> Explanation:

@@ -9,7 +9,7 @@ from rgbd.clip.spec import ClipSpec
 from training.networks.dsn.config import NetworkConfig
 from training.networks.dsn.fusion import FusionNet
 from training.networks.dsn.guidance import normalise, rank_pool
-from training.networks.dsn.inference import Form, RankPoolAtOnce, inference_form
+from training.networks.dsn.inference_forms import Form, RankPoolAtOnce, inference_form
 from training.networks.dsn.single_stream import UnimodalNet
 
 SMALL = {"width": 0.125, "branch_frames": (2, 4, 6), "num_blocks": 2, "num_heads": 4, "guidance_window": 3}

@@ -1,4 +1,4 @@
-"""The figures of a benchmark as a picture."""
+"""The figures of a benchmark as a chart."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader
 from export.bench.contenders import Row
 
 
-def picture(rows: Sequence[Row], title: str) -> str:
+def chart(rows: Sequence[Row], title: str) -> str:
     """Return an SVG file with a bar for each row: milliseconds a clip, to the 95th percentile."""
     templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
     widest = max(row.p95_ms / row.batch for row in rows)
@@ -22,4 +22,4 @@ def picture(rows: Sequence[Row], title: str) -> str:
         }
         for row in rows
     ]
-    return templates.get_template("picture.svg").render(bars=bars, title=title)
+    return templates.get_template("chart.svg").render(bars=bars, title=title)

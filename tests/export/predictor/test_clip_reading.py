@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from benchmarks.support.tiny_bundle import SPEC
+from export.predictor.clip_reading import read_clip
 from export.predictor.clip_request import ClipRequest, RecordingMeta, StreamFile
-from export.predictor.clips import read_clip
 from rgbd.recording.limits import NO_LIMITS
 from tests.support.uploads import at_rate, depth_frames, rgb_frames, timed_video
 

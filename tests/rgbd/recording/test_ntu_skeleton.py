@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from rgbd.errors import DatasetError
-from rgbd.recording.skeleton import Body, read_skeleton, write_skeleton
+from rgbd.recording.ntu_skeleton import Body, read_skeleton, write_skeleton
 from tests.support.ntu_recordings import body_at
 
 # As the sensor wrote them: a body line and joint lines of a real file, with the numbers it could not compute.
