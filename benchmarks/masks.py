@@ -22,7 +22,7 @@ from benchmarks.support.depth_list import DepthList
 from preprocess.synthetic.motions import CLASS_NAMES
 from preprocess.synthetic.recording import Recording, RenderedFrame
 from rgbd.people.masks import find_masks
-from rgbd.recording.ntu_skeleton import Body, Skeleton
+from rgbd.recording.skeleton import Body, Skeleton
 from rgbd.types import Mask
 
 NUM_RECORDINGS = 400  # 10 motions x 10 performers x 4 set-ups

@@ -59,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     predict = commands.add_parser("predict", parents=[shared], help="send a clip and print the ranked answer")
-    predict.add_argument("--rgb", type=Path, metavar="FILE", help="video, zip, .npz, or a folder of frames")
+    predict.add_argument(
+        "--rgb", type=Path, metavar="FILE", help="a file, such as a video or a zip of frames, or a folder of frames"
+    )
     predict.add_argument("--depth", type=Path, metavar="FILE", help="the same for depth, 16 bits, lossless")
     predict.add_argument("--top-k", type=int, default=5, help="how many labels (%(default)s)")
     predict.add_argument(

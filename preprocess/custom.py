@@ -21,18 +21,18 @@ from rgbd.errors import ConfigError, DatasetError, reason_of
 from rgbd.files import split_lines
 from rgbd.overlap import with_links
 from rgbd.people.clip_boxes import RoiMode
-from rgbd.recording.formats import open_stream
+from rgbd.recording.formats import FILE_FORMATS, open_stream
 from rgbd.recording.recording import Recording
 from rgbd.terminal import run_command
 from rgbd.types import Stream
 
-_HELP = """The manifest is a CSV file with a line of column names, or a JSONL file with one object a line:
+_HELP = f"""The manifest is a CSV file with a line of column names, or a JSONL file with one object a line:
 
   clip            a name of your own for the recording, unique; no spaces
-  rgb             a video, a folder or zip of JPEG or PNG files in the order of their names,
-                  or an .npz of uint8 [frames, height, width, 3]
-  depth           a folder or zip of 16-bit PNG files, a video of 16-bit grey (FFV1),
-                  or an .npz of uint16 [frames, height, width]
+  rgb             the colour stream: a folder of JPEG or PNG frames in the order of their names, or a file:
+                  {FILE_FORMATS}; an array is uint8 [frames, height, width, 3]
+  depth           the depth stream, 16 bits and lossless: the same with PNG, or video of grey (FFV1); an array
+                  is uint16 [frames, height, width]
   depth_scale_mm  how many millimetres one unit of depth is (default: 1)
   label           the class, as a whole number from 0 ...
   class           ... or by its name; one of both columns, the same throughout

@@ -41,26 +41,37 @@ ServiceError
 |-- DeadlineError                    504
 `-- NoSpaceError                     507
 
-Tests hold the OpenAPI document, the table of docs/serving.md (by the docstrings here) and the page to these classes.
+The OpenAPI document and the page take what they say from these classes; a test holds the table of docs/serving.md to
+their docstrings.
 """
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from starlette.exceptions import HTTPException
+
+Operation = Literal["clip", "explain", "infer", "model", "load", "admin", "service"]
+"""The kinds of operations, of which each may end with errors of its own."""
+
+CLIP: frozenset[Operation] = frozenset({"clip", "explain"})  # a recording is uploaded
+NETWORK: frozenset[Operation] = CLIP | {"infer"}  # the network computes
+BODY: frozenset[Operation] = NETWORK | {"load"}  # there is a body
+ALL: frozenset[Operation] = BODY | {"model", "admin", "service"}
 
 
 class ServiceError(HTTPException):
     """A request that is refused: with `detail` for people, and what its class says.
 
-    `word` is stable, for programs; `title` what the page puts above the detail; `example` a detail for the reference.
+    `word` is stable, for programs; `title` says it in short for people; `example` is a detail for the reference.
+    `operations` are those that may end with it.
     """
 
     status: ClassVar[HTTPStatus]
     word: ClassVar[str]
     title: ClassVar[str] = "The service failed"
     example: ClassVar[str]
+    operations: ClassVar[frozenset[Operation]] = frozenset()
 
     def __init__(self, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(self.status, detail, headers)
@@ -78,6 +89,7 @@ class MissingStreamError(BadRequestError):
 
     word = "missing_stream"
     example = "this model needs rgb and depth; give depth, too, as a file of that name in the form"
+    operations = CLIP
 
 
 class MalformedMetaError(BadRequestError):
@@ -85,6 +97,7 @@ class MalformedMetaError(BadRequestError):
 
     word = "malformed_meta"
     example = "meta: fps: Input should be a valid number"
+    operations = CLIP
 
 
 class MalformedTimeoutError(BadRequestError):
@@ -92,6 +105,7 @@ class MalformedTimeoutError(BadRequestError):
 
     word = "malformed_timeout"
     example = "X-Request-Timeout: 'soon' is no number of seconds above 0"
+    operations = NETWORK
 
 
 class MalformedRequestError(BadRequestError):
@@ -99,6 +113,7 @@ class MalformedRequestError(BadRequestError):
 
     word = "malformed_request"
     example = "query.top_k: Input should be greater than or equal to 1"
+    operations = BODY
 
 
 class MalformedTensorsError(BadRequestError):
@@ -106,6 +121,7 @@ class MalformedTensorsError(BadRequestError):
 
     word = "malformed_tensors"
     example = "rgb: is UINT8 [1, 64, 224, 224], the model takes UINT8 [-1, 64, 224, 224, 3]"
+    operations = frozenset({"infer"})
 
 
 class WhichModelError(BadRequestError):
@@ -113,6 +129,7 @@ class WhichModelError(BadRequestError):
 
     word = "which_model"
     example = "say which model is asked, with ?model=; there are: gestures, ntu60"
+    operations = CLIP
 
 
 class UnknownClassError(BadRequestError):
@@ -120,6 +137,7 @@ class UnknownClassError(BadRequestError):
 
     word = "unknown_class"
     example = "index 60: the model has the classes 0 to 59"
+    operations = frozenset({"explain"})
 
 
 class UnusableBundleError(BadRequestError):
@@ -127,6 +145,7 @@ class UnusableBundleError(BadRequestError):
 
     word = "unusable_bundle"
     example = "models/ntu60/2: bundle.json: cannot be read"
+    operations = frozenset({"load"})
 
 
 class UnknownKeyError(ServiceError):
@@ -136,6 +155,7 @@ class UnknownKeyError(ServiceError):
     word = "unknown_key"
     title = "A key is needed"
     example = "send a key of this service as: Authorization: Bearer KEY"
+    operations = ALL
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail, {"WWW-Authenticate": "Bearer"})
@@ -153,6 +173,7 @@ class ForeignHostError(ForbiddenError):
 
     word = "foreign_host"
     example = "this service is for this machine alone, and was asked for as 'a.example'"
+    operations = ALL
 
 
 class ForeignOriginError(ForbiddenError):
@@ -160,6 +181,7 @@ class ForeignOriginError(ForbiddenError):
 
     word = "foreign_origin"
     example = "a page of https://a.example asked a service at 127.0.0.1:8000"
+    operations = ALL
 
 
 class NotAdminError(ForbiddenError):
@@ -168,6 +190,7 @@ class NotAdminError(ForbiddenError):
     word = "not_admin"
     title = "This key does not open this"
     example = "the key of camera may not do this"
+    operations = frozenset({"load", "admin"})
 
 
 class UnknownModelError(ServiceError):
@@ -177,6 +200,7 @@ class UnknownModelError(ServiceError):
     word = "unknown_model"
     title = "This model is not served any more"
     example = "there is no model 'ntu61'; there are: ntu60 1"
+    operations = BODY | {"model"}
 
 
 class NotFoundError(ServiceError):
@@ -207,6 +231,7 @@ class UploadTimeoutError(RequestTimeoutError):
 
     word = "upload_timeout"
     example = "the upload did not arrive within 120 s"
+    operations = BODY
 
 
 class GoneError(RequestTimeoutError):
@@ -223,15 +248,17 @@ class TooLargeError(ServiceError):
     word = "too_large"
     title = "The recording is too large"
     example = "rgb (wave.mp4): has more than 3000 frames; cut out the motion, or set max_frames"
+    operations = BODY
 
 
 class UnknownContainerError(ServiceError):
-    """The file is no video, no zip and no .npz."""
+    """The file is of no format that is read."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     word = "unknown_container"
     title = "This kind of file is not known"
     example = "rgb (wave.gif): is no mp4, mkv, webm or avi video, no zip of JPEG or PNG frames, and no .npz"
+    operations = CLIP
 
 
 class UnprocessableError(ServiceError):
@@ -246,6 +273,7 @@ class UnusableClipError(UnprocessableError):
 
     word = "unusable_clip"
     example = "depth (wave.mkv): holds 8-bit images, but this model needs distances"
+    operations = CLIP
 
 
 class DecoderCrashedError(UnprocessableError):
@@ -253,6 +281,7 @@ class DecoderCrashedError(UnprocessableError):
 
     word = "decoder_crashed"
     example = "the decoder crashed on these files; encode them again"
+    operations = CLIP
 
 
 class InternalError(ServiceError):
@@ -261,6 +290,7 @@ class InternalError(ServiceError):
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     word = "internal"
     example = "the service failed on this request; its log has the reason under this request_id"
+    operations = ALL
 
 
 class TemporaryError(ServiceError):
@@ -282,6 +312,7 @@ class QueueFullError(TooManyRequestsError):
 
     word = "queue_full"
     example = "16 requests are at work or waiting; come back in a moment"
+    operations = NETWORK
 
 
 class TooManyUploadsError(TooManyRequestsError):
@@ -289,6 +320,7 @@ class TooManyUploadsError(TooManyRequestsError):
 
     word = "too_many_uploads"
     example = "64 uploads are arriving; come back in a moment"
+    operations = BODY
 
 
 class RateLimitError(TooManyRequestsError):
@@ -297,6 +329,7 @@ class RateLimitError(TooManyRequestsError):
     word = "rate_limit"
     title = "This key was used too often"
     example = "camera may ask 60 times a minute; come back later"
+    operations = ALL
 
 
 class UnavailableError(TemporaryError):
@@ -311,6 +344,7 @@ class DrainingError(UnavailableError):
 
     word = "draining"
     example = "the service is being stopped; ask again when it, or another one, has started"
+    operations = NETWORK | {"model", "service"}
 
 
 class WorkerFailedError(UnavailableError):
@@ -318,6 +352,7 @@ class WorkerFailedError(UnavailableError):
 
     word = "worker_failed"
     example = "a part of the service has failed (network); it is being started again; its log has the reason"
+    operations = frozenset({"model", "service"})
 
 
 class NoModelError(UnavailableError):
@@ -326,6 +361,7 @@ class NoModelError(UnavailableError):
     word = "no_model"
     title = "No model is loaded"
     example = "no model is loaded; come back when the service's owner has loaded one"
+    operations = CLIP | {"service"}
 
 
 class LoadingError(UnavailableError):
@@ -333,6 +369,7 @@ class LoadingError(UnavailableError):
 
     word = "loading"
     example = "ntu60 is being loaded; come back soon"
+    operations = NETWORK | {"model"}
 
 
 class OverloadedError(UnavailableError):
@@ -341,6 +378,7 @@ class OverloadedError(UnavailableError):
     word = "overloaded"
     title = "The service is busy"
     example = "12 requests come first, an answer would take 31.0 s, and only 20 s are allowed"
+    operations = NETWORK
 
 
 class DeadlineError(ServiceError):
@@ -350,6 +388,7 @@ class DeadlineError(ServiceError):
     word = "deadline"
     title = "It took too long"
     example = "no answer within 60 s; cut out the motion, or try again when the service is less busy"
+    operations = NETWORK
 
 
 class NoSpaceError(ServiceError):
@@ -359,3 +398,4 @@ class NoSpaceError(ServiceError):
     word = "no_space"
     title = "The service has no space left"
     example = "there is no space for the upload at the moment; come back later"
+    operations = CLIP

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 import psutil
-from fastapi import Depends, Request
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
 
 from export.predictor.clip_request import ClipRequest
 from rgbd.errors import MediaError
@@ -92,9 +93,9 @@ class Service:
         return inferred
 
 
-def get_service(request: Request) -> Service:
-    """Return the service that answers `request`."""
-    service: Service = request.app.state.service
+def get_service(connection: HTTPConnection) -> Service:
+    """Return the service that answers a request or a WebSocket."""
+    service: Service = connection.app.state.service
     return service
 
 

@@ -123,7 +123,7 @@ class BundleManifest(_Record):
     """The content of bundle.json."""
 
     schema_version: Literal[3] = 3
-    schema_minor: int = Field(0, ge=0)
+    schema_minor: int = Field(SCHEMA_MINOR, ge=0)
     name: str
     version: str
     created: datetime = Field(default_factory=lambda: datetime.now(UTC))

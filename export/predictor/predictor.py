@@ -15,10 +15,11 @@ from export.runtimes import RuntimeInfo
 from export.runtimes.loading import load_runtime
 from export.runtimes.registry import devices
 from rgbd.errors import MissingStreamError, UserError
+from rgbd.recording.formats import FILE_FORMATS
 from rgbd.recording.limits import NO_LIMITS
 from rgbd.types import Stream
 
-_RECORDING = "a video, a folder or a zip of frames, or an .npz"
+_RECORDING = f"a folder of JPEG or PNG frames, or a file ({FILE_FORMATS})"
 
 
 class Predictor:
@@ -61,8 +62,8 @@ class Predictor:
     ) -> Prediction:
         """Return which motion a recording shows.
 
-        rgb, depth: each a video, a folder or a zip of frames, or an .npz; a video with a track of each, given as `rgb`,
-        stands for both. windows: equal parts that are looked at one by one, for long recordings; no more than it has
+        rgb, depth: each a file or a folder that `rgbd.recording.formats` opens; a file with a track of each, given as
+        `rgb`, stands for both. windows: equal parts that are looked at one by one, for long recordings; no more than it has
         frames. top_k: how many classes are named. The others are those of `RecordingMeta`.
 
         Raises `MediaError` for a recording that cannot be used, and `UserError` for what makes no sense.

@@ -10,8 +10,9 @@ from rgbd.errors import DatasetError
 from rgbd.people.tracks import without_furniture
 from rgbd.recording.formats import open_stream
 from rgbd.recording.frames import FolderReader
-from rgbd.recording.ntu_skeleton import Skeleton, read_skeleton
+from rgbd.recording.ntu_skeleton import read_skeleton
 from rgbd.recording.recording import Recording
+from rgbd.recording.skeleton import Skeleton
 
 RGB_FOLDER = "nturgb+d_rgb"
 DEPTH_FOLDER = "nturgb+d_depth"

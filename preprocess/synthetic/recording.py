@@ -21,7 +21,8 @@ from preprocess.synthetic.shadow import cast_shadows
 from preprocess.synthetic.solids import Solid, body_solids, flag, glove
 from rgbd.files import atomic_folder
 from rgbd.recording.images import write_image
-from rgbd.recording.ntu_skeleton import Body, Skeleton, write_skeleton
+from rgbd.recording.ntu_skeleton import write_skeleton
+from rgbd.recording.skeleton import Body, Skeleton
 from rgbd.recording.video import write_video
 
 MASK_FOLDER = "body_masks"

@@ -1,6 +1,6 @@
 """Depth in millimetres -> the 8-bit colour image that a network sees."""
 
-from typing import Literal
+from typing import Literal, assert_never
 
 import cv2
 import numpy as np
@@ -41,13 +41,19 @@ class DepthEncoding(BaseModel):
 
 def encode_depth(frames: list[NDArray[np.uint16]], encoding: DepthEncoding) -> list[NDArray[np.uint8]]:
     """Return one uint8 RGB [H, W, 3] image for each uint16 millimetre frame [H, W] of a clip."""
-    if encoding.mode == "wrapped":
-        return [wrapped_depth_image(frame) for frame in frames]
-    near, far = encoding.near_mm, encoding.far_mm
-    if encoding.mode == "centred":
-        measured = np.concatenate([frame[frame > 0] for frame in frames])
-        median = int(np.median(measured)) if measured.size else far
-        near, far = median - encoding.span_mm, median + encoding.span_mm
+    match encoding.mode:
+        case "wrapped":
+            return [wrapped_depth_image(frame) for frame in frames]
+        case "range":
+            near, far = encoding.near_mm, encoding.far_mm
+        case "centred":
+            measured = np.concatenate([frame[frame > 0] for frame in frames])
+            median = int(np.median(measured)) if measured.size else encoding.far_mm
+            near, far = median - encoding.span_mm, median + encoding.span_mm
+        case "image":
+            raise AssertionError("depth that comes as an image is not encoded")
+        case never:
+            assert_never(never)
     scaled = [_scale(frame, near, far) for frame in frames]
     if encoding.colors == "grey":
         return [

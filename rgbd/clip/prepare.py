@@ -15,8 +15,8 @@ from rgbd.people.boxes import depth_box
 from rgbd.people.clip_boxes import ClipBoxes, find_boxes
 from rgbd.people.masked_depth import MaskedDepth, mask_depth
 from rgbd.recording.depth import DepthFrames, MeasuredDepth
-from rgbd.recording.ntu_skeleton import Skeleton
 from rgbd.recording.recording import Recording
+from rgbd.recording.skeleton import Skeleton
 from rgbd.recording.streams import Picture, StreamReader, frame_of
 from rgbd.types import Frame, Size
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from rgbd.people.masks import find_masks
 from rgbd.recording.depth import DepthFrames
-from rgbd.recording.ntu_skeleton import Skeleton
+from rgbd.recording.skeleton import Skeleton
 from rgbd.types import Depth, Mask
 
 MaskSource = Literal["official", "skeleton", "depth"]

@@ -11,7 +11,7 @@ from rgbd.camera.intrinsics import DepthCamera, Tangents
 from rgbd.people.room import fit_floor
 from rgbd.people.tracks import Joints, body_tracks, joints_at
 from rgbd.recording.depth import DepthFrames
-from rgbd.recording.ntu_skeleton import BONES, Skeleton
+from rgbd.recording.skeleton import BONES, Skeleton
 from rgbd.types import Depth, Mask
 
 # Half thickness of the body around each bone, in metres, clothes included, by the joint at the bone's far end.

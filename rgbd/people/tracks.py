@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd.recording.ntu_skeleton import NUM_JOINTS, Body, Skeleton
+from rgbd.recording.skeleton import NUM_JOINTS, Body, Skeleton
 
 Joints = NDArray[np.float32]
 """Metres in the depth camera's frame, float32 [25, 3]; NaN where a joint was lost."""

@@ -34,6 +34,9 @@ FORMATS = (
 )
 _HEAD_BYTES = 12
 
+FILE_FORMATS = "; ".join(format_.name for format_ in reversed(FORMATS))
+"""The files that can be opened, for messages and help texts."""
+
 
 def open_streams(path: Path, limits: Limits = NO_LIMITS) -> Sequence[StreamReader]:
     """Return the streams of a recording's file or folder, not decoded yet: a video's tracks, one of anything else.

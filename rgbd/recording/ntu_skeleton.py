@@ -3,51 +3,18 @@
 Source: docs/method.md, "NTU RGB+D".
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rgbd.errors import DatasetError, reason_of
 from rgbd.files import atomic_file
+from rgbd.recording.skeleton import NUM_JOINTS, Body, Skeleton
 
-NUM_JOINTS = 25
-_MAX_PAIRS_PER_CLIP = 200  # more bring no accuracy: a camera sees hundreds of clips
 _JOINT_FIELDS = 12
 _BODY_FIELDS = 10
 _MAX_DIGITS = 9  # of a count; a file with more of anything cannot be
 _REMEDY = "copy the file again, or remove it to have the clip processed without its skeleton"
-
-# Kinect v2's joints as pairs: each pair is one bone. Joints count from 0, in the file's order.
-BONES: tuple[tuple[int, int], ...] = (
-    *((0, 1), (1, 20), (20, 2), (2, 3)),  # spine, neck, head
-    *((20, 4), (4, 5), (5, 6), (6, 7), (7, 21), (6, 22)),  # left arm, hand tip, thumb
-    *((20, 8), (8, 9), (9, 10), (10, 11), (11, 23), (10, 24)),  # right arm
-    *((0, 12), (12, 13), (13, 14), (14, 15)),  # left leg
-    *((0, 16), (16, 17), (17, 18), (18, 19)),  # right leg
-)
-
-
-@dataclass(frozen=True, eq=False)
-class Body:
-    """One person in one frame. Coordinates may be NaN where the sensor's projection failed.
-
-    joints_m: float32 [25, 3], x y z in the depth camera's frame; depth_xy, color_xy: float32 [25, 2], pixels of the
-    depth and of the colour frame; orientations: float32 [25, 4], w x y z; tracking_states: int64 [25], 0 not tracked,
-    1 inferred, 2 tracked.
-    """
-
-    body_id: str
-    joints_m: NDArray[np.float32]
-    depth_xy: NDArray[np.float32]
-    color_xy: NDArray[np.float32]
-    orientations: NDArray[np.float32]
-    tracking_states: NDArray[np.int64]
-
-
-Skeleton = list[tuple[Body, ...]]
-"""The bodies of each frame; an empty tuple where nobody is seen."""
 
 
 class _Reader:
@@ -86,27 +53,6 @@ class _Reader:
             return [float(word) for word in words]
         except ValueError as error:
             raise self.error(f"expected {meaning}, {error}") from error
-
-
-def joints_of(skeleton: Skeleton) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the places in metres [N, 3] and the depth pixels [N, 2] of all joints of all bodies, float32."""
-    bodies = [body for frame in skeleton for body in frame]
-    return (
-        np.concatenate([np.empty((0, 3), np.float32), *(body.joints_m for body in bodies)]),
-        np.concatenate([np.empty((0, 2), np.float32), *(body.depth_xy for body in bodies)]),
-    )
-
-
-def joint_pairs(skeleton: Skeleton) -> NDArray[np.float32]:
-    """Return float32 [N, 4]: depth x, y, colour x, y of at most 200 joints of a clip that have all four."""
-    bodies = [body for frame in skeleton for body in frame]
-    if not bodies:
-        return np.empty((0, 4), np.float32)
-    pairs = np.concatenate([np.hstack([body.depth_xy, body.color_xy]) for body in bodies])
-    pairs = pairs[np.isfinite(pairs).all(axis=1)]
-    # Drawn, because every n-th may be the same joint of every body.
-    chosen = np.random.default_rng(0).permutation(len(pairs))[:_MAX_PAIRS_PER_CLIP]
-    return np.asarray(pairs[chosen], np.float32)
 
 
 def read_skeleton(path: Path) -> Skeleton:

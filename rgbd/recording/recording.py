@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from rgbd.camera.registration import Registration
-from rgbd.recording.ntu_skeleton import Skeleton
+from rgbd.recording.skeleton import Skeleton
 from rgbd.recording.streams import StreamReader
 
 

@@ -54,8 +54,8 @@ class ProblemResponse(JSONResponse):
 
     media_type = "application/problem+json"
 
-    def __init__(self, status: HTTPStatus, word: str, document: Mapping[str, str | int], headers: Mapping[str, str]):
-        super().__init__(document, status.value, headers)
+    def __init__(self, status: int, word: str, document: Mapping[str, str | int], headers: Mapping[str, str]):
+        super().__init__(document, status, headers)
         self._code = _CLOSE_CODES.get(status, _POLICY_VIOLATION)
         reason = f"{word}: {document['detail']}".encode()[:_MAX_REASON_BYTES]
         self._reason = reason.decode(errors="ignore")
@@ -84,16 +84,24 @@ async def _no_space(request: HTTPConnection, error: Exception) -> JSONResponse:
 
 
 def refusal(request: HTTPConnection, error: HTTPException) -> JSONResponse:
-    """Return the problem that a request is answered with."""
-    status = HTTPStatus(error.status_code)
-    return _problem(request, status, _word(error, status), error.detail, error.headers or {})
+    """Return the problem that a request is answered with, which is counted and logged by its word."""
+    word, _ = _named(error)
+    request.state.error = word
+    request.app.state.service.metrics.count_refusal(word)
+    request_id = request.state.request_id
+    document = problem_document(error, request_id, is_protocol=request.url.path.startswith("/v2/"))
+    # Answers to a failure inside the service are sent outside the middleware that would add this.
+    headers = {**(error.headers or {}), "X-Request-ID": request_id}
+    return ProblemResponse(error.status_code, word, document, headers)
 
 
-def _word(error: HTTPException, status: HTTPStatus) -> str:
-    if isinstance(error, ServiceError):
-        return error.word
-    kind = _OF_FRAMEWORK.get(status)
-    return status.phrase.lower().replace(" ", "_") if kind is None else kind.word
+def _named(error: HTTPException) -> tuple[str, str]:
+    """Return the word and the title of an error, the framework's own included."""
+    kind = type(error) if isinstance(error, ServiceError) else _OF_FRAMEWORK.get(error.status_code)
+    if kind is None:
+        phrase = HTTPStatus(error.status_code).phrase
+        return phrase.lower().replace(" ", "_"), phrase
+    return kind.word, kind.title
 
 
 async def _malformed(request: HTTPConnection, error: Exception) -> JSONResponse:
@@ -113,29 +121,15 @@ def failure(request: HTTPConnection, error: Exception) -> JSONResponse:
     return refusal(request, InternalError(detail))
 
 
-def _problem(
-    request: HTTPConnection, status: HTTPStatus, word: str, detail: str, headers: Mapping[str, str]
-) -> JSONResponse:
-    request.state.error = word
-    request.app.state.service.metrics.count_refusal(word)
-    request_id = request.state.request_id
-    is_protocol = request.url.path.startswith("/v2/")
-    content = problem_document(status, word, detail, request_id, is_protocol=is_protocol)
-    # Answers to a failure inside the service are sent outside the middleware that would add this.
-    added = {**headers, "X-Request-ID": request_id}
-    return ProblemResponse(status, word, content, added)
-
-
-def problem_document(
-    status: HTTPStatus, word: str, detail: str, request_id: str, *, is_protocol: bool
-) -> dict[str, str | int]:
+def problem_document(error: HTTPException, request_id: str, *, is_protocol: bool) -> dict[str, str | int]:
     """Return a problem as it is sent; `is_protocol` below /v2/, as the Open Inference Protocol has them."""
+    word, title = _named(error)
     return {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": detail,
+        "type": f"urn:rgbd-motion:error:{word}",
+        "title": title,
+        "status": error.status_code,
+        "detail": error.detail,
         # The protocol has its messages where others find the word for programs.
-        "error": f"{word}: {detail}" if is_protocol else word,
+        "error": f"{word}: {error.detail}" if is_protocol else word,
         "request_id": request_id,
     }

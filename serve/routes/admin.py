@@ -6,7 +6,7 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
-from serve.routes.error_responses import ADMIN_PROBLEMS
+from serve.routes.error_responses import problems
 from serve.schemas import AdminModel, AdminState
 from serve.service import Answering
 
@@ -21,7 +21,7 @@ def status_page() -> FileResponse:
     return FileResponse(_PAGE)
 
 
-@router.get("/admin/state", responses=ADMIN_PROBLEMS)
+@router.get("/admin/state", responses=problems("admin"))
 def state(service: Answering) -> AdminState:
     """Say what the service does, what it did so far, and how it was set up."""
     ready = {(model.name, model.version): model for model in service.models.ready}

@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
 from export.predictor.clip_request import ClipRequest, RecordingMeta, StreamFile
+from rgbd.recording.formats import FILE_FORMATS
 from rgbd.types import Stream
 from serve.errors import MalformedMetaError
 from serve.inference.admission import Admission
@@ -21,9 +22,8 @@ from serve.schemas import ClipMeta
 from serve.service import Answering, get_service
 
 _STREAM_HELP = (
-    "A video (mp4, mkv, webm, avi; depth as lossless 16-bit FFV1, gray16le), a zip of frames (JPEG or PNG in the order "
-    "of their names; depth as 16-bit PNG), or an .npz (uint8 [frames, height, width, 3] or uint16 "
-    "[frames, height, width])."
+    f"A file: {FILE_FORMATS}. Frames of a zip are in the order of their names, an array is uint8 [frames, height, "
+    "width, 3] or uint16 [frames, height, width]. Depth has 16 bits and is lossless: PNG, or FFV1 (gray16le) in a video."
 )
 _META_HELP = (
     "JSON: depth_scale_mm (millimetres of one step of 16-bit depth, default 1), fps, depth_fps (where it differs), "

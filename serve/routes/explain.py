@@ -13,7 +13,7 @@ from serve.errors import UnknownClassError
 from serve.inference.batching import Clips
 from serve.inference.explanation import NUM_CLIPS, explain
 from serve.routes.clip_form import ClipUpload, RefusedEarly
-from serve.routes.error_responses import EXPLAIN_PROBLEMS
+from serve.routes.error_responses import problems
 from serve.routes.predict import make_timing
 from serve.schemas import ExplainReply
 from serve.uploads.clip_decoding import decode_clip, received
@@ -21,7 +21,7 @@ from serve.uploads.clip_decoding import decode_clip, received
 router = APIRouter(tags=["clips"], route_class=RefusedEarly)
 
 
-@router.post("/explain", responses=EXPLAIN_PROBLEMS)
+@router.post("/explain", responses=problems("explain"))
 async def explain_answer(
     upload: Annotated[ClipUpload, Depends()],
     index: Annotated[int | None, Query(ge=0, description="which class (default: the best one)")] = None,

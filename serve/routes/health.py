@@ -6,11 +6,11 @@ from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from serve.routes.error_responses import SERVICE_PROBLEMS
+from serve.routes.error_responses import problems
 from serve.schemas import ServerMetadata
 from serve.service import Answering
 
-router = APIRouter(tags=["about the service"], responses=SERVICE_PROBLEMS)
+router = APIRouter(tags=["about the service"], responses=problems("service", is_protocol=True))
 
 
 @router.get("/v2")

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Request, Response
 from serve.concurrency.task_group import gather_or_cancel
 from serve.open_inference.messages import InferReply
 from serve.open_inference.tensors import check_outputs, read_clips, read_request, write_reply
-from serve.routes.error_responses import INFER_PROBLEMS
+from serve.routes.error_responses import problems
 from serve.routes.predict import network_timing
 from serve.service import Answering
 
-router = APIRouter(tags=["models"], responses=INFER_PROBLEMS)
+router = APIRouter(tags=["models"], responses=problems("infer", is_protocol=True))
 
 _HEADER = "Inference-Header-Content-Length"
 _BODY = {

@@ -5,12 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Body
 from pydantic import BaseModel, ConfigDict
 
-from serve.routes.error_responses import LOAD_PROBLEMS
+from serve.routes.error_responses import problems
 from serve.schemas import IndexEntry
 from serve.service import Answering
 
 # The protocol's clients do not say that what they send is JSON.
-router = APIRouter(prefix="/v2/repository", tags=["models"], responses=LOAD_PROBLEMS, strict_content_type=False)
+router = APIRouter(
+    prefix="/v2/repository", tags=["models"], responses=problems("load", is_protocol=True), strict_content_type=False
+)
 
 
 class IndexQuery(BaseModel):

@@ -4,11 +4,11 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from serve.routes.error_responses import MODEL_PROBLEMS
+from serve.routes.error_responses import problems
 from serve.schemas import ModelDetails, ModelList
 from serve.service import Answering
 
-router = APIRouter(tags=["models"], responses=MODEL_PROBLEMS)
+router = APIRouter(tags=["models"], responses=problems("model", is_protocol=True))
 
 
 @router.get("/v2/models")

@@ -11,7 +11,7 @@ from export.predictor.clip_reading import ClipFacts
 from serve.concurrency.task_group import gather_or_cancel
 from serve.inference.batching import Inferred
 from serve.routes.clip_form import ClipUpload, RefusedEarly
-from serve.routes.error_responses import CLIP_PROBLEMS
+from serve.routes.error_responses import problems
 from serve.schemas import PredictReply, Timing
 from serve.uploads.clip_decoding import decode_clip, received
 
@@ -21,7 +21,7 @@ TopK = Annotated[int, Query(ge=1, description="how many classes to name")]
 _MAX_WINDOWS = 16
 
 
-@router.post("/predict", responses=CLIP_PROBLEMS)
+@router.post("/predict", responses=problems("clip"))
 async def predict(
     upload: Annotated[ClipUpload, Depends()],
     top_k: TopK = 5,

@@ -5,14 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from serve.routes.clip_form import ClipUpload, RefusedEarly
-from serve.routes.error_responses import CLIP_PROBLEMS
+from serve.routes.error_responses import problems
 from serve.schemas import PreviewReply
 from serve.uploads.previews import make_previews
 
 router = APIRouter(tags=["clips"], route_class=RefusedEarly)
 
 
-@router.post("/preview", responses=CLIP_PROBLEMS)
+@router.post("/preview", responses=problems("clip"))
 async def preview(upload: Annotated[ClipUpload, Depends()]) -> PreviewReply:
     """Show what was understood of the files: a few small frames of each, depth in colours, and which the model sees."""
     async with upload.admit(num_clips=0) as (_, clip):

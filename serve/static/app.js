@@ -23,7 +23,7 @@ const LEADS = {
   depth: "Drop a depth recording of somebody moving.",
   rgbd: "Drop a colour recording of somebody moving, and the depth recorded with it.",
 };
-const MEASURED_HINT = "or choose a 16-bit video, a zip of PNGs, an .npz";
+const MEASURED_HINT = "or choose a file, such as a zip of 16-bit PNGs";
 
 /** @type {Record<"recognise" | "example", HTMLButtonElement>} */
 const buttons = { recognise: find("recognise"), example: find("example") };

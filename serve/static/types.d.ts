@@ -88,6 +88,7 @@ export interface ServiceState {
 
 export interface Refusal {
   error?: string;
+  title?: string;
   detail?: string;
   request_id?: string;
 }

@@ -1,4 +1,4 @@
-"""What is said of the errors elsewhere is what their classes say: in the reference, in the docs, on the page."""
+"""What is said of the errors elsewhere is what their classes say: in the reference, in the docs."""
 
 import re
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ def test_the_reference_has_them() -> None:
     for kind in ERRORS:
         if kind.word not in UNPROMISED:
             status, example = promised[kind.word]
-            assert (status, example["detail"], example["title"]) == (kind.status, kind.example, kind.status.phrase)
+            assert (status, example["detail"], example["title"]) == (kind.status, kind.example, kind.title)
 
 
 def test_the_docs_have_them() -> None:
@@ -64,14 +64,3 @@ def test_the_docs_have_them() -> None:
         (str(kind.status.value), kind.word, (kind.__doc__ or "").removesuffix("."))
         for kind in sorted(ERRORS, key=lambda kind: kind.status)
     ]
-
-
-def test_the_page_has_a_title_for_each() -> None:
-    source = (ROOT / "serve" / "static" / "service" / "service.js").read_text()
-    block = re.search(r"const TITLES = \{\n(.*?)\n\};", source, re.DOTALL)
-    assert block is not None
-    titles = dict(re.findall(r'^  (\w+): "(.+)",$', block[1], re.MULTILINE))
-    assert len(titles) == block[1].count("\n") + 1
-    for kind in ERRORS:
-        assert titles.get(kind.word, titles.get(str(kind.status.value), ServiceError.title)) == kind.title, kind.word
-    assert set(titles) <= {kind.word for kind in ERRORS} | {str(kind.status.value) for kind in ERRORS}

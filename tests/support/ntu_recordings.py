@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from rgbd.recording.images import write_image
-from rgbd.recording.ntu_skeleton import BONES, Body, Skeleton, write_skeleton
+from rgbd.recording.ntu_skeleton import write_skeleton
+from rgbd.recording.skeleton import BONES, Body, Skeleton
 from rgbd.recording.video import write_video
 
 COLOR_SIZE, DEPTH_SIZE = (480, 270), (128, 106)

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from rgbd.errors import ConfigError
 
-DEFAULT_FAMILY = "dsn"
-_FAMILIES = {"dsn": "training.networks.dsn.family:FAMILY"}
+DEFAULT_FAMILY = "dsn"  # CVPR 2022
+FAMILIES = {"dsn": "training.networks.dsn.family:FAMILY"}
 
 
 _KEYS = {"network": "name", "loss": "label_smoothing", "schedule": "epochs", "legacy": "warmup"}  # that each one has
@@ -45,9 +45,9 @@ def find_family(name: object) -> Any:
     """
     if not isinstance(name, str):
         raise ConfigError(f"{name!r} is no name")
-    module, colon, attribute = _FAMILIES.get(name, name).partition(":")
+    module, colon, attribute = FAMILIES.get(name, name).partition(":")
     if not colon:
-        ours = ", ".join(_FAMILIES)
+        ours = ", ".join(FAMILIES)
         raise ConfigError(f"{name!r} is no family of networks; choose {ours}, or name yours: package.module:FAMILY")
     try:
         family = getattr(import_module(module), attribute)

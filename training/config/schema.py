@@ -17,14 +17,14 @@ from rgbd.dataset.layouts import DATASETS
 from rgbd.errors import ConfigError
 from rgbd.types import Modality, Stream, streams_of
 from training.config.augmentation import AugmentConfig
-from training.config.families import DEFAULT_FAMILY, find_family, sections_of
+from training.config.families import DEFAULT_FAMILY, FAMILIES, find_family, sections_of
 from training.config.section import Section
 
 
 class DataConfig(Section):
     """Where the clips are."""
 
-    dataset: str = Field("ntu", description="a data set's name: ntu, nvgesture, thu_read, isogd, jester, custom")
+    dataset: str = Field("ntu", description=f"a data set's name: {', '.join(DATASETS)}")
     root: Path = Field(Path("data"), description="what preprocessing wrote, folders or shards")
     protocol: str = Field("CS", description="which split files, where a data set has several: CS, CV, CS120, ...")
     num_workers: int = Field(2, ge=0, description="loader processes of each training process")
@@ -40,7 +40,7 @@ class DataConfig(Section):
 class NetworkConfig(Section):
     """Which family of networks, and its shape; a family adds what it has to say of the latter."""
 
-    name: str = Field(DEFAULT_FAMILY, description="dsn: CVPR 2022; or package.module:FAMILY, a family of yours")
+    name: str = Field(DEFAULT_FAMILY, description=f"{', '.join(FAMILIES)}; or package.module:FAMILY, a family of yours")
 
 
 class LossConfig(Section):

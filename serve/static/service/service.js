@@ -7,27 +7,9 @@ import { askForKey, storedKey } from "./key.js";
 /** @import { ServiceState, StreamName } from "../types.d.ts" */
 
 const ROOT = new URL("../..", import.meta.url); // wherever a proxy has put the service
-/** @type {Record<string | number, string>} by status, or by the service's own word */
-const TITLES = {
-  400: "The request is incomplete",
-  401: "A key is needed",
-  403: "This is not allowed",
-  408: "The upload took too long",
-  413: "The recording is too large",
-  415: "This kind of file is not known",
-  422: "The recording cannot be used",
-  429: "The service is busy",
-  503: "The service is not ready",
-  504: "It took too long",
-  507: "The service has no space left",
-  no_model: "No model is loaded",
-  not_admin: "This key does not open this",
-  overloaded: "The service is busy",
-  rate_limit: "This key was used too often",
-  unknown_model: "This model is not served any more",
-};
 const EXAMPLE = { rgb: "rgb.mp4", depth: "depth.mkv" };
 const PASSING = [408, 429, 500, 502, 503, 504, 507];
+const NO_TITLE = "The service failed"; // a proxy in front of it answered with a page of its own
 const NO_KEY = "This service answers those who have a key; its owner hands them out.";
 
 /**
@@ -134,11 +116,11 @@ async function readJson(response) {
  */
 function refusal({ status, headers }, body) {
   const word = body?.error?.split(":")[0] ?? ""; // the Open Inference Protocol has the detail behind it
-  if (status === 401) return new Problem(TITLES[401], NO_KEY, { word, retry: "Enter a key" });
+  if (status === 401) return new Problem(body?.title ?? NO_TITLE, NO_KEY, { word, retry: "Enter a key" });
   const isDown = word === "unknown_model" || (status === 503 && word !== "overloaded");
   const wait = status === 429 && headers.has("Retry-After") ? ` Try again in ${headers.get("Retry-After")} s.` : "";
   return new Problem(
-    TITLES[word] ?? TITLES[status] ?? "The service failed",
+    body?.title ?? NO_TITLE,
     sentence(body?.detail ?? `It answered with status ${status}`) + wait,
     {
       word,

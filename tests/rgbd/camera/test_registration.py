@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rgbd.camera.registration import fit_registration, stretch, write_registrations
-from rgbd.recording.ntu_skeleton import Body, joint_pairs
+from rgbd.recording.skeleton import Body, joint_pairs
 
 KNOWN = np.array([[2.89, 0.02, 190.0], [-0.01, 2.87, -60.0]])
 

@@ -18,7 +18,7 @@ from rgbd.people.boxes import (
     mask_points,
     tracked_boxes,
 )
-from rgbd.recording.ntu_skeleton import Body
+from rgbd.recording.skeleton import Body
 from tests.golden.seeding import seeded_depth
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "legacy_roi.json"

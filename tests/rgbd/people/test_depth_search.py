@@ -14,7 +14,7 @@ from rgbd.people.depth_search import search_bodies
 from rgbd.people.masks import find_masks
 from rgbd.recording.depth import MeasuredDepth
 from rgbd.recording.formats import open_streams
-from rgbd.recording.ntu_skeleton import joints_of
+from rgbd.recording.skeleton import joints_of
 from tests.support.real import real_recordings
 
 SCALE = 0.5

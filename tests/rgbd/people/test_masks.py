@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.support.depth_list import DepthList
 from rgbd.people.masks import find_masks
-from rgbd.recording.ntu_skeleton import Body, Skeleton
+from rgbd.recording.skeleton import Body, Skeleton
 from tests.support.ntu_recordings import BODY_MM, DEPTH_SIZE, body_at, scene
 
 
