@@ -63,8 +63,8 @@ class Predictor:
         """Return which motion a recording shows.
 
         rgb, depth: each a file or a folder that `rgbd.recording.formats` opens; a file with a track of each, given as
-        `rgb`, stands for both. windows: equal parts that are looked at one by one, for long recordings; no more than it has
-        frames. top_k: how many classes are named. The others are those of `RecordingMeta`.
+        `rgb`, stands for both. windows: equal parts that are looked at one by one, for long recordings; no more than it
+        has frames. top_k: how many classes are named. The others are those of `RecordingMeta`.
 
         Raises `MediaError` for a recording that cannot be used, and `UserError` for what makes no sense.
         """
