@@ -64,7 +64,7 @@ class Client:
 
         `rgb` and `depth` are each a file that the service reads, such as a video, or a folder of JPEG or PNG frames;
         the model's modality says which are needed. `depth_scale_mm` is the millimetres of one unit of 16-bit depth
-        (service: 1). A long clip is looked at in `windows` equal parts; the answer is their mean, and has each part's own.
+        (service: 1). A long clip is looked at in `windows` equal parts; the answer is their mean, with each part's own.
         Raises `InputError`, `UnreachableError`, `RefusedError` or `UnexpectedAnswerError`.
         """
         paths = {name: path for name, path in (("rgb", rgb), ("depth", depth)) if path is not None}
