@@ -1,5 +1,6 @@
 """What holds for all tests, and what tests of several packages read."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ import export  # noqa: F401  it switches telemetry off: a test may import a runt
 pytest.register_assert_rewrite("tests.support")  # or a check that fails there shows no values
 
 from tests.support.ntu_recordings import CLIPS, make_recording  # noqa: E402
+
+# A shell has its background jobs ignore Ctrl-C, which all that they start would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")

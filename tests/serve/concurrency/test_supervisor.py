@@ -96,7 +96,8 @@ def test_a_network_that_cannot_be_kept_running_ends_the_service(tmp_path: Path) 
             refused(post(server, **FILES), 500, "internal")
         assert post(server, **FILES).status_code in (500, 504)  # for its batch, or for the end, whichever comes first
         assert server.process.wait(30) == 1
-        assert errors_in(server)[-1]["message"] == "network cannot be kept running: the service ends"
+        # The last request's own failure may be logged behind it.
+        assert "network cannot be kept running: the service ends" in [line["message"] for line in errors_in(server)]
 
 
 def test_decoders_that_cannot_be_started_end_the_service(tmp_path: Path) -> None:
