@@ -1,11 +1,10 @@
-"""Bundles of the schema before this one, as this one says it; nothing else knows what was different then.
+"""Bundles of earlier schemas, as the present one says it; nothing else knows what was different then.
 
 Schema 2 told by an output's name alone whose head it is.
 """
 
 from typing import Any
 
-from export.bundle.manifest import SCHEMA_VERSION
 from rgbd.types import Stream
 
 OLDEST_SCHEMA = 2
@@ -16,8 +15,8 @@ _STREAMS: dict[str, Stream] = {"logits_rgb": "rgb", "logits_depth": "depth"}
 
 
 def upgraded(content: dict[str, Any]) -> dict[str, Any]:
-    """Return what a bundle.json of schema 2 says as one of this schema does; what is wrong in it stays as it is."""
-    return {**content, "schema_version": SCHEMA_VERSION, "outputs": _outputs(content.get("outputs"))}
+    """Return what a bundle.json of schema 2 says as one of schema 3 does; what is wrong in it stays as it is."""
+    return {**content, "schema_version": 3, "outputs": _outputs(content.get("outputs"))}
 
 
 def _outputs(outputs: Any) -> Any:

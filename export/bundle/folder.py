@@ -45,11 +45,6 @@ class Bundle:
         """Return where the file lies that the artifact's runtime loads."""
         return self.folder / artifact.path
 
-    def files_of(self, artifact: Artifact) -> list[BundleFile]:
-        """Return the file that the artifact's runtime loads, and the weights that it reads beside it."""
-        names = {artifact.path, f"{artifact.path}.data", artifact.path.removesuffix(".xml") + ".bin"}
-        return [file for file in self.manifest.files if file.path in names]
-
 
 def describe_files(folder: Path) -> tuple[BundleFile, ...]:
     """Return the manifest's entries of all files in the folder but the manifest itself."""
@@ -140,7 +135,7 @@ def _parse(path: Path, content: Any) -> BundleManifest:
         )
     if isinstance(version, int) and version < OLDEST_SCHEMA:
         raise BundleError(f"{path}: is of the older schema {version}; export the checkpoint again with this version")
-    if isinstance(version, int) and version < SCHEMA_VERSION:
+    if version == 2:
         content = upgraded(content)
     minor = content.get("schema_minor") if isinstance(content, dict) else None
     if isinstance(minor, int) and minor > SCHEMA_MINOR:

@@ -3,6 +3,7 @@
 from rich.table import Table
 
 from export.bundle.folder import Bundle
+from export.runtimes.registry import files_of
 
 
 def artifacts_table(bundle: Bundle) -> Table:
@@ -13,7 +14,7 @@ def artifacts_table(bundle: Bundle) -> Table:
     for column in ("ms a clip", "MB", "logits differ", "probabilities", "same answer"):
         table.add_column(column, justify="right")
     for artifact in bundle.manifest.artifacts:
-        megabytes = sum(file.size_bytes for file in bundle.files_of(artifact)) / 1e6
+        megabytes = sum(file.size_bytes for file in files_of(bundle, artifact)) / 1e6
         parity, speed = artifact.parity, artifact.speed
         if parity is None:
             table.caption = "without figures: was not compared yet (`python -m export verify` where it runs)"

@@ -78,7 +78,7 @@ def write_model(bundle: Bundle, artifact: Artifact, repository: Path, max_batch:
     with sole_writer(folder), atomic_folder(folder) as temporary:
         version = temporary / bundle.manifest.version
         version.mkdir()
-        for file in bundle.files_of(artifact):
+        for file in files_of(bundle, artifact):
             shutil.copyfile(bundle.folder / file.path, version / file.path)
         (temporary / "config.pbtxt").write_text(config(bundle, artifact, max_batch), encoding="utf-8")
         (temporary / "labels.txt").write_text("".join(f"{label}\n" for label in bundle.manifest.labels), "utf-8")

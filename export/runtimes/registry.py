@@ -1,6 +1,7 @@
 """The runtimes that there are: a new one is a module with its `SPEC`, and an entry here."""
 
-from export.bundle.manifest import Artifact, Precision
+from export.bundle.folder import Bundle
+from export.bundle.manifest import Artifact, BundleFile, Precision
 from export.runtimes import onnxruntime, openvino, tensorrt
 from export.runtimes.spec import RuntimeSpec
 from rgbd.errors import UserError
@@ -27,6 +28,14 @@ def unknown_reason(artifact: Artifact) -> str | None:
         known = ", ".join(spec.files)
         return f"this version of rgbd-motion knows no {spec.name} in {artifact.precision!r}, only in {known}; update it"
     return None
+
+
+def files_of(bundle: Bundle, artifact: Artifact) -> list[BundleFile]:
+    """Return the files of a bundle that an artifact is loaded from, as far as this version knows its runtime."""
+    names = {artifact.path, f"{artifact.path}.data"}  # ONNX files over 2 GB have their weights in .data
+    if unknown_reason(artifact) is None:
+        names.add(spec_of(artifact).files[artifact.precision].weights or artifact.path)
+    return [file for file in bundle.manifest.files if file.path in names]
 
 
 def artifacts() -> tuple[Artifact, ...]:

@@ -24,12 +24,14 @@ class Graph:
 class ModelFile:
     """A file of a bundle that a runtime loads: the ONNX graph itself, or what `write(onnx, file)` makes of it.
 
-    Runtimes that read the same file name the same one, and it is written once.
+    Runtimes that read the same file name the same one, and it is written once. `weights` is the file beside it that
+    holds them, where they are not in it.
     """
 
     name: str
     graph: Graph
     write: Callable[[Path, Path], None] | None = None
+    weights: str | None = None
 
 
 class Load(Protocol):

@@ -26,7 +26,7 @@ class StreamReader(Protocol):
     """Of a frame, as it is shown."""
 
     is_depth: bool
-    """Whether frames are 16-bit distances, and not colours."""
+    """Whether frames are 16-bit distances, in the unit that `Recording.depth_unit_mm` tells, and not colours."""
 
     num_frames: int
     """As the file promises it, and as it is where all frames have been read."""
