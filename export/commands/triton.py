@@ -10,7 +10,7 @@ from export.build.plan import NAME
 from export.bundle.archive import open_bundle
 from export.bundle.folder import Bundle
 from export.bundle.manifest import Artifact, BundleError, TensorInfo
-from export.runtimes.registry import artifacts, spec_of
+from export.runtimes.registry import artifacts, files_of, spec_of
 from rgbd.errors import UserError
 from rgbd.files import atomic_folder
 from rgbd.locks import sole_writer
