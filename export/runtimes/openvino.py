@@ -82,9 +82,8 @@ def _profile(path: Path, precision: Precision, inputs: Inputs, runs: int) -> Ite
             yield node.node_name, node.real_time.total_seconds() * 1000
 
 
-_IR = ModelFile(
-    "model.xml", Graph("volumes", "fp32"), _write, "model.bin"
-)  # it computes a graph of float32 in bfloat16, too
+# It computes a graph of float32 in bfloat16, too.
+_IR = ModelFile("model.xml", Graph("volumes", "fp32"), _write, "model.bin")
 
 SPEC = RuntimeSpec(
     name="openvino",
