@@ -60,7 +60,11 @@ class DrainingServer(uvicorn.Server):
 
 
 class PatientProtocol(H11Protocol):
-    """A connection that is closed when it does not come to the point, or goes on sending what was refused."""
+    """A connection that is closed when it does not come to the point, or goes on sending what was refused.
+
+    h11 keeps the state that this needs, and bounds the head of a request. httptools does neither; it would save 1 ms of
+    an upload of 1 MB.
+    """
 
     _head_due: asyncio.TimerHandle | None = None
 

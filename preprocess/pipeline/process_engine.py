@@ -35,7 +35,8 @@ class ProcessEngine:
     """Processes of this machine; one does everything in the calling process.
 
     A process that is killed, by the kernel for want of memory or by a codec's crash, costs one job at most: the jobs
-    that were under way are tried again one by one, and the one that kills its process again is given up.
+    that were under way are tried again one by one, each with all of the memory, and the one that kills its process
+    again is given up. (Pools that name the job that died, such as pebble's, would try it again beside the others.)
     """
 
     def __init__(self, num_workers: int) -> None:
