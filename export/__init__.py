@@ -18,7 +18,7 @@ def switch_off_telemetry() -> None:
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     # OpenVINO and NNCF report through this package, which no variable stops. Where it cannot be imported they do
-    # without it, and None is how Python is told so.
+    # without it; None is Python's sign for such a module.
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 
 

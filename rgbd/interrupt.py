@@ -1,6 +1,6 @@
 """Ctrl-C and SIGTERM: how they end a command, wait for work, ask for a stop, or never reach a process at all.
 
-All that the packages do with signals is here. Of the service, uvicorn handles them while it serves.
+Signals are handled here and nowhere else in the packages; uvicorn takes those of a service that runs.
 """
 
 import os

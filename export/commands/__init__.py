@@ -25,7 +25,7 @@ class Command:
     help: str
 
 
-CREATE = Command("export.commands.create", "make a bundle of a checkpoint")  # without a word of its own
+CREATE = Command("export.commands.create", "make a bundle of a checkpoint")  # where none is named
 
 COMMANDS = {
     "bench": Command("export.commands.bench", "time its artifacts side by side"),

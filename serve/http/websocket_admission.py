@@ -12,7 +12,7 @@ from serve.http.problems import failure, refusal
 
 
 class WebSocketAdmission:
-    """Holds `admit()` while a WebSocket is open; what that raises, or the route, is what the client hears."""
+    """Holds `admit()` while a WebSocket is open; what that or the route raises is sent to the client."""
 
     def __init__(self, app: ASGIApp, admit: Callable[[], AbstractAsyncContextManager[None]]) -> None:
         self._app, self._admit = app, admit

@@ -137,7 +137,7 @@ _OfFamily = BeforeValidator(_as_the_family_says)
 
 
 def _run_folder(values: dict[str, Any]) -> Path:
-    data = values.get("data", DataConfig())  # what is not valid is not among them
+    data = values.get("data", DataConfig())  # absent where it was not valid itself
     has_protocols = "{protocol}" in DATASETS[data.dataset].split_template
     names = (data.dataset, *([data.protocol] if has_protocols else []), values.get("modality"))
     return Path("runs") / "-".join(map(str, names))

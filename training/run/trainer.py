@@ -159,7 +159,7 @@ class Trainer:
         raise SystemExit(exit_code_after(signal))
 
     def _finish_epoch(self, figures: EpochFigures) -> None:
-        """Evaluate if it is time to; write down what there is to know."""
+        """Evaluate where this epoch is to be evaluated; write the epoch's figures down."""
         epoch, schedule = self._position.epoch, self._config.schedule
         self._check()
         if epoch < schedule.epochs and epoch % schedule.evaluate_every:
