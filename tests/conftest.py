@@ -1,9 +1,14 @@
 """What holds for all tests, and what tests of several packages read."""
 
+import os
 import signal
 from pathlib import Path
 
 import pytest
+
+# Here, and in what tests start: the networks are so small that threads only wait for each other, and a short run of
+# training takes a third of the time with one. torch reads this once, when it is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import export  # noqa: F401  it switches telemetry off: a test may import a runtime before it imports `export`
 

@@ -4,16 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics.functional.classification import (
-    multiclass_accuracy,
-    multiclass_calibration_error,
-    multiclass_confusion_matrix,
-)
 
 from rgbd.errors import DatasetError, reason_of
 from rgbd.files import atomic_file
@@ -23,6 +19,13 @@ Scores = NDArray[np.float32]
 
 _CALIBRATION_BINS = 15  # of confidence; what papers on calibration use
 _HALVINGS = 50  # of the range of temperatures: more than a float64 tells apart
+
+
+def _classification() -> ModuleType:
+    """Import torchmetrics when something is evaluated: with scipy beside it that takes as long as torch itself."""
+    from torchmetrics.functional import classification  # noqa: PLC0415
+
+    return classification
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ class Evaluation:
         answer, *others = self.scores
         figures = {"top1": self.accuracy()}
         figures |= {f"top1_{short_name(head, answer)}": accuracy(self.scores[head], self.labels) for head in others}
-        figures["top5"] = float(multiclass_accuracy(scores, labels, self.num_classes, average="micro", top_k=top_k))
+        top5 = _classification().multiclass_accuracy(scores, labels, self.num_classes, average="micro", top_k=top_k)
+        figures["top5"] = float(top5)
         figures["mean_class"] = float(np.nanmean(self.class_accuracies()))
         figures["ece"] = _calibration_error(scores.double() / temperature, labels)
         return figures
@@ -84,7 +88,8 @@ class Evaluation:
     def confusion(self) -> NDArray[np.int64]:
         """Return int64 [N, N]: how many clips of the row's class were taken for the column's."""
         answers, labels = torch.from_numpy(self.answer).argmax(1), torch.from_numpy(self.labels)
-        return np.asarray(multiclass_confusion_matrix(answers, labels, self.num_classes).numpy(), np.int64)
+        counts = _classification().multiclass_confusion_matrix(answers, labels, self.num_classes)
+        return np.asarray(counts.numpy(), np.int64)
 
 
 def short_name(head: str, answer: str) -> str:
@@ -98,8 +103,8 @@ def accuracy(scores: Scores, labels: NDArray[np.int64]) -> float:
 
 
 def _calibration_error(scores: Tensor, labels: Tensor) -> float:
-    num_classes = scores.shape[1]
-    return float(multiclass_calibration_error(scores.softmax(1), labels, num_classes, n_bins=_CALIBRATION_BINS))
+    error = _classification().multiclass_calibration_error
+    return float(error(scores.softmax(1), labels, scores.shape[1], n_bins=_CALIBRATION_BINS))
 
 
 def fit_temperature(evaluation: Evaluation) -> float:
