@@ -267,7 +267,7 @@ def test_numbers_of_numpy_are_numbers(models: Path, recordings: Path) -> None:
 def test_what_is_no_path_is_named(models: Path, recordings: Path, value: Any) -> None:
     model = load_model(models / "both" / "1")
     for stream in ("rgb", "depth"):
-        with pytest.raises(UserError, match=rf"(?s)^{stream}.*(give a video, a folder|check the path)"):
+        with pytest.raises(UserError, match=rf"(?s)^{stream}.*(give a folder|check the path)"):
             model.predict(**{"rgb": recordings / "rgb.npz", stream: value})
     with pytest.raises(UserError, match=r"(?s)give (the|a) folder"):
         load_model(value)
