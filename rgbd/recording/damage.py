@@ -42,7 +42,8 @@ _TOLERANCE_S, _TOLERANCE_FRAMES = 0.25, 3  # of that length: not all count how l
 class Packets:
     """The packets of one track, as they come.
 
-    times: of each, in units of the track; places: where the last lies in the file, and its number by its time.
+    times: of each, in units of the track. num_cut: of how many a part is missing. last_position: where in the file the
+    last one lies.
     """
 
     times: list[int | None] = field(default_factory=list)
@@ -62,7 +63,7 @@ class Promise:
     def __init__(self, container: av.container.InputContainer) -> None:
         self._format, self._duration_us = container.format.name, container.duration
         # Indices grow while a file is read.
-        self._indices = {track.index: list(track.index_entries) for track in container.streams.video}
+        self._indices = {track.index: _index_of(track) for track in container.streams.video}
 
     def broken(
         self, track: av.VideoStream, packets: Packets, end_s: float, messages: Sequence[tuple[int, str, str]]
@@ -88,20 +89,26 @@ class Promise:
 
     def _num_frames(self, track: av.VideoStream, packets: Packets) -> int:
         """Return how many packets there should be; 0 where the container does not say."""
-        index = self._indices[track.index]
+        num_listed, end = self._indices[track.index]
         if "mp4" in self._format:  # not the header's number: an edit list may leave some of them out
-            return len(index)
+            return num_listed
         if self._format != "avi":
             return track.frames
         # Its header counts places: an empty one means that the frame before is shown for longer. The index, which a
         # file that was cut has lost, lists what is there.
-        if len(index) > 1 and index[-1].pos + _CHUNK_HEAD_BYTES >= packets.last_position:
-            return len(index)
+        if num_listed > 1 and end + _CHUNK_HEAD_BYTES >= packets.last_position:
+            return num_listed
         places = 1 + max((time for time in packets.times if time is not None), default=-1)
         return track.frames - max(0, places - len(packets.times))
 
     def _is_broken(self, name: str, text: str) -> bool:
         return name == self._format and _BROKEN_CONTAINER.search(text) is not None
+
+
+def _index_of(track: av.VideoStream) -> tuple[int, int]:
+    """Return how many packets the index of a track lists, and where in the file the last one lies."""
+    entries = track.index_entries
+    return len(entries), entries[-1].pos if len(entries) else 0
 
 
 class Decoding:
