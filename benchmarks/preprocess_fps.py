@@ -66,7 +66,7 @@ def part_of(raw: Path, name: str, *folders: str) -> Path:
 
 def decode(raw: Path) -> None:
     for video in sorted((raw / RGB_FOLDER).iterdir()):
-        for _ in decode_video(video, num_threads=1):
+        for _ in decode_video(video):
             pass
 
 

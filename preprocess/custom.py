@@ -216,8 +216,8 @@ class CustomDataset:
         row = job.row
         return Recording(
             row.clip,
-            rgb=open_stream(job.folder / row.rgb, "rgb") if row.rgb else None,
-            depth=open_stream(job.folder / row.depth, "depth") if row.depth else None,
+            rgb=open_stream(job.folder / row.rgb, "rgb", job.limits) if row.rgb else None,
+            depth=open_stream(job.folder / row.depth, "depth", job.limits) if row.depth else None,
             depth_unit_mm=row.depth_scale_mm,
         )
 

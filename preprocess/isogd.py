@@ -7,11 +7,13 @@ line, such as train/001/M_00001.avi train/001/K_00001.avi 84; labels count from 
 from pathlib import Path, PurePosixPath
 from typing import get_args
 
+from preprocess.pipeline.candidates import the_only
 from preprocess.pipeline.command import run_dataset
 from preprocess.pipeline.listed import ListedDataset, Listing, Source, lines_of
 from rgbd.dataset.layouts import ISOGD, Split
 from rgbd.errors import DatasetError
 from rgbd.terminal import run_command
+from rgbd.types import Stream
 
 _LAYOUT = """
   train.txt or train_list.txt, and the same for valid and test, with labels
@@ -23,9 +25,10 @@ def find_clips(raw: Path, class_names: tuple[str, ...]) -> Listing:
     """Return the clips of all lists that are there; they are called train/001/00001."""
     listing = Listing(class_names)
     for split in get_args(Split):
-        for path in [*raw.glob(f"**/{split}.txt"), *raw.glob(f"**/{split}_list.txt")][:1]:
-            for place, line in lines_of(path):
-                _add(listing, raw, place, line, split)
+        lists = [*raw.glob(f"**/{split}.txt"), *raw.glob(f"**/{split}_list.txt")]
+        path = the_only(lists, f"--raw {raw}: the list of {split} clips")
+        for place, line in lines_of(path) if path else ():
+            _add(listing, raw, place, line, split)
     return listing
 
 
@@ -34,8 +37,12 @@ def _add(listing: Listing, raw: Path, place: str, line: str, split: Split) -> No
         case [color, depth, label] if label.isdecimal() and PurePosixPath(color).name.startswith("M_"):
             path = PurePosixPath(color)
             clip = str(path.parent / path.stem.removeprefix("M_"))
-            sources = {"rgb": Source(_find(raw, color)), "depth": Source(_find(raw, depth))}
-            listing.add(clip, int(label) - 1, {"": split}, sources)  # type: ignore[arg-type]
+            try:
+                sources: dict[Stream, Source] = {"rgb": Source(_find(raw, color)), "depth": Source(_find(raw, depth))}
+            except DatasetError as error:
+                listing.refuse(clip, str(error))
+                return
+            listing.add(clip, int(label) - 1, {"": split}, sources)
         case _:
             expected = "M_*.avi K_*.avi LABEL"
             raise DatasetError(f"{place}: expected {expected}, found {line!r}; take the lists that have labels")
@@ -43,7 +50,8 @@ def _add(listing: Listing, raw: Path, place: str, line: str, split: Split) -> No
 
 def _find(raw: Path, relative: str) -> Path:
     """Return where a listed video lies: below the folder itself, or below one of its folders."""
-    return next((path for path in (raw / relative, *raw.glob(f"*/{relative}")) if path.exists()), raw / relative)
+    places = [path for path in (raw / relative, *raw.glob(f"*/{relative}")) if path.exists()]
+    return the_only(places, relative) or raw / relative
 
 
 def main(arguments: list[str] | None = None) -> int:

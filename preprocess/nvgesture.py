@@ -8,6 +8,7 @@ Frames count from 0, the second number is the first frame after the clip; labels
 import re
 from pathlib import Path
 
+from preprocess.pipeline.candidates import the_only
 from preprocess.pipeline.command import run_dataset
 from preprocess.pipeline.listed import ListedDataset, Listing, Source, lines_of
 from rgbd.dataset.layouts import NVGESTURE, Split
@@ -26,9 +27,9 @@ def find_clips(raw: Path, class_names: tuple[str, ...]) -> Listing:
     """Return the clips of both lists; they are called by class and recording, such as class_01/subject13_r0."""
     listing = Listing(class_names)
     for half, split in _HALVES.items():
-        for path in sorted(raw.glob(f"nvgesture_{half}_correct*.lst"))[-1:]:  # the last is the latest version
-            for place, line in lines_of(path):
-                _add(listing, raw, place, line, split)
+        path = the_only(list(raw.glob(f"nvgesture_{half}_correct*.lst")), f"--raw {raw}: the list of {half} clips")
+        for place, line in lines_of(path) if path else ():
+            _add(listing, raw, place, line, split)
     return listing
 
 

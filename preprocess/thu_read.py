@@ -6,11 +6,15 @@ four protocols validates on two of the eight performers.
 """
 
 import re
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
+from preprocess.pipeline.candidates import the_only
 from preprocess.pipeline.command import run_dataset
 from preprocess.pipeline.listed import ListedDataset, Listing, Source
 from rgbd.dataset.layouts import THU_READ, Split
+from rgbd.errors import DatasetError
 from rgbd.terminal import run_command
 from rgbd.types import Stream
 
@@ -27,20 +31,30 @@ def find_clips(raw: Path, class_names: tuple[str, ...]) -> Listing:
     """Return all recordings of which colour or depth exists, by name."""
     listing = Listing(class_names)
     labels = {name.replace(" ", "_"): label for label, name in enumerate(class_names)}
-    found: dict[Stream, dict[str, Path]] = {
-        stream: {path.stem.removeprefix(prefix): path for path in sorted(raw.glob(f"**/{prefix}*"))}
-        for stream, prefix in _PREFIXES.items()
-    }
+    found = {stream: _named(raw, prefix) for stream, prefix in _PREFIXES.items()}
     for clip in sorted({*found["rgb"], *found["depth"]}):
         match = re.fullmatch(rf"(?P<action>\w+)_(?P<performer>{_PERFORMERS})_\d+", clip)
         if match is None or match["action"] not in labels:
             listing.refuse(clip, "is not called <action>_<performer>_<repetition> after the data set's own; rename it")
             continue
-        sources = {
-            stream: Source(found[stream].get(clip, raw / f"{prefix}{clip}")) for stream, prefix in _PREFIXES.items()
-        }
+        try:
+            sources = {
+                stream: Source(the_only(found[stream][clip], f"{prefix}{clip}") or raw / f"{prefix}{clip}")
+                for stream, prefix in _PREFIXES.items()
+            }
+        except DatasetError as error:
+            listing.refuse(clip, str(error))
+            continue
         listing.add(clip, labels[match["action"]], _splits(match["performer"]), sources)
     return listing
+
+
+def _named(raw: Path, prefix: str) -> Mapping[str, list[Path]]:
+    """Return {recording: what is called by its name} of one stream; nothing for any other name."""
+    found = defaultdict[str, list[Path]](list)
+    for path in sorted(raw.glob(f"**/{prefix}*")):
+        found[path.stem.removeprefix(prefix)].append(path)
+    return found
 
 
 def _splits(performer: str) -> dict[str, Split]:

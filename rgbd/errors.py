@@ -3,6 +3,7 @@
 UserError
 |-- MediaError                 a file cannot be read as the frames it should hold
 |   |-- UnknownContainerError
+|   |-- DamagedError
 |   |-- TooLargeError
 |   `-- MissingStreamError
 |-- DatasetError               a folder, list or recording has not the layout it should have
@@ -26,6 +27,10 @@ class MediaError(UserError):
 
 class UnknownContainerError(MediaError):
     """A file is in no format that is read here."""
+
+
+class DamagedError(MediaError):
+    """A recording was cut, or damaged, and only a part of it can be read as it was."""
 
 
 class TooLargeError(MediaError):

@@ -23,7 +23,7 @@ from rgbd.clip.build import build_clip
 from rgbd.clip.spec import ClipSpec, centred_geometry
 from rgbd.errors import MediaError, MissingStreamError, TooLargeError
 from rgbd.recording.depth import stream_in_millimetres
-from rgbd.recording.formats import open_streams
+from rgbd.recording.formats import open_streams, tracks_meant
 from rgbd.recording.limits import Limits
 from rgbd.recording.streams import MiscountedError, StreamReader, frame_of
 from rgbd.recording.timeline import Indices, make_timeline
@@ -81,7 +81,8 @@ def read_clip(request: ClipRequest) -> DecodedClip:
 def open_files(request: ClipRequest) -> Streams:
     """Return what was given of the streams that the model takes, in their order, not decoded yet.
 
-    A video given as `rgb` without `depth` stands for both: its first track is colour, its second depth.
+    A video given as `rgb` without `depth` stands for both; where its tracks are of one kind, the first is colour, and
+    the second depth.
     """
     given = {file.stream for file in request.files}
     opened: dict[Stream, tuple[StreamFile, StreamReader]] = {}
@@ -90,8 +91,9 @@ def open_files(request: ClipRequest) -> Streams:
         if not set(stands_for) & set(request.streams):
             continue
         with named(file):
-            readers = open_streams(file.path, request.limits)
-        opened |= {s: (replace(file, stream=s), reader) for s, reader in zip(stands_for, readers, strict=False)}
+            readers = open_streams(file.path, replace(request.limits, on_damage="report"))
+        meant = tracks_meant(readers, stands_for)
+        opened |= {stream: (replace(file, stream=stream), reader) for stream, reader in meant.items()}
     return {stream: opened[stream] for stream in request.streams if stream in opened}
 
 
@@ -145,6 +147,11 @@ def _read(streams: Streams, request: ClipRequest) -> DecodedClip:
                 clips.append(build_clip(frames, stream, request.spec, centred_geometry(request.spec)))
                 looks[stream].append(look_of(frames, stream))
                 facts.transform_ms += (time.perf_counter() - start) * 1000
+    facts.warnings += [
+        f"{stream} ({file.name}): {'; '.join(reader.damage)}"
+        for stream, (file, reader) in streams.items()
+        if reader.damage
+    ]
     facts.warnings += unlike_training(looks, request.trained_on)
     return DecodedClip(facts, clips)
 

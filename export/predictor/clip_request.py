@@ -8,6 +8,7 @@ from export.predictor.arguments import is_finite, shown
 from rgbd.clip.appearance import Appearance
 from rgbd.clip.spec import ClipSpec
 from rgbd.errors import UserError
+from rgbd.recording.depth import check_unit
 from rgbd.recording.limits import Limits
 from rgbd.types import Stream
 
@@ -44,6 +45,8 @@ class RecordingMeta:
             may_be_left_out = value is None and name != "depth_scale_mm"
             if not may_be_left_out and not (is_finite(value) and value > 0):
                 raise UserError(f"{name} {shown(value)}: is no number above 0; leave it out where it is not known")
+        if self.depth_scale_mm > 1:  # with a tiny one all depth is 0, and the answer says so
+            check_unit(self.depth_scale_mm)
         for name in ("fps", "depth_fps"):
             value = getattr(self, name)
             if value is not None and not _LOWEST_FPS <= value <= _HIGHEST_FPS:

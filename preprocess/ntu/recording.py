@@ -39,7 +39,7 @@ def open_recording(job: NtuJob) -> Recording:
         odd = ("the official masks are missing; they were imitated", *odd)
     return Recording(
         job.clip,
-        rgb=open_stream(video, "rgb") if video.exists() else None,
+        rgb=open_stream(video, "rgb", job.limits) if video.exists() else None,
         depth=_numbered(depth, "Depth") if depth.is_dir() else None,
         masked_depth=_numbered(official, "MDepth") if official.is_dir() else None,
         skeleton=skeleton,

@@ -1,7 +1,7 @@
 """A data set's command: `python -m preprocess.<name>`."""
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, get_args
 
 from preprocess.pipeline.dataset import AnyClipJob, Dataset
@@ -11,6 +11,7 @@ from preprocess.pipeline.run import Plan, run_plan
 from rgbd.clip.preparation import Preparation
 from rgbd.dataset.records import ClipRecord
 from rgbd.dataset.store import Store
+from rgbd.errors import DamagedError
 from rgbd.people.clip_boxes import RoiMode
 from rgbd.people.masked_depth import MaskMode
 
@@ -22,6 +23,8 @@ def run_dataset(dataset: Dataset[AnyClipJob], arguments: list[str] | None = None
     add_run_options(parser)
     options = parser.parse_args(arguments)
     found = dataset.find(options)
+    if options.accept_short:
+        found = replace(found, jobs=[replace(job, accept_short=True) for job in found.jobs])
     masks = options.masks or found.default_masks
     preparation = Preparation(streams=(), masks=masks, roi=options.roi)
     work = _Work(dataset, preparation, options.on_empty)
@@ -38,7 +41,12 @@ class _Work(Generic[AnyClipJob]):
 
     def __call__(self, job: AnyClipJob, store: Store) -> ClipRecord:
         preparation = self.preparation.model_copy(update={"streams": job.streams})
-        return process(self.dataset.open(job), preparation, self.on_empty, store)
+        try:
+            return process(self.dataset.open(job), preparation, self.on_empty, store, accept_short=job.accept_short)
+        except DamagedError as error:
+            if job.accept_short:
+                raise
+            raise DamagedError(f"{error}, or take what there is of it: --accept-short") from error
 
 
 def _add_preparation_options(parser: argparse.ArgumentParser, dataset: Dataset[AnyClipJob]) -> None:
@@ -63,4 +71,10 @@ def _add_preparation_options(parser: argparse.ArgumentParser, dataset: Dataset[A
         default="fail",
         help="what becomes of a recording whose depth would show nothing in any frame. fail: it is not done (default); "
         "keep: it is kept whole, neither cropped nor masked",
+    )
+    parser.add_argument(
+        "--accept-short",
+        action="store_true",
+        help="take what can be read of recordings that were cut or damaged, with a warning in the record; else they "
+        "fail",
     )

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -11,6 +11,7 @@ from rgbd.dataset.layouts import DatasetSpec, Split
 from rgbd.dataset.records import ClipRecord
 from rgbd.people.clip_boxes import RoiMode
 from rgbd.people.masked_depth import MaskMode
+from rgbd.recording.limits import Limits
 from rgbd.recording.recording import Recording
 from rgbd.types import Stream
 
@@ -20,6 +21,7 @@ class ClipJob:
     """What a worker needs to know of one clip. Data sets derive their own from it.
 
     `streams` are those to write; `splits` is {protocol: half}; `camera` names what one registration holds for.
+    `accept_short`: whether what can be read of a recording that was cut or damaged is taken.
     """
 
     clip: str
@@ -27,6 +29,12 @@ class ClipJob:
     splits: Mapping[str, Split]
     camera: str | None
     streams: tuple[Stream, ...]
+    accept_short: bool = field(default=False, kw_only=True)
+
+    @property
+    def limits(self) -> Limits:
+        """How its streams are to be opened."""
+        return Limits(on_damage="skip" if self.accept_short else "refuse")
 
 
 AnyClipJob = TypeVar("AnyClipJob", bound=ClipJob)

@@ -15,6 +15,7 @@ from rgbd.errors import DatasetError
 from rgbd.files import split_lines
 from rgbd.people.clip_boxes import RoiMode
 from rgbd.recording.formats import open_stream
+from rgbd.recording.limits import Limits
 from rgbd.recording.recording import Recording
 from rgbd.recording.streams import Excerpt, StreamReader
 from rgbd.types import Stream
@@ -96,19 +97,22 @@ class ListedDataset:
 
     def open(self, job: ListedJob) -> Recording:
         """Open the streams of a clip."""
-        streams = {stream: _open(source, stream) for stream, source in job.sources.items()}
+        streams = {stream: _open(source, stream, job.limits) for stream, source in job.sources.items()}
+        depth = streams.get("depth")
+        if depth is not None and not depth.is_depth and self.layout.suffix("depth") == ".png":
+            raise DatasetError(f"{depth.name}: holds 8-bit images; this data set's depth is 16-bit: copy it again")
         return Recording(job.clip, rgb=streams.get("rgb"), depth=streams.get("depth"))
 
 
-def _open(source: Source, meant: Stream) -> StreamReader:
-    stream = open_stream(source.path, meant)
+def _open(source: Source, meant: Stream, limits: Limits) -> StreamReader:
+    stream = open_stream(source.path, meant, limits)
     if source.stop is None:
         return stream
     if stream.num_frames <= source.start:
         raise DatasetError(
             f"{source.path}: has {stream.num_frames} frames, at least {source.start + 1} were expected; copy it again"
         )
-    return Excerpt(stream, source.start, source.stop)
+    return Excerpt(stream, source.start, source.stop, limits)
 
 
 def lines_of(path: Path) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """One recording -> its frames in the data set, and the record of what became of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -10,11 +10,15 @@ from rgbd.clip.preparation import Preparation
 from rgbd.clip.prepare import PreparedRecording, prepare
 from rgbd.dataset.records import MIN_MASK_COVERAGE, ClipRecord
 from rgbd.dataset.store import ClipWriter, Store
-from rgbd.errors import DatasetError
+from rgbd.errors import DamagedError, DatasetError
 from rgbd.people.boxes import depth_box
+from rgbd.recording.depth import check_distance
 from rgbd.recording.recording import Recording
 
 _JPEG_QUALITY = {False: 95, True: 75}  # by whether the published way is wanted; docs/method.md, "Published boxes"
+
+# Recorders end streams a frame or two after each other. A file that was cut lacks more than that.
+_FEW_FRAMES, _FEW_OF_ALL = 3, 0.05
 
 OnEmpty = Literal["fail", "keep"]
 """What becomes of a clip without anything in any depth frame: it fails, or is kept whole."""
@@ -46,11 +50,17 @@ class _Written:
         return sum(share == 0 for share in self.mask_shares)
 
 
-def process(recording: Recording, preparation: Preparation, on_empty: OnEmpty, store: Store) -> ClipRecord:
+def process(
+    recording: Recording, preparation: Preparation, on_empty: OnEmpty, store: Store, *, accept_short: bool = False
+) -> ClipRecord:
     """Write the preparation's streams of one recording, all or none, and return the record.
 
-    Raises `UserError` for a recording that cannot be used; what else is odd are the record's warnings.
+    Raises `UserError` for a recording that cannot be used, and `DamagedError` for one that is shorter than its skeleton
+    unless `accept_short`; what else is odd are the record's warnings.
     """
+    _check_skeleton(recording, accept_short=accept_short)
+    if "depth" in preparation.streams:
+        recording = replace(recording, warnings=(*recording.warnings, *_odd_distances(recording)))
     try:
         return _write(prepare(recording, preparation), store)
     except EmptyDepthError as error:
@@ -63,6 +73,28 @@ def process(recording: Recording, preparation: Preparation, on_empty: OnEmpty, s
         roi = preparation.roi if recording.rgb is not None and "rgb" not in preparation.streams else "whole"
         kept = prepare(recording, preparation.model_copy(update={"masks": "none", "roi": roi}))
         return _write(kept, store, kept_because=f"{error}; it was kept whole")
+
+
+def _odd_distances(recording: Recording) -> tuple[str, ...]:
+    """Return what is odd about a recording's distances; raises `DatasetError` for what no sensor measures."""
+    if recording.depth is not None and recording.depth.is_depth:
+        return check_distance(recording.depth, recording.depth_unit_mm)
+    if recording.depth is None and recording.masked_depth is not None and recording.masked_depth.is_depth:
+        return check_distance(recording.masked_depth, 1.0)
+    return ()
+
+
+def _check_skeleton(recording: Recording, *, accept_short: bool) -> None:
+    """Raise `DamagedError` where the skeleton, which has a frame for each of its stream, is of another length.
+
+    What differs by less is told in a warning.
+    """
+    stream = next((found for found in (recording.depth, recording.masked_depth, recording.rgb) if found), None)
+    num_bodies = len(recording.skeleton)
+    if not num_bodies or stream is None or accept_short:
+        return
+    if abs(num_bodies - stream.num_frames) > max(_FEW_FRAMES, _FEW_OF_ALL * num_bodies):
+        raise DamagedError(f"{stream.name}: has {stream.num_frames} frames, its skeleton {num_bodies}; copy both again")
 
 
 def _write(prepared: PreparedRecording, store: Store, *, kept_because: str | None = None) -> ClipRecord:
@@ -147,8 +179,19 @@ def _record(prepared: PreparedRecording, written: _Written, kept_because: str | 
         mask_source=prepared.masked.source if prepared.masked is not None else None,
         mask_coverage=round(written.mask_coverage, 5) if is_masked else None,
         empty_masks=written.num_empty_masks if is_masked else None,
-        warnings=(*filter(None, [kept_because]), *prepared.warnings, *_counting_warnings(prepared, written)),
+        warnings=(
+            *filter(None, [kept_because]),
+            *_damage(prepared),
+            *prepared.warnings,
+            *_counting_warnings(prepared, written),
+        ),
     )
+
+
+def _damage(prepared: PreparedRecording) -> tuple[str, ...]:
+    """Return what is missing or broken in the streams that were written and read."""
+    streams = (prepared.recording.rgb, prepared.depth)
+    return tuple(f"{stream.name}: {'; '.join(stream.damage)}" for stream in streams if stream and stream.damage)
 
 
 def _counting_warnings(prepared: PreparedRecording, written: _Written) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ class ArrayReader:
 
     fps: float | None = None
     times_s: tuple[float, ...] | None = None
+    damage: tuple[str, ...] = ()
 
     def __init__(self, path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, limits: Limits) -> None:
         shape, dtype = _array_header(archive, member)

@@ -1,15 +1,64 @@
 """The depth of a recording, in millimetres whatever its file's unit is."""
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd.errors import MediaError
+from rgbd.errors import ConfigError, DatasetError, MediaError
 from rgbd.recording.streams import MiscountedError, StreamReader, frame_of
 from rgbd.types import Depth, Frame
+
+# What one unit of 16-bit depth may be: its 65,535 must reach a sensor's nearest 10 cm, and it is no more than a metre.
+_UNITS_MM = (100 / 65535, 1000.0)
+# Kinect, Azure Kinect and most others; tenths; RealSense SR305 and L515; 5,000 a metre; centimetres; metres.
+_KNOWN_UNITS_MM = (1.0, 0.1, 0.125, 0.25, 0.2, 10.0, 1000.0)
+# Half of a recording's depth is farther than this: none that sensors for a room measure, and none with people in view.
+# The nearest is a hand before a SR305, the farthest what a D455 sees in a hall.
+_POSSIBLE_MM, _USUAL_MM, _LIKELY_MM = (100, 20_000), (800, 8_000), (1_000, 5_000)
+_FRAMES_LOOKED_AT = 5
+
+
+def check_unit(unit_mm: float) -> None:
+    """Raise `ConfigError` for a number of millimetres that one unit of no camera's depth is."""
+    smallest, largest = _UNITS_MM
+    if not (math.isfinite(unit_mm) and smallest <= unit_mm <= largest):
+        raise ConfigError(
+            f"depth_scale_mm {unit_mm!r}: no camera's unit of depth is that many millimetres; it is 1 for most, 0.1 to "
+            "0.25 for some RealSense cameras"
+        )
+
+
+def check_distance(stream: StreamReader, unit_mm: float) -> tuple[str, ...]:
+    """Return in words what is odd about how far away all is that a depth stream shows, by its first frames.
+
+    Raises `DatasetError` for what no sensor measures, and `MediaError` where a frame cannot be read.
+    """
+    frames = itertools.islice(MeasuredDepth(stream, unit_mm), _FRAMES_LOOKED_AT)
+    measured = next((found for found in (frame[frame > 0] for frame in frames) if found.size), None)
+    if measured is None:
+        return ()
+    median_mm = float(np.median(measured))
+    if _USUAL_MM[0] <= median_mm <= _USUAL_MM[1]:
+        return ()
+    reason = f"half of its depth is farther than {median_mm / 1000:.3g} m{_better_unit(median_mm, unit_mm)}"
+    if _POSSIBLE_MM[0] <= median_mm <= _POSSIBLE_MM[1]:
+        return (f"{stream.name}: {reason}; that is odd for people in a room",)
+    raise DatasetError(f"{stream.name}: {reason}; sensors measure 0.1 to 20 m: correct the scale of depth")
+
+
+def _better_unit(median_mm: float, unit_mm: float) -> str:
+    """Return in words at which usual unit people would be where they usually are."""
+    near, far = _LIKELY_MM
+    for other_mm in _KNOWN_UNITS_MM:
+        other_median_mm = median_mm / unit_mm * other_mm
+        if near <= other_median_mm <= far:
+            fits = f"at {other_mm:g} mm it would be {other_median_mm / 1000:.3g} m"
+            return f" at {unit_mm:.6g} mm a unit; {fits} (depth_scale_mm {other_mm:g})"
+    return f" at {unit_mm:.6g} mm a unit"
 
 
 def in_millimetres(frame: NDArray[np.uint16], unit_mm: float) -> Depth:

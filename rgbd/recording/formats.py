@@ -55,10 +55,23 @@ def open_streams(path: Path, limits: Limits = NO_LIMITS) -> Sequence[StreamReade
     raise UnknownContainerError(f"{path}: is no {', no '.join(names)}, and no {last}")
 
 
-def open_stream(path: Path, stream: Stream) -> StreamReader:
-    """Return the stream of a file of one's own that is meant by its kind, or else its first; raises `MediaError`."""
-    streams = open_streams(path)
-    return next((found for found in streams if found.is_depth == (stream == "depth")), streams[0])
+def open_stream(path: Path, stream: Stream, limits: Limits = NO_LIMITS) -> StreamReader:
+    """Return the stream of a file of one's own that is meant by its kind; 8-bit images, if need be, as depth.
+
+    Raises `MediaError` where the file holds nothing but depth, and colour is meant.
+    """
+    streams = open_streams(path, limits)
+    found = tracks_meant(streams, [stream])[stream]
+    if found.is_depth and stream == "rgb":
+        raise MediaError(f"{path}: holds grey of more than 8 bits, which is depth, and no colour; give it as depth")
+    return found
+
+
+def tracks_meant(readers: Sequence[StreamReader], streams: Sequence[Stream]) -> dict[Stream, StreamReader]:
+    """Return which of a file's tracks are meant for these streams: by their kind, or in order where all are of one."""
+    if len({reader.is_depth for reader in readers}) == 1:
+        return dict(zip(streams, readers, strict=False))
+    return {stream: next(r for r in readers if r.is_depth == (stream == "depth")) for stream in streams}
 
 
 def _is_folder(path: Path) -> bool:

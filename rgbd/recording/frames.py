@@ -1,6 +1,5 @@
 """Recordings as images, one a frame, in a folder or in a zip; they know no times."""
 
-import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -9,15 +8,11 @@ from rgbd.errors import MediaError, TooLargeError
 from rgbd.recording.archive import check_packing, is_hidden, members_of, opened_archive
 from rgbd.recording.images import decode_image, image_header, read_bytes
 from rgbd.recording.limits import NO_LIMITS, Limits
+from rgbd.recording.numbering import check_one_series, missing_frames, natural_order
 from rgbd.types import Frame
 
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 _MAX_IMAGE_BYTES = 64 << 20  # a 16-bit PNG of 3840x2160 that does not compress has 16 MiB
-
-
-def natural_order(name: str) -> list[tuple[int, str]]:
-    """Return a key that sorts names as people number things: frame10 behind frame9."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 class FolderReader:
@@ -31,9 +26,11 @@ class FolderReader:
         self._paths, self._limits = paths, limits
         self.name, self.num_frames = str(paths[0].parent), len(paths)
         self.size, self.is_depth = image_header(read_bytes(paths[0]), str(paths[0]))
+        self.damage = missing_frames([path.name for path in paths])
 
     def read(self, indices: Sequence[int] | None = None) -> Iterator[Frame]:
         """Yield the frames at these places, or all of them."""
+        self._limits.check_damage(self.name, self.damage)
         for index in range(self.num_frames) if indices is None else indices:
             path = self._paths[index]
             yield _decode(read_bytes(path), str(path), self._limits)
@@ -48,6 +45,7 @@ def open_folder(path: Path, limits: Limits) -> list[FolderReader]:
     paths = [file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES and not is_hidden(file)]
     if not paths:
         raise MediaError(f"{path}: holds no JPEG or PNG files; copy the frames again")
+    check_one_series([file.name for file in paths], str(path))
     return [FolderReader(sorted(paths, key=lambda file: natural_order(file.name)), limits)]
 
 
@@ -61,11 +59,13 @@ class ZipReader:
         self._path, self._limits = path, limits
         self._members = sorted(members, key=lambda member: natural_order(member.filename))
         self.name, self.num_frames = str(path), len(members)
+        self.damage = missing_frames([member.filename for member in self._members])
         first = self._members[0]
         self.size, self.is_depth = image_header(_read_member(archive, first), first.filename)
 
     def read(self, indices: Sequence[int] | None = None) -> Iterator[Frame]:
         """Yield the frames at these places, or all of them."""
+        self._limits.check_damage(self.name, self.damage)
         with opened_archive(self._path) as archive:
             for index in range(self.num_frames) if indices is None else indices:
                 member = self._members[index]
@@ -89,6 +89,7 @@ def open_zip(path: Path, limits: Limits) -> list[ZipReader]:
             raise MediaError(
                 f"{path}: the zip archive holds {found}; it must hold the frames of one stream as JPEG or PNG files"
             )
+        check_one_series([member.filename for member in members], str(path))
         return [ZipReader(path, archive, members, limits)]
 
 

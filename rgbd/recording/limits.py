@@ -1,9 +1,18 @@
 """What one recording may hold."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from rgbd.errors import TooLargeError
+from rgbd.errors import DamagedError, TooLargeError
+
+OnDamage = Literal["refuse", "report", "skip"]
+"""What becomes of a recording that was cut or damaged.
+
+refuse: reading it raises `DamagedError`. report: what is wrong stands in `StreamReader.damage`; only a frame that can
+not be decoded at all raises. skip: such frames are left out, too.
+"""
 
 
 @dataclass(frozen=True)
@@ -11,12 +20,14 @@ class Limits:
     """The most frames of one stream, pixels of one frame, and seconds; none for files of one's own.
 
     any_container: whether a video may be in any container that FFmpeg knows; some of them name other files to read.
+    on_damage: what becomes of a recording that was cut or damaged.
     """
 
     max_frames: float = math.inf
     max_pixels: float = math.inf
     max_duration_s: float = math.inf
     any_container: bool = True
+    on_damage: OnDamage = "refuse"
 
     def check_frames(self, num_frames: int) -> None:
         """Raise `TooLargeError` for too many frames."""
@@ -37,6 +48,11 @@ class Limits:
             raise TooLargeError(
                 f"has frames of {width}x{height}; the service takes {self.max_pixels} pixels; scale them down"
             )
+
+    def check_damage(self, name: str, damage: Sequence[str]) -> None:
+        """Raise `DamagedError` for a recording of which something, said in words, is missing or broken."""
+        if damage and self.on_damage == "refuse":
+            raise DamagedError(f"{name}: {'; '.join(damage)}; copy it again")
 
 
 NO_LIMITS = Limits()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from rgbd.camera.registration import Registration
+from rgbd.recording.depth import check_unit
 from rgbd.recording.skeleton import Skeleton
 from rgbd.recording.streams import StreamReader
 
@@ -14,6 +15,8 @@ class Recording:
     depth_unit_mm: how many millimetres one unit of depth is. masked_depth: depth from which its makers have removed all
     but the people, in millimetres. skeleton: the bodies of each depth frame; empty where there is none. registration:
     how its camera's depth lies on its colour; None where that is not known. warnings: what is odd about it.
+
+    Raises `ConfigError` for a unit that no camera has.
     """
 
     name: str
@@ -24,3 +27,6 @@ class Recording:
     skeleton: Skeleton = field(default_factory=list)
     registration: Registration | None = None
     warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_unit(self.depth_unit_mm)

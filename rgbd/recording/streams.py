@@ -6,6 +6,7 @@ from typing import Protocol
 import av
 import numpy as np
 
+from rgbd.recording.limits import NO_LIMITS, Limits
 from rgbd.types import Frame, Size
 
 Picture = av.VideoFrame | Frame
@@ -35,11 +36,16 @@ class StreamReader(Protocol):
     times_s: tuple[float, ...] | None
     """Of each frame, ascending; None where the file does not know them."""
 
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """What is missing or broken in the file, in words; all of it is known when all frames were read."""
+
     def read(self, indices: Sequence[int] | None = None) -> Iterator[Picture]:
         """Yield the frames at these places, which ascend and differ, or all frames.
 
-        Raises `MediaError` where one cannot be decoded. Where the file has not kept its promise, raises
-        `MiscountedError` after the last of the places, when another frame is asked for.
+        Raises `MediaError` where one cannot be decoded, and `DamagedError` as `Limits.on_damage` says. Where the file
+        has not kept its promise, raises `MiscountedError` after the last of the places, when another frame is asked
+        for.
         """
 
     def frame_name(self, index: int) -> str:
@@ -51,10 +57,16 @@ def frame_of(picture: Picture) -> Frame:
     if not isinstance(picture, av.VideoFrame):
         return picture
     num_turns = turn_deg(picture) // 90
-    if picture.format.name.startswith("gray16"):
-        return np.rot90(picture.to_ndarray(format="gray16le"), num_turns).astype(np.uint16, copy=False)
+    if is_deep_grey(picture.format):  # never converted: that would scale 10 or 12 bits to 16
+        return np.rot90(picture.to_ndarray(), num_turns).astype(np.uint16, copy=False)
     # Each frame has a converter of its own, which would start a thread for each core: at 320x240 most of the time.
     return np.rot90(picture.to_ndarray(format="rgb24", threads=1), num_turns).astype(np.uint8, copy=False)
+
+
+def is_deep_grey(pixels: av.VideoFormat) -> bool:
+    """Return whether pixels are whole numbers of one channel and of more than 8 bits, as depth is stored."""
+    components = pixels.components
+    return len(components) == 1 and 8 < components[0].bits <= 16 and pixels.name.startswith("gray")
 
 
 def turn_deg(picture: av.VideoFrame) -> int:
@@ -63,16 +75,17 @@ def turn_deg(picture: av.VideoFrame) -> int:
 
 
 class Excerpt:
-    """The frames of a stream from `start` to before `stop`."""
+    """The frames of a stream from `start` to before `stop`; where it has fewer, that is damage."""
 
-    def __init__(self, stream: StreamReader, start: int, stop: int) -> None:
-        self._stream, self._start = stream, start
+    def __init__(self, stream: StreamReader, start: int, stop: int, limits: Limits = NO_LIMITS) -> None:
+        self._stream, self._start, self._stop, self._limits = stream, start, stop, limits
         self.name, self.size, self.is_depth, self.fps = stream.name, stream.size, stream.is_depth, stream.fps
         self.num_frames = min(stop, stream.num_frames) - start
         self.times_s = stream.times_s[start:stop] if stream.times_s else None
 
     def read(self, indices: Sequence[int] | None = None) -> Iterator[Picture]:
         """Yield the frames at these places of the excerpt, or all of its frames."""
+        self._limits.check_damage(self.name, self.damage)
         wanted = range(self.num_frames) if indices is None else indices
         pictures = self._stream.read([self._start + index for index in wanted])
         num_read = 0
@@ -84,6 +97,16 @@ class Excerpt:
             if indices is not None:
                 raise
             self.num_frames = num_read
+            self._limits.check_damage(self.name, self.damage)
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """What its file lacks, and what it lacks itself."""
+        num_wanted = self._stop - self._start
+        if self.num_frames == num_wanted:
+            return self._stream.damage
+        short = f"has {self.num_frames} of the {num_wanted} frames, {self._start} to {self._stop - 1}, that are wanted"
+        return (*self._stream.damage, short)
 
     def frame_name(self, index: int) -> str:
         """Return what messages call one frame."""

@@ -1,6 +1,5 @@
 """Read and write videos."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,11 +9,13 @@ from typing import Any, Literal
 
 import av
 import numpy as np
+from av.logging import Capture
 
-from rgbd.errors import MediaError
+from rgbd.errors import DamagedError, MediaError
 from rgbd.files import atomic_file
+from rgbd.recording.damage import Decoding, Packets, Promise
 from rgbd.recording.limits import Limits
-from rgbd.recording.streams import MiscountedError, Picture, frame_of, turn_deg
+from rgbd.recording.streams import MiscountedError, Picture, frame_of, is_deep_grey, turn_deg
 from rgbd.types import Frame
 
 # How each kind of stream is stored: XviD for colour, as the NTU recordings are; FFV1 for depth, bit for bit.
@@ -27,29 +28,36 @@ class VideoTrack:
 
     `width` and `height` are those of the frames as they are shown: `rotation_deg`, 0 to 270 counter-clockwise, is how
     far they are turned for that, as phones ask for. `times_s` holds the frames' times, ascending, where each is known.
+    `damage` says in words what the container promises and does not hold.
     """
 
-    is_depth: bool  # 16-bit grey
+    is_depth: bool  # grey of more than 8 bits
     width: int
     height: int
     rotation_deg: int
     fps: float | None
     num_packets: int
     times_s: tuple[float, ...] | None
+    damage: tuple[str, ...] = ()
 
 
 def video_tracks(path: Path) -> list[VideoTrack]:
     """Return the video tracks of a file, hardly decoding; raises `MediaError` when the file is not a video."""
     try:
-        with _open(path) as container:
-            tracks = _decodable_tracks(container, path)
-            times = defaultdict[int, list[int | None]](list)
-            for packet in container.demux(*tracks):  # of all streams, where none is a video
-                if packet.size:
-                    times[packet.stream.index].append(packet.pts)
+        with Capture() as messages, _open(path) as container:
+            tracks, promise = _decodable_tracks(container, path), Promise(container)
+            packets, end_s = _packets_of(container)
             knows_rotation = "mp4" in container.format.name  # alone among those that are read here
             turns = {track.index: _rotation_deg(path, track) for track in tracks if knows_rotation}
-            return [_describe(track, times[track.index], turns.get(track.index, 0)) for track in tracks]
+            return [
+                _describe(
+                    track,
+                    packets[track.index],
+                    turns.get(track.index, 0),
+                    promise.broken(track, packets[track.index], end_s, messages),
+                )
+                for track in tracks
+            ]
     except (av.FFmpegError, OSError) as error:
         reason = f"cannot be opened as a video ({error.strerror})"
         raise MediaError(f"{path}: {reason}; check that the file is complete") from error
@@ -68,8 +76,21 @@ def _decodable_tracks(container: av.container.InputContainer, path: Path) -> tup
     return tracks
 
 
-def _describe(track: av.VideoStream, times: list[int | None], rotation_deg: int) -> VideoTrack:
-    known = [time for time in times if time is not None]
+def _packets_of(container: av.container.InputContainer) -> tuple[dict[int, Packets], float]:
+    """Return {index: its packets} of the video tracks, and when the last packet of any track, of sound too, ends."""
+    packets, end_s = {track.index: Packets() for track in container.streams.video}, 0.0
+    for packet in container.demux():
+        if not packet.size:  # the end of a track
+            continue
+        if packet.pts is not None:
+            end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        if packet.stream.index in packets:
+            packets[packet.stream.index].add(packet)
+    return packets, end_s
+
+
+def _describe(track: av.VideoStream, packets: Packets, rotation_deg: int, damage: tuple[str, ...]) -> VideoTrack:
+    times, known = packets.times, [time for time in packets.times if time is not None]
     return VideoTrack(
         is_depth=_is_depth(track),
         width=track.height if rotation_deg % 180 else track.width,
@@ -78,6 +99,7 @@ def _describe(track: av.VideoStream, times: list[int | None], rotation_deg: int)
         fps=float(track.average_rate) if track.average_rate else None,
         num_packets=len(times),
         times_s=_in_seconds(known, track) if len(known) == len(times) else None,
+        damage=damage,
     )
 
 
@@ -94,26 +116,33 @@ def _rotation_deg(path: Path, track: av.VideoStream) -> int:
 
 
 def _is_depth(track: av.VideoStream) -> bool:
-    return track.format is not None and track.format.name.startswith("gray16")
+    return track.format is not None and is_deep_grey(track.format)
 
 
-def decode_video(path: Path, stream: int = 0, *, num_threads: int = 0) -> Iterator[av.VideoFrame]:
-    """Yield the frames of video track `stream` as they are stored, for `frame_of`; 0 threads: one a core.
+def decode_video(path: Path, stream: int = 0, decoding: Decoding | None = None) -> Iterator[av.VideoFrame]:
+    """Yield the frames of video track `stream` as they are stored, for `frame_of`.
 
-    Raises `MediaError` when the file is not a video, lacks the track, or breaks off in the middle.
+    Raises `MediaError` when the file is not a video or lacks the track, and `DamagedError` at the first frame that is
+    damaged, but for what `decoding` is to take note of.
     """
+    decoding = decoding or Decoding(str(path))
     try:
         with _open(path) as container:
             tracks = _decodable_tracks(container, path)
             if stream >= len(tracks):
                 raise MediaError(f"{path}: has {len(tracks)} video tracks, track {stream} was asked for")
             track = tracks[stream]
-            track.thread_type = "AUTO"
-            track.thread_count = num_threads
-            yield from container.decode(track)
+            # Processes are the parallelism, of preprocessing and of the service; and what goes wrong in a thread of
+            # FFmpeg is said behind our back.
+            track.thread_count = 1
+            num_frames = 0
+            for number, packet in enumerate(container.demux(track)):
+                for frame in decoding.frames_of(packet, number, num_frames):
+                    yield frame
+                    num_frames += 1
     except (av.FFmpegError, OSError) as error:
         reason = f"cannot be decoded as a video ({error.strerror})"
-        raise MediaError(f"{path}: {reason}; check that the file is complete") from error
+        raise DamagedError(f"{path}: {reason}; check that the file is complete") from error
 
 
 def read_video(path: Path, stream: int = 0) -> Iterator[Frame]:
@@ -129,16 +158,22 @@ class VideoReader:
         self.name, self.size, self.is_depth = str(path), (track.width, track.height), track.is_depth
         self.num_frames, self.fps, self.times_s = track.num_packets, track.fps, track.times_s
         self._is_turned = track.rotation_deg != 0
+        self._decoding, self._lacks = Decoding(self.name, limits.on_damage), track.damage
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """What the container lacks, and what could not be decoded so far."""
+        return (*self._lacks, *self._decoding.broken)
 
     def read(self, indices: Sequence[int] | None = None) -> Iterator[Picture]:
         """Yield the frames at these places, or all of them, as they are stored unless they are turned to be shown."""
         # Not before: of a file's tracks, one that nobody reads may be as large as it likes.
         self._limits.check_pixels(*self.size)
         self._limits.check_frames(self.num_frames)
+        self._limits.check_damage(self.name, self._lacks)
         wanted = None if indices is None else set(indices)
         times_s: list[float | None] = []
-        # One thread: processes are the parallelism, of preprocessing and of the service.
-        for index, picture in enumerate(decode_video(self._path, self._number, num_threads=1)):
+        for index, picture in enumerate(decode_video(self._path, self._number, self._decoding)):
             times_s.append(picture.time)
             self._limits.check_frames(len(times_s))
             if wanted is None or index in wanted:

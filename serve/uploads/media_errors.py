@@ -1,10 +1,11 @@
 """What is wrong with an upload, as the reader of its files says it -> what the request is refused with."""
 
-from rgbd.errors import MediaError, MissingStreamError, TooLargeError, UnknownContainerError
+from rgbd.errors import DamagedError, MediaError, MissingStreamError, TooLargeError, UnknownContainerError
 from serve import errors
 
 _REFUSALS: dict[type[MediaError], type[errors.ServiceError]] = {
     MediaError: errors.UnusableClipError,
+    DamagedError: errors.UnusableClipError,
     MissingStreamError: errors.MissingStreamError,
     TooLargeError: errors.TooLargeError,
     UnknownContainerError: errors.UnknownContainerError,

@@ -1,5 +1,7 @@
 """NvGesture, IsoGD, THU-READ and Jester: from their original layouts to frames, split files and records."""
 
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -213,3 +215,59 @@ def test_a_clip_that_is_listed_twice_fails(tmp_path: Path) -> None:
     (raw / "jester-v1-validation.csv").write_text("7;Stop Sign\n8;Stop Sign\n")
     assert jester.main(["--raw", str(raw), "--out", str(out), "--jobs", "1"]) == 1
     assert "listed twice" in records(out)["7"]["reason"] and records(out)["8"]["status"] == "done"
+
+
+def copied(raw: Path, file: str, to: str) -> list[str]:
+    """Copy a file or a folder of a raw folder to another place in it; return both."""
+    copy = shutil.copytree if (raw / file).is_dir() else shutil.copyfile
+    (raw / to).parent.mkdir(parents=True, exist_ok=True)
+    copy(raw / file, raw / to)
+    return [str(raw / file), str(raw / to)]
+
+
+@pytest.mark.parametrize(
+    ("make", "main", "file", "to"),
+    [
+        (
+            make_nvgesture,
+            nvgesture.main,
+            "nvgesture_train_correct_cvpr2016_v2.lst",
+            "nvgesture_train_correct_cvpr2016.lst",
+        ),
+        (make_isogd, isogd.main, "train_list.txt", "IsoGD_phase_1/train.txt"),
+        (make_isogd, isogd.main, "valid_list.txt", "old/valid_list.txt"),
+    ],
+)
+def test_of_two_lists_none_is_chosen(
+    tmp_path: Path, make: Callable[[Path], None], main: Callable[[list[str]], int], file: str, to: str
+) -> None:
+    make(tmp_path / "raw")
+    first, second = sorted(copied(tmp_path / "raw", file, to))
+    with pytest.raises(DatasetError, match=re.escape(f"may be any of {first}, {second}; move all but one")):
+        main(["--raw", str(tmp_path / "raw"), "--out", str(tmp_path / "out"), "--jobs", "1"])
+
+
+@pytest.mark.parametrize(
+    ("make", "main", "file", "to", "clip"),
+    [
+        (
+            make_isogd,
+            isogd.main,
+            "IsoGD_phase_1/train/001/K_00001.avi",
+            "aligned/train/001/K_00001.avi",
+            "train/001/00001",
+        ),
+        (make_thu_read, thu_read.main, "Depth/D_stir_gs_1", "Depth_aligned/D_stir_gs_1", "stir_gs_1"),
+        (make_thu_read, thu_read.main, "RGB/RGB_stir_gs_1.avi", "day2/RGB_stir_gs_1.avi", "stir_gs_1"),
+        (make_thu_read, thu_read.main, "RGB/RGB_stir_gs_1.avi", "RGB/RGB_stir_gs_1.txt", "stir_gs_1"),
+    ],
+)
+def test_of_two_recordings_of_a_name_none_is_chosen(
+    tmp_path: Path, make: Callable[[Path], None], main: Callable[[list[str]], int], file: str, to: str, clip: str
+) -> None:
+    make(tmp_path / "raw")
+    first, second = sorted(copied(tmp_path / "raw", file, to))
+    assert main(["--raw", str(tmp_path / "raw"), "--out", str(tmp_path / "out"), "--jobs", "1"]) == 1
+    by_clip = records(tmp_path / "out")
+    assert f"may be any of {first}, {second}; move all but one of them elsewhere" in by_clip.pop(clip)["reason"]
+    assert {record["status"] for record in by_clip.values()} == {"done"}
