@@ -6,9 +6,9 @@ import ipaddress
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     CliSettingsSource,
@@ -22,18 +22,17 @@ from export.runtimes.registry import devices
 from rgbd.errors import ConfigError
 from serve.observability.logs import LogFormat
 
+if TYPE_CHECKING:
+    Device = str
+else:
+    Device = Literal[devices()]  # those of the runtimes that there are
+
 _PREFIX = "RGBD_MOTION_"
 _PASSWORD = re.compile(r"//[^/@]+@")
 
 
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-
-
-def _known_device(name: str) -> str:
-    if name not in devices():
-        raise ValueError(f"there is no device {name!r}; choose one of: {', '.join(devices())}")
-    return name
 
 
 class Settings(BaseSettings):
@@ -46,9 +45,7 @@ class Settings(BaseSettings):
     models: Path | None = Field(None, description="several models: a folder of bundles, <name>/<version>/")
     artifact: str | None = Field(None, description="such as openvino-fp32; without: the fastest that runs here")
     require_signature: Path | None = Field(None, description="a public key; bundles not signed with it are refused")
-    device: Annotated[str, AfterValidator(_known_device)] = Field(
-        "cpu", description=f"where to compute: {', '.join(devices())}", json_schema_extra={"enum": [*devices()]}
-    )
+    device: Device = Field("cpu", description="where to compute")
     max_model_memory_mb: int | None = Field(None, ge=1, description="MiB beyond which no further model is loaded")
     host: str = Field("127.0.0.1", description="the address to listen on; 127.0.0.1 is this machine alone")
     port: int = Field(8000, ge=0, le=65535, description="the port to listen on; 0 takes a free one")
