@@ -38,7 +38,7 @@ class _Work(Generic[AnyClipJob]):
 
     def __call__(self, job: AnyClipJob, store: Store) -> ClipRecord:
         preparation = self.preparation.model_copy(update={"streams": job.streams})
-        return process(self.dataset.open(job), preparation, self.on_empty, store)
+        return process(self.dataset.open(job), preparation, self.on_empty, store, job.before)
 
 
 def _add_preparation_options(parser: argparse.ArgumentParser, dataset: Dataset[AnyClipJob]) -> None:

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -19,7 +19,8 @@ from rgbd.types import Stream
 class ClipJob:
     """What a worker needs to know of one clip. Data sets derive their own from it.
 
-    `streams` are those to write; `splits` is {protocol: half}; `camera` names what one registration holds for.
+    `streams` are those to write; `splits` is {protocol: half}; `camera` names what one registration holds for;
+    `before` is the record of other streams of it, which an earlier run has written.
     """
 
     clip: str
@@ -27,6 +28,7 @@ class ClipJob:
     splits: Mapping[str, Split]
     camera: str | None
     streams: tuple[Stream, ...]
+    before: ClipRecord | None = field(default=None, kw_only=True)
 
 
 AnyClipJob = TypeVar("AnyClipJob", bound=ClipJob)

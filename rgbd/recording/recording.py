@@ -1,10 +1,12 @@
 """A recording: what a camera, or a data set, has of one motion."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rgbd.camera.registration import Registration
 from rgbd.recording.skeleton import Skeleton
 from rgbd.recording.streams import StreamReader
+from rgbd.types import Stream
 
 
 @dataclass(frozen=True)
@@ -13,7 +15,8 @@ class Recording:
 
     depth_unit_mm: how many millimetres one unit of depth is. masked_depth: depth from which its makers have removed all
     but the people, in millimetres. skeleton: the bodies of each depth frame; empty where there is none. registration:
-    how its camera's depth lies on its colour; None where that is not known. warnings: what is odd about it.
+    how its camera's depth lies on its colour; None where that is not known. fps: frames a second of streams that do not
+    know their times, where that is known otherwise. warnings: what is odd about it.
     """
 
     name: str
@@ -23,4 +26,11 @@ class Recording:
     masked_depth: StreamReader | None = None
     skeleton: Skeleton = field(default_factory=list)
     registration: Registration | None = None
+    fps: Mapping[Stream, float | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """The streams that there are."""
+        readers: dict[Stream, StreamReader | None] = {"rgb": self.rgb, "depth": self.depth or self.masked_depth}
+        return tuple(stream for stream, reader in readers.items() if reader is not None)
