@@ -34,6 +34,8 @@ _HELP = f"""The manifest is a CSV file with a line of column names, or a JSONL f
   depth           the depth stream, 16 bits and lossless: the same with PNG, or video of grey (FFV1); an array
                   is uint16 [frames, height, width]
   depth_scale_mm  how many millimetres one unit of depth is (default: 1)
+  fps, depth_fps  frames a second of files that know no times, images and arrays: of all, and of depth where it
+                  differs
   label           the class, as a whole number from 0 ...
   class           ... or by its name; one of both columns, the same throughout
   split           train, valid or test
@@ -56,6 +58,8 @@ class Row(BaseModel):
     rgb: str | None = None
     depth: str | None = None
     depth_scale_mm: float = Field(1.0, gt=0, allow_inf_nan=False)
+    fps: float | None = Field(None, gt=0, allow_inf_nan=False)
+    depth_fps: float | None = Field(None, gt=0, allow_inf_nan=False)
     label: int | None = Field(None, ge=0)
     class_name: str | None = Field(None, alias="class", pattern=r"^[^\r\n]+$")  # each is a line of class_names.txt
     split: Split
@@ -219,6 +223,7 @@ class CustomDataset:
             rgb=open_stream(job.folder / row.rgb, "rgb", job.limits) if row.rgb else None,
             depth=open_stream(job.folder / row.depth, "depth", job.limits) if row.depth else None,
             depth_unit_mm=row.depth_scale_mm,
+            fps={"rgb": row.fps, "depth": row.depth_fps or row.fps},
         )
 
 

@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from export.predictor.alignment import Alignment, Part
 from export.predictor.arguments import shown
 from export.predictor.clip_request import ClipRequest, RecordingMeta, StreamFile
-from export.predictor.results import AlignedBy
+from rgbd.clip.alignment import AlignedBy, Alignment, Part
 from rgbd.clip.appearance import Appearance, Look, differences, look_of
 from rgbd.clip.build import build_clip
 from rgbd.clip.spec import ClipSpec, centred_geometry
@@ -122,14 +121,12 @@ def align(streams: Streams, meta: RecordingMeta, limits: Limits) -> Alignment:
             if line.is_timed:
                 limits.check_duration(line.end - line.start)
             lines[stream] = line
-    if len({file.path for file, _ in streams.values()}) > 1:
-        lines = {stream: line.counted_from(line.start) for stream, line in lines.items()}
-    return Alignment(lines)
+    return Alignment(lines, share_clock=len({file.path for file, _ in streams.values()}) == 1)
 
 
 def _read(streams: Streams, request: ClipRequest) -> DecodedClip:
     alignment = align(streams, request.meta, request.limits)
-    whole = alignment.whole(request.meta)
+    whole = alignment.whole(request.meta.start_s, request.meta.end_s)
     most = max(whole.num_frames.values())
     if request.windows_need_frames and request.num_windows > most:
         raise MediaError(f"windows {shown(request.num_windows)}: the clip has {_frames(most)}; give {most} or fewer")

@@ -1,11 +1,9 @@
 """What a model says of a recording."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from rgbd.clip.alignment import AlignedBy
 from rgbd.types import Stream
-
-AlignedBy = Literal["time", "index"]
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,8 @@ class _Work(Generic[AnyClipJob]):
     def __call__(self, job: AnyClipJob, store: Store) -> ClipRecord:
         preparation = self.preparation.model_copy(update={"streams": job.streams})
         try:
-            return process(self.dataset.open(job), preparation, self.on_empty, store, accept_short=job.accept_short)
+            recording = self.dataset.open(job)
+            return process(recording, preparation, self.on_empty, store, job.before, accept_short=job.accept_short)
         except DamagedError as error:
             if job.accept_short:
                 raise

@@ -20,8 +20,9 @@ from rgbd.types import Stream
 class ClipJob:
     """What a worker needs to know of one clip. Data sets derive their own from it.
 
-    `streams` are those to write; `splits` is {protocol: half}; `camera` names what one registration holds for.
-    `accept_short`: whether what can be read of a recording that was cut or damaged is taken.
+    `streams` are those to write; `splits` is {protocol: half}; `camera` names what one registration holds for;
+    `before` is the record of other streams of it, which an earlier run has written; `accept_short`: whether what can be
+    read of a recording that was cut or damaged is taken.
     """
 
     clip: str
@@ -29,6 +30,7 @@ class ClipJob:
     splits: Mapping[str, Split]
     camera: str | None
     streams: tuple[Stream, ...]
+    before: ClipRecord | None = field(default=None, kw_only=True)
     accept_short: bool = field(default=False, kw_only=True)
 
     @property

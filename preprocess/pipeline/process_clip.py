@@ -6,6 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from preprocess.pipeline.added_stream import prepare_beside
+from rgbd.clip.pairing import Pairing
 from rgbd.clip.preparation import Preparation
 from rgbd.clip.prepare import PreparedRecording, prepare
 from rgbd.dataset.records import MIN_MASK_COVERAGE, ClipRecord
@@ -14,6 +16,7 @@ from rgbd.errors import DamagedError, DatasetError
 from rgbd.people.boxes import depth_box
 from rgbd.recording.depth import check_distance
 from rgbd.recording.recording import Recording
+from rgbd.recording.streams import MiscountedError
 
 _JPEG_QUALITY = {False: 95, True: 75}  # by whether the published way is wanted; docs/method.md, "Published boxes"
 
@@ -30,16 +33,15 @@ class EmptyDepthError(DatasetError):
 
 @dataclass(frozen=True)
 class _Written:
-    """What was written of a recording: how many frames each stream has, and the share that masks keep of each."""
+    """What was written of a recording: which frames of each stream, and the share that masks keep of each of depth."""
 
-    num_color: int | None
-    num_depth: int | None
+    kept: Pairing
     mask_shares: Sequence[float] = ()
     shows_anything: bool = True
 
     @property
     def num_frames(self) -> int:
-        return min(num for num in (self.num_color, self.num_depth) if num is not None)
+        return self.kept.num_frames
 
     @property
     def mask_coverage(self) -> float:
@@ -51,18 +53,37 @@ class _Written:
 
 
 def process(
-    recording: Recording, preparation: Preparation, on_empty: OnEmpty, store: Store, *, accept_short: bool = False
+    recording: Recording,
+    preparation: Preparation,
+    on_empty: OnEmpty,
+    store: Store,
+    before: ClipRecord | None = None,
+    *,
+    accept_short: bool = False,
 ) -> ClipRecord:
     """Write the preparation's streams of one recording, all or none, and return the record.
 
-    Raises `UserError` for a recording that cannot be used, and `DamagedError` for one that is shorter than its skeleton
-    unless `accept_short`; what else is odd are the record's warnings.
+    before: the record of what an earlier run has written of it, and is to stay; where that shows another part of the
+    recording than it would beside these streams, it is written again, too. Raises `UserError` for a recording that
+    cannot be used, and `DamagedError` for one that is shorter than its skeleton unless `accept_short`; what else is odd
+    are the record's warnings.
     """
     _check_skeleton(recording, accept_short=accept_short)
     if "depth" in preparation.streams:
         recording = replace(recording, warnings=(*recording.warnings, *_odd_distances(recording)))
+    while True:
+        try:
+            return _process(recording, preparation, on_empty, store, before)
+        except MiscountedError:
+            continue  # the video is counted now
+
+
+def _process(
+    recording: Recording, preparation: Preparation, on_empty: OnEmpty, store: Store, before: ClipRecord | None
+) -> ClipRecord:
+    prepared = prepare(recording, preparation) if before is None else prepare_beside(before, recording, preparation)
     try:
-        return _write(prepare(recording, preparation), store)
+        return _write(prepared, store)
     except EmptyDepthError as error:
         if on_empty == "fail":
             remedy = "--on-empty keep keeps such recordings whole"
@@ -70,8 +91,10 @@ def process(
                 remedy += ", --masks none all depth of every recording"
             raise EmptyDepthError(f"{error}; {remedy}") from error
         # Colour that was written before, alone, shows the middle of the frame, and depth has to show the same part.
-        roi = preparation.roi if recording.rgb is not None and "rgb" not in preparation.streams else "whole"
-        kept = prepare(recording, preparation.model_copy(update={"masks": "none", "roi": roi}))
+        streams = prepared.preparation.streams
+        roi = preparation.roi if recording.rgb is not None and "rgb" not in streams else "whole"
+        update = {"streams": streams, "masks": "none", "roi": roi}
+        kept = prepare(recording, preparation.model_copy(update=update))
         return _write(kept, store, kept_because=f"{error}; it was kept whole")
 
 
@@ -100,44 +123,50 @@ def _check_skeleton(recording: Recording, *, accept_short: bool) -> None:
 def _write(prepared: PreparedRecording, store: Store, *, kept_because: str | None = None) -> ClipRecord:
     streams = prepared.preparation.streams
     with store.writer(prepared.recording.name, streams) as writer:
-        num_color = prepared.recording.rgb.num_frames if prepared.recording.rgb is not None else None
-        num_depth = prepared.depth.num_frames if prepared.depth is not None else None
+        written = _Written(prepared.kept)
         if "rgb" in streams:
-            num_color = _write_color(prepared, writer, num_depth)
-        written = _Written(num_color, num_depth)
+            num_written = _write_color(prepared, written.kept, writer)
+            written = _Written(_counted(prepared, written.kept, num_written))
         if "depth" in streams:
-            written = _write_depth(prepared, writer, written)
-        if written.num_frames == 0:
-            streams_read = (prepared.recording.rgb, prepared.depth)
-            empty = next(stream for stream in streams_read if stream is not None and stream.num_frames == 0)
-            raise DatasetError(f"{empty.name}: holds no frames; copy it again")
+            written = _write_depth(prepared, written.kept, writer)
         if kept_because is None and (reason := _why_empty(prepared, written)):
             raise EmptyDepthError(reason)
     return _record(prepared, written, kept_because)
 
 
-def _write_color(prepared: PreparedRecording, writer: ClipWriter, num_depth: int | None) -> int:
-    """Write the frames that have depth, if there is any; return how many there are."""
+def _write_color(prepared: PreparedRecording, kept: Pairing, writer: ClipWriter) -> int:
+    """Write the frames to keep, and return how many there were."""
     quality = _JPEG_QUALITY[prepared.preparation.roi == "legacy"]
-    num_frames = 0
+    places, num_written = kept.places["rgb"], 0
     # The video is read to its end even past the last depth frame: a broken end has to be found.
-    for picture in prepared.pictures():
-        if num_depth is None or num_frames < num_depth:
-            writer.add("rgb", prepared.crop_color(picture, num_frames), jpeg_quality=quality)
-        num_frames += 1
-    return num_frames
+    for place, picture in enumerate(prepared.pictures()):
+        if num_written < len(places) and place == places[num_written]:
+            image = prepared.crop_color(picture, int(kept.by_depth[num_written]))
+            writer.add("rgb", image, jpeg_quality=quality)
+            num_written += 1
+    return num_written
 
 
-def _write_depth(prepared: PreparedRecording, writer: ClipWriter, promised: _Written) -> _Written:
-    """Write the frames that have colour, if there is any; return what there is of both streams."""
+def _write_depth(prepared: PreparedRecording, kept: Pairing, writer: ClipWriter) -> _Written:
     shares, shows_anything = [], False
-    for frame, share in prepared.depth_frames():
+    for frame, share in prepared.depth_frames(kept.places["depth"]):
         writer.add("depth", frame)
         shares.append(share)
         shows_anything = shows_anything or bool(frame.any())
-        if len(shares) == promised.num_frames:
-            return _Written(promised.num_color, promised.num_depth, shares, shows_anything)
-    return _Written(promised.num_color, len(shares), shares, shows_anything)
+    if "rgb" in prepared.preparation.streams and len(shares) < kept.num_frames:
+        raise MiscountedError  # more of colour was written
+    return _Written(_counted(prepared, kept, len(shares)), shares, shows_anything)
+
+
+def _counted(prepared: PreparedRecording, kept: Pairing, num_written: int) -> Pairing:
+    """Return what is to be kept now that a stream has been read, and so was counted.
+
+    Raises `MiscountedError` where that is not what was written: this many of the frames that were to be kept before.
+    """
+    now = prepared.pair()
+    if now.num_frames != num_written or not now.is_start_of(kept):
+        raise MiscountedError
+    return now
 
 
 def _why_empty(prepared: PreparedRecording, written: _Written) -> str | None:
@@ -168,8 +197,9 @@ def _record(prepared: PreparedRecording, written: _Written, kept_because: str | 
         status="done",
         streams=prepared.preparation.streams,
         num_frames=written.num_frames,
-        rgb_frames_in=written.num_color,
-        depth_frames_in=written.num_depth,
+        rgb_frames_in=recording.rgb.num_frames if recording.rgb is not None else None,
+        depth_frames_in=depth.num_frames if depth is not None else None,
+        aligned_by=written.kept.by,
         color_size=color_size,
         depth_size=depth.size if depth is not None else None,
         roi=prepared.preparation.roi,
@@ -183,7 +213,8 @@ def _record(prepared: PreparedRecording, written: _Written, kept_because: str | 
             *filter(None, [kept_because]),
             *_damage(prepared),
             *prepared.warnings,
-            *_counting_warnings(prepared, written),
+            *_mask_warnings(prepared, written),
+            *written.kept.warnings,
         ),
     )
 
@@ -194,13 +225,7 @@ def _damage(prepared: PreparedRecording) -> tuple[str, ...]:
     return tuple(f"{stream.name}: {'; '.join(stream.damage)}" for stream in streams if stream and stream.damage)
 
 
-def _counting_warnings(prepared: PreparedRecording, written: _Written) -> tuple[str, ...]:
-    found = []
-    if prepared.masked is not None and written.num_empty_masks:
-        found.append(f"{written.num_empty_masks} of {written.num_frames} depth frames show no body")
-    if written.num_color is not None and written.num_depth is not None and written.num_color != written.num_depth:
-        found.append(
-            f"{written.num_color} colour frames but {written.num_depth} of depth; the first {written.num_frames} were "
-            "kept"
-        )
-    return tuple(found)
+def _mask_warnings(prepared: PreparedRecording, written: _Written) -> tuple[str, ...]:
+    if prepared.masked is None or not written.num_empty_masks:
+        return ()
+    return (f"{written.num_empty_masks} of {written.num_frames} depth frames show no body",)

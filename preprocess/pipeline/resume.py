@@ -18,14 +18,25 @@ def what_is_left(job: AnyClipJob, journal: Journal, store: Store, options: RunOp
     """Return the job, less the streams that an earlier run has written; None if that is all of them."""
     record = journal.records.get(job.clip)
     if options.overwrite or record is None or record.is_to_do or not store.holds(record):
-        return job
+        return _beside(record, job, store)
     missing = tuple(stream for stream in job.streams if stream not in record.streams)
-    return replace(job, streams=missing) if missing else None
+    return _beside(record, replace(job, streams=missing), store) if missing else None
+
+
+def _beside(record: ClipRecord | None, job: AnyClipJob, store: Store) -> AnyClipJob:
+    """Return the job, with the record of the streams that stay where only the others are done."""
+    kept = _finished(record, store)
+    stays = kept is not None and kept.outdated is None and not set(kept.streams) <= set(job.streams)
+    return replace(job, before=kept) if stays else job
+
+
+def _finished(record: ClipRecord | None, store: Store) -> ClipRecord | None:
+    return record if record is not None and record.is_finished and store.holds(record) else None
 
 
 def to_keep(before: ClipRecord | None, now: ClipRecord, store: Store) -> ClipRecord:
     """Return what to keep of a clip after an attempt: of one that failed, what an earlier one has finished."""
-    kept = before if before is not None and before.is_finished and store.holds(before) else None
+    kept = _finished(before, store)
     if now.status == "done":
         return store.collect(_united(kept, now), now.streams)
     return now if kept is None else kept.model_copy(update={"last_failure": now.reason})

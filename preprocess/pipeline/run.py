@@ -26,7 +26,7 @@ from rgbd.errors import UserError
 from rgbd.files import remove_leftovers
 from rgbd.locks import LOCK_FILE, Lock, locked
 from rgbd.overlap import check_apart
-from rgbd.terminal import progress_bar
+from rgbd.terminal import progress_bar, say
 from rgbd.types import in_order
 
 # Nothing that is wrong with one clip: the next would fail in the same way.
@@ -91,13 +91,20 @@ def _run_info(plan: Plan[AnyClipJob], jobs: Sequence[AnyClipJob], options: RunOp
 def _do_clips(
     todo: Sequence[AnyClipJob], num_chosen: int, worker: "_Worker[AnyClipJob]", journal: Journal, engine: Engine
 ) -> None:
+    redone: list[str] = []
     with progress_bar() as progress:
         task = progress.add_task("processing clips", total=num_chosen, completed=num_chosen - len(todo))
         for index, result in engine.run(worker, todo):
             job = todo[index]
             record = _died(job) if isinstance(result, WorkerDied) else result
             journal.add(to_keep(journal.records.get(job.clip), record, worker.store))
+            redone += [job.clip] * (set(record.streams) > set(job.streams))
             progress.advance(task)
+    if redone:
+        say(
+            f"{len(redone)} clips, such as {redone[0]}, were done again in all streams: what was written of them shows "
+            "another part of the recording than it does beside the stream that was added"
+        )
 
 
 def _died(job: ClipJob) -> ClipRecord:

@@ -56,9 +56,11 @@ def _reasons(record: ClipRecord, low: float, high: float) -> Iterable[tuple[str,
         size = "little" if record.mask_coverage < low else "much"
         yield f"the masks keep unusually {size}: {record.mask_coverage:.1%} of a depth frame", 0.5
     if record.rgb_frames_in is not None and record.depth_frames_in is not None:
-        difference = abs(record.rgb_frames_in - record.depth_frames_in)
+        # Where times are known, depth may come at another rate: what counts is the colour that is left out.
+        together = record.num_frames if record.aligned_by == "time" else record.depth_frames_in
+        difference = abs(record.rgb_frames_in - together)
         if difference:
-            share = difference / max(record.rgb_frames_in, record.depth_frames_in)
+            share = difference / max(record.rgb_frames_in, together)
             yield f"{record.rgb_frames_in} colour frames, {record.depth_frames_in} of depth", min(1.0, 0.1 + 2 * share)
     if record.roi == "clip" and record.box_color_px and record.color_size:
         sides = touched_sides(record.box_color_px, record.color_size)

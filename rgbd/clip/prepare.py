@@ -1,7 +1,9 @@
 """A recording -> the frames that a preparation makes of it, a few of them in memory at a time."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 import av
 import numpy as np
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 from rgbd.camera.registration import Registration, stretch
 from rgbd.clip.crop import crop_depth, crop_picture, whole_size
+from rgbd.clip.pairing import Pairing, pair_streams
 from rgbd.clip.preparation import Preparation
 from rgbd.errors import DatasetError
 from rgbd.people.boxes import depth_box
@@ -18,20 +21,23 @@ from rgbd.recording.depth import DepthFrames, MeasuredDepth
 from rgbd.recording.recording import Recording
 from rgbd.recording.skeleton import Skeleton
 from rgbd.recording.streams import Picture, StreamReader, frame_of
-from rgbd.types import Frame, Size
+from rgbd.recording.timeline import Indices
+from rgbd.types import Box, Frame, Size, Stream
 
 
 @dataclass(frozen=True)
 class PreparedRecording:
     """A recording, where its people are, and what is cropped from it.
 
-    depth: the stream that depth is taken from; None where there is none. masked: its frames and where bodies are in
-    them, where they are to be masked or have been masked already. registration: how depth lies on colour. warnings:
-    what is odd about the recording, or was found to be.
+    kept: which frames, as far as streams were counted when it was prepared. depth: the stream that depth is taken from;
+    None where there is none. masked: its frames and where bodies are in them, where they are to be masked or have been
+    masked already. registration: how depth lies on colour. warnings: what is odd about the recording, or was found to
+    be.
     """
 
     recording: Recording
     preparation: Preparation
+    kept: Pairing
     depth: StreamReader | None
     masked: MaskedDepth | None
     registration: Registration
@@ -39,8 +45,17 @@ class PreparedRecording:
     size: Size
     warnings: tuple[str, ...]
 
+    def only(self, streams: tuple[Stream, ...]) -> "PreparedRecording":
+        """Return the same with fewer streams to write."""
+        preparation = self.preparation.model_copy(update={"streams": streams})
+        return replace(self, preparation=preparation, masked=self.masked if "depth" in streams else None)
+
+    def pair(self) -> Pairing:
+        """Return which frames are to be kept, now that more may have been counted; raises as `prepare`."""
+        return _pair(self.recording, self.depth)
+
     def pictures(self) -> Iterator[Picture]:
-        """Yield the colour frames as they come, for `crop_color`; raises `UserError` at the first that is unlike."""
+        """Yield all colour frames as they come, for `crop_color`; raises `UserError` at the first that is unlike."""
         stream = self.recording.rgb
         assert stream is not None
         for index, picture in enumerate(stream.read()):
@@ -49,29 +64,37 @@ class PreparedRecording:
                 raise DatasetError(f"{stream.frame_name(index)}: is not a colour image of {size} as those before it")
             yield picture
 
-    def crop_color(self, picture: Picture, index: int) -> NDArray[np.uint8]:
-        """Return what is kept of a colour frame, uint8 RGB [H, W, 3]."""
-        return crop_picture(picture, self.boxes[index], self.size)
+    def crop_color(self, picture: Picture, frame_in_depth: int) -> NDArray[np.uint8]:
+        """Return what is kept of a colour frame, which was taken with this one of depth: uint8 RGB [H, W, 3]."""
+        return crop_picture(picture, self.boxes[frame_in_depth], self.size)
 
-    def depth_frames(self) -> Iterator[tuple[Frame, float]]:
-        """Yield what is kept of each depth frame, and the share of the raw one that its mask keeps.
+    def depth_frames(self, places: Indices) -> Iterator[tuple[Frame, float]]:
+        """Yield what is kept of the depth frames at these places, which ascend, and may come more than once.
 
-        uint16 millimetres [H, W], or uint8 RGB [H, W, 3] where depth comes as 8-bit images.
+        uint16 millimetres [H, W], or uint8 RGB [H, W, 3] where depth comes as 8-bit images; and the share of the raw
+        frame that its mask keeps. Ends early where there are fewer frames.
         """
         assert self.depth is not None
-        if self.masked is not None:
-            frames: Iterator[tuple[Picture, float]] = iter(self.masked.cut_out())
-        elif self.depth.is_depth:
-            frames = ((frame, 1.0) for frame in MeasuredDepth(self.depth, self.recording.depth_unit_mm))
-        else:
-            frames = ((picture, 1.0) for picture in self.depth.read())
-        for index, (picture, share) in enumerate(frames):
-            yield self._crop_depth(picture, index), share
+        num_uses = Counter(places.tolist())
+        for place, (picture, share) in enumerate(self._raw_depth()):
+            if num_uses[place]:
+                kept = self._crop_depth(picture, self.boxes[place])
+                yield from repeat((kept, share), num_uses[place])
+            # To the end where the last frame is kept: a broken end has to be found.
+            if places[-1] == place < self.depth.num_frames - 1:
+                return
 
-    def _crop_depth(self, picture: Picture, index: int) -> Frame:
+    def _raw_depth(self) -> Iterator[tuple[Picture, float]]:
+        assert self.depth is not None
+        if self.masked is not None:
+            return iter(self.masked.cut_out())
+        if self.depth.is_depth:
+            return ((frame, 1.0) for frame in MeasuredDepth(self.depth, self.recording.depth_unit_mm))
+        return ((picture, 1.0) for picture in self.depth.read())
+
+    def _crop_depth(self, picture: Picture, box: Box) -> Frame:
         if self.preparation.roi == "legacy":
             return frame_of(picture)  # whole, as published
-        box = self.boxes[index]
         if isinstance(picture, np.ndarray) and picture.ndim == 2:
             return crop_depth(picture.astype(np.uint16, copy=False), box, self.registration, self.size)
         return crop_picture(picture, depth_box(box, self.registration), self.size)
@@ -91,12 +114,15 @@ def prepare(recording: Recording, preparation: Preparation) -> PreparedRecording
     registration, odd = _registered(recording, depth, first.size)
     skeleton = recording.skeleton if recording.rgb is not None else _in_depth_pixels(recording.skeleton)
     masked = _masked(recording, depth, preparation, is_official=is_official)
-    boxes = find_boxes(preparation.roi, first.size, skeleton, masked, registration)
+    kept = _pair(recording, depth)
+    used = None if kept.is_from_start else set(kept.by_depth.tolist())
+    boxes = find_boxes(preparation.roi, first.size, skeleton, masked, registration, used)
     if recording.skeleton and depth is not None and len(recording.skeleton) != depth.num_frames:
         odd = (f"the skeleton has {len(recording.skeleton)} frames, the depth {depth.num_frames}", *odd)
     return PreparedRecording(
         recording=recording,
         preparation=preparation,
+        kept=kept,
         depth=depth,
         masked=masked if _masks_depth(preparation) else None,
         registration=registration,
@@ -111,6 +137,11 @@ def _depth_to_use(recording: Recording, preparation: Preparation) -> tuple[Strea
     official = recording.masked_depth
     is_official = official is not None and (preparation.masks == "official" or recording.depth is None)
     return official if is_official else recording.depth, is_official
+
+
+def _pair(recording: Recording, depth: StreamReader | None) -> Pairing:
+    present: tuple[tuple[Stream, StreamReader | None], ...] = (("rgb", recording.rgb), ("depth", depth))
+    return pair_streams({stream: reader for stream, reader in present if reader is not None}, recording.fps)
 
 
 def _registered(recording: Recording, depth: StreamReader | None, size: Size) -> tuple[Registration, tuple[str, ...]]:

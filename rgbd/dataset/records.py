@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from rgbd.camera.registration import RegistrationSource
+from rgbd.clip.alignment import AlignedBy
 from rgbd.dataset.layouts import Split
 from rgbd.errors import DatasetError, reason_of
 from rgbd.files import atomic_file
@@ -35,7 +36,9 @@ class ClipRecord(BaseModel):
     """What became of one recording.
 
     splits: which half of each protocol the clip belongs to, such as {"CS": "train", "CV": "valid"}.
-    streams: what was written. `num_frames` of each, the common prefix of the raw streams' `*_frames_in`.
+    streams: what was written, `num_frames` of each. rgb_frames_in, depth_frames_in: how many the raw streams have.
+    aligned_by: how frames of both were brought together: by "time", or by "index" where a stream knows no times; None
+    where there is but one.
     box_color_px, box_depth_px: the one box of the clip in the pixels of either camera; None where every frame has its
     own. Boxes of depth may reach beyond its frame. color_size, depth_size: width, height of the raw frames.
     mask_source: where the bodies were found; None where depth was not masked. mask_coverage: the mean share of a raw
@@ -58,6 +61,7 @@ class ClipRecord(BaseModel):
     num_frames: int = 0
     rgb_frames_in: int | None = None
     depth_frames_in: int | None = None
+    aligned_by: AlignedBy | None = None
     color_size: Size | None = None
     depth_size: Size | None = None
     roi: RoiMode | None = None

@@ -1,6 +1,6 @@
 """Which box of the colour frame every frame of a clip is cropped to."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,12 +45,18 @@ class ClipBoxes:
 
 
 def find_boxes(
-    mode: RoiMode, frame_size: Size, skeleton: Skeleton, masked: MaskedDepth | None, registration: Registration
+    mode: RoiMode,
+    frame_size: Size,
+    skeleton: Skeleton,
+    masked: MaskedDepth | None,
+    registration: Registration,
+    used: Collection[int] | None = None,
 ) -> ClipBoxes:
-    """Return the boxes of a clip in frames of `frame_size`.
+    """Return the boxes of a clip in frames of `frame_size`, one for all of them, or one for each depth frame.
 
     Mode "whole" keeps all of the frame. The others follow the skeleton where there is one, else the masks, which takes
-    a pass over them; "legacy" always follows the masks.
+    a pass over them; "legacy" always follows the masks. used: the numbers of the depth frames whose people count; None
+    for all.
     """
     if mode == "whole":
         return ClipBoxes(((0, 0, *frame_size),))
@@ -62,6 +68,8 @@ def find_boxes(
         points = [mask_points(mask, registration) for mask in masked.masks()]
     else:
         points = []
+    if used is not None:
+        points = [xy if index in used else np.empty((0, 2)) for index, xy in enumerate(points)]
     if mode == "tracked":
         boxes = tuple(tracked_boxes(points, frame_size)) or (covering_box(np.empty((0, 2)), frame_size),)
     else:

@@ -1,11 +1,13 @@
 """A recording: what a camera, or a data set, has of one motion."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rgbd.camera.registration import Registration
 from rgbd.recording.depth import check_unit
 from rgbd.recording.skeleton import Skeleton
 from rgbd.recording.streams import StreamReader
+from rgbd.types import Stream
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,8 @@ class Recording:
 
     depth_unit_mm: how many millimetres one unit of depth is. masked_depth: depth from which its makers have removed all
     but the people, in millimetres. skeleton: the bodies of each depth frame; empty where there is none. registration:
-    how its camera's depth lies on its colour; None where that is not known. warnings: what is odd about it.
+    how its camera's depth lies on its colour; None where that is not known. fps: frames a second of streams that do not
+    know their times, where that is known otherwise. warnings: what is odd about it.
 
     Raises `ConfigError` for a unit that no camera has.
     """
@@ -26,7 +29,14 @@ class Recording:
     masked_depth: StreamReader | None = None
     skeleton: Skeleton = field(default_factory=list)
     registration: Registration | None = None
+    fps: Mapping[Stream, float | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_unit(self.depth_unit_mm)
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """The streams that there are."""
+        readers: dict[Stream, StreamReader | None] = {"rgb": self.rgb, "depth": self.depth or self.masked_depth}
+        return tuple(stream for stream, reader in readers.items() if reader is not None)

@@ -45,6 +45,11 @@ class Timeline:
         middles = (self.clock[1:] + self.clock[:-1]) / 2
         return np.searchsorted(middles, times).astype(np.int64)
 
+    def apart(self, other: "Timeline") -> float:
+        """Return how far apart frames of the same number are at most."""
+        shorter = min(len(self.clock), len(other.clock))
+        return float(np.abs(self.clock[:shorter] - other.clock[:shorter]).max())
+
     def counted_from(self, start: float) -> "Timeline":
         """Return the same frames on a clock that starts at this time."""
         return Timeline(self.clock - start, self.is_timed)

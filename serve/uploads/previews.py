@@ -31,7 +31,7 @@ def make_previews(request: ClipRequest) -> DecoderReply[PreviewReply]:
 
 def _preview(streams: Streams, request: ClipRequest) -> dict[Stream, StreamPreview]:
     alignment = align(streams, request.meta, request.limits)
-    whole = alignment.whole(request.meta)
+    whole = alignment.whole(request.meta.start_s, request.meta.end_s)
     counts = whole.num_frames
     shown = alignment.sample(whole, min(_FRAMES, *counts.values()))
     sampled = alignment.sample(whole, request.spec.num_frames)

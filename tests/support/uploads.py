@@ -41,7 +41,8 @@ def timed_video(path: Path, *streams: Sequence[tuple[float, Frame]]) -> bytes:
         for stream in streams:
             codec, pixels, _ = _CODECS[stream[0][1].ndim]
             track = container.add_stream(codec, rate=1000)
-            track.width, track.height, track.pix_fmt = 64, 48, pixels
+            track.height, track.width = stream[0][1].shape[:2]
+            track.pix_fmt = pixels
             track.time_base = track.codec_context.time_base = Fraction(1, 1000)
             tracks.append(track)
         for track, stream in zip(tracks, streams, strict=True):
