@@ -91,6 +91,8 @@ def prepare(recording: Recording, preparation: Preparation) -> PreparedRecording
     registration, odd = _registered(recording, depth, first.size)
     skeleton = recording.skeleton if recording.rgb is not None else _in_depth_pixels(recording.skeleton)
     masked = _masked(recording, depth, preparation, is_official=is_official)
+    if masked is not None and masked.source == "given":
+        odd = ("its depth came without a background; all of it was taken for the people's", *odd)
     boxes = find_boxes(preparation.roi, first.size, skeleton, masked, registration)
     if recording.skeleton and depth is not None and len(recording.skeleton) != depth.num_frames:
         odd = (f"the skeleton has {len(recording.skeleton)} frames, the depth {depth.num_frames}", *odd)
