@@ -48,7 +48,19 @@ def fit_floor(points: NDArray[np.float32]) -> Plane | None:
     if len(points) < _SAMPLE // 10:
         return None
     sample = points[rng.integers(0, len(points), _SAMPLE)].astype(np.float64)
-    first, second, third = sample[rng.integers(0, _SAMPLE, (_TRIALS, 3))].transpose(1, 0, 2)
+    # Where little of a floor is in view, three of all points hardly ever lie on it, but three of the low ones do.
+    for lowest in (sample, sample[sample[:, 1] < -_MIN_LENS_HEIGHT_M]):
+        floor = _level_plane(sample, lowest, rng)
+        if floor is not None and _has_extent(floor, sample):
+            return floor
+    return None
+
+
+def _level_plane(sample: Points, candidates: Points, rng: np.random.Generator) -> Plane | None:
+    """Return the lowest level plane below the lens through three of the candidates [N, 3] that many points lie on."""
+    if len(candidates) < _SAMPLE // 100:
+        return None
+    first, second, third = candidates[rng.integers(0, len(candidates), (_TRIALS, 3))].transpose(1, 0, 2)
     normals = np.cross(second - first, third - first)
     lengths = np.linalg.norm(normals, axis=1)
     normals *= np.where(normals[:, 1:2] < 0, -1, 1)
@@ -56,8 +68,7 @@ def fit_floor(points: NDArray[np.float32]) -> Plane | None:
     is_level = (lengths > 1e-4) & (normals[:, 1] > _MAX_TILT_COS * lengths)
     normals, first = normals[is_level] / lengths[is_level, None], first[is_level]
     is_below = (first * normals).sum(axis=1) < -_MIN_LENS_HEIGHT_M
-    floor = _outermost(sample, first[is_below], normals[is_below], _FLOOR_TOLERANCE_M, _MIN_FLOOR_SHARE * _SAMPLE)
-    return floor if floor is not None and _has_extent(floor, sample) else None
+    return _outermost(sample, first[is_below], normals[is_below], _FLOOR_TOLERANCE_M, _MIN_FLOOR_SHARE * _SAMPLE)
 
 
 def _has_extent(floor: Plane, points: Points) -> bool:
