@@ -257,7 +257,10 @@ class UnknownContainerError(ServiceError):
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     word = "unknown_container"
     title = "This kind of file is not known"
-    example = "rgb (wave.gif): is no mp4, mkv, webm or avi video, no zip of JPEG or PNG frames, and no .npz"
+    example = (
+        "rgb (wave.gif): is no mp4, mkv, webm or avi video, no zip of JPEG or PNG frames, no MATLAB .mat of version 5, "
+        "and no .npz"
+    )
     operations = CLIP
 
 

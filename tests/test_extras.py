@@ -37,8 +37,8 @@ DISTRIBUTIONS = {
     "torch.utils.tensorboard": "tensorboard",
     "yaml": "pyyaml",
 }
-# What a module does without where it is not installed.
-OPTIONAL = {("rgbd.recording.images", "kornia-rs")}
+# What a module does without where it is not installed, or asks for when it is needed.
+OPTIONAL = {("rgbd.recording.images", "kornia-rs"), ("rgbd.recording.matlab", "scipy")}
 # Needed by what is imported: files in forms, and torch's exporter.
 UNSEEN = {"python-multipart", "onnxscript"}
 

@@ -114,6 +114,8 @@ def prepare(recording: Recording, preparation: Preparation) -> PreparedRecording
     registration, odd = _registered(recording, depth, first.size)
     skeleton = recording.skeleton if recording.rgb is not None else _in_depth_pixels(recording.skeleton)
     masked = _masked(recording, depth, preparation, is_official=is_official)
+    if masked is not None and masked.source == "given":
+        odd = ("its depth came without a background; all of it was taken for the people's", *odd)
     kept = _pair(recording, depth)
     used = None if kept.is_from_start else set(kept.by_depth.tolist())
     boxes = find_boxes(preparation.roi, first.size, skeleton, masked, registration, used)

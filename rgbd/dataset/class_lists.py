@@ -1,7 +1,7 @@
-"""The classes of THU-READ and Jester, in the order of their indices.
+"""The classes of THU-READ, Jester and UTD-MHAD, in the order of their indices.
 
 Source: THU-READ's actions are numbered as in the split files that the reference's authors publish; Jester's gestures
-are in alphabetical order.
+are in alphabetical order; UTD-MHAD's actions are numbered on the data set's page.
 """
 
 THU_READ_CLASSES: tuple[str, ...] = (
@@ -75,4 +75,34 @@ JESTER_CLASSES: tuple[str, ...] = (
     "Zooming In With Two Fingers",
     "Zooming Out With Full Hand",
     "Zooming Out With Two Fingers",
+)
+
+UTD_MHAD_CLASSES: tuple[str, ...] = (
+    "right arm swipe to the left",
+    "right arm swipe to the right",
+    "right hand wave",
+    "two hand front clap",
+    "right arm throw",
+    "cross arms in the chest",
+    "basketball shoot",
+    "right hand draw x",
+    "right hand draw circle clockwise",
+    "right hand draw circle counter clockwise",
+    "draw triangle",
+    "bowling",
+    "front boxing",
+    "baseball swing from right",
+    "tennis right hand forehand swing",
+    "arm curl",
+    "tennis serve",
+    "two hand push",
+    "right hand knock on door",
+    "right hand catch an object",
+    "right hand pick up and throw",
+    "jogging in place",
+    "walking in place",
+    "sit to stand",
+    "stand to sit",
+    "forward lunge",
+    "squat",
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from rgbd.dataset.class_lists import JESTER_CLASSES, THU_READ_CLASSES
+from rgbd.dataset.class_lists import JESTER_CLASSES, THU_READ_CLASSES, UTD_MHAD_CLASSES
 from rgbd.dataset.ntu_classes import NTU_CLASSES
 from rgbd.errors import DatasetError
 from rgbd.types import Stream
@@ -143,6 +143,18 @@ JESTER = DatasetSpec(
     listed_template="{clip}",
 )
 
+UTD_MHAD = DatasetSpec(
+    name="utd_mhad",
+    class_names=UTD_MHAD_CLASSES,
+    rgb_template="rgb/{clip}/{number:06d}.jpg",
+    depth_template="depth/{clip}/{number:06d}.png",
+    rgb_first=0,
+    depth_first=0,
+    split_template="dataset_splits/{split}.txt",
+    listed_template="{clip}",
+    counts={"": {"train": 431, "valid": 430}},
+)
+
 CUSTOM = DatasetSpec(
     name="custom",
     class_names=(),  # every such data set has a class_names.txt
@@ -154,4 +166,6 @@ CUSTOM = DatasetSpec(
     listed_template="{clip}",
 )
 
-DATASETS: dict[str, DatasetSpec] = {spec.name: spec for spec in (NTU, NVGESTURE, ISOGD, THU_READ, JESTER, CUSTOM)}
+DATASETS: dict[str, DatasetSpec] = {
+    spec.name: spec for spec in (NTU, NVGESTURE, ISOGD, THU_READ, JESTER, UTD_MHAD, CUSTOM)
+}

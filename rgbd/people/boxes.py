@@ -96,7 +96,7 @@ def holds(box: Box, points_xy: NDArray[np.floating], frame_size: Size) -> bool:
 
 def leaves(bodies: Sequence[Body], frame_size: Size) -> bool:
     """Return whether any joint of these bodies lies outside the colour frame; joints without a place do not count."""
-    places = np.concatenate([np.empty((0, 2)), *(body.color_xy for body in bodies)])
+    places = np.concatenate([np.empty((0, 2)), *(body.color_xy[body.is_placed] for body in bodies)])
     return bool(((places < 0) | (places >= frame_size)).any())
 
 
@@ -107,7 +107,7 @@ def body_points(bodies: Sequence[Body]) -> NDArray[np.float64]:
 
 def _body_extent(body: Body) -> NDArray[np.float64]:
     """Return two opposite corners, float64 [2, 2], of one body with its margin; none [0, 2] if no joint has a place."""
-    usable = np.isfinite(body.color_xy).all(axis=1) & np.isfinite(body.joints_m).all(axis=1)
+    usable = np.isfinite(body.color_xy).all(axis=1) & body.is_placed
     if not usable.any():
         return np.empty((0, 2))
     color_xy, across_m = body.color_xy[usable].astype(np.float64), body.joints_m[usable, :2]

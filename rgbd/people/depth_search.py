@@ -2,7 +2,8 @@
 
 A model of the scene is made of some frames: the floor, and behind everybody what is seen when nobody is there. For
 each of those frames the regions in which distance changes gradually are people where they have a person's size and
-move, or are shaped like somebody who stands on the floor. Then every frame is compared with the model.
+move, or are shaped like somebody who stands on the floor and stir a little. Where no floor is in view, shape and size
+count without it. Then every frame is compared with the model.
 All limits are in metres or shares of the frame, so that any image size will do.
 """
 
@@ -30,6 +31,7 @@ _FAR_SHARE = 0.9  # a person covers a pixel of the background in nine tenths of 
 _RING_SHARE = 0.01  # of the frame's height: as far beside a person, depth may still be the person's
 _RING_DEPTH_M = 0.12  # as far behind a person's surface, depth may still be theirs
 _MOTION_M2 = 0.008  # what moves of somebody who moves at all: a hand
+_LIVELY_SHARE = 0.25  # of the frames: in more, somebody is seen to move
 _SAME_PLACE_M = 0.4  # how far somebody's surface moves between frames in a pixel they keep covering
 _MIN_PIECE_M2, _MAX_PIECE_M2 = 0.003, 0.12  # a piece of a person beside the rest: a foot, a forearm, a leg
 _MAX_PERSON_M2 = 1.4  # of surface that is seen of a tall adult, and of what they carry
@@ -46,7 +48,10 @@ def _noise_m(z_m: Metres) -> Metres:
 
 @dataclass(frozen=True)
 class _Region:
-    """A connected part of a frame: its label, and metres of its surface, motion, width, and heights above the floor."""
+    """A connected part of a frame: its label, and metres of its surface, motion, width, and heights.
+
+    on_floor: whether heights count from the floor; else from the lens, where no floor is in view.
+    """
 
     label: int
     area_m2: float
@@ -54,15 +59,24 @@ class _Region:
     width_m: float
     bottom_m: float
     top_m: float
+    on_floor: bool
 
     @property
     def is_of_a_persons_size(self) -> bool:
-        # Crouching children to tall adults, arms stretched out.
-        return 0.7 < self.top_m < _TALLEST_M and self.bottom_m < 0.5 and self.width_m < 2.2 and self.area_m2 > 0.1
+        # Crouching children to tall adults, arms stretched out. Without a floor, maybe head and shoulders alone.
+        is_low, min_m2 = (self.top_m > 0.7 and self.bottom_m < 0.5, 0.1) if self.on_floor else (True, 0.04)
+        return is_low and self._is_within(_TALLEST_M, 2.2) and self.area_m2 > min_m2
 
     @property
     def is_like_somebody_standing(self) -> bool:
-        return 1.2 < self.top_m < 2.2 and self.bottom_m < 0.3 and self.width_m < 1.3 and 0.12 < self.area_m2 < 0.9
+        reaches_up = self.top_m > 1.2 and self.bottom_m < 0.3
+        is_tall = reaches_up if self.on_floor else self.top_m - self.bottom_m > 0.9
+        return is_tall and self._is_within(2.2, 1.3) and 0.12 < self.area_m2 < 0.9
+
+    def _is_within(self, height_m: float, width_m: float) -> bool:
+        """Whether it reaches no higher than this above the floor, or is no higher itself, and is no wider."""
+        height = self.top_m if self.on_floor else self.top_m - self.bottom_m
+        return height < height_m and self.width_m < width_m
 
     @property
     def moves_as_a_whole(self) -> bool:
@@ -132,17 +146,20 @@ class SceneModel:
     def _fit_walls(self, far: Metres) -> list[Plane]:
         if self._floor is None:
             return []
-        above = self._heights(far) > 2 * _FLOOR_M
+        above = self._floor.heights(self._tangents, far) > 2 * _FLOOR_M
         surface = far * far * np.float32(1 / abs(float(self._slope.prod())))
         return fit_walls(self._tangents.points(far)[above], surface[above], self._floor)
 
     def _heights(self, z: Metres) -> Metres:
-        return self._floor.heights(self._tangents, z) if self._floor else np.ones_like(z)
+        """Return heights above the floor in metres, float32 [H, W]; above the lens where no floor is in view."""
+        return self._floor.heights(self._tangents, z) if self._floor else self._tangents.rows * z
 
     def _regions(self, z: Metres, far: Metres) -> _Regions:
         """Return the regions of a frame above the floor in which distance does not jump."""
         heights = self._heights(z)
-        solid = (z > 0) & (heights > 2 * _FLOOR_M) & ~_jumps(z)
+        solid = (z > 0) & ~_jumps(z)
+        if self._floor:
+            solid &= heights > 2 * _FLOOR_M
         for wall in self._walls:
             solid &= np.abs(wall.heights(self._tangents, z)) > _WALL_SHARE * _noise_m(z)
         num, labels, boxes, _ = cv2.connectedComponentsWithStats(solid.view(np.uint8), connectivity=4)
@@ -159,21 +176,26 @@ class SceneModel:
             bottom, top = np.percentile(heights[part][inside], (2, 98))
             width_m = float(width / self._slope[0] * np.median(z[part][inside]))
             if label > 0:  # 0 is what lies between the regions
-                found.append(_Region(label, areas[label], motions[label], width_m, float(bottom), float(top)))
+                sizes = (areas[label], motions[label], width_m, float(bottom), float(top))
+                found.append(_Region(label, *sizes, on_floor=self._floor is not None))
         return _Regions(z, labels.astype(np.int32, copy=False), found, moving > 0)
 
     def _find_people(self, frames: Sequence[_Regions]) -> list[Mask]:
         """Return bool [H, W] of each frame: which pixels are people's."""
         movers = np.zeros_like(frames[0].z)  # how far away those are, in any frame, that are seen to move in it
+        stirring = np.zeros_like(movers)  # the same of those of whom anything moves at all
         num_with_movers = 0
         for frame in frames:
             moving = [region for region in frame.found if region.is_of_a_persons_size and region.moving_m2 > _MOTION_M2]
             num_with_movers += len(moving) > 0
             np.copyto(movers, frame.z, where=frame.where(moving))
+            np.copyto(stirring, frame.z, where=frame.where(r for r in frame.found if r.moving_m2 > 0))
         motion_m2 = max(self._area_m2(frame.z, frame.moving) for frame in frames)
         if motion_m2 > _UNEXPLAINED_M2 and num_with_movers < len(frames) / 2:
             return self._people_on_furniture(frames)
-        return [_people(frame, movers) for frame in frames]
+        # Even people who stand still stir a little: what never does, while somebody moves, is the room.
+        is_lively = num_with_movers > _LIVELY_SHARE * len(frames)
+        return [_people(frame, movers, stirring if is_lively else frame.z) for frame in frames]
 
     def _people_on_furniture(self, frames: Sequence[_Regions]) -> list[Mask]:
         """Return bool [H, W] of each frame: people who touch furniture all the time, and what they touch.
@@ -189,8 +211,9 @@ class SceneModel:
         kernel = np.ones((1, 2 * reach + 1), np.uint8)
         near = cv2.erode(nearest[None], kernel) - np.float32(_BODY_DEPTH_M)
         far = cv2.dilate(farthest[None], kernel) + np.float32(_BODY_DEPTH_M)
+        tallest = _TALLEST_M if self._floor else np.inf
         return [
-            (frame.labels > 0) & (frame.z > near) & (frame.z < far) & (self._heights(frame.z) < _TALLEST_M)
+            (frame.labels > 0) & (frame.z > near) & (frame.z < far) & (self._heights(frame.z) < tallest)
             for frame in frames
         ]
 
@@ -198,14 +221,19 @@ class SceneModel:
         return float((z[mask] ** 2).sum() / np.abs(self._slope.prod()))
 
 
-def _people(frame: _Regions, movers: Metres) -> Mask:
-    """Return bool [H, W]: the pixels of people and of what belongs to them in one frame."""
-    moves = frame.shares((movers > 0) & (np.abs(movers - frame.z) < _SAME_PLACE_M))
+def _people(frame: _Regions, movers: Metres, stirring: Metres) -> Mask:
+    """Return bool [H, W]: the pixels of people and of what belongs to them in one frame.
+
+    movers, stirring: how far away, float32 [H, W], those are, or 0, who move, and who may stand still.
+    """
+    moves, stirs = (
+        frame.shares((surface > 0) & (np.abs(surface - frame.z) < _SAME_PLACE_M)) for surface in (movers, stirring)
+    )
     chosen = [
         region
         for region in frame.found
         if (region.is_of_a_persons_size and moves[region.label] > 0.5)
-        or region.is_like_somebody_standing
+        or (region.is_like_somebody_standing and stirs[region.label] > 0.5)
         or region.moves_as_a_whole
     ]
     people = frame.where(chosen)

@@ -8,11 +8,13 @@ import cv2
 import numpy as np
 
 from rgbd.people.masks import find_masks
+from rgbd.people.removed_background import background_is_removed
 from rgbd.recording.depth import DepthFrames
 from rgbd.recording.skeleton import Skeleton
 from rgbd.types import Depth, Mask
 
-MaskSource = Literal["official", "skeleton", "depth"]
+MaskSource = Literal["official", "given", "skeleton", "depth"]
+"""Whose masks they are: the data set's, those that the recording came with, or ours by skeleton or in depth alone."""
 MaskMode = Literal["official", "body", "none"]
 
 
@@ -61,9 +63,12 @@ def mask_depth(frames: DepthFrames, skeleton: Skeleton, mode: MaskMode, *, is_of
     """Return the bodies of a recording as `mode` wants them.
 
     Official masks stay as they are, but that mode "body" takes floor and furniture out of them where a skeleton says
-    what is body. Mode "none" masks nothing in the end, but the box may need to know where the people are.
+    what is body. Depth that comes without a background stays as it is. Mode "none" masks nothing in the end, but the
+    box may need to know where the people are.
     """
     if is_official and (mode != "body" or not any(skeleton)):
         return MaskedDepth(frames, "official", None)
+    if not is_official and background_is_removed(frames):
+        return MaskedDepth(frames, "given", None)
     found = find_masks(frames, "official" if mode == "official" else "body", skeleton)
     return MaskedDepth(frames, found.source, found.pairs)

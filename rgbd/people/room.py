@@ -13,6 +13,8 @@ _FLOOR_TOLERANCE_M = 0.03  # Kinect v2's noise at 4 m is a third of that
 _WALL_TOLERANCE_M = 0.05  # walls are farther away
 _MAX_TILT_COS = np.cos(np.radians(35))  # cameras that watch people look down less
 _MIN_FLOOR_SHARE = 0.05  # of all points; a floor that is hardly seen is in nobody's way
+_MIN_LENS_HEIGHT_M = 0.25  # above the floor: cameras that watch people stand on a low table at least
+_MIN_FLOOR_M = (1.0, 0.4)  # along and across what is seen of a floor: a lap or a chest, level as they may be, have less
 _MIN_WALL_M2 = 2.0  # two people side by side show less
 _MAX_SHARE_BEYOND = 0.03  # of all points: table tops have a floor below them, and people a room behind
 _MAX_WALLS = 3  # as many as one sees at once
@@ -41,19 +43,40 @@ class Plane:
 
 
 def fit_floor(points: NDArray[np.float32]) -> Plane | None:
-    """Return the lowest level plane that many points [N, 3] lie on, or None where there is none."""
+    """Return the lowest level plane below the lens that many points [N, 3] lie on, far apart; None if there is none."""
     rng = np.random.default_rng(0)
     if len(points) < _SAMPLE // 10:
         return None
     sample = points[rng.integers(0, len(points), _SAMPLE)].astype(np.float64)
-    first, second, third = sample[rng.integers(0, _SAMPLE, (_TRIALS, 3))].transpose(1, 0, 2)
+    # Where little of a floor is in view, three of all points hardly ever lie on it, but three of the low ones do.
+    for lowest in (sample, sample[sample[:, 1] < -_MIN_LENS_HEIGHT_M]):
+        floor = _level_plane(sample, lowest, rng)
+        if floor is not None and _has_extent(floor, sample):
+            return floor
+    return None
+
+
+def _level_plane(sample: Points, candidates: Points, rng: np.random.Generator) -> Plane | None:
+    """Return the lowest level plane below the lens through three of the candidates [N, 3] that many points lie on."""
+    if len(candidates) < _SAMPLE // 100:
+        return None
+    first, second, third = candidates[rng.integers(0, len(candidates), (_TRIALS, 3))].transpose(1, 0, 2)
     normals = np.cross(second - first, third - first)
     lengths = np.linalg.norm(normals, axis=1)
     normals *= np.where(normals[:, 1:2] < 0, -1, 1)
     # Three points within 1 cm2 make no plane to speak of. Most planes are walls, and voting is what takes time.
     is_level = (lengths > 1e-4) & (normals[:, 1] > _MAX_TILT_COS * lengths)
     normals, first = normals[is_level] / lengths[is_level, None], first[is_level]
-    return _outermost(sample, first, normals, _FLOOR_TOLERANCE_M, _MIN_FLOOR_SHARE * _SAMPLE)
+    is_below = (first * normals).sum(axis=1) < -_MIN_LENS_HEIGHT_M
+    return _outermost(sample, first[is_below], normals[is_below], _FLOOR_TOLERANCE_M, _MIN_FLOOR_SHARE * _SAMPLE)
+
+
+def _has_extent(floor: Plane, points: Points) -> bool:
+    """Return whether the points on a plane lie as far apart, along and across, as those of a floor."""
+    on_it = points[np.abs(points @ floor.normal - floor.offset) < _FLOOR_TOLERANCE_M]
+    directions = np.linalg.svd(on_it - on_it.mean(axis=0), full_matrices=False)[2][:2]
+    low, high = np.percentile(on_it @ directions.T, (2, 98), axis=0)
+    return bool((high - low >= _MIN_FLOOR_M).all())
 
 
 def fit_walls(points: NDArray[np.float32], m2: NDArray[np.float32], floor: Plane) -> list[Plane]:

@@ -9,21 +9,12 @@ from numpy.typing import NDArray
 
 from rgbd.camera.intrinsics import DepthCamera, Tangents
 from rgbd.people.room import fit_floor
-from rgbd.people.tracks import Joints, body_tracks, joints_at
+from rgbd.people.tracks import Pose, body_tracks, poses_at
 from rgbd.recording.depth import DepthFrames
-from rgbd.recording.skeleton import BONES, Skeleton
+from rgbd.recording.joint_layout import TORSO_RADIUS_M
+from rgbd.recording.skeleton import Skeleton
 from rgbd.types import Depth, Mask
 
-# Half thickness of the body around each bone, in metres, clothes included, by the joint at the bone's far end.
-_TORSO_M, _HEAD_M, _THIGH_M, _LIMB_M, _HAND_M = 0.20, 0.17, 0.15, 0.11, 0.13
-_RADII_M = {
-    **dict.fromkeys((1, 20, 2, 12, 16), _TORSO_M),
-    3: _HEAD_M,
-    **dict.fromkeys((13, 17), _THIGH_M),
-    **dict.fromkeys((7, 11, 21, 22, 23, 24), _HAND_M),
-}
-_BONE_RADII_M = np.array([_RADII_M.get(end, _LIMB_M) for _, end in BONES], np.float32)
-_STARTS, _ENDS = np.array(BONES).T
 _LONGEST_BONE_M = 0.7  # a tall adult's thigh is 0.5: longer ones end at a joint that was guessed
 
 _FLOOR_M = 0.03  # what lies closer to the floor belongs to it; Kinect v2's noise is a third of that
@@ -34,11 +25,11 @@ _MIN_REGION_SHARE = 0.02  # of all that is taken for a body: smaller regions are
 
 
 def skeleton_masks(frames: DepthFrames, skeleton: Skeleton, camera: DepthCamera) -> Iterator[tuple[Depth, Mask]]:
-    """Yield every frame and the bool mask [H, W] of the bodies in it; see `joints_at` for those without a skeleton."""
+    """Yield every frame and the bool mask [H, W] of the bodies in it; see `poses_at` for those without a skeleton."""
     tracks = body_tracks(skeleton)
     cutter = _Cutter(frames.spread(_FLOOR_SAMPLES), camera)
     for index, frame in enumerate(frames):
-        yield frame, cutter.mask(frame, joints_at(tracks, index))
+        yield frame, cutter.mask(frame, poses_at(tracks, index))
 
 
 @dataclass(frozen=True)
@@ -50,10 +41,11 @@ class _Bones:
     radii: NDArray[np.float32]
 
 
-def _bones(joints_m: Joints) -> _Bones:
-    starts, ends = joints_m[_STARTS], joints_m[_ENDS]
+def _bones(pose: Pose) -> _Bones:
+    layout, joints_m = pose
+    starts, ends = joints_m[layout.starts], joints_m[layout.ends]
     is_bone = ((ends - starts) ** 2).sum(axis=1) < _LONGEST_BONE_M**2  # not where a joint is NaN
-    return _Bones(starts[is_bone], ends[is_bone], _BONE_RADII_M[is_bone, None])
+    return _Bones(starts[is_bone], ends[is_bone], layout.radii_m[is_bone, None])
 
 
 class _Cutter:
@@ -69,13 +61,13 @@ class _Cutter:
         farthest = np.full(shape, np.inf) if floor is None else floor.limits_mm(camera.tangents(shape), _FLOOR_M)
         self._farthest_mm = np.clip(farthest, 0, np.iinfo(np.uint16).max).astype(np.uint16)
 
-    def mask(self, frame: Depth, people: Sequence[Joints]) -> Mask:
-        """Return which pixels of a frame are people's, bool [H, W], given their joints."""
+    def mask(self, frame: Depth, people: Sequence[Pose]) -> Mask:
+        """Return which pixels of a frame are people's, bool [H, W], given where they are."""
         mask = np.zeros(frame.shape, np.bool_)
         step = self._step
         sparse = frame[::step, ::step]
-        for joints_m in people:
-            bones = _bones(joints_m)
+        for pose in people:
+            bones = _bones(pose)
             rows, columns = self._window(bones, sparse.shape)
             surface_mm = self._surface(sparse[rows, columns], self._tangents.part(rows, columns), bones)
             if surface_mm.any():
@@ -92,7 +84,7 @@ class _Cutter:
             return slice(0, 0), slice(0, 0)
         ends = np.concatenate([bones.starts, bones.ends])
         centres = ends[:, :2] / ends[:, 2:] * self._camera.slope + self._camera.centre
-        reach = _TORSO_M * np.abs(self._camera.slope) / ends[:, 2:]
+        reach = TORSO_RADIUS_M * np.abs(self._camera.slope) / ends[:, 2:]
         low = np.floor((centres - reach).min(axis=0) / self._step)
         high = np.ceil((centres + reach).max(axis=0) / self._step) + 1
         x0, y0, x1, y1 = np.clip([*low, *high], 0, [*shape[::-1], *shape[::-1]]).astype(int).tolist()
@@ -104,7 +96,7 @@ class _Cutter:
         if piece.size > 0:
             z = piece * np.float32(0.001)
             depths = np.concatenate([bones.starts, bones.ends])[:, 2]
-            places = np.nonzero((z > max(0, depths.min() - _TORSO_M)) & (z < depths.max() + _TORSO_M))
+            places = np.nonzero((z > max(0, depths.min() - TORSO_RADIUS_M)) & (z < depths.max() + TORSO_RADIUS_M))
             is_body = _close_to_bones(tangents.points_at(places, z[places]), bones)
             near[places] = np.where(is_body, piece[places] + _SURFACE_MM, 0)
             # Pixels are compared with the farthest surface beside them, so that outlines are as sharp as depth is.

@@ -4,28 +4,38 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd.recording.skeleton import NUM_JOINTS, Body, Skeleton
+from rgbd.recording.joint_layout import JointLayout
+from rgbd.recording.skeleton import Body, Skeleton
 
 Joints = NDArray[np.float32]
-"""Metres in the depth camera's frame, float32 [25, 3]; NaN where a joint was lost."""
+"""Metres in the depth camera's frame, float32 [J, 3]; NaN where a joint was lost."""
 _Key = tuple[str, int]
+
+
+class Pose(NamedTuple):
+    """One person in one frame."""
+
+    layout: JointLayout
+    joints_m: Joints
+
 
 _STEADY_FRAMES = 5  # a sixth of a second
 _BRIDGED_FRAMES = 30  # a second: people whom the sensor loses for that long have hardly gone elsewhere
 _ALWAYS = 0.8  # of the frames
 _STILL_M = 0.03  # what jitter alone moves a steadied trunk by
-_TRUNK = (0, 1, 2, 3, 20, 12, 16)  # spine, head, hips: what even people who stand still keep moving a little
-_TRUNK_AND_LEGS = (*_TRUNK, 13, 14, 15, 17, 18, 19)
 _WIDE = 0.8  # as wide as this share of the height is no person: as NTU's skeletons are usually cleaned (CTR-GCN)
 
 
 @dataclass(frozen=True)
 class BodyTrack:
-    """One person: int64 [N], in which frames they are seen, and float32 [N, 25, 3], their joints in those."""
+    """One person: int64 [N], in which frames they are seen, and float32 [N, J, 3], their joints in those."""
+
+    layout: JointLayout
 
     frames: NDArray[np.int64]
     joints_m: NDArray[np.float32]
@@ -34,9 +44,10 @@ class BodyTrack:
         """Return how many frames away the person is seen next, before or after."""
         return int(np.abs(self.frames - frame_index).min())
 
-    def at(self, frame_index: int) -> Joints:
-        """Return the joints in the nearest frame in which the person is seen."""
-        return np.asarray(self.joints_m[np.abs(self.frames - frame_index).argmin()], np.float32)
+    def at(self, frame_index: int) -> Pose:
+        """Return the person in the nearest frame in which they are seen."""
+        joints_m = self.joints_m[np.abs(self.frames - frame_index).argmin()]
+        return Pose(self.layout, np.asarray(joints_m, np.float32))
 
     def is_furniture(self, num_frames: int) -> bool:
         """Whether this is seen almost throughout, never moves, and is wider than people are who stand or sit.
@@ -45,8 +56,8 @@ class BodyTrack:
         """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # joints that are never seen
-            wander = np.nanmedian(np.nanstd(self.joints_m[:, _TRUNK], axis=0).max(axis=-1))
-            shape = self.joints_m[:, _TRUNK_AND_LEGS]
+            wander = np.nanmedian(np.nanstd(self.joints_m[:, self.layout.trunk], axis=0).max(axis=-1))
+            shape = self.joints_m[:, (*self.layout.trunk, *self.layout.legs)]
             across, upright, away = np.nanmedian(np.nanmax(shape, axis=1) - np.nanmin(shape, axis=1), axis=0)
         is_always_seen = len(self.frames) > _ALWAYS * num_frames
         return bool(is_always_seen and wander < _STILL_M and max(across, away) > _WIDE * upright)
@@ -70,16 +81,18 @@ def without_furniture(skeleton: Skeleton) -> Skeleton:
 
 
 def _tracks(skeleton: Skeleton) -> dict[_Key, BodyTrack]:
-    seen: dict[_Key, list[tuple[int, Joints]]] = defaultdict(list)
+    seen: dict[_Key, list[tuple[int, Body]]] = defaultdict(list)
     for frame_index, bodies in enumerate(skeleton):
         for key, body in _keyed(bodies):
-            is_known = np.isfinite(body.joints_m).all(axis=1, keepdims=True) & (body.joints_m[:, 2:] > 0)
-            if is_known.any():
-                seen[key].append((frame_index, np.where(is_known, body.joints_m, np.float32(np.nan))))
-    return {
-        key: BodyTrack(np.array([index for index, _ in places]), _steadied(np.stack([joints for _, joints in places])))
-        for key, places in seen.items()
-    }
+            if body.is_placed.any():
+                seen[key].append((frame_index, body))
+    return {key: _track(places) for key, places in seen.items()}
+
+
+def _track(seen: Sequence[tuple[int, Body]]) -> BodyTrack:
+    """Return one person, seen in these frames."""
+    joints_m = [np.where(body.is_placed[:, None], body.joints_m, np.float32(np.nan)) for _, body in seen]
+    return BodyTrack(seen[0][1].layout, np.array([index for index, _ in seen]), _steadied(np.stack(joints_m)))
 
 
 def _keyed(bodies: Iterable[Body]) -> Iterator[tuple[_Key, Body]]:
@@ -91,18 +104,18 @@ def _keyed(bodies: Iterable[Body]) -> Iterator[tuple[_Key, Body]]:
 
 
 def _steadied(joints_m: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return joints [N, 25, 3] each at its median place of five frames: jitter goes, lost joints come back."""
+    """Return joints [N, J, 3] each at its median place of five frames: jitter goes, lost joints come back."""
     reach = _STEADY_FRAMES // 2
     padded = np.pad(joints_m, ((reach, reach), (0, 0), (0, 0)), constant_values=np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(padded, _STEADY_FRAMES, axis=0)
     # NaN sorts last, so the first `num_known` values are those to take the middle of.
     num_known = _STEADY_FRAMES - np.isnan(windows).sum(axis=-1, keepdims=True)
     middle = np.take_along_axis(np.sort(windows, axis=-1), np.maximum(num_known - 1, 0) // 2, axis=-1)
-    return np.asarray(middle[..., 0], np.float32).reshape(-1, NUM_JOINTS, 3)
+    return np.asarray(middle[..., 0], np.float32)
 
 
-def joints_at(tracks: Sequence[BodyTrack], frame_index: int) -> list[Joints]:
-    """Return the joints of everybody who is in a frame, or is lost there for a moment.
+def poses_at(tracks: Sequence[BodyTrack], frame_index: int) -> list[Pose]:
+    """Return everybody who is in a frame, or is lost there for a moment.
 
     Where there is nobody, those of the nearest frame: people have hardly moved, and where they have, no depth is found
     around their bones. The skeleton may be shorter than the recording.

@@ -49,5 +49,10 @@ def check_packing(member: zipfile.ZipInfo) -> None:
     """Raise where a few bytes would unpack to very many: what deflate shrinks so far is no recording."""
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise MediaError(f"{member.filename} is packed in a way that is not read here; pack it with deflate, or not")
-    if member.file_size > _BOMB_BYTES and member.file_size > _BOMB_RATIO * member.compress_size:
+    if is_bomb(member.file_size, member.compress_size):
         raise TooLargeError(f"{member.filename} unpacks to {member.file_size >> 20} MiB, far more than a recording")
+
+
+def is_bomb(num_bytes: int, num_packed: int) -> bool:
+    """Return whether so few packed bytes unpack to so many that they are no recording."""
+    return num_bytes > _BOMB_BYTES and num_bytes > _BOMB_RATIO * num_packed

@@ -9,8 +9,10 @@ import numpy as np
 
 from rgbd.errors import DatasetError, reason_of
 from rgbd.files import atomic_file
-from rgbd.recording.skeleton import NUM_JOINTS, Body, Skeleton
+from rgbd.recording.joint_layout import KINECT_V2
+from rgbd.recording.skeleton import Body, Skeleton
 
+_NUM_JOINTS = KINECT_V2.num_joints
 _JOINT_FIELDS = 12
 _BODY_FIELDS = 10
 _MAX_DIGITS = 9  # of a count; a file with more of anything cannot be
@@ -74,9 +76,9 @@ def read_skeleton(path: Path) -> Skeleton:
 def _read_body(reader: _Reader) -> Body:
     body_id = reader.fields(_BODY_FIELDS, "a body's id and hand states")[0]
     num_joints = reader.count("the number of joints")
-    if num_joints != NUM_JOINTS:
-        raise reader.error(f"expected {NUM_JOINTS} joints, found {num_joints}")
-    rows = [reader.numbers(_JOINT_FIELDS, "a joint") for _ in range(NUM_JOINTS)]
+    if num_joints != _NUM_JOINTS:
+        raise reader.error(f"expected {_NUM_JOINTS} joints, found {num_joints}")
+    rows = [reader.numbers(_JOINT_FIELDS, "a joint") for _ in range(_NUM_JOINTS)]
     table = np.array(rows, np.float32)
     states = table[:, 11]
     if not np.isin(states, (0, 1, 2)).all():
@@ -100,7 +102,7 @@ def write_skeleton(path: Path, frames: Skeleton) -> None:
     for bodies in frames:
         lines.append(str(len(bodies)))
         for body in bodies:
-            lines += [f"{body.body_id} 0 0 0 0 0 0 0 0 2", str(NUM_JOINTS)]
+            lines += [f"{body.body_id} 0 0 0 0 0 0 0 0 2", str(_NUM_JOINTS)]
             places = np.hstack([body.joints_m, body.depth_xy, body.color_xy, body.orientations])
             # 9 significant digits bring every float32 back exactly.
             for place, state in zip(places, body.tracking_states, strict=True):

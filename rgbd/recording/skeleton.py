@@ -1,30 +1,22 @@
-"""Where the joints of the bodies of a recording are, frame by frame: the 25 of Kinect v2."""
+"""Where the joints of the bodies of a recording are, frame by frame."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-NUM_JOINTS = 25
-_MAX_PAIRS_PER_CLIP = 200  # more bring no accuracy: a camera sees hundreds of clips
+from rgbd.recording.joint_layout import KINECT_V2, JointLayout
 
-# Kinect v2's joints as pairs: each pair is one bone. Joints count from 0, in the order of Kinect v2.
-BONES: tuple[tuple[int, int], ...] = (
-    *((0, 1), (1, 20), (20, 2), (2, 3)),  # spine, neck, head
-    *((20, 4), (4, 5), (5, 6), (6, 7), (7, 21), (6, 22)),  # left arm, hand tip, thumb
-    *((20, 8), (8, 9), (9, 10), (10, 11), (11, 23), (10, 24)),  # right arm
-    *((0, 12), (12, 13), (13, 14), (14, 15)),  # left leg
-    *((0, 16), (16, 17), (17, 18), (18, 19)),  # right leg
-)
+_MAX_PAIRS_PER_CLIP = 200  # more bring no accuracy: a camera sees hundreds of clips
 
 
 @dataclass(frozen=True, eq=False)
 class Body:
-    """One person in one frame. Coordinates may be NaN where the sensor's projection failed.
+    """One person in one frame, with the J joints of a layout.
 
-    joints_m: float32 [25, 3], x y z in the depth camera's frame; depth_xy, color_xy: float32 [25, 2], pixels of the
-    depth and of the colour frame; orientations: float32 [25, 4], w x y z; tracking_states: int64 [25], 0 not tracked,
-    1 inferred, 2 tracked.
+    joints_m: float32 [J, 3], x y z in the depth camera's frame; depth_xy, color_xy: float32 [J, 2], pixels of the depth
+    and of the colour frame; orientations: float32 [J, 4], w x y z; tracking_states: int64 [J], 0 not tracked, 1
+    inferred, 2 tracked. Sensors give joints that they have lost as NaN, or as the place of the camera itself, zero.
     """
 
     body_id: str
@@ -33,6 +25,12 @@ class Body:
     color_xy: NDArray[np.float32]
     orientations: NDArray[np.float32]
     tracking_states: NDArray[np.int64]
+    layout: JointLayout = KINECT_V2
+
+    @property
+    def is_placed(self) -> NDArray[np.bool_]:
+        """Which joints have a place before the camera, bool [J]."""
+        return np.isfinite(self.joints_m).all(axis=1) & (self.joints_m[:, 2] > 0)
 
 
 Skeleton = list[tuple[Body, ...]]

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 
 from rgbd.recording.images import write_image
+from rgbd.recording.joint_layout import KINECT_V2
 from rgbd.recording.ntu_skeleton import write_skeleton
-from rgbd.recording.skeleton import BONES, Body, Skeleton
+from rgbd.recording.skeleton import Body, Skeleton
 from rgbd.recording.video import write_video
 
 COLOR_SIZE, DEPTH_SIZE = (480, 270), (128, 106)
@@ -46,7 +47,7 @@ def body_at(offset_m: float) -> Body:
 def draw(image: np.ndarray, body: Body, places: np.ndarray, value: float | tuple[int, int, int], zoom: float) -> None:
     """Draw the figure's bones where `places` [25, 2] says, 12 cm thick."""
     thickness = round(0.12 * zoom * FOCAL_PX / body.joints_m[0, 2])
-    for start, end in BONES:
+    for start, end, _ in KINECT_V2.bones:
         cv2.line(
             image, tuple(map(round, places[start].tolist())), tuple(map(round, places[end].tolist())), value, thickness
         )

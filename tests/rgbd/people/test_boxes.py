@@ -18,6 +18,7 @@ from rgbd.people.boxes import (
     mask_points,
     tracked_boxes,
 )
+from rgbd.recording.joint_layout import KINECT_V1
 from rgbd.recording.skeleton import Body
 from tests.golden.seeding import seeded_depth
 
@@ -59,6 +60,21 @@ def test_body_points_leave_a_margin_in_metres_and_skip_joints_without_a_place() 
     unseen = Body("1", joints_m, color_xy, np.full((25, 2), np.nan, np.float32), zeros, np.full(25, 2))
     assert body_points((unseen,)).shape == body_points(()).shape == (0, 2)
     assert not leaves((body, unseen), (1400, 1000)) and leaves((body,), (1200, 1000))
+
+
+def test_joints_that_are_not_tracked_blow_up_no_box() -> None:
+    joints_m = np.tile(np.float32([0, 0, 2]), (20, 1))
+    joints_m[:, 1] = np.linspace(-0.9, 0.9, 20)
+    color_xy = np.stack([960 + 500 * joints_m[:, 0], 540 - 500 * joints_m[:, 1]], axis=1)
+    zeros, states = np.zeros((20, 4), np.float32), np.full(20, 2)
+    whole = Body("1", joints_m, color_xy / 3, color_xy, zeros, states, KINECT_V1)
+    for lost in (0, np.nan):
+        spoilt_m, spoilt_xy = joints_m.copy(), color_xy.copy()
+        spoilt_m[5:8] = lost
+        spoilt_xy[5:8] = -3000
+        body = Body("1", spoilt_m, spoilt_xy / 3, spoilt_xy, zeros, states, KINECT_V1)
+        np.testing.assert_allclose(body_points((body,)), body_points((whole,)), atol=15)
+        assert not leaves((body,), (1920, 1080))
 
 
 def test_mask_points_go_through_the_registration() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.support.depth_list import DepthList
 from rgbd.people.masks import find_masks
+from rgbd.recording.joint_layout import KINECT_V1
 from rgbd.recording.skeleton import Body, Skeleton
 from tests.support.ntu_recordings import BODY_MM, DEPTH_SIZE, body_at, scene
 
@@ -64,6 +65,32 @@ def test_joints_that_were_lost_leave_the_rest_of_the_body() -> None:
     depth, truth = scene((body_at(0.0),))
     (mask,) = masks_of([depth], [(body,)])
     assert 0.8 < overlap(mask, truth) < 1
+
+
+def of_kinect_v1(body: Body) -> Body:
+    """Return what a Kinect v1 sees of the figure: hands without fingers, and no neck."""
+    joints_m = body.joints_m[:20].copy()
+    joints_m[2] = body.joints_m[20]
+    arrays = (body.depth_xy[:20].copy(), body.color_xy[:20], body.orientations[:20], body.tracking_states[:20])
+    return Body(body.body_id, joints_m, *arrays, KINECT_V1)
+
+
+def test_the_twenty_joints_of_a_kinect_v1_will_do() -> None:
+    bodies: Skeleton = [(body_at(-0.7), body_at(0.6 + 0.02 * index)) for index in range(4)]
+    skeleton: Skeleton = [tuple(map(of_kinect_v1, frame)) for frame in bodies]
+    skeleton[2][0].joints_m[7] = skeleton[2][0].depth_xy[7] = 0  # a hand that is not tracked
+    depth, truth = zip(*(scene(frame) for frame in bodies), strict=True)
+    for mask, true in zip(masks_of(depth, skeleton), truth, strict=True):
+        assert overlap(mask, true) > 0.93
+
+
+def test_somebody_who_stands_narrowly_is_found_by_their_skeleton() -> None:
+    body = body_at(0.0)
+    body.joints_m[:, 0] *= 0.15
+    body.depth_xy[:, 0] = body.joints_m[:, 0] / body.joints_m[:, 2] * 91 + 64
+    depth, truth = scene((body,))
+    (mask,) = masks_of([depth], [(body,)])
+    assert overlap(mask, truth) > 0.8
 
 
 def test_a_skeleton_of_no_use_is_done_without() -> None:

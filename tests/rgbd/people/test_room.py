@@ -41,9 +41,30 @@ def test_a_table_is_not_the_floor() -> None:
     assert floor is not None and abs(floor.offset - FLOOR_OFFSET) < 0.02
 
 
+def test_a_floor_of_which_little_is_in_view_is_found() -> None:
+    z = look((np.array([0.0, 1, 0]), -2.0), (np.array([0.0, 0, -1]), -4.0), noise_m=0)
+    noise_m = np.random.default_rng(1).normal(0, 0.0015, SHAPE) * z * z
+    floor = fit_floor(points_of((z + noise_m).astype(np.float32)))  # 8 % of the points
+    assert floor is not None
+    assert abs(floor.offset + 2) < 0.1 and floor.normal[1] > np.cos(np.radians(2))
+
+
 def test_a_room_that_shows_no_floor_has_none() -> None:
     assert fit_floor(points_of(look((np.array([0.0, 0, -1]), -3.0)))) is None
     assert fit_floor(np.empty((0, 3), np.float32)) is None
+
+
+def test_level_parts_of_what_is_close_are_no_floor() -> None:
+    wall = look((np.array([0.0, 0, -1]), -3.0))
+    shelf = look((np.array([0.0, 1, 0]), 0.2), noise_m=0)  # over the lens of a camera that sees nothing lower
+    z = np.zeros_like(wall)
+    z[:40], z[5:40, 20:110] = wall[:40], np.minimum(wall, np.where(shelf > 0, shelf, 9))[5:40, 20:110]
+    assert fit_floor(points_of(z)) is None
+    z = np.zeros_like(wall)
+    z[20:75, 44:84] = look((np.array([0.0, 0, -1]), -0.95))[20:75, 44:84]  # somebody who sits, cut out
+    lap = look((np.array([0.0, 0.9, -np.sqrt(0.19)]), -0.6), noise_m=0.003)
+    z[75:106, 44:84] = lap[75:106, 44:84]
+    assert fit_floor(points_of(z)) is None
 
 
 def test_the_wall_is_found_and_somebody_before_it_is_not_one() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rgbd.dataset.layouts import NTU
-from rgbd.people.tracks import body_tracks, joints_at, without_furniture
+from rgbd.people.tracks import body_tracks, poses_at, without_furniture
 from rgbd.recording.ntu_skeleton import read_skeleton, write_skeleton
 from rgbd.recording.skeleton import Body, Skeleton
 from tests.support.ntu_recordings import CLIP, body_at, make_recording
@@ -66,9 +66,9 @@ def test_two_people_under_one_identifier_are_two() -> None:
 def test_somebody_lost_for_a_moment_is_still_there_and_gone_after_a_second() -> None:
     both, one = (named(body_at(-0.5), "1"), named(body_at(0.5), "2")), (named(body_at(-0.5), "1"),)
     tracks = body_tracks([both] * 5 + [one] * 10 + [both] * 5 + [one] * 60)
-    assert len(joints_at(tracks, 10)) == 2
-    assert len(joints_at(tracks, 70)) == 1
-    assert len(joints_at(tracks, 500)) == 1  # past the skeleton's end
+    assert len(poses_at(tracks, 10)) == 2
+    assert len(poses_at(tracks, 70)) == 1
+    assert len(poses_at(tracks, 500)) == 1  # past the skeleton's end
 
 
 def test_furniture_is_left_out_and_people_who_stand_are_not() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from rgbd.errors import MediaError, TooLargeError, UnknownContainerError
 from rgbd.recording.depth import MeasuredDepth
@@ -46,12 +47,19 @@ def as_npz(path: Path, frames: Sequence[Frame]) -> Path:
     return path.with_suffix(".npz")
 
 
+def as_matlab(path: Path, frames: Sequence[Frame]) -> Path:
+    """Write what MATLAB saves of [H, W, T] or [H, W, 3, T], and beside it what a recording may come with."""
+    variables = {"note": "by hand", "fps": 30.0, "frames": np.moveaxis(np.stack(frames), 0, -1)}
+    savemat(path.with_suffix(".mat"), variables, do_compression=True)
+    return path.with_suffix(".mat")
+
+
 def as_video(path: Path, frames: Sequence[Frame]) -> Path:
     write_video(path.with_suffix(".mkv"), frames)
     return path.with_suffix(".mkv")
 
 
-FORMATS = pytest.mark.parametrize("write", [as_folder, as_zip, as_npz, as_video])
+FORMATS = pytest.mark.parametrize("write", [as_folder, as_zip, as_npz, as_matlab, as_video])
 Writer = Callable[[Path, Sequence[Frame]], Path]
 
 
