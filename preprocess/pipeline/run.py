@@ -3,7 +3,7 @@
 import errno
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Generic
@@ -11,6 +11,7 @@ from typing import Any, Generic
 from preprocess.pipeline.dataset import AnyClipJob, ClipJob, Found
 from preprocess.pipeline.options import RunOptions
 from preprocess.pipeline.output import check_own, named_inside, named_write_errors, places_of
+from preprocess.pipeline.parts import begin_part, finished_clips, join_parts
 from preprocess.pipeline.process_engine import Engine, WorkerDied
 from preprocess.pipeline.relisting import Relisting, relist, take_over
 from preprocess.pipeline.resume import begin, to_keep, what_is_left
@@ -51,6 +52,23 @@ def run_plan(plan: Plan[AnyClipJob], options: RunOptions) -> int:
     Exit code: 0, or 1 when any clip of the data set failed. Raises `UserError` when nothing can be done, or nothing
     more: the disk is full, a folder is not to be written to, or another process does.
     """
+    if options.part is None:
+        return _run(plan, options)
+    part, out, found = options.part, options.out, plan.found
+    done = set() if options.overwrite else finished_clips(out)
+    jobs = [job for job in found.jobs if part.has(job.clip) and job.clip not in done]
+    refused = [record for record in found.refused if part.has(record.clip)]
+    if not jobs and not refused:
+        say(f"part {part.number} of {part.count}: there is nothing to do")
+        return 0
+    mine = replace(plan, found=replace(found, jobs=jobs, refused=refused))
+    code = _run(mine, replace(options, out=part.folder(out)), whole=out)
+    say(f"part {part.number} of {part.count} has ended; when all have, the same command without --part joins them")
+    return code
+
+
+def _run(plan: Plan[AnyClipJob], options: RunOptions, whole: Path | None = None) -> int:
+    """Make a data set, which is a part of the one at `whole` where that is not None."""
     out, layout, found = options.out, plan.layout, plan.found
     jobs, refused = named_inside(found.jobs, found.refused)
     chosen = {job.clip for job in _select(jobs, options)}
@@ -60,7 +78,12 @@ def run_plan(plan: Plan[AnyClipJob], options: RunOptions) -> int:
         if not (out / RECORDS_FILE).exists():
             check_own(out, places)
         journal = Journal(out / RECORDS_FILE)
-        raw_before = begin(_run_info(plan, jobs, options), options, journal)
+        info = _run_info(plan, jobs, options)
+        raw_before = begin(info, options, journal)
+        if whole is None:
+            join_parts(out, layout, info, journal)
+        else:
+            begin_part(whole, out)
         jobs = found.complete(jobs, options)
         store = _open_store(layout, options, journal, [job for job in jobs if job.clip in chosen])
         relisting = relist(found, jobs, refused, journal.records, raw_before, found.registrations(out))
