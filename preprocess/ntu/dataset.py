@@ -27,7 +27,7 @@ from preprocess.pipeline.dataset import Found, Identity
 from preprocess.pipeline.options import dataset_parser
 from preprocess.pipeline.sources import Sources
 from rgbd.dataset.layouts import NTU
-from rgbd.dataset.records import ClipRecord, SourceFile, SourceName
+from rgbd.dataset.records import ClipRecord, SourceFile, SourceName, printable
 from rgbd.dataset.splits import CLASS_NAMES_FILE, read_class_names
 from rgbd.errors import DatasetError
 from rgbd.overlap import with_links
@@ -109,7 +109,9 @@ def find_sources(raw: Path) -> dict[str, Sources]:
         if (raw / folder).is_dir() and not os.access(raw / folder, os.R_OK | os.X_OK):
             raise DatasetError(f"{raw / folder}: cannot be read; check its permissions")
         for path in raw.glob(f"{folder}/{pattern}"):
-            found.setdefault(path.name.removesuffix(suffix), {})[name] = SourceFile(path=f"{folder}/{path.name}")
+            found.setdefault(path.name.removesuffix(suffix), {})[name] = SourceFile(
+                path=printable(f"{folder}/{path.name}")
+            )
     clips: dict[str, Sources] = {
         clip: sources for clip, sources in sorted(found.items()) if sources.keys() != {"skeleton"}
     }

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from rgbd.dataset.records import ClipRecord, SourceFile, SourceName
+from rgbd.dataset.records import ClipRecord, SourceFile, SourceName, printable
 
 Sources = Mapping[SourceName, SourceFile]
 
@@ -13,7 +13,7 @@ _STREAMS: tuple[SourceName, ...] = ("rgb", "depth")
 
 def source_path(path: Path, raw: Path) -> str:
     """Return how a record names what is read: relative to `raw`, so that both may move together."""
-    return Path(os.path.relpath(path, raw)).as_posix()
+    return printable(Path(os.path.relpath(path, raw)).as_posix())
 
 
 def change_of(record: ClipRecord, made_from: Sources) -> str | None:

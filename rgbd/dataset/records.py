@@ -50,11 +50,6 @@ class SourceFile(BaseModel):
     stop: int | None = None
     unit_mm: float | None = None
 
-    @field_validator("path", mode="before")
-    @classmethod
-    def _printable(cls, text: str) -> str:
-        return printable(text)
-
     def __str__(self) -> str:
         frames = "" if self.stop is None else f", frames {self.start} to {self.stop}"
         unit = "" if self.unit_mm is None else f", {self.unit_mm:g} mm a unit"

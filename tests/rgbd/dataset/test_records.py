@@ -51,6 +51,6 @@ def test_records_are_amended_all_at_once(tmp_path: Path) -> None:
     journal = Journal(path)
     for clip in "abc":
         journal.add(ClipRecord(clip=clip, status="failed", reason="x"))
-    journal.amend({"a": ClipRecord(clip="a", status="done", made_from={"rgb": SourceFile(path="x\udcff.avi")})}, ["b"])
+    journal.amend({"a": ClipRecord(clip="a", status="done", made_from={"rgb": SourceFile(path="x.avi")})}, ["b"])
     kept = read_records(path)
     assert list(kept) == ["a", "c"] and kept["a"].made_from == journal.records["a"].made_from
