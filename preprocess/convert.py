@@ -2,7 +2,7 @@
 
 import argparse
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -10,17 +10,18 @@ from typing import get_args
 from preprocess.pipeline.dataset import ClipJob, Found
 from preprocess.pipeline.options import add_run_options, run_options
 from preprocess.pipeline.output import named_write_errors
+from preprocess.pipeline.relisting import some
 from preprocess.pipeline.run import Plan, run_plan
 from rgbd.dataset.layouts import DATASETS, DatasetSpec, Split
 from rgbd.dataset.reading import open_clips
 from rgbd.dataset.records import RECORDS_FILE, ClipRecord, read_records
 from rgbd.dataset.run_info import RUN_FILE, RunInfo, read_run_info
-from rgbd.dataset.splits import CLASS_NAMES_FILE, SplitEntry, read_class_names, read_split
+from rgbd.dataset.splits import CLASS_NAMES_FILE, SplitEntry, read_class_names, read_split, write_split
 from rgbd.dataset.store import Store
 from rgbd.errors import DatasetError, reason_of
 from rgbd.files import atomic_file
 from rgbd.overlap import with_links
-from rgbd.terminal import run_command
+from rgbd.terminal import run_command, say
 from rgbd.types import Stream
 
 _STREAMS: tuple[Stream, ...] = get_args(Stream)
@@ -55,25 +56,34 @@ def main(arguments: list[str] | None = None) -> int:
     data, out = options.data, options.out
     info = _run_info(data, options.dataset)
     spec = DATASETS[info.dataset]
-    records = _known_clips(data, spec)
-    jobs = [
-        ConvertJob(clip, record.label or 0, record.splits, record.camera, record.streams, data, spec, record)
-        for clip, record in records.items()
-    ]
+    records, refused = _known_clips(data, spec)
+    jobs = [_job(record, data, spec) for record in records.values()]
     class_names = read_class_names(data) or spec.class_names
     found = Found(
         raw=Path(info.raw),
         class_names=class_names,
         jobs=jobs,
-        refused=[],
+        refused=refused,
         inputs=with_links([data]),
     )
     code = run_plan(Plan(spec, found, info.preparation, info.settings, convert_clip), run_options(options))
     _copy_files(_small_files(data), data, out)
-    if code == 0 and len(read_records(out / RECORDS_FILE)) == len(jobs):
-        # All clips are there: their lists stay as they are, which may be in another order, or somebody's own choice.
-        _copy_files((path for _, _, path in _split_files(data, spec)), data, out)
+    _copy_lists(data, out, spec)
     return code
+
+
+def _job(record: ClipRecord, data: Path, spec: DatasetSpec) -> ConvertJob:
+    return ConvertJob(
+        record.clip,
+        record.label or 0,
+        record.splits,
+        record.camera,
+        record.streams,
+        data,
+        spec,
+        record,
+        made_from=record.made_from,
+    )
 
 
 def _small_files(data: Path) -> Iterator[Path]:
@@ -93,6 +103,26 @@ def _copy_files(files: Iterable[Path], data: Path, out: Path) -> None:
             temporary.write_bytes(content)
 
 
+def _copy_lists(data: Path, out: Path, spec: DatasetSpec) -> None:
+    """Write the split files as they are, but for clips that are not there.
+
+    They may be in another order than records would have them, or list a clip in two halves: somebody's own choice.
+    """
+    done = {clip for clip, record in read_records(out / RECORDS_FILE).items() if record.status == "done"}
+    for _, _, path in _split_files(data, spec):
+        entries = _entries(path, spec)
+        there = [entry for entry in entries if entry.clip in done]
+        if len(there) == len(entries):
+            _copy_files([path], data, out)
+        else:
+            with named_write_errors(out):
+                write_split(out / path.relative_to(data), there, spec)
+
+
+def _entries(path: Path, spec: DatasetSpec) -> list[SplitEntry]:
+    return read_split(path, spec) if path.stat().st_size else []
+
+
 def _run_info(data: Path, dataset: str | None) -> RunInfo:
     if (data / RUN_FILE).exists():
         return read_run_info(data)
@@ -101,19 +131,40 @@ def _run_info(data: Path, dataset: str | None) -> RunInfo:
     return RunInfo(dataset=dataset, raw=str(data.resolve()), format="folders")
 
 
-def _known_clips(data: Path, spec: DatasetSpec) -> Mapping[str, ClipRecord]:
-    """Return what is known of the clips that are done: by the records, or by split files where there are none."""
-    records = {clip: record for clip, record in read_records(data / RECORDS_FILE).items() if record.status == "done"}
-    if records:
-        return records
+def _known_clips(data: Path, spec: DatasetSpec) -> tuple[Mapping[str, ClipRecord], list[ClipRecord]]:
+    """Return what is known of the clips that are done, and the records of those of which it contradicts itself.
+
+    It is known by the records, or by split files where there are none.
+    """
+    done = [record for record in read_records(data / RECORDS_FILE).values() if record.status == "done"]
+    if left_out := [record.clip for record in done if not record.splits]:
+        say(f"{some(left_out)}: in no split file of {data}, because its list does not name them; they are left out")
+    if done:
+        return {record.clip: record for record in done if record.splits}, []
     splits: dict[str, dict[str, Split]] = defaultdict(dict)
-    entries: dict[str, SplitEntry] = {}
+    entries: dict[str, list[SplitEntry]] = defaultdict(list)
     for protocol, split, path in _split_files(data, spec):
-        for entry in read_split(path, spec) if path.stat().st_size else ():
-            splits[entry.clip][protocol], entries[entry.clip] = split, entry
+        for entry in _entries(path, spec):
+            splits[entry.clip][protocol] = split
+            entries[entry.clip].append(entry)
     if not entries:
         raise DatasetError(f"{data}: holds neither {RECORDS_FILE} nor split files that list clips; check --data")
-    return {clip: _as_record(data, spec, entry, splits[clip]) for clip, entry in sorted(entries.items())}
+    records, refused = {}, []
+    for clip, found in sorted(entries.items()):
+        if reason := _contradiction(found):
+            refused.append(ClipRecord(clip=clip, status="failed", reason=reason))
+        else:
+            records[clip] = _as_record(data, spec, found[0], splits[clip])
+    return records, refused
+
+
+def _contradiction(found: Sequence[SplitEntry]) -> str | None:
+    """Return what split files say of one clip that cannot both be; None where they agree."""
+    said = sorted({(entry.label, entry.num_frames) for entry in found})
+    if len(said) == 1:
+        return None
+    listed = " and as ".join(f"class {label} with {num_frames} frames" for label, num_frames in said)
+    return f"is listed as {listed}; correct the split files"
 
 
 def _split_files(data: Path, spec: DatasetSpec) -> Iterator[tuple[str, Split, Path]]:

@@ -5,25 +5,27 @@ import csv
 import difflib
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from preprocess.pipeline.command import run_dataset
 from preprocess.pipeline.dataset import ClipJob, Found
 from preprocess.pipeline.options import command_parser
+from preprocess.pipeline.sources import source_path
 from rgbd.dataset.layouts import CUSTOM, Split
-from rgbd.dataset.records import ClipRecord
+from rgbd.dataset.records import ClipRecord, SourceFile, SourceName
 from rgbd.errors import ConfigError, DatasetError, reason_of
 from rgbd.files import split_lines
 from rgbd.overlap import with_links
 from rgbd.people.clip_boxes import RoiMode
 from rgbd.recording.formats import FILE_FORMATS, open_stream
 from rgbd.recording.recording import Recording
-from rgbd.terminal import run_command
+from rgbd.terminal import run_command, say
 from rgbd.types import Stream
 
 _HELP = f"""The manifest is a CSV file with a line of column names, or a JSONL file with one object a line:
@@ -47,6 +49,10 @@ Paths are relative to the manifest. One of rgb and depth may be empty. For examp
 
 Both cameras should see the same part of the room; if their pictures differ in shape,
 the whole of one is laid over the whole of the other."""
+
+
+# More classes than any data set of motions that is published has; beyond them, numbers are a mistake or no labels.
+_MAX_SPARSE_CLASSES = 1000
 
 
 class Row(BaseModel):
@@ -83,11 +89,21 @@ class CustomJob(ClipJob):
 
 @dataclass(frozen=True)
 class Manifest:
-    """The usable rows, by clip, the records of the others, and the recordings that any of them names."""
+    """The usable rows, by clip, why others are of no use, and the recordings and classes that any of them names.
+
+    valid: of the others, those of which only a recording is missing.
+    """
 
     rows: Mapping[str, Row]
-    refused: list[ClipRecord]
+    reasons: Mapping[str, str]
+    valid: Mapping[str, Row]
     recordings: list[Path]
+    classes: frozenset[str]
+
+    @property
+    def refused(self) -> list[ClipRecord]:
+        """The records of the rows that are of no use."""
+        return [ClipRecord(clip=clip, status="failed", reason=reason) for clip, reason in self.reasons.items()]
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -97,27 +113,39 @@ def read_manifest(path: Path) -> Manifest:
     """
     rows: dict[str, Row] = {}
     places: dict[str, str] = {}
-    refused: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     recordings: list[Path] = []
+    classes: set[str] = set()
     for number, values in _lines(path):
         recordings += [path.parent / str(values[stream]) for stream in ("rgb", "depth") if values.get(stream)]
+        classes |= _class_of(values)
         place = f"line {number}"
         clip = str(values.get("clip") or place)
         if clip in places:
             rows.pop(clip, None)
-            refused[clip] = f"is named twice, in {places[clip]} and {place}; every recording needs a name of its own"
+            reasons[clip] = f"is named twice, in {places[clip]} and {place}; every recording needs a name of its own"
             continue
         places[clip] = place
         try:
             rows[clip] = Row.model_validate({name: value for name, value in values.items() if value not in ("", None)})
             _check_paths(rows[clip], path.parent)
         except (ValidationError, DatasetError) as error:
-            rows.pop(clip, None)
-            refused[clip] = f"{place} of {path}: {_in_words(error)}"
+            reasons[clip] = f"{place} of {path}: {_in_words(error)}"
     if not places:
         raise DatasetError(f"{path}: names no recordings; see --help for what it should hold")
-    records = [ClipRecord(clip=clip, status="failed", reason=why) for clip, why in refused.items()]
-    return Manifest(rows, records, recordings)
+    return Manifest(
+        rows={clip: row for clip, row in rows.items() if clip not in reasons},
+        reasons=reasons,
+        valid={clip: row for clip, row in rows.items() if clip in reasons},
+        recordings=recordings,
+        classes=frozenset(classes),
+    )
+
+
+def _class_of(values: Mapping[str, Any]) -> set[str]:
+    """Return the class that a row names, also where the row is of no use for another reason."""
+    name = values.get("class")
+    return {name.strip()} if isinstance(name, str) and re.fullmatch(r"\s*\S[^\r\n]*", name) else set()
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -158,9 +186,13 @@ def _checked(values: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _check_paths(row: Row, folder: Path) -> None:
-    for path in (row.rgb, row.depth):
-        if path is not None and not (folder / path).exists():
-            raise DatasetError(f"{folder / path} does not exist; paths are relative to the manifest")
+    for path in (folder / name for name in (row.rgb, row.depth) if name is not None):
+        try:
+            is_there = path.exists()
+        except OSError as error:
+            raise DatasetError(f"{path}: cannot be read ({reason_of(error)}); check its permissions") from error
+        if not is_there:
+            raise DatasetError(f"{path} does not exist; paths are relative to the manifest")
 
 
 def _in_words(error: ValidationError | DatasetError) -> str:
@@ -174,13 +206,31 @@ def _in_words(error: ValidationError | DatasetError) -> str:
     return "; ".join(parts)
 
 
-def _class_names(rows: Mapping[str, Row]) -> tuple[str, ...]:
-    """Return the names by index: in alphabetical order, or made up where the manifest has numbers."""
-    names = {row.class_name for row in rows.values() if row.class_name is not None}
-    labels = [row.label for row in rows.values() if row.label is not None]
-    if names and labels:
+def _class_names(path: Path, manifest: Manifest) -> tuple[str, ...]:
+    """Return the names by index: in alphabetical order, or made up where the manifest has numbers.
+
+    Classes of rows that are of no use count, too: labels stay as they are when these are corrected.
+    """
+    rows = {**manifest.rows, **manifest.valid}
+    labels = {row.label: clip for clip, row in rows.items() if row.label is not None}
+    if not labels:
+        return tuple(sorted(manifest.classes))
+    if any(row.class_name is not None for row in rows.values()):
         raise ConfigError("the manifest gives some recordings a label and others a class; choose one of the columns")
-    return tuple(sorted(names)) or tuple(f"class {label}" for label in range(max(labels, default=-1) + 1))
+    num_classes = max(labels) + 1
+    if num_classes > _MAX_SPARSE_CLASSES and num_classes > 2 * len(labels):
+        raise DatasetError(
+            f"{path}: {labels[num_classes - 1]} has the label {num_classes - 1}, so that there would be {num_classes} "
+            f"classes, of which {len(labels)} have a recording; labels count from 0 without gaps: correct it, or name "
+            "classes in a column class instead"
+        )
+    if num_classes > len(labels):
+        unused = sorted(set(range(num_classes)) - labels.keys())
+        say(
+            f"{path}: labels go up to {num_classes - 1}, and {len(unused)} of them, such as {unused[0]}, have no "
+            f"recording; they are classes nevertheless"
+        )
+    return tuple(f"class {label}" for label in range(num_classes))
 
 
 class CustomDataset:
@@ -202,15 +252,15 @@ class CustomDataset:
         """Return the rows of the manifest."""
         path: Path = options.manifest
         manifest = read_manifest(path)
-        class_names = _class_names(manifest.rows)
         if not manifest.rows:
             reasons = "\n  ".join(f"{record.clip}: {record.reason}" for record in manifest.refused[:10])
             raise DatasetError(f"{path}: names no recording that can be used:\n  {reasons}")
+        class_names = _class_names(path, manifest)
         return Found(
             raw=path.parent,
             class_names=class_names,
             jobs=[_job(row, class_names, path.parent) for row in manifest.rows.values()],
-            refused=manifest.refused,
+            refused=[_with_identity(record, manifest.valid, class_names) for record in manifest.refused],
             inputs=with_links([path, *manifest.recordings]),
             default_masks="body",
         )
@@ -228,10 +278,26 @@ class CustomDataset:
 
 
 def _job(row: Row, class_names: tuple[str, ...], folder: Path) -> CustomJob:
-    label = row.label if row.class_name is None else class_names.index(row.class_name)
-    present: tuple[tuple[Stream, str | None], ...] = (("rgb", row.rgb), ("depth", row.depth))
-    streams = tuple(stream for stream, path in present if path)
-    return CustomJob(row.clip, label or 0, {"": row.split}, None, streams, row, folder)
+    made_from: dict[SourceName, SourceFile] = {}
+    if row.rgb:
+        made_from["rgb"] = SourceFile(path=source_path(folder / row.rgb, folder))
+    if row.depth:
+        made_from["depth"] = SourceFile(path=source_path(folder / row.depth, folder), unit_mm=row.depth_scale_mm)
+    streams = tuple(stream for stream in get_args(Stream) if stream in made_from)
+    label, splits = _label(row, class_names), {"": row.split}
+    return CustomJob(row.clip, label, splits, None, streams, row, folder, made_from=made_from)
+
+
+def _with_identity(record: ClipRecord, valid: Mapping[str, Row], class_names: tuple[str, ...]) -> ClipRecord:
+    """Return the record of a row that is of no use with what the row says nevertheless."""
+    row = valid.get(record.clip)
+    if row is None:
+        return record
+    return record.model_copy(update={"label": _label(row, class_names), "splits": {"": row.split}})
+
+
+def _label(row: Row, class_names: tuple[str, ...]) -> int:
+    return class_names.index(row.class_name) if row.class_name is not None else row.label or 0
 
 
 def main(arguments: list[str] | None = None) -> int:

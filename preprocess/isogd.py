@@ -9,7 +9,7 @@ from typing import get_args
 
 from preprocess.pipeline.candidates import the_only
 from preprocess.pipeline.command import run_dataset
-from preprocess.pipeline.listed import ListedDataset, Listing, Source, lines_of
+from preprocess.pipeline.listed import ListedDataset, Listing, Source, lines_of, why_missing
 from rgbd.dataset.layouts import ISOGD, Split
 from rgbd.errors import DatasetError
 from rgbd.terminal import run_command
@@ -23,7 +23,7 @@ _LAYOUT = """
 
 def find_clips(raw: Path, class_names: tuple[str, ...]) -> Listing:
     """Return the clips of all lists that are there; they are called train/001/00001."""
-    listing = Listing(class_names)
+    listing = Listing(raw, class_names)
     for split in get_args(Split):
         lists = [*raw.glob(f"**/{split}.txt"), *raw.glob(f"**/{split}_list.txt")]
         path = the_only(lists, f"--raw {raw}: the list of {split} clips")
@@ -50,8 +50,8 @@ def _add(listing: Listing, raw: Path, place: str, line: str, split: Split) -> No
 
 def _find(raw: Path, relative: str) -> Path:
     """Return where a listed video lies: below the folder itself, or below one of its folders."""
-    places = [path for path in (raw / relative, *raw.glob(f"*/{relative}")) if path.exists()]
-    return the_only(places, relative) or raw / relative
+    candidates = (raw / relative, *raw.glob(f"*/{relative}"))
+    return the_only([path for path in candidates if why_missing(path) is None], relative) or raw / relative
 
 
 def main(arguments: list[str] | None = None) -> int:

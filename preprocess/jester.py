@@ -23,7 +23,7 @@ _HALVES: dict[str, Split] = {"train": "train", "validation": "valid"}
 def find_clips(raw: Path, class_names: tuple[str, ...]) -> Listing:
     """Return the clips of both lists; those of the test half have no labels, and are left out."""
     names = raw / "jester-v1-labels.csv"
-    listing = Listing(tuple(line for _, line in lines_of(names)) if names.exists() else class_names)
+    listing = Listing(raw, tuple(line for _, line in lines_of(names)) if names.exists() else class_names)
     for half, split in _HALVES.items():
         path = raw / f"jester-v1-{half}.csv"
         for place, line in lines_of(path) if path.exists() else ():

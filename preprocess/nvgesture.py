@@ -25,7 +25,7 @@ _STREAMS: dict[Stream, str] = {"rgb": "color", "depth": "depth"}
 
 def find_clips(raw: Path, class_names: tuple[str, ...]) -> Listing:
     """Return the clips of both lists; they are called by class and recording, such as class_01/subject13_r0."""
-    listing = Listing(class_names)
+    listing = Listing(raw, class_names)
     for half, split in _HALVES.items():
         path = the_only(list(raw.glob(f"nvgesture_{half}_correct*.lst")), f"--raw {raw}: the list of {half} clips")
         for place, line in lines_of(path) if path else ():

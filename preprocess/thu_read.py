@@ -12,6 +12,7 @@ from pathlib import Path
 
 from preprocess.pipeline.candidates import the_only
 from preprocess.pipeline.command import run_dataset
+from preprocess.pipeline.dataset import Identity
 from preprocess.pipeline.listed import ListedDataset, Listing, Source
 from rgbd.dataset.layouts import THU_READ, Split
 from rgbd.errors import DatasetError
@@ -29,12 +30,11 @@ _PREFIXES: dict[Stream, str] = {"rgb": "RGB_", "depth": "D_"}
 
 def find_clips(raw: Path, class_names: tuple[str, ...]) -> Listing:
     """Return all recordings of which colour or depth exists, by name."""
-    listing = Listing(class_names)
-    labels = {name.replace(" ", "_"): label for label, name in enumerate(class_names)}
+    listing = Listing(raw, class_names)
     found = {stream: _named(raw, prefix) for stream, prefix in _PREFIXES.items()}
     for clip in sorted({*found["rgb"], *found["depth"]}):
-        match = re.fullmatch(rf"(?P<action>\w+)_(?P<performer>{_PERFORMERS})_\d+", clip)
-        if match is None or match["action"] not in labels:
+        said = identify(clip, class_names)
+        if said is None:
             listing.refuse(clip, "is not called <action>_<performer>_<repetition> after the data set's own; rename it")
             continue
         try:
@@ -45,7 +45,7 @@ def find_clips(raw: Path, class_names: tuple[str, ...]) -> Listing:
         except DatasetError as error:
             listing.refuse(clip, str(error))
             continue
-        listing.add(clip, labels[match["action"]], _splits(match["performer"]), sources)
+        listing.add(clip, said.label, said.splits, sources)
     return listing
 
 
@@ -55,6 +55,15 @@ def _named(raw: Path, prefix: str) -> Mapping[str, list[Path]]:
     for path in sorted(raw.glob(f"**/{prefix}*")):
         found[path.stem.removeprefix(prefix)].append(path)
     return found
+
+
+def identify(clip: str, class_names: tuple[str, ...]) -> Identity | None:
+    """Return what a clip's name says; None where it is not called after the data set's own."""
+    match = re.fullmatch(rf"(?P<action>\w+)_(?P<performer>{_PERFORMERS})_\d+", clip)
+    labels = {name.replace(" ", "_"): label for label, name in enumerate(class_names)}
+    if match is None or match["action"] not in labels:
+        return None
+    return Identity(labels[match["action"]], _splits(match["performer"]))
 
 
 def _splits(performer: str) -> dict[str, Split]:
@@ -67,7 +76,7 @@ def _splits(performer: str) -> dict[str, Split]:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code: 0, or 1 when some clips failed."""
     description = "Bring THU-READ's recordings into the layout that training reads, with the four protocols' splits."
-    return run_dataset(ListedDataset(THU_READ, description, _LAYOUT, find_clips), arguments)
+    return run_dataset(ListedDataset(THU_READ, description, _LAYOUT, find_clips, identify), arguments)
 
 
 if __name__ == "__main__":

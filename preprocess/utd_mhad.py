@@ -6,7 +6,10 @@ its background, 27 actions, 8 performers; performers 1, 3, 5 and 7 train, the ot
 
 import argparse
 import re
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import filterfalse
 from pathlib import Path
 from typing import get_args
@@ -15,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preprocess.pipeline.command import run_dataset
-from preprocess.pipeline.dataset import ClipJob, Found
+from preprocess.pipeline.dataset import ClipJob, Found, Identity
 from preprocess.pipeline.options import dataset_parser
+from preprocess.pipeline.sources import Sources, source_path
 from rgbd.camera.intrinsics import DepthCamera, kinect_v1_camera
 from rgbd.camera.registration import Registration, stretch
 from rgbd.dataset.layouts import UTD_MHAD, Split
-from rgbd.dataset.records import ClipRecord
+from rgbd.dataset.records import ClipRecord, SourceFile, SourceName
 from rgbd.dataset.splits import read_class_names
 from rgbd.errors import DatasetError
 from rgbd.overlap import with_links
@@ -42,9 +46,12 @@ _LAYOUT = """any of
   Skeleton/aA_sS_tT_skeleton.mat
       joints in metres [20, 3, frames]; makes boxes better
 where A is the action, S the performer, T the take, such as a1_s1_t1"""
-_PLACES: dict[Stream, tuple[str, str]] = {"rgb": ("RGB", "_color.avi"), "depth": ("Depth", "_depth.mat")}
+_PLACES: dict[SourceName, tuple[str, str]] = {
+    "rgb": ("RGB", "_color.avi"),
+    "depth": ("Depth", "_depth.mat"),
+    "skeleton": ("Skeleton", "_skeleton.mat"),
+}
 _DEPTH_SIZE = (320, 240)
-_SKELETONS = ("Skeleton", "_skeleton.mat")
 _NAME = re.compile(r"a(?P<action>[1-9]\d?)_s(?P<performer>[1-8])_t\d+")
 # Skeleton_joint_order.txt: head, between the shoulders, spine, hips, and then the limbs as Kinect SDK 1.8 has them.
 _JOINT_ORDER = (3, 2, 1, 0, *range(4, KINECT_V1.num_joints))
@@ -87,18 +94,28 @@ class UtdMhadDataset:
         jobs, refused = [], []
         for clip, streams in present.items():
             try:
-                jobs.append(_job(raw, clip, streams, wanted, len(class_names)))
+                said = _identity(clip, len(class_names))
+                _check_complete(streams, wanted)
+                jobs.append(UtdMhadJob(clip, *said, wanted, raw, made_from=_sources(raw, clip)))
             except DatasetError as error:
                 refused.append(ClipRecord(clip=clip, status="failed", reason=str(error)))
-        folders = [folder for folder, _ in (*_PLACES.values(), _SKELETONS)]
+        folders = [folder for folder, _ in _PLACES.values()]
         inputs = with_links([raw, *(raw / folder for folder in folders)])
-        return Found(raw, class_names, jobs, refused, inputs, default_masks="official")
+        return Found(
+            raw,
+            class_names,
+            jobs,
+            refused,
+            inputs,
+            default_masks="official",
+            identify=partial(_identities, num_classes=len(class_names)),
+        )
 
     def open(self, job: UtdMhadJob) -> Recording:
         """Open the recording of a job, with whatever there is of it."""
-        paths = {stream: job.path(place) for stream, place in _PLACES.items()}
+        paths = {name: job.path(place) for name, place in _PLACES.items()}
         rgb, depth = (open_stream(paths[s], s, job.limits) if paths[s].exists() else None for s in get_args(Stream))
-        skeleton = job.path(_SKELETONS)
+        skeleton = paths["skeleton"]
         sizes = depth.size if depth else _DEPTH_SIZE, rgb.size if rgb else None
         return Recording(
             job.clip,
@@ -112,7 +129,8 @@ class UtdMhadDataset:
 def _find_streams(raw: Path) -> dict[str, set[Stream]]:
     """Return {clip: its streams}, in order; raises `DatasetError` where there are none."""
     present: dict[str, set[Stream]] = {}
-    for stream, (folder, suffix) in _PLACES.items():
+    for stream in get_args(Stream):
+        folder, suffix = _PLACES[stream]
         for path in filterfalse(is_hidden, raw.glob(f"{folder}/*{suffix}")):
             present.setdefault(path.name.removesuffix(suffix), set()).add(stream)
     if not present:
@@ -121,20 +139,39 @@ def _find_streams(raw: Path) -> dict[str, set[Stream]]:
     return {clip: present[clip] for clip in sorted(present, key=natural_order)}
 
 
-def _job(raw: Path, clip: str, streams: set[Stream], wanted: tuple[Stream, ...], num_classes: int) -> UtdMhadJob:
-    """Return one clip's job; raises `DatasetError` where it is called otherwise, or lacks a stream."""
+def _identity(clip: str, num_classes: int) -> Identity:
+    """Return what a clip's name says; raises `DatasetError` where it is called otherwise."""
     match = _NAME.fullmatch(clip)
     if match is None:
         raise DatasetError("is not called aA_sS_tT with an action, a performer from 1 to 8, and a take; rename it")
     label = int(match["action"]) - 1
     if label >= num_classes:
         raise DatasetError(f"is of action {label + 1}, there are {num_classes} classes; rename it")
+    half: Split = "train" if int(match["performer"]) % 2 else "valid"
+    return Identity(label, {"": half})
+
+
+def _identities(clips: Collection[str], num_classes: int) -> dict[str, Identity]:
+    """Return what the names of clips say, of those that are called as the data set's are."""
+    found = {}
+    for clip in clips:
+        with suppress(DatasetError):
+            found[clip] = _identity(clip, num_classes)
+    return found
+
+
+def _check_complete(streams: Collection[Stream], wanted: Sequence[Stream]) -> None:
+    """Raise `DatasetError` for a clip that lacks a stream."""
     if missing := [stream for stream in wanted if stream not in streams]:
         raise DatasetError(
             f"has no {' and no '.join(missing)}, unlike other clips; copy it, or choose --streams without it"
         )
-    half: Split = "train" if int(match["performer"]) % 2 else "valid"
-    return UtdMhadJob(clip, label, {"": half}, None, wanted, raw)
+
+
+def _sources(raw: Path, clip: str) -> Sources:
+    """Return the files of a clip that are there."""
+    paths = {name: raw / folder / f"{clip}{suffix}" for name, (folder, suffix) in _PLACES.items()}
+    return {name: SourceFile(path=source_path(path, raw)) for name, path in paths.items() if path.exists()}
 
 
 def read_skeleton(path: Path, depth_size: Size, color_size: Size | None) -> Skeleton:

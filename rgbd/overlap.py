@@ -28,9 +28,23 @@ def with_links(paths: Iterable[Path]) -> Iterator[Path]:
     """Yield the paths, and of folders among them the links in them, which stand for files elsewhere."""
     for path in paths:
         yield path
+        yield from _links_in(path)
+
+
+def _links_in(path: Path) -> Iterator[Path]:
+    try:
         if path.is_dir():
             with os.scandir(path) as entries:
                 yield from (Path(entry.path) for entry in entries if entry.is_symlink())
+    except PermissionError:
+        return  # what cannot be listed is not read either: whoever tries says so
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return path.is_symlink()
+    except PermissionError:
+        return False  # it lies where nobody may look
 
 
 class _Resolver:
@@ -40,7 +54,7 @@ class _Resolver:
         self._folders: dict[Path, Path] = {}
 
     def __call__(self, path: Path) -> Path:
-        if path.name in ("", "..") or path.is_symlink():
+        if path.name in ("", "..") or _is_link(path):
             return path.resolve()
         if path.parent not in self._folders:
             self._folders[path.parent] = path.parent.resolve()

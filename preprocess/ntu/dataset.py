@@ -4,33 +4,37 @@ Source: docs/method.md, "NTU RGB+D".
 """
 
 import argparse
+import os
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from preprocess.ntu.names import parse_clip_name, protocol_splits
+from preprocess.ntu.names import clips_without_skeleton, parse_clip_name, protocol_splits
 from preprocess.ntu.recording import (
     DEPTH_FOLDER,
     MASKED_FOLDER,
     RGB_FOLDER,
     RGB_SUFFIX,
     SKELETON_FOLDER,
+    SKELETON_SUFFIX,
     NtuJob,
     open_recording,
 )
-from preprocess.ntu.registrations import with_registrations
+from preprocess.ntu.registrations import known_registrations, with_registrations
 from preprocess.pipeline.command import run_dataset
-from preprocess.pipeline.dataset import Found
+from preprocess.pipeline.dataset import Found, Identity
 from preprocess.pipeline.options import dataset_parser
+from preprocess.pipeline.sources import Sources
 from rgbd.dataset.layouts import NTU
-from rgbd.dataset.records import ClipRecord
+from rgbd.dataset.records import ClipRecord, SourceFile, SourceName, printable
 from rgbd.dataset.splits import CLASS_NAMES_FILE, read_class_names
 from rgbd.errors import DatasetError
 from rgbd.overlap import with_links
 from rgbd.people.clip_boxes import RoiMode
 from rgbd.people.masked_depth import MaskMode
 from rgbd.recording.recording import Recording
-from rgbd.types import Stream
+from rgbd.types import Stream, in_order
 
 _LAYOUT = f"""any of
   {RGB_FOLDER}/<clip>{RGB_SUFFIX}
@@ -65,10 +69,10 @@ class NtuDataset:
     def find(self, options: argparse.Namespace) -> Found[NtuJob]:
         """Return the clips of which colour or depth exists, by name."""
         raw: Path = options.raw
-        present = find_streams(raw)
+        sources = find_sources(raw)
         class_names = read_class_names(raw) or NTU.class_names
         default_masks: MaskMode = "official" if (raw / MASKED_FOLDER).is_dir() else "body"
-        jobs, refused = _make_jobs(present, len(class_names), options, default_masks)
+        jobs, refused = _make_jobs(sources, len(class_names), options, default_masks)
         return Found(
             raw=raw,
             class_names=class_names,
@@ -79,6 +83,8 @@ class NtuDataset:
             ),
             default_masks=default_masks,
             complete=partial(with_registrations, raw=raw, num_workers=options.jobs),
+            registrations=known_registrations,
+            identify=partial(identities, num_classes=len(class_names)),
         )
 
     def open(self, job: NtuJob) -> Recording:
@@ -86,55 +92,94 @@ class NtuDataset:
         return open_recording(job)
 
 
-def find_streams(raw: Path) -> dict[str, tuple[Stream, ...]]:
-    """Return {clip: its streams} for all recordings of which colour or depth exists below `raw`, sorted.
+def find_sources(raw: Path) -> dict[str, Sources]:
+    """Return {clip: what there is of it} for all recordings of which colour or depth exists below `raw`, sorted.
 
-    Raises `DatasetError`, saying what was expected, when there is none.
+    What file systems leave behind, such as ._S001C002P003R002A013_rgb.avi, is none. Raises `DatasetError`, saying what
+    was expected, when there is no recording.
     """
-    videos = {path.name.removesuffix(RGB_SUFFIX) for path in raw.glob(f"{RGB_FOLDER}/*{RGB_SUFFIX}")}
-    folders = {path.name for folder in (DEPTH_FOLDER, MASKED_FOLDER) for path in raw.glob(f"{folder}/*/")}
-    if not videos and not folders:
-        found = "holds no recordings" if raw.is_dir() else "is not a folder"
-        raise DatasetError(f"{raw}: {found}; expected {_LAYOUT}")
-    present: tuple[tuple[Stream, set[str]], ...] = (("rgb", videos), ("depth", folders))
-    return {clip: tuple(stream for stream, clips in present if clip in clips) for clip in sorted(videos | folders)}
+    patterns: dict[SourceName, tuple[str, str, str]] = {  # the folder, what is found there, and what names end with
+        "rgb": (RGB_FOLDER, f"[!.]*{RGB_SUFFIX}", RGB_SUFFIX),
+        "depth": (DEPTH_FOLDER, "[!.]*/", ""),
+        "masked_depth": (MASKED_FOLDER, "[!.]*/", ""),
+        "skeleton": (SKELETON_FOLDER, f"[!.]*{SKELETON_SUFFIX}", SKELETON_SUFFIX),
+    }
+    found: dict[str, dict[SourceName, SourceFile]] = {}
+    for name, (folder, pattern, suffix) in patterns.items():
+        if (raw / folder).is_dir() and not os.access(raw / folder, os.R_OK | os.X_OK):
+            raise DatasetError(f"{raw / folder}: cannot be read; check its permissions")
+        for path in raw.glob(f"{folder}/{pattern}"):
+            found.setdefault(path.name.removesuffix(suffix), {})[name] = SourceFile(
+                path=printable(f"{folder}/{path.name}")
+            )
+    clips: dict[str, Sources] = {
+        clip: sources for clip, sources in sorted(found.items()) if sources.keys() != {"skeleton"}
+    }
+    if not clips:
+        wrong = "holds no recordings" if raw.is_dir() else "is not a folder"
+        raise DatasetError(f"{raw}: {wrong}; expected {_LAYOUT}")
+    return clips
+
+
+def _streams(sources: Sources) -> tuple[Stream, ...]:
+    present = {"rgb": "rgb" in sources, "depth": not sources.keys().isdisjoint(("depth", "masked_depth"))}
+    return tuple(stream for stream in get_args(Stream) if present[stream])
+
+
+def identities(clips: Collection[str], num_classes: int) -> dict[str, Identity]:
+    """Return what the names of clips say, which belong to one data set; not of those that have no class."""
+    parsed = {}
+    for name in clips:
+        try:
+            parsed[name] = parse_clip_name(name)
+        except DatasetError:
+            continue  # such a recording is refused
+    with_120 = any(clip.is_of_120 for clip in parsed.values())
+    return {
+        name: Identity(clip.label, protocol_splits(clip, with_120=with_120), clip.camera_id)
+        for name, clip in parsed.items()
+        if clip.action <= num_classes
+    }
 
 
 def _make_jobs(
-    present: dict[str, tuple[Stream, ...]],
+    found: Mapping[str, Sources],
     num_classes: int,
     options: argparse.Namespace,
     default_masks: MaskMode,
 ) -> tuple[list[NtuJob], list[ClipRecord]]:
     """Return the clips that can be tried, and the records of those that cannot."""
-    wanted = tuple(options.streams or dict.fromkeys(stream for streams in present.values() for stream in streams))
+    wanted = in_order(options.streams or {stream for sources in found.values() for stream in _streams(sources)})
     expects_official = (options.masks or default_masks) == "official"
-    with_120 = any(_is_of_120(name) for name in present)
+    known = identities(found, num_classes)
     jobs, refused = [], []
-    for name, streams in present.items():
+    for name, sources in found.items():
         try:
             clip = parse_clip_name(name)
             if clip.action > num_classes:
                 raise DatasetError(
                     f"is of action {clip.action}, but {CLASS_NAMES_FILE} names {num_classes}; add its name there"
                 )
-            if missing := [stream for stream in wanted if stream not in streams]:
+            if missing := [stream for stream in wanted if stream not in _streams(sources)]:
                 raise DatasetError(
                     f"has no {' and no '.join(missing)}, unlike other clips; copy it, or choose --streams without it"
                 )
         except DatasetError as error:
             refused.append(ClipRecord(clip=name, status="failed", reason=str(error)))
             continue
-        splits = protocol_splits(clip, with_120=with_120)
-        jobs.append(NtuJob(name, clip.label, splits, clip.camera_id, wanted, options.raw, expects_official))
+        made_from = _used(name, sources, expects_official=expects_official)
+        jobs.append(NtuJob(name, *known[name], wanted, options.raw, expects_official, made_from=made_from))
     return jobs, refused
 
 
-def _is_of_120(name: str) -> bool:
-    try:
-        return parse_clip_name(name).is_of_120
-    except DatasetError:
-        return False
+def _used(name: str, sources: Sources, *, expects_official: bool) -> Sources:
+    """Return what a clip is made from of what there is."""
+    used = dict(sources)
+    if name in clips_without_skeleton():
+        used.pop("skeleton", None)
+    if not expects_official and "depth" in sources:
+        used.pop("masked_depth", None)
+    return used
 
 
 def main(arguments: list[str] | None = None) -> int:

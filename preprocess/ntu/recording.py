@@ -19,6 +19,7 @@ DEPTH_FOLDER = "nturgb+d_depth"
 MASKED_FOLDER = "nturgb+d_depth_masked"
 SKELETON_FOLDER = "nturgb+d_skeletons"
 RGB_SUFFIX = "_rgb.avi"
+SKELETON_SUFFIX = ".skeleton"
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def _usable_skeleton(job: NtuJob) -> tuple[Skeleton, tuple[str, ...]]:
 
     There are none where the file is missing, shows nobody, or is known to be incomplete.
     """
-    path = job.raw / SKELETON_FOLDER / f"{job.clip}.skeleton"
+    path = job.raw / SKELETON_FOLDER / f"{job.clip}{SKELETON_SUFFIX}"
     if job.clip in clips_without_skeleton():
         return [], ("the data set's authors declare the skeleton missing or incomplete; it was not used",)
     if not path.exists():

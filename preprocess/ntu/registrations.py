@@ -1,14 +1,14 @@
 """How each of NTU's cameras lays depth on colour, as the skeletons of all of its clips say."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocess.ntu.recording import SKELETON_FOLDER, NtuJob
+from preprocess.ntu.recording import SKELETON_FOLDER, SKELETON_SUFFIX, NtuJob
 from preprocess.pipeline.options import RunOptions
 from preprocess.pipeline.process_engine import run_jobs
 from rgbd.camera.registration import (
@@ -25,30 +25,35 @@ from rgbd.terminal import say
 
 
 def with_registrations(jobs: Sequence[NtuJob], options: RunOptions, raw: Path, num_workers: int) -> Sequence[NtuJob]:
-    """Return the jobs with their cameras' registrations: an earlier run's, or else fitted ones, which are kept."""
-    path = options.out / REGISTRATION_FILE
-    if path.exists() and (options.is_partial or not options.overwrite):
-        registrations = read_registrations(path)
-    else:
-        registrations = _fit_and_keep(raw, path, num_workers)
+    """Return the jobs with their cameras' registrations.
+
+    Those that an earlier run has kept stay, so that all clips of a camera are done alike; what was not known is fitted,
+    and kept. Where all is done again, all that skeletons are there for are fitted again.
+    """
+    known = known_registrations(options.out)
+    again = options.overwrite and not options.is_partial
+    fitted = fit_registrations(raw, num_workers, but_for=() if again else known)
+    registrations = {**known, **fitted}
+    if fitted:
+        write_registrations(options.out / REGISTRATION_FILE, dict(sorted(registrations.items())))
+    for camera, registration in fitted.items():
+        share = 100 * (registration.inlier_share or 0)
+        say(f"{camera}: depth lies on colour within {registration.residual_px:.1f} px, {share:.0f} % of joints")
     return [replace(job, registration=registrations.get(job.camera or "")) for job in jobs]
 
 
-def _fit_and_keep(raw: Path, path: Path, num_workers: int) -> dict[str, Registration]:
-    """Return what the skeletons say, and say how well it fits."""
-    registrations = fit_registrations(raw, num_workers)
-    if not registrations:
+def known_registrations(out: Path) -> Mapping[str, Registration]:
+    """Return {camera: registration} of all runs so far; raises `DatasetError` where they cannot be read."""
+    path = out / REGISTRATION_FILE
+    return read_registrations(path) if path.exists() else {}
+
+
+def fit_registrations(raw: Path, num_workers: int, but_for: Collection[str] = ()) -> dict[str, Registration]:
+    """Return {camera: registration} for the other cameras with skeletons enough to fit one, over all of their clips."""
+    found = sorted(raw.glob(f"{SKELETON_FOLDER}/[!.]*{SKELETON_SUFFIX}"))
+    paths = [path for path in found if path.name[:8] not in but_for]
+    if not paths:
         return {}
-    write_registrations(path, registrations)
-    for camera, registration in registrations.items():
-        share = 100 * (registration.inlier_share or 0)
-        say(f"{camera}: depth lies on colour within {registration.residual_px:.1f} px, {share:.0f} % of joints")
-    return registrations
-
-
-def fit_registrations(raw: Path, num_workers: int) -> dict[str, Registration]:
-    """Return {camera: registration} for every camera with skeletons enough to fit one, over all of its clips."""
-    paths = sorted(raw.glob(f"{SKELETON_FOLDER}/*.skeleton"))
     pairs_by_camera: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
     for path, pairs in zip(paths, run_jobs(_joint_pairs, paths, num_workers, "registering cameras"), strict=True):
         pairs_by_camera[path.name[:8]].append(pairs)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, get_args
 
 from preprocess.pipeline.dataset import AnyClipJob, Dataset
-from preprocess.pipeline.options import add_run_options, run_options
+from preprocess.pipeline.options import add_part_option, add_run_options, run_options
 from preprocess.pipeline.process_clip import OnEmpty, process
 from preprocess.pipeline.run import Plan, run_plan
 from rgbd.clip.preparation import Preparation
@@ -21,6 +21,7 @@ def run_dataset(dataset: Dataset[AnyClipJob], arguments: list[str] | None = None
     parser = dataset.parser()
     _add_preparation_options(parser, dataset)
     add_run_options(parser)
+    add_part_option(parser)
     options = parser.parse_args(arguments)
     found = dataset.find(options)
     if options.accept_short:

@@ -1,12 +1,14 @@
 """What a data set, or another source of recordings, has to say for its recordings to be processed."""
 
 import argparse
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from preprocess.pipeline.options import RunOptions
+from preprocess.pipeline.sources import Sources
+from rgbd.camera.registration import Registration
 from rgbd.dataset.layouts import DatasetSpec, Split
 from rgbd.dataset.records import ClipRecord
 from rgbd.people.clip_boxes import RoiMode
@@ -16,13 +18,22 @@ from rgbd.recording.recording import Recording
 from rgbd.types import Stream
 
 
+class Identity(NamedTuple):
+    """What a list, or a recording's name, says of a clip: it may be said otherwise when the clip is done already."""
+
+    label: int
+    splits: Mapping[str, Split]
+    camera: str | None = None
+
+
 @dataclass(frozen=True)
 class ClipJob:
     """What a worker needs to know of one clip. Data sets derive their own from it.
 
     `streams` are those to write; `splits` is {protocol: half}; `camera` names what one registration holds for;
     `before` is the record of other streams of it, which an earlier run has written; `accept_short`: whether what can be
-    read of a recording that was cut or damaged is taken.
+    read of a recording that was cut or damaged is taken. `made_from` is all that is read for it, whichever
+    streams are to be written.
     """
 
     clip: str
@@ -32,11 +43,17 @@ class ClipJob:
     streams: tuple[Stream, ...]
     before: ClipRecord | None = field(default=None, kw_only=True)
     accept_short: bool = field(default=False, kw_only=True)
+    made_from: Sources = field(default_factory=dict, kw_only=True)
 
     @property
     def limits(self) -> Limits:
         """How its streams are to be opened."""
         return Limits(on_damage="skip" if self.accept_short else "refuse")
+
+    @property
+    def identity(self) -> Identity:
+        """What is said of the clip."""
+        return Identity(self.label, self.splits, self.camera)
 
 
 AnyClipJob = TypeVar("AnyClipJob", bound=ClipJob)
@@ -46,9 +63,12 @@ AnyClipJob = TypeVar("AnyClipJob", bound=ClipJob)
 class Found(Generic[AnyClipJob]):
     """What a command is to work on.
 
-    raw: where it was found. refused: records of clips that no job could be made of. inputs: all that is read.
-    default_masks: which depth is kept unless --masks says otherwise. complete: adds to the chosen jobs what can be
-    known only when the output folder is this process's own.
+    raw: where it was found. refused: records of clips that no job could be made of; their label and splits are there
+    where the list says them nevertheless. inputs: all that is read. default_masks: which depth is kept unless --masks
+    says otherwise. complete: adds to the jobs what can be known only when the output folder is this process's own.
+    registrations: returns those that are known of cameras by now, given the output folder.
+    identify: returns what the names alone say of clips, wherever their recordings are by now, of those that belong to
+    one data set; None where a list says it, and a clip that the list does not name is not of the data set.
     """
 
     raw: Path
@@ -58,6 +78,8 @@ class Found(Generic[AnyClipJob]):
     inputs: Iterable[Path]
     default_masks: MaskMode = "none"
     complete: Callable[[Sequence[AnyClipJob], RunOptions], Sequence[AnyClipJob]] = lambda jobs, _: jobs
+    registrations: Callable[[Path], Mapping[str, Registration]] = lambda _: {}
+    identify: Callable[[Collection[str]], Mapping[str, Identity]] | None = None
 
 
 class Dataset(Protocol[AnyClipJob]):

@@ -1,17 +1,20 @@
 """Data sets that come with lists, and whose clips are kept whole by default: NvGesture, IsoGD, THU-READ and Jester."""
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
-from preprocess.pipeline.dataset import ClipJob, Found
+from preprocess.pipeline.dataset import ClipJob, Found, Identity
 from preprocess.pipeline.options import dataset_parser
+from preprocess.pipeline.sources import Sources, source_path
 from rgbd.dataset.layouts import DatasetSpec, Split
-from rgbd.dataset.records import ClipRecord
+from rgbd.dataset.records import ClipRecord, SourceFile
 from rgbd.dataset.splits import read_class_names
-from rgbd.errors import DatasetError
+from rgbd.errors import DatasetError, reason_of
 from rgbd.files import split_lines
 from rgbd.people.clip_boxes import RoiMode
 from rgbd.recording.formats import open_stream
@@ -28,6 +31,10 @@ class Source(NamedTuple):
     start: int = 0
     stop: int | None = None
 
+    def below(self, raw: Path) -> SourceFile:
+        """Return how a record names it."""
+        return SourceFile(path=source_path(self.path, raw), start=self.start if self.stop else None, stop=self.stop)
+
 
 @dataclass(frozen=True)
 class ListedJob(ClipJob):
@@ -40,13 +47,14 @@ class ListedJob(ClipJob):
 class Listing:
     """What a data set's lists name: clips that can be tried, records of those that cannot, and the classes."""
 
+    raw: Path
     class_names: tuple[str, ...]
     jobs: dict[str, ListedJob] = field(default_factory=dict)
     refused: dict[str, ClipRecord] = field(default_factory=dict)
 
     def add(self, clip: str, label: int, splits: Mapping[str, Split], sources: Mapping[Stream, Source]) -> None:
         """Add a clip; one that is listed twice, lacks a stream or has no class's label is refused, with the reason."""
-        missing = [str(source.path) for source in sources.values() if not source.path.exists()]
+        missing = [reason for source in sources.values() if (reason := why_missing(source.path))]
         if clip in self.jobs or clip in self.refused:
             self.jobs.pop(clip, None)
             self.refuse(clip, "is listed twice; remove one of the lines")
@@ -55,23 +63,30 @@ class Listing:
                 clip, f"has the label {label} (from 0), there are {len(self.class_names)} classes; check the list"
             )
         elif missing:
-            self.refuse(clip, f"{missing[0]}: is missing; copy it again")
+            self.refuse(clip, missing[0], label, splits)
         else:
-            self.jobs[clip] = ListedJob(clip, label, splits, None, tuple(sources), sources)
+            made_from: Sources = {stream: source.below(self.raw) for stream, source in sources.items()}
+            self.jobs[clip] = ListedJob(clip, label, splits, None, tuple(sources), sources, made_from=made_from)
 
-    def refuse(self, clip: str, reason: str) -> None:
-        """Add the record of a clip that cannot be used."""
-        self.refused[clip] = ClipRecord(clip=clip, status="failed", reason=reason)
+    def refuse(
+        self, clip: str, reason: str, label: int | None = None, splits: Mapping[str, Split] = MappingProxyType({})
+    ) -> None:
+        """Add the record of a clip that cannot be used; the list may have said what it is nevertheless."""
+        self.refused[clip] = ClipRecord(clip=clip, status="failed", reason=reason, label=label, splits=dict(splits))
 
 
 @dataclass(frozen=True)
 class ListedDataset:
-    """A data set whose lists `find_clips` reads, given the raw folder and the classes' names."""
+    """A data set whose lists `find_clips` reads, given the raw folder and the classes' names.
+
+    identify: returns what the name of a clip says, given the classes' names; None where only a list says it.
+    """
 
     layout: DatasetSpec
     description: str
     expected: str
     find_clips: Callable[[Path, tuple[str, ...]], Listing]
+    identify: Callable[[str, tuple[str, ...]], Identity | None] | None = None
     default_roi: RoiMode = "whole"
     default_masks_note: str = "none"
 
@@ -93,6 +108,7 @@ class ListedDataset:
             jobs=list(listing.jobs.values()),
             refused=list(listing.refused.values()),
             inputs=[raw, *(source.path for job in listing.jobs.values() for source in job.sources.values())],
+            identify=self.identify and partial(_identities, self.identify, listing.class_names),
         )
 
     def open(self, job: ListedJob) -> Recording:
@@ -102,6 +118,23 @@ class ListedDataset:
         if depth is not None and not depth.is_depth and self.layout.suffix("depth") == ".png":
             raise DatasetError(f"{depth.name}: holds 8-bit images; this data set's depth is 16-bit: copy it again")
         return Recording(job.clip, rgb=streams.get("rgb"), depth=streams.get("depth"))
+
+
+def why_missing(path: Path) -> str | None:
+    """Return why there is nothing to read at `path`; None where there is something."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return f"{path}: is missing; copy it again"
+    except (OSError, ValueError) as error:
+        return f"{path}: cannot be read ({reason_of(error)}); check its permissions"
+    return None
+
+
+def _identities(
+    identify: Callable[[str, tuple[str, ...]], Identity | None], class_names: tuple[str, ...], clips: Collection[str]
+) -> Mapping[str, Identity]:
+    return {clip: said for clip in clips if (said := identify(clip, class_names)) is not None}
 
 
 def _open(source: Source, meant: Stream, limits: Limits) -> StreamReader:
@@ -118,9 +151,10 @@ def _open(source: Source, meant: Stream, limits: Limits) -> StreamReader:
 def lines_of(path: Path) -> Iterator[tuple[str, str]]:
     """Yield (where it stands, the line) of every line of a list that is not empty; raises `DatasetError`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # editors and spreadsheets write a mark in front
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: cannot be read as a list of clips; copy it again") from error
+        reason = f"cannot be read as a list of clips ({reason_of(error)})"
+        raise DatasetError(f"{path}: {reason}; check its permissions, or copy it again") from error
     for number, line in enumerate(split_lines(text), start=1):
         if line.strip():
             yield f"{path}, line {number}", line.strip()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from preprocess.pipeline.parts import Part, part
 from preprocess.pipeline.process_engine import Engine, ProcessEngine
 from rgbd.dataset.store import Format
 from rgbd.errors import ConfigError
@@ -26,6 +27,7 @@ class RunOptions:
     only: str | None
     overwrite: bool
     splits_only: bool
+    part: Part | None = None
 
     @property
     def is_partial(self) -> bool:
@@ -75,6 +77,17 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--address", metavar="HOST:PORT", help="the Ray cluster (default: the one of this machine)")
 
 
+def add_part_option(parser: argparse.ArgumentParser) -> None:
+    """Add which part of the clips is done, for several machines that see one folder."""
+    parser.add_argument(
+        "--part",
+        type=part,
+        metavar="K/N",
+        help="do the K-th of N parts of the clips, such as 2/4, on one of several machines; the same command without "
+        "it joins them",
+    )
+
+
 def run_options(options: argparse.Namespace) -> RunOptions:
     """Return the options that all commands share."""
     return RunOptions(
@@ -85,6 +98,7 @@ def run_options(options: argparse.Namespace) -> RunOptions:
         only=options.only,
         overwrite=options.overwrite,
         splits_only=options.splits_only,
+        part=getattr(options, "part", None),  # a conversion has none
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from preprocess.pipeline.dataset import AnyClipJob
 from preprocess.pipeline.options import RunOptions
+from preprocess.pipeline.sources import change_of
 from rgbd.dataset.records import ClipRecord, Journal
 from rgbd.dataset.run_info import RUN_FILE, RunInfo, read_run_info
 from rgbd.dataset.store import Store
@@ -14,20 +15,28 @@ from rgbd.terminal import say
 from rgbd.types import in_order
 
 
-def what_is_left(job: AnyClipJob, journal: Journal, store: Store, options: RunOptions) -> AnyClipJob | None:
-    """Return the job, less the streams that an earlier run has written; None if that is all of them."""
-    record = journal.records.get(job.clip)
-    if options.overwrite or record is None or record.is_to_do or not store.holds(record):
-        return _beside(record, job, store)
+def what_is_left(
+    job: AnyClipJob, record: ClipRecord | None, store: Store, options: RunOptions, *, is_stale: bool
+) -> AnyClipJob | None:
+    """Return the job, less the streams that an earlier run has written; None if that is all of them.
+
+    A finished clip that `is_stale` would come out otherwise now: all that there is of it is done again.
+    """
+    if record is None or not record.is_finished or not store.holds(record):
+        return job
+    if is_stale:
+        streams = in_order({*job.streams, *(name for name in record.streams if name in job.made_from)})
+        return _beside(record, replace(job, streams=streams))
+    if options.overwrite or record.is_to_do:
+        return _beside(record, job)
     missing = tuple(stream for stream in job.streams if stream not in record.streams)
-    return _beside(record, replace(job, streams=missing), store) if missing else None
+    return _beside(record, replace(job, streams=missing)) if missing else None
 
 
-def _beside(record: ClipRecord | None, job: AnyClipJob, store: Store) -> AnyClipJob:
-    """Return the job, with the record of the streams that stay where only the others are done."""
-    kept = _finished(record, store)
-    stays = kept is not None and kept.outdated is None and not set(kept.streams) <= set(job.streams)
-    return replace(job, before=kept) if stays else job
+def _beside(record: ClipRecord, job: AnyClipJob) -> AnyClipJob:
+    """Return the job, with the record of the finished streams that stay where only the others are done."""
+    stays = record.outdated is None and not set(record.streams) <= set(job.streams)
+    return replace(job, before=record) if stays else job
 
 
 def _finished(record: ClipRecord | None, store: Store) -> ClipRecord | None:
@@ -46,6 +55,8 @@ def _united(before: ClipRecord | None, now: ClipRecord) -> ClipRecord:
     """Return the record of a clip of which an earlier run may have written another stream."""
     if before is None or before.outdated is not None or set(before.streams) <= set(now.streams):
         return now
+    if change_of(before, now.made_from) or (before.registration, now.registration) == ("stretch", "joints"):
+        return now  # what is there of the other stream does not fit it any more
     known = {name: value for name, value in before if value is not None and name != "last_failure"} | {
         name: value for name, value in now if value is not None
     }
@@ -54,20 +65,28 @@ def _united(before: ClipRecord | None, now: ClipRecord) -> ClipRecord:
         "num_frames": min(before.num_frames, now.num_frames),
         "warnings": tuple(dict.fromkeys((*before.warnings, *now.warnings))),
         "seconds": before.seconds + now.seconds,
+        "made_from": {
+            name: file
+            for name, file in now.made_from.items()
+            if name in before.made_from or name in now.streams or name not in before.streams
+        },
     }
     return ClipRecord.model_validate(known | united)
 
 
-def begin(info: RunInfo, options: RunOptions, journal: Journal) -> None:
-    """Write `preprocess.json`; raises `DatasetError` where an earlier run has made the data set in another way.
+def begin(info: RunInfo, options: RunOptions, journal: Journal) -> Path:
+    """Write `preprocess.json`; return where the recordings lay in the run before, or lie where this is the first.
+
+    Raises `DatasetError` where an earlier run has made the data set in another way.
 
     With --overwrite, the preparation may change; what it has changed for is outdated until it is done again, however
     often that is interrupted.
     """
-    out = options.out
+    out, raw = options.out, info.raw
     does_all_again = options.overwrite and not options.is_partial
     if (out / RUN_FILE).exists():
         before = read_run_info(out)
+        raw = before.raw
         fixed = {name: (getattr(before, name), getattr(info, name)) for name in ("dataset", "format", "streams")}
         changed = {name: values for name, values in fixed.items() if values[0] != values[1]}
         prepared = before.differences(info)
@@ -83,6 +102,7 @@ def begin(info: RunInfo, options: RunOptions, journal: Journal) -> None:
             info = _going_on(before, info, out)
     with atomic_file(out / RUN_FILE) as temporary:
         temporary.write_text(info.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")
+    return Path(raw)
 
 
 def _going_on(before: RunInfo, info: RunInfo, out: Path) -> RunInfo:

@@ -2,8 +2,8 @@
 
 import errno
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Generic
@@ -11,9 +11,11 @@ from typing import Any, Generic
 from preprocess.pipeline.dataset import AnyClipJob, ClipJob, Found
 from preprocess.pipeline.options import RunOptions
 from preprocess.pipeline.output import check_own, named_inside, named_write_errors, places_of
+from preprocess.pipeline.parts import begin_part, finished_clips, join_parts
 from preprocess.pipeline.process_engine import Engine, WorkerDied
+from preprocess.pipeline.relisting import Relisting, relist, take_over
 from preprocess.pipeline.resume import begin, to_keep, what_is_left
-from preprocess.pipeline.summary import halves_of, print_summary
+from preprocess.pipeline.summary import Halves, halves_of, print_summary, reasons_by_clip
 from rgbd.clip.preparation import Preparation
 from rgbd.dataset.folders import FolderStore
 from rgbd.dataset.layouts import DatasetSpec
@@ -21,8 +23,8 @@ from rgbd.dataset.records import RECORDS_FILE, ClipRecord, Journal
 from rgbd.dataset.run_info import EarlierSettings, RunInfo
 from rgbd.dataset.shards import ShardStore
 from rgbd.dataset.splits import SplitEntry, write_class_names, write_split
-from rgbd.dataset.store import Store
-from rgbd.errors import UserError
+from rgbd.dataset.store import Store, WriteError
+from rgbd.errors import UserError, reason_of
 from rgbd.files import remove_leftovers
 from rgbd.locks import LOCK_FILE, Lock, locked
 from rgbd.overlap import check_apart
@@ -50,29 +52,68 @@ def run_plan(plan: Plan[AnyClipJob], options: RunOptions) -> int:
     Exit code: 0, or 1 when any clip of the data set failed. Raises `UserError` when nothing can be done, or nothing
     more: the disk is full, a folder is not to be written to, or another process does.
     """
-    out, layout = options.out, plan.layout
-    jobs, refused = named_inside(plan.found.jobs, plan.found.refused)
-    chosen = _select(jobs, options)
+    if options.part is None:
+        return _run(plan, options)
+    part, out, found = options.part, options.out, plan.found
+    done = set() if options.overwrite else finished_clips(out)
+    jobs = [job for job in found.jobs if part.has(job.clip) and job.clip not in done]
+    refused = [record for record in found.refused if part.has(record.clip)]
+    if not jobs and not refused:
+        say(f"part {part.number} of {part.count}: there is nothing to do")
+        return 0
+    mine = replace(plan, found=replace(found, jobs=jobs, refused=refused))
+    code = _run(mine, replace(options, out=part.folder(out)), whole=out)
+    say(f"part {part.number} of {part.count} has ended; when all have, the same command without --part joins them")
+    return code
+
+
+def _run(plan: Plan[AnyClipJob], options: RunOptions, whole: Path | None = None) -> int:
+    """Make a data set, which is a part of the one at `whole` where that is not None."""
+    out, layout, found = options.out, plan.layout, plan.found
+    jobs, refused = named_inside(found.jobs, found.refused)
+    chosen = {job.clip for job in _select(jobs, options)}
     places = places_of(layout, out, jobs)
-    check_apart(places, plan.found.inputs)
+    check_apart(places, found.inputs)
     with named_write_errors(out), locked(out / LOCK_FILE, out) as lock:
         if not (out / RECORDS_FILE).exists():
             check_own(out, places)
         journal = Journal(out / RECORDS_FILE)
-        begin(_run_info(plan, jobs, options), options, journal)
-        chosen = plan.found.complete(chosen, options)
-        store = _open_store(layout, options, journal, chosen)
-        write_class_names(out, plan.found.class_names)
+        info = _run_info(plan, jobs, options)
+        raw_before = begin(info, options, journal)
+        if whole is None:
+            join_parts(out, layout, info, journal)
+        else:
+            begin_part(whole, out)
+        jobs = found.complete(jobs, options)
+        store = _open_store(layout, options, journal, [job for job in jobs if job.clip in chosen])
+        relisting = relist(found, jobs, refused, journal.records, raw_before, found.registrations(out))
+        halves = halves_of(journal.records.values(), layout)
         try:
+            take_over(relisting, journal, store, _ListWriter(out, layout, found.class_names, halves))
             for record in refused:
                 journal.add(to_keep(journal.records.get(record.clip), record, store))
-            todo = [job for job in (what_is_left(job, journal, store, options) for job in chosen) if job]
+            todo = _jobs_left(relisting, chosen, journal, store, options)
             _do_clips(todo, len(chosen), _Worker(plan.work, store, lock), journal, options.engine)
         finally:
             store.close()
             journal.close()
-            _write_splits(out, layout, journal.records.values())
-    return print_summary(journal.records.values(), layout, out)
+            _write_splits(out, layout, journal.records.values(), halves)
+    meant = [record for record in journal.records.values() if record.splits or relisting.is_meant(record.clip)]
+    return print_summary(meant, relisting.stale(meant), layout, out)
+
+
+def _jobs_left(
+    relisting: Relisting[AnyClipJob], chosen: Collection[str], journal: Journal, store: Store, options: RunOptions
+) -> Sequence[AnyClipJob]:
+    """Return what is left to do of the chosen clips; tells the user which finished ones are done again, and why."""
+    stale = {clip: why for clip, why in relisting.stale(journal.records.values()).items() if clip in chosen}
+    for line in reasons_by_clip(stale):
+        say(f"is done again: {line}")
+    jobs = [job for job in relisting.jobs.values() if job.clip in chosen]
+    left = (
+        what_is_left(job, journal.records.get(job.clip), store, options, is_stale=job.clip in stale) for job in jobs
+    )
+    return [job for job in left if job is not None]
 
 
 def _run_info(plan: Plan[AnyClipJob], jobs: Sequence[AnyClipJob], options: RunOptions) -> RunInfo:
@@ -113,7 +154,7 @@ def _died(job: ClipJob) -> ClipRecord:
 
 
 def _identity(job: ClipJob) -> dict[str, Any]:
-    return {"label": job.label, "splits": dict(job.splits), "camera": job.camera}
+    return {**job.identity._asdict(), "splits": dict(job.splits)}
 
 
 @dataclass(frozen=True)
@@ -134,12 +175,21 @@ class _Worker(Generic[AnyClipJob]):
             record = self.process(job, self.store)
         except UserError as error:
             record = ClipRecord(clip=job.clip, status="failed", reason=str(error))
-        except Exception as error:
-            if isinstance(error, OSError) and error.errno in _FATAL_ERRORS:
+        except WriteError as error:
+            if error.errno in _FATAL_ERRORS:
                 raise
+            record = ClipRecord(clip=job.clip, status="failed", reason=f"cannot be written: {error}; rename the clip")
+        except OSError as error:  # of what is read
+            where = f"{error.filename}: " if error.filename else ""
+            reason = f"{where}cannot be read ({reason_of(error)}); check its permissions and the disk"
+            record = ClipRecord(clip=job.clip, status="failed", reason=reason)
+        except Exception as error:
             # A defect of ours: it must not take the other clips' hours with it, nor pass unseen.
             record = ClipRecord(clip=job.clip, status="failed", reason=f"unexpected {type(error).__name__}: {error}")
-        return record.model_copy(update=_identity(job) | {"seconds": round(time.perf_counter() - start, 3)})
+        more: dict[str, Any] = {"seconds": round(time.perf_counter() - start, 3)}
+        if record.status == "done":
+            more["made_from"] = dict(job.made_from)
+        return record.model_copy(update=_identity(job) | more)
 
 
 def _select(jobs: Sequence[AnyClipJob], options: RunOptions) -> Sequence[AnyClipJob]:
@@ -160,11 +210,29 @@ def _open_store(spec: DatasetSpec, options: RunOptions, journal: Journal, jobs: 
     return FolderStore(options.out, spec)
 
 
-def _write_splits(out: Path, spec: DatasetSpec, records: Iterable[ClipRecord]) -> None:
-    """Write every split file of every protocol that any clip belongs to, whatever run has made the clip."""
+@dataclass(frozen=True)
+class _ListWriter:
+    """Writes what training reads of a data set: the classes' names, and which clips there are."""
+
+    out: Path
+    layout: DatasetSpec
+    class_names: Sequence[str]
+    halves: Halves
+
+    def __call__(self, records: Iterable[ClipRecord]) -> None:
+        write_class_names(self.out, self.class_names)
+        _write_splits(self.out, self.layout, records, self.halves)
+
+
+def _write_splits(out: Path, spec: DatasetSpec, records: Iterable[ClipRecord], earlier: Halves) -> None:
+    """Write every split file of every protocol that any clip belongs to, whatever run has made the clip.
+
+    Those that an earlier run has written, `earlier`, are written, too, when they have no clips any more.
+    """
     done = sorted((record for record in records if record.status == "done"), key=lambda record: record.clip)
-    for protocol, splits in halves_of(done, spec).items():
-        for split in splits:
+    halves = halves_of(done, spec)
+    for protocol in dict.fromkeys([*halves, *earlier]):
+        for split in dict.fromkeys([*halves.get(protocol, ()), *earlier.get(protocol, ())]):
             entries = [
                 SplitEntry(record.clip, record.num_frames, record.label or 0)
                 for record in done

@@ -1,12 +1,12 @@
 """Where processed clips are kept: workers write them, one process collects them, training reads them."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from rgbd.dataset.layouts import DatasetSpec
 from rgbd.dataset.records import ClipRecord
-from rgbd.dataset.store import ClipWriter
+from rgbd.dataset.store import ClipWriter, with_write_errors
 from rgbd.errors import MediaError, reason_of
 from rgbd.files import atomic_folder
 from rgbd.recording.images import encode_image
@@ -19,9 +19,12 @@ class FolderStore:
     def __init__(self, root: Path, spec: DatasetSpec) -> None:
         self._root, self._spec = root, spec
 
-    @contextmanager
-    def writer(self, clip: str, streams: Iterable[Stream]) -> Iterator[ClipWriter]:
+    def writer(self, clip: str, streams: Iterable[Stream]) -> AbstractContextManager[ClipWriter]:
         """Yield a writer of one temporary folder a stream; all are renamed when the block ends."""
+        return with_write_errors(self._writer(clip, streams))
+
+    @contextmanager
+    def _writer(self, clip: str, streams: Iterable[Stream]) -> Iterator[ClipWriter]:
         finals = {stream: self._spec.frame_path(self._root, stream, clip, 0).parent for stream in streams}
         with ExitStack() as stack:
             folders = {stream: stack.enter_context(atomic_folder(final)) for stream, final in finals.items()}
@@ -29,6 +32,10 @@ class FolderStore:
 
     def collect(self, record: ClipRecord, written: Collection[Stream]) -> ClipRecord:  # noqa: ARG002  a Store's
         """Return the record as it is: the worker left everything in its place."""
+        return record
+
+    def relabel(self, record: ClipRecord) -> ClipRecord:
+        """Return the record as it is: frames say nothing of labels."""
         return record
 
     def holds(self, record: ClipRecord) -> bool:

@@ -1,6 +1,7 @@
 """What became of every recording: one line of `records.jsonl` each, written as soon as the recording is finished."""
 
 import os
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -32,10 +33,35 @@ class ShardPlace(BaseModel):
     stop: int
 
 
+SourceName = Literal["rgb", "depth", "masked_depth", "skeleton"]
+"""What of a recording a clip may be made from."""
+
+
+class SourceFile(BaseModel):
+    """A file or folder that a clip is made from.
+
+    path: relative to the folder of raw recordings. start, stop: the first frame that is meant, and the first that is
+    not, where not all are. unit_mm: how many millimetres one unit of depth is, where the list says it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str
+    start: int | None = None
+    stop: int | None = None
+    unit_mm: float | None = None
+
+    def __str__(self) -> str:
+        frames = "" if self.stop is None else f", frames {self.start} to {self.stop}"
+        unit = "" if self.unit_mm is None else f", {self.unit_mm:g} mm a unit"
+        return f"{self.path}{frames}{unit}"
+
+
 class ClipRecord(BaseModel):
     """What became of one recording.
 
-    splits: which half of each protocol the clip belongs to, such as {"CS": "train", "CV": "valid"}.
+    splits: which half of each protocol the clip belongs to, such as {"CS": "train", "CV": "valid"}; of a finished clip
+    that the list names no longer there are none, and it has no label.
     streams: what was written, `num_frames` of each. rgb_frames_in, depth_frames_in: how many the raw streams have.
     aligned_by: how frames of both were brought together: by "time", or by "index" where a stream knows no times; None
     where there is but one.
@@ -47,6 +73,7 @@ class ClipRecord(BaseModel):
     shard: where the clip lies in a data set of tar files; None in one of folders.
     last_failure: why the last attempt to do a finished clip again, or to add a stream to it, failed; what was finished
     before is as it was. outdated: the settings that the clip was made with, where they are the data set's no longer.
+    made_from: what was read, to be compared with the list of a later run; nothing where an earlier version has made it.
     Everything after `reason` may be missing where the recording failed.
     """
 
@@ -77,12 +104,12 @@ class ClipRecord(BaseModel):
     shard: ShardPlace | None = None
     last_failure: str | None = None
     outdated: dict[str, str] | None = None
+    made_from: dict[SourceName, SourceFile] = {}
 
     @field_validator("clip", "reason", "last_failure", mode="before")
     @classmethod
     def _printable(cls, text: str | None) -> str | None:
-        """Return a text with a mark where a file's name is no UTF-8, and could not be written down."""
-        return None if text is None else text.encode(errors="surrogateescape").decode(errors="replace")
+        return None if text is None else printable(text)
 
     @property
     def is_finished(self) -> bool:
@@ -93,6 +120,11 @@ class ClipRecord(BaseModel):
     def is_to_do(self) -> bool:
         """Whether the clip is to be tried, or tried again."""
         return not self.is_finished or self.last_failure is not None or self.outdated is not None
+
+
+def printable(text: str) -> str:
+    """Return a text with a mark where a file's name is no UTF-8, and could not be written down."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def read_records(path: Path) -> dict[str, ClipRecord]:
@@ -134,6 +166,14 @@ class Journal:
             file.write(f"{record.model_dump_json(exclude_none=True)}\n")
             file.flush()
             os.fsync(file.fileno())
+
+    def amend(self, changed: Mapping[str, ClipRecord], gone: Collection[str]) -> None:
+        """Keep other records of some clips, and none of others, all at once."""
+        if changed or gone:
+            self.records.update(changed)
+            for clip in gone:
+                del self.records[clip]
+            self._write_all()
 
     def outdate(self, settings: dict[str, str]) -> None:
         """Take note that all clips that are done were made with these settings, and others are wanted now."""

@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from rgbd.clip.preparation import Preparation
 from rgbd.dataset.store import Format
 from rgbd.errors import DatasetError, reason_of
 from rgbd.people.clip_boxes import RoiMode
 from rgbd.people.masked_depth import MaskMode
-from rgbd.types import Stream
+from rgbd.types import Stream, in_order
 
 RUN_FILE = "preprocess.json"
 
@@ -52,6 +52,11 @@ class RunInfo(BaseModel):
             rest = {name: value for name, value in settings.items() if name != "streams"}
             return content | {"settings": rest, "streams": str(settings["streams"]).split()}
         return content
+
+    @field_validator("streams")
+    @classmethod
+    def _in_order(cls, streams: tuple[Stream, ...] | None) -> tuple[Stream, ...] | None:
+        return None if streams is None else in_order(streams)  # earlier versions kept the order of the first rows
 
     @property
     def prepared_as(self) -> dict[str, str]:

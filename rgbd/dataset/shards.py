@@ -12,15 +12,16 @@ import shutil
 import tarfile
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from io import FileIO
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from rgbd.dataset.layouts import DatasetSpec
 from rgbd.dataset.records import ClipRecord, ShardPlace
-from rgbd.dataset.store import ClipWriter
+from rgbd.dataset.store import ClipWriter, with_write_errors
 from rgbd.errors import DatasetError, reason_of
 from rgbd.files import atomic_file
 from rgbd.recording.images import encode_image
@@ -30,6 +31,7 @@ SHARDS_FOLDER = "shards"
 _PARTS_FOLDER = ".parts"
 _MAX_SHARD_BYTES = 1_000_000_000  # as WebDataset's authors advise, about 400 clips
 _BLOCK = tarfile.BLOCKSIZE
+_CHUNK = 1 << 20
 _TAR_END = bytes(2 * _BLOCK)
 _BLANK = "__removed__"  # readers of WebDataset skip members whose names have this form
 _CACHED_CLIPS = 256  # whose members' places a process remembers
@@ -61,14 +63,17 @@ class ShardStore:
     def _part(self, clip: str) -> Path:
         return self._folder / _PARTS_FOLDER / f"{clip}.tar"
 
-    @contextmanager
-    def writer(self, clip: str, streams: Iterable[Stream]) -> Iterator[ClipWriter]:
+    def writer(self, clip: str, streams: Iterable[Stream]) -> AbstractContextManager[ClipWriter]:
         """Yield a writer of the clip's members; they wait in a file of their own to be collected.
 
         Raises `DatasetError` for a clip that could not be told from others in a tar file.
         """
         if "." in PurePosixPath(clip).name:
             raise DatasetError(f"{clip!r}: a sample's name ends at its first dot; name it without, or write folders")
+        return with_write_errors(self._writer(clip, streams))
+
+    @contextmanager
+    def _writer(self, clip: str, streams: Iterable[Stream]) -> Iterator[ClipWriter]:
         with atomic_file(self._part(clip)) as temporary, temporary.open("wb") as file:
             yield _PartWriter(self._spec, clip, tuple(streams), file)
 
@@ -78,21 +83,49 @@ class ShardStore:
         Streams of the record that are there already are repeated beside those that were `written`, because a sample
         has all of its members together. The old ones are blanked out when the records no longer name them.
         """
+        there = [stream for stream in record.streams if stream not in written]
+        with self._part(record.clip).open("rb") as part:
+            frames = chain(self._kept_frames(record.clip, there), iter(lambda: part.read(_CHUNK), b""))
+            kept = self._append(record, frames)
+        self._part(record.clip).unlink()
+        return kept
+
+    def relabel(self, record: ClipRecord) -> ClipRecord:
+        """Write a clip's facts anew where they stand, or the whole clip where they need more room than that.
+
+        A clip that got another place is to be recorded before anything else is done.
+        """
+        if record.shard is None or not self.holds(record):
+            return record  # it will be done again
+        path, name, facts = find_shard(self._folder, record.shard.name), f"{record.clip}.json", _facts(record)
+        first, length = _members(path, record.shard.start, record.shard.stop)[name]
+        room = _next_block(first + length) - first
+        if len(facts) > room:
+            return self._append(record, self._kept_frames(record.clip, record.streams))
+        least = room - _BLOCK + 1  # or a block would belong to nothing; spaces may stand behind JSON
+        with path.open("r+b") as shard:
+            shard.seek(first - _BLOCK)
+            shard.write(_member(name, facts.ljust(least))[-room - _BLOCK :])
+        return record
+
+    def _append(self, record: ClipRecord, frames: Iterable[bytes]) -> ClipRecord:
+        """Append a clip to the open shard; return its record with the place."""
         if self._size >= self._max_shard_bytes:
             self._tidy()  # only now, when every clip of it is recorded
             self._number, self._size = self._number + 1, 0
-        facts = record.model_dump(include={"clip", "label", "splits", "num_frames"})
-        before = self._records.get(record.clip)
-        with self._part(record.clip).open("rb") as part, _open_path(self._folder, self._name).open("ab") as shard:
-            shard.write(_member(f"{record.clip}.json", json.dumps(facts).encode()))
-            for stream in [stream for stream in record.streams if stream not in written]:
-                assert before is not None and before.shard is not None  # or the record would not have the stream
-                shard.writelines(_frames(find_shard(self._folder, before.shard.name), before.shard, stream))
-            shutil.copyfileobj(part, shard)
+        with _open_path(self._folder, self._name).open("ab") as shard:
+            shard.write(_member(f"{record.clip}.json", _facts(record)))
+            shard.writelines(frames)
             start, self._size = self._size, shard.tell()
-        self._part(record.clip).unlink()
         self._ours.add(self._name)
         return record.model_copy(update={"shard": ShardPlace(name=self._name, start=start, stop=self._size)})
+
+    def _kept_frames(self, clip: str, streams: Iterable[Stream]) -> Iterator[bytes]:
+        """Yield the members of some streams that a clip has, as they lie."""
+        for stream in streams:
+            place = self._records[clip].shard
+            assert place is not None  # or the record would not have the stream
+            yield from _frames(find_shard(self._folder, place.name), place, stream)
 
     def holds(self, record: ClipRecord) -> bool:
         """Return whether the clip's bytes are there."""
@@ -163,6 +196,11 @@ def _header(name: str, size: int) -> bytes:
     info = tarfile.TarInfo(name)
     info.size = size
     return info.tobuf(tarfile.PAX_FORMAT)
+
+
+def _facts(record: ClipRecord) -> bytes:
+    """Return what a sample says of its clip."""
+    return json.dumps(record.model_dump(include={"clip", "label", "splits", "num_frames"})).encode()
 
 
 def _member(name: str, content: bytes) -> bytes:

@@ -75,7 +75,7 @@ def write_class_names(root: Path, names: Iterable[str]) -> None:
 
 def _read_lines(path: Path, meaning: str) -> list[str]:
     try:
-        return split_lines(path.read_text(encoding="utf-8"))
+        return split_lines(path.read_text(encoding="utf-8-sig"))  # editors and spreadsheets write a mark in front
     except (OSError, UnicodeDecodeError) as error:
         reason = f"cannot be read as {meaning} ({reason_of(error)})"
         raise DatasetError(f"{path}: {reason}; check the path and the file") from error

@@ -59,7 +59,7 @@ def frame_at(recording: Recording, share: float) -> RenderedFrame:
 
 def test_writes_the_layout_of_ntu(raw: Path) -> None:
     assert read_class_names(raw) == CLASS_NAMES
-    assert list(ntu.find_streams(raw)) == sorted(clip_name(index) for index in range(10))
+    assert list(ntu.find_sources(raw)) == sorted(clip_name(index) for index in range(10))
     for index in range(10):
         clip = clip_name(index)
         assert parse_clip_name(clip).label == index

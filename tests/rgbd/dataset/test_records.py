@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rgbd.dataset.records import RECORDS_FILE, ClipRecord, Journal, read_records
+from rgbd.dataset.records import RECORDS_FILE, ClipRecord, Journal, SourceFile, read_records
 from rgbd.errors import DatasetError
 
 
@@ -44,3 +44,13 @@ def test_any_other_broken_line_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="line 1"):
         read_records(path)
     assert read_records(tmp_path / "missing") == {}
+
+
+def test_records_are_amended_all_at_once(tmp_path: Path) -> None:
+    path = tmp_path / RECORDS_FILE
+    journal = Journal(path)
+    for clip in "abc":
+        journal.add(ClipRecord(clip=clip, status="failed", reason="x"))
+    journal.amend({"a": ClipRecord(clip="a", status="done", made_from={"rgb": SourceFile(path="x.avi")})}, ["b"])
+    kept = read_records(path)
+    assert list(kept) == ["a", "c"] and kept["a"].made_from == journal.records["a"].made_from

@@ -1,5 +1,6 @@
 """Tar shards: readable by the webdataset library and by us, and nothing in them that no record vouches for."""
 
+import json
 import subprocess
 import sys
 import tarfile
@@ -231,3 +232,22 @@ def test_overwrite_leaves_no_old_sample(tmp_path: Path) -> None:
     for _ in range(2):
         assert run(raw, out, "--format", "shards", "--overwrite") == 0
     assert list(samples(out)) == [CLIP]
+
+
+@pytest.mark.parametrize("num_splits", [1, 40])  # which fit where the facts stood, and which do not
+def test_another_label_reaches_the_sample_and_leaves_its_frames(tmp_path: Path, num_splits: int) -> None:
+    store, journal = open_store(tmp_path)
+    for clip in ("a", "b" * 120, "c"):  # the name of the second is longer than a header has room for
+        add(store, journal, clip)
+    store.close()
+    store, journal = open_store(tmp_path)
+    splits = {f"protocol {number}": "valid" for number in range(num_splits)}
+    for clip in ("a", "b" * 120):
+        update = {"label": 12345, "splits": splits}
+        journal.add(store.relabel(journal.records[clip].model_copy(update=update)))
+    add(store, journal, "d")
+    store.close()
+    assert_holds(tmp_path, ["a", "b" * 120, "c", "d"])
+    said = {clip: json.loads(sample["json"]) for clip, sample in samples(tmp_path).items()}
+    assert said["a"] == {"clip": "a", "label": 12345, "splits": splits, "num_frames": 4}
+    assert (said["b" * 120]["label"], said["c"]["label"]) == (12345, 3)
