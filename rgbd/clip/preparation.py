@@ -26,7 +26,7 @@ class Preparation(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 2  # 2: people without a floor in view, depth that arrives masked, frames paired by time
     streams: tuple[Stream, ...]
     masks: MaskMode
     roi: RoiMode

@@ -23,7 +23,7 @@ def test_it_is_written_and_goes_with_the_data(tmp_path: Path) -> None:
     info = read_run_info(tmp_path / "data")
     assert info.preparation is not None and info.settings is None
     assert (info.preparation.masks, info.preparation.roi, info.preparation.streams) == ("body", "tracked", ("rgb",))
-    assert info.preparation.size == (320, 240) and info.preparation.version == 1
+    assert info.preparation.size == (320, 240) and info.preparation.version == 2
     assert run(tmp_path / "raw", tmp_path / "data", "--streams", "depth", "--roi", "tracked") == 0
     both = read_run_info(tmp_path / "data").preparation
     assert both == info.preparation.model_copy(update={"streams": ("rgb", "depth")})
@@ -85,3 +85,19 @@ def test_people_are_cut_out_of_any_data_set_that_has_depth(tmp_path: Path) -> No
     assert frame.shape == (240, 320) and set(np.unique(frame)) <= {0, BODY_MM} and (frame > 0).mean() > 0.02
     with pytest.raises(DatasetError, match="was made with"):
         thu_read.main(words)
+
+
+def test_clips_of_another_version_are_not_mixed_in(tmp_path: Path) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "data"
+    make_recording(raw)
+    assert run(raw, out) == 0
+    info = json.loads((out / RUN_FILE).read_text())
+    info["preparation"]["version"] = 1
+    (out / RUN_FILE).write_text(json.dumps(info))
+    with pytest.raises(
+        DatasetError, match=r"was made with \{'version': '1'\}, not with \{'version': '2'\}.*--overwrite"
+    ):
+        run(raw, out)
+    assert run(raw, out, "--overwrite") == 0
+    made = read_run_info(out).preparation
+    assert made is not None and made.version == 2
