@@ -6,7 +6,7 @@ its background, 27 actions, 8 performers; performers 1, 3, 5 and 7 train, the ot
 
 import argparse
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from preprocess.pipeline.command import run_dataset
 from preprocess.pipeline.dataset import ClipJob, Found, Identity
-from preprocess.pipeline.options import dataset_parser
+from preprocess.pipeline.options import add_streams_option, check_streams, dataset_parser
 from preprocess.pipeline.sources import Sources, source_path
 from rgbd.camera.intrinsics import DepthCamera, kinect_v1_camera
 from rgbd.camera.registration import Registration, stretch
@@ -63,11 +63,6 @@ class UtdMhadJob(ClipJob):
 
     raw: Path
 
-    def path(self, place: tuple[str, str]) -> Path:
-        """Return one of the clip's files."""
-        folder, suffix = place
-        return self.raw / folder / f"{self.clip}{suffix}"
-
 
 class UtdMhadDataset:
     """UTD-MHAD."""
@@ -80,9 +75,7 @@ class UtdMhadDataset:
         """Return a parser with --raw and --streams."""
         description = "Bring UTD-MHAD's depth and colour into the layout that training reads, with its published split."
         parser = dataset_parser(UTD_MHAD.name, description, _LAYOUT)
-        parser.add_argument(
-            "--streams", choices=get_args(Stream), nargs="+", help="write only these (default: all that there are)"
-        )
+        add_streams_option(parser)
         return parser
 
     def find(self, options: argparse.Namespace) -> Found[UtdMhadJob]:
@@ -95,7 +88,7 @@ class UtdMhadDataset:
         for clip, streams in present.items():
             try:
                 said = _identity(clip, len(class_names))
-                _check_complete(streams, wanted)
+                check_streams(streams, wanted)
                 jobs.append(UtdMhadJob(clip, *said, wanted, raw, made_from=_sources(raw, clip)))
             except DatasetError as error:
                 refused.append(ClipRecord(clip=clip, status="failed", reason=str(error)))
@@ -113,16 +106,16 @@ class UtdMhadDataset:
 
     def open(self, job: UtdMhadJob) -> Recording:
         """Open the recording of a job, with whatever there is of it."""
-        paths = {name: job.path(place) for name, place in _PLACES.items()}
-        rgb, depth = (open_stream(paths[s], s, job.limits) if paths[s].exists() else None for s in get_args(Stream))
-        skeleton = paths["skeleton"]
+        paths = _paths(job.raw, job.clip)
+        rgb, depth = (open_stream(paths[s], s, job.limits) if s in paths else None for s in get_args(Stream))
+        skeleton = paths.get("skeleton")
         sizes = depth.size if depth else _DEPTH_SIZE, rgb.size if rgb else None
         return Recording(
             job.clip,
             rgb=rgb,
             masked_depth=depth,
-            skeleton=read_skeleton(skeleton, *sizes) if skeleton.exists() else [],
-            warnings=() if skeleton.exists() else ("the skeleton is missing",),
+            skeleton=read_skeleton(skeleton, *sizes) if skeleton else [],
+            warnings=() if skeleton else ("the skeleton is missing",),
         )
 
 
@@ -160,18 +153,14 @@ def _identities(clips: Collection[str], num_classes: int) -> dict[str, Identity]
     return found
 
 
-def _check_complete(streams: Collection[Stream], wanted: Sequence[Stream]) -> None:
-    """Raise `DatasetError` for a clip that lacks a stream."""
-    if missing := [stream for stream in wanted if stream not in streams]:
-        raise DatasetError(
-            f"has no {' and no '.join(missing)}, unlike other clips; copy it, or choose --streams without it"
-        )
+def _paths(raw: Path, clip: str) -> dict[SourceName, Path]:
+    """Return the files of a clip that are there."""
+    paths = {name: raw / folder / f"{clip}{suffix}" for name, (folder, suffix) in _PLACES.items()}
+    return {name: path for name, path in paths.items() if path.exists()}
 
 
 def _sources(raw: Path, clip: str) -> Sources:
-    """Return the files of a clip that are there."""
-    paths = {name: raw / folder / f"{clip}{suffix}" for name, (folder, suffix) in _PLACES.items()}
-    return {name: SourceFile(path=source_path(path, raw)) for name, path in paths.items() if path.exists()}
+    return {name: SourceFile(path=source_path(path, raw)) for name, path in _paths(raw, clip).items()}
 
 
 def read_skeleton(path: Path, depth_size: Size, color_size: Size | None) -> Skeleton:

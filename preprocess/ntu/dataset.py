@@ -24,7 +24,7 @@ from preprocess.ntu.recording import (
 from preprocess.ntu.registrations import known_registrations, with_registrations
 from preprocess.pipeline.command import run_dataset
 from preprocess.pipeline.dataset import Found, Identity
-from preprocess.pipeline.options import dataset_parser
+from preprocess.pipeline.options import add_streams_option, check_streams, dataset_parser
 from preprocess.pipeline.sources import Sources
 from rgbd.dataset.layouts import NTU
 from rgbd.dataset.records import ClipRecord, SourceFile, SourceName, printable
@@ -61,9 +61,7 @@ class NtuDataset:
         parser = dataset_parser(
             "ntu", "Turn raw NTU RGB+D recordings into cropped frames, masked depth, split files and records.", _LAYOUT
         )
-        parser.add_argument(
-            "--streams", choices=get_args(Stream), nargs="+", help="write only these (default: all that there are)"
-        )
+        add_streams_option(parser)
         return parser
 
     def find(self, options: argparse.Namespace) -> Found[NtuJob]:
@@ -160,10 +158,7 @@ def _make_jobs(
                 raise DatasetError(
                     f"is of action {clip.action}, but {CLASS_NAMES_FILE} names {num_classes}; add its name there"
                 )
-            if missing := [stream for stream in wanted if stream not in _streams(sources)]:
-                raise DatasetError(
-                    f"has no {' and no '.join(missing)}, unlike other clips; copy it, or choose --streams without it"
-                )
+            check_streams(_streams(sources), wanted)
         except DatasetError as error:
             refused.append(ClipRecord(clip=name, status="failed", reason=str(error)))
             continue

@@ -27,8 +27,8 @@ from rgbd.terminal import say
 def with_registrations(jobs: Sequence[NtuJob], options: RunOptions, raw: Path, num_workers: int) -> Sequence[NtuJob]:
     """Return the jobs with their cameras' registrations.
 
-    Those that an earlier run has kept stay, so that all clips of a camera are done alike; what was not known is fitted,
-    and kept. Where all is done again, all that skeletons are there for are fitted again.
+    Those that an earlier run has kept stay, so that there is one for all clips of a camera; what was not known is
+    fitted, and kept. Where all is done again, all that skeletons are there for are fitted again.
     """
     known = known_registrations(options.out)
     again = options.overwrite and not options.is_partial

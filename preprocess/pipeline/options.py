@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -9,8 +10,9 @@ from typing import get_args
 from preprocess.pipeline.parts import Part, part
 from preprocess.pipeline.process_engine import Engine, ProcessEngine
 from rgbd.dataset.store import Format
-from rgbd.errors import ConfigError
+from rgbd.errors import ConfigError, DatasetError
 from rgbd.terminal import positive
+from rgbd.types import Stream
 
 _NOTES = """The same command again goes on where it was stopped, and tries again what has failed.
 Exit codes: 0 all done, 1 some recordings failed, 2 nothing done, 130 stopped by Ctrl-C."""
@@ -50,6 +52,21 @@ def dataset_parser(name: str, description: str, layout: str) -> argparse.Argumen
     parser = command_parser(name, description, f"The raw folder: {layout}.")
     parser.add_argument("--raw", type=Path, required=True, metavar="FOLDER", help="the recordings; see below")
     return parser
+
+
+def add_streams_option(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of streams, for data sets of which people often have one only."""
+    parser.add_argument(
+        "--streams", choices=get_args(Stream), nargs="+", help="write only these (default: all that there are)"
+    )
+
+
+def check_streams(present: Collection[Stream], wanted: Iterable[Stream]) -> None:
+    """Raise `DatasetError` for a clip that lacks a stream which is to be written."""
+    if missing := [stream for stream in wanted if stream not in present]:
+        raise DatasetError(
+            f"has no {' and no '.join(missing)}, unlike other clips; copy it, or choose --streams without it"
+        )
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:

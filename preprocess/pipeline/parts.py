@@ -16,10 +16,9 @@ from rgbd.camera.registration import REGISTRATION_FILE, read_registrations, writ
 from rgbd.dataset.folders import FolderStore
 from rgbd.dataset.layouts import DatasetSpec
 from rgbd.dataset.records import RECORDS_FILE, ClipRecord, Journal, read_records
-from rgbd.dataset.run_info import RUN_FILE, RunInfo, read_run_info
-from rgbd.dataset.shards import SHARDS_FOLDER, ShardStore
+from rgbd.dataset.run_info import RUN_FILE, RunInfo, made_otherwise, read_run_info
+from rgbd.dataset.shards import SHARDS_FOLDER, ShardStore, next_shard_number, shard_name
 from rgbd.dataset.store import Store
-from rgbd.errors import DatasetError
 from rgbd.files import atomic_file
 from rgbd.locks import LOCK_FILE, locked
 from rgbd.terminal import say
@@ -57,7 +56,7 @@ def finished_clips(out: Path) -> set[str]:
 
 
 def begin_part(out: Path, folder: Path) -> None:
-    """Give a part the registrations that the whole data set has: all clips of a camera are to be done alike."""
+    """Give a part the registrations that the whole data set has: of a camera, there is one for all of its clips."""
     if (out / REGISTRATION_FILE).exists() and not (folder / REGISTRATION_FILE).exists():
         with atomic_file(folder / REGISTRATION_FILE) as temporary:
             shutil.copyfile(out / REGISTRATION_FILE, temporary)
@@ -73,7 +72,7 @@ def join_parts(out: Path, spec: DatasetSpec, info: RunInfo, journal: Journal) ->
         if not (folder / RUN_FILE).exists():
             continue
         with locked(folder / LOCK_FILE, folder):
-            _check_alike(folder, info)
+            _check_made_as(folder, info)
             num_done = _take_in(folder, out, spec, info, journal)
         shutil.rmtree(folder)
         say(f"{folder}: {num_done} clips are joined to {out}")
@@ -81,17 +80,10 @@ def join_parts(out: Path, spec: DatasetSpec, info: RunInfo, journal: Journal) ->
         (out / PARTS_FOLDER).rmdir()
 
 
-def _check_alike(folder: Path, info: RunInfo) -> None:
+def _check_made_as(folder: Path, info: RunInfo) -> None:
     made = read_run_info(folder)
-    different = {
-        name: (getattr(made, name), getattr(info, name))
-        for name in ("dataset", "format")
-        if getattr(made, name) != getattr(info, name)
-    } | made.differences(info)
-    if different:
-        was, now = ({name: values[index] for name, values in different.items()} for index in (0, 1))
-        remedy = "join it with the options that it was made with, or remove it"
-        raise DatasetError(f"{folder}: was made with {was}, not with {now}; {remedy}")
+    if different := made.changed(info, "dataset", "format") | made.differences(info):
+        raise made_otherwise(folder, different, "join it with the options that it was made with, or remove it")
 
 
 def _take_in(folder: Path, out: Path, spec: DatasetSpec, info: RunInfo, journal: Journal) -> int:
@@ -121,9 +113,7 @@ def _take_in(folder: Path, out: Path, spec: DatasetSpec, info: RunInfo, journal:
 def _failures(failed: Mapping[str, ClipRecord], records: Mapping[str, ClipRecord]) -> dict[str, ClipRecord]:
     """Return the records to keep of clips that failed: what was finished before stays."""
     return {
-        clip: before.model_copy(update={"last_failure": now.reason})
-        if (before := records.get(clip)) is not None and before.is_finished
-        else now
+        clip: before.failed_again(now) if (before := records.get(clip)) is not None and before.is_finished else now
         for clip, now in failed.items()
     }
 
@@ -139,12 +129,9 @@ def _move_frames(record: ClipRecord, folder: Path, out: Path, spec: DatasetSpec)
 
 def _new_shard_names(folder: Path, out: Path, records: Mapping[str, ClipRecord]) -> dict[str, str]:
     """Return {the name of a part's shard: one that is free in the whole data set}."""
-    taken = {path.name for path in (out / SHARDS_FOLDER).glob("clips-*.tar")}
-    taken |= {record.shard.name for record in records.values() if record.shard is not None}
-    numbers = [int(match[1]) for name in taken if (match := re.fullmatch(r"clips-(\d+)\.tar", name))]
-    start = max(numbers, default=-1) + 1
     shards = sorted(path.name for path in (folder / SHARDS_FOLDER).glob("clips-*.tar"))
-    return {name: f"clips-{start + index:06d}.tar" for index, name in enumerate(shards)}
+    first = next_shard_number(out / SHARDS_FOLDER, records)
+    return {name: shard_name(number) for number, name in enumerate(shards, start=first)}
 
 
 def _in_shard(record: ClipRecord, names: Mapping[str, str]) -> ClipRecord:

@@ -7,9 +7,8 @@ from preprocess.pipeline.dataset import AnyClipJob
 from preprocess.pipeline.options import RunOptions
 from preprocess.pipeline.sources import change_of
 from rgbd.dataset.records import ClipRecord, Journal
-from rgbd.dataset.run_info import RUN_FILE, RunInfo, read_run_info
+from rgbd.dataset.run_info import RUN_FILE, RunInfo, made_otherwise, read_run_info
 from rgbd.dataset.store import Store
-from rgbd.errors import DatasetError
 from rgbd.files import atomic_file
 from rgbd.terminal import say
 from rgbd.types import in_order
@@ -48,7 +47,7 @@ def to_keep(before: ClipRecord | None, now: ClipRecord, store: Store) -> ClipRec
     kept = _finished(before, store)
     if now.status == "done":
         return store.collect(_united(kept, now), now.streams)
-    return now if kept is None else kept.model_copy(update={"last_failure": now.reason})
+    return now if kept is None else kept.failed_again(now)
 
 
 def _united(before: ClipRecord | None, now: ClipRecord) -> ClipRecord:
@@ -87,15 +86,13 @@ def begin(info: RunInfo, options: RunOptions, journal: Journal) -> Path:
     if (out / RUN_FILE).exists():
         before = read_run_info(out)
         raw = before.raw
-        fixed = {name: (getattr(before, name), getattr(info, name)) for name in ("dataset", "format", "streams")}
-        changed = {name: values for name, values in fixed.items() if values[0] != values[1]}
+        changed = before.changed(info, "dataset", "format", "streams")
         prepared = before.differences(info)
         if changed or (prepared and not does_all_again):
-            was, now = ({name: values[index] for name, values in (changed | prepared).items()} for index in (0, 1))
             remedy = "run with the same options, or name another --out"
             if not changed:
                 remedy += ", or do all of it again: --overwrite, without --only, --limit and --splits-only"
-            raise DatasetError(f"{out}: was made with {was}, not with {now}; {remedy}")
+            raise made_otherwise(out, changed | prepared, remedy)
         if prepared:
             journal.outdate(before.prepared_as)
         if not does_all_again:

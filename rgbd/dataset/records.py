@@ -68,7 +68,7 @@ class ClipRecord(BaseModel):
     box_color_px, box_depth_px: the one box of the clip in the pixels of either camera; None where every frame has its
     own. Boxes of depth may reach beyond its frame. color_size, depth_size: width, height of the raw frames.
     mask_source: where the bodies were found, or who took the rest out before: official, the data set's makers; given,
-    whoever recorded it; None where depth was not masked. mask_coverage: the mean share of a raw depth frame that the
+    those who recorded it; None where depth was not masked. mask_coverage: the mean share of a raw depth frame that the
     masks keep. empty_masks: how many frames show no body.
     shard: where the clip lies in a data set of tar files; None in one of folders.
     last_failure: why the last attempt to do a finished clip again, or to add a stream to it, failed; what was finished
@@ -110,6 +110,10 @@ class ClipRecord(BaseModel):
     @classmethod
     def _printable(cls, text: str | None) -> str | None:
         return None if text is None else printable(text)
+
+    def failed_again(self, attempt: "ClipRecord") -> "ClipRecord":
+        """Return the record of a finished clip that stays as it was, with the reason why another attempt failed."""
+        return self.model_copy(update={"last_failure": attempt.reason})
 
     @property
     def is_finished(self) -> bool:

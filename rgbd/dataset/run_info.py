@@ -1,5 +1,6 @@
 """How a processed data set was made."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,11 @@ class RunInfo(BaseModel):
         made = self.preparation or self.settings
         return {} if made is None else {"masks": made.masks, "roi": made.roi}
 
+    def changed(self, other: "RunInfo", *names: str) -> dict[str, tuple[Any, Any]]:
+        """Return {which of these fields are not so in another run's: (how it is here, how it is there)}."""
+        pairs = {name: (getattr(self, name), getattr(other, name)) for name in names}
+        return {name: (here, there) for name, (here, there) in pairs.items() if here != there}
+
     def differences(self, other: "RunInfo") -> dict[str, tuple[str, str]]:
         """Return {what of the preparation is not so in another run's: (how it is here, how it is there)}."""
         if self.preparation is not None and other.preparation is not None:
@@ -74,6 +80,12 @@ class RunInfo(BaseModel):
         return {
             name: (value, theirs[name]) for name, value in self.settings.model_dump().items() if value != theirs[name]
         }
+
+
+def made_otherwise(root: Path, different: Mapping[str, tuple[Any, Any]], remedy: str) -> DatasetError:
+    """Return the error for a data set in `root` that was made in another way: {name: (what it was, what it is now)}."""
+    was, now = ({name: values[index] for name, values in different.items()} for index in (0, 1))
+    return DatasetError(f"{root}: was made with {was}, not with {now}; {remedy}")
 
 
 def read_run_info(root: Path) -> RunInfo:

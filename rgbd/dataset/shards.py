@@ -48,17 +48,14 @@ class ShardStore:
         # A finished shard that no record mentions was not left by a killed run, whose shard is still called open.
         self._ours = set(_places(records))
         self.close()  # what a killed run left
-        # A name that records mention is not used again, even when its file is gone: they would name other clips' bytes.
-        names = {path.name for path in self._folder.glob("clips-*.tar")} | _places(records).keys()
-        numbers = (int(match[1]) for name in names if (match := re.fullmatch(r"clips-(\d+)\.tar", name)))
-        self._number, self._size = max(numbers, default=-1) + 1, 0
+        self._number, self._size = next_shard_number(self._folder, records), 0
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_records": {}}  # workers do not need them, and one is sent with every clip
 
     @property
     def _name(self) -> str:
-        return f"clips-{self._number:06d}.tar"
+        return shard_name(self._number)
 
     def _part(self, clip: str) -> Path:
         return self._folder / _PARTS_FOLDER / f"{clip}.tar"
@@ -152,6 +149,21 @@ class ShardStore:
                 path.rename(self._folder / name)
             else:
                 path.unlink()
+
+
+def shard_name(number: int) -> str:
+    """Return what the file of a shard is called; numbers count from 0."""
+    return f"clips-{number:06d}.tar"
+
+
+def next_shard_number(folder: Path, records: Mapping[str, ClipRecord]) -> int:
+    """Return the number of the next shard in a folder of shards.
+
+    A name that records mention is not used again, even when its file is gone: they would name other clips' bytes.
+    """
+    names = {path.name for path in folder.glob("clips-*.tar")} | _places(records).keys()
+    numbers = (int(match[1]) for name in names if (match := re.fullmatch(r"clips-(\d+)\.tar", name)))
+    return max(numbers, default=-1) + 1
 
 
 def _open_path(folder: Path, name: str) -> Path:
