@@ -21,8 +21,9 @@ from preprocess.pipeline.command import run_dataset
 from preprocess.pipeline.dataset import ClipJob, Found, Identity
 from preprocess.pipeline.options import add_streams_option, check_streams, dataset_parser
 from preprocess.pipeline.sources import Sources, source_path
-from rgbd.camera.intrinsics import DepthCamera, kinect_v1_camera
+from rgbd.camera.intrinsics import DepthCamera
 from rgbd.camera.registration import Registration, stretch
+from rgbd.camera.sensors import find_sensor
 from rgbd.dataset.layouts import UTD_MHAD, Split
 from rgbd.dataset.records import ClipRecord, SourceFile, SourceName
 from rgbd.dataset.splits import read_class_names
@@ -51,7 +52,7 @@ _PLACES: dict[SourceName, tuple[str, str]] = {
     "depth": ("Depth", "_depth.mat"),
     "skeleton": ("Skeleton", "_skeleton.mat"),
 }
-_DEPTH_SIZE = (320, 240)
+_SENSOR, _DEPTH_SIZE = "kinect_v1", (320, 240)
 _NAME = re.compile(r"a(?P<action>[1-9]\d?)_s(?P<performer>[1-8])_t\d+")
 # Skeleton_joint_order.txt: head, between the shoulders, spine, hips, and then the limbs as Kinect SDK 1.8 has them.
 _JOINT_ORDER = (3, 2, 1, 0, *range(4, KINECT_V1.num_joints))
@@ -115,6 +116,7 @@ class UtdMhadDataset:
             rgb=rgb,
             masked_depth=depth,
             skeleton=read_skeleton(skeleton, *sizes) if skeleton else [],
+            depth_camera=find_sensor(_SENSOR).camera(sizes[0]),
             warnings=() if skeleton else ("the skeleton is missing",),
         )
 
@@ -175,7 +177,7 @@ def read_skeleton(path: Path, depth_size: Size, color_size: Size | None) -> Skel
             f"{path}: d_skel is {list(joints_m.shape)}, expected [20, 3, frames]; copy it again, or remove it to have "
             "the clip processed without its skeleton"
         )
-    camera, registration = kinect_v1_camera(depth_size), stretch(depth_size, color_size or depth_size)
+    camera, registration = find_sensor(_SENSOR).camera(depth_size), stretch(depth_size, color_size or depth_size)
     frames = np.moveaxis(joints_m, 2, 0)[:, _JOINT_ORDER].astype(np.float32)
     return [(_body(frame, camera, registration),) for frame in frames]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from preprocess.ntu.names import clips_without_skeleton
 from preprocess.pipeline.dataset import ClipJob
 from rgbd.camera.registration import Registration
+from rgbd.camera.sensors import find_sensor
 from rgbd.errors import DatasetError
 from rgbd.people.tracks import without_furniture
 from rgbd.recording.formats import open_stream
@@ -36,15 +37,19 @@ def open_recording(job: NtuJob) -> Recording:
     video = job.raw / RGB_FOLDER / f"{job.clip}{RGB_SUFFIX}"
     depth, official = (job.raw / folder / job.clip for folder in (DEPTH_FOLDER, MASKED_FOLDER))
     skeleton, odd = _usable_skeleton(job)
+    depth_frames = _numbered(depth, "Depth") if depth.is_dir() else None
+    official_frames = _numbered(official, "MDepth") if official.is_dir() else None
+    any_depth = depth_frames or official_frames
     if job.expects_official and not official.is_dir():
         odd = ("the official masks are missing; they were imitated", *odd)
     return Recording(
         job.clip,
         rgb=open_stream(video, "rgb", job.limits) if video.exists() else None,
-        depth=_numbered(depth, "Depth") if depth.is_dir() else None,
-        masked_depth=_numbered(official, "MDepth") if official.is_dir() else None,
+        depth=depth_frames,
+        masked_depth=official_frames,
         skeleton=skeleton,
         registration=job.registration,
+        depth_camera=find_sensor("kinect_v2").camera(any_depth.size) if any_depth else None,
         warnings=odd,
     )
 

@@ -89,8 +89,10 @@ def _process(
             remedy = "--on-empty keep keeps such recordings whole"
             if preparation.masks != "none":
                 remedy += ", --masks none all depth of every recording"
+            if prepared.camera_doubt:
+                remedy += f"; {prepared.camera_doubt}"
             raise EmptyDepthError(f"{error}; {remedy}") from error
-        # Colour that was written before, alone, shows the middle of the frame, and depth has to show the same part.
+        # Colour that was written before stays, and depth has to show the same part.
         streams = prepared.preparation.streams
         roi = preparation.roi if recording.rgb is not None and "rgb" not in streams else "whole"
         update = {"streams": streams, "masks": "none", "roi": roi}

@@ -56,8 +56,8 @@ class Relisting(Generic[AnyClipJob]):
         for record in records:
             job = self.jobs.get(record.clip)
             why = change_of(record, job.made_from) if job is not None else None
-            if why is None and record.registration == "stretch" and record.camera in self.cameras:
-                why = f"depth was stretched over colour, and the registration of {record.camera} is known by now"
+            if why is None and Registration.is_guess(record.registration) and record.camera in self.cameras:
+                why = f"depth was laid over colour by guess, and the registration of {record.camera} is known by now"
             if why is not None and record.status == "done" and record.splits:
                 stale[record.clip] = why
         return stale

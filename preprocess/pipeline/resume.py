@@ -6,6 +6,7 @@ from pathlib import Path
 from preprocess.pipeline.dataset import AnyClipJob
 from preprocess.pipeline.options import RunOptions
 from preprocess.pipeline.sources import change_of
+from rgbd.camera.registration import Registration
 from rgbd.dataset.records import ClipRecord, Journal
 from rgbd.dataset.run_info import RUN_FILE, RunInfo, made_otherwise, read_run_info
 from rgbd.dataset.store import Store
@@ -54,7 +55,9 @@ def _united(before: ClipRecord | None, now: ClipRecord) -> ClipRecord:
     """Return the record of a clip of which an earlier run may have written another stream."""
     if before is None or before.outdated is not None or set(before.streams) <= set(now.streams):
         return now
-    if change_of(before, now.made_from) or (before.registration, now.registration) == ("stretch", "joints"):
+    if change_of(before, now.made_from) or (
+        Registration.is_guess(before.registration) and now.registration == "joints"
+    ):
         return now  # what is there of the other stream does not fit it any more
     known = {name: value for name, value in before if value is not None and name != "last_failure"} | {
         name: value for name, value in now if value is not None

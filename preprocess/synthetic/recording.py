@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from preprocess.ntu.names import parse_clip_name
 from preprocess.ntu.recording import DEPTH_FOLDER, RGB_FOLDER, SKELETON_FOLDER
 from preprocess.synthetic.body import joints_in_room, mirror_arm
-from preprocess.synthetic.cameras import Floats, kinect
+from preprocess.synthetic.cameras import Camera, Floats, kinect
 from preprocess.synthetic.motions import CLASS_NAMES, Motion, draw_motion
 from preprocess.synthetic.performers import PERFORMERS
 from preprocess.synthetic.render import cast, shade
@@ -60,15 +60,17 @@ def clip_name(index: int) -> str:
 
 
 class Recording:
-    """One performance in front of the two cameras. What it shows depends on index, seed and scale alone."""
+    """One performance in front of the two cameras. What it shows depends on index, seed, scale and cameras alone."""
 
-    def __init__(self, index: int, seed: int, scale: float) -> None:
+    def __init__(self, index: int, seed: int, scale: float, depth_camera: Camera | None = None) -> None:
+        """Take a recording's number from 0, and another depth camera than Kinect v2's, if one is meant."""
         self._rng = np.random.default_rng((seed, index))
         clip = parse_clip_name(clip_name(index))
         self.setup: Setup = SETUPS[clip.setup - 1]
         partner = (clip.performer + (clip.setup + clip.replication) % 9) % len(PERFORMERS)  # never the performer
         self.performers = (PERFORMERS[clip.performer - 1], PERFORMERS[partner])
-        self.color_camera, self.depth_camera = kinect(scale)
+        self.color_camera, kinects = kinect(scale)
+        self.depth_camera = depth_camera or kinects
         self.num_frames = int(self._rng.integers(_NUM_FRAMES[0], _NUM_FRAMES[1] + 1))
         self._thickness = float(self._rng.uniform(0.88, 1.14))
         self._exposure = float(self._rng.uniform(0.88, 1.06))

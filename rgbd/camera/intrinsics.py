@@ -1,16 +1,9 @@
-"""Depth pixels <-> places in front of the depth camera, known from a skeleton's joints or from the kind of sensor."""
+"""Depth pixels <-> places in front of the depth camera, known from calibration or from a skeleton's joints."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-# Fields of view across and upright, in degrees, as the sensors' maker states them.
-_KINECT_V2_DEG = (70.6, 60.0)
-_KINECT_V1_DEG = (57.0, 43.0)
-_KINECT_V2_ASPECT, _KINECT_V1_ASPECT = 512 / 424, 640 / 480
-_KINECT_V1_FOCAL_SHARE = 285.63 / 320  # of a frame's width: what Kinect SDK 1.8 projects skeletons to depth frames with
 
 # How far apart lines of sight to joints have to be on average, for the focal length to follow from them: 5 cm at 2.5 m.
 _MIN_SPREAD = 0.02
@@ -80,24 +73,6 @@ def fit_camera(joints_m: NDArray[np.float32], depth_xy: NDArray[np.float32]) -> 
     return DepthCamera(*np.array([lines[0], lines[1]], np.float32).T)
 
 
-def nominal_camera(size: tuple[int, int]) -> DepthCamera:
-    """Return the camera of the sensor that frames of this (width, height) come from, by their shape.
-
-    Kinect v2's is nearly square, Kinect v1's and most others' 4:3; some degrees more or less move limits in metres by
-    as many per cent.
-    """
-    width, height = size
-    is_v2 = abs(width / height - _KINECT_V2_ASPECT) < abs(width / height - _KINECT_V1_ASPECT)
-    across, upright = (math.tan(math.radians(angle) / 2) for angle in (_KINECT_V2_DEG if is_v2 else _KINECT_V1_DEG))
-    slope = np.array([width / 2 / across, -height / 2 / upright], np.float32)
-    return DepthCamera(slope, np.array([(width - 1) / 2, (height - 1) / 2], np.float32))
-
-
-def kinect_v1_camera(size: tuple[int, int]) -> DepthCamera:
-    """Return the camera that a Kinect v1's skeletons lie before, in depth frames of this (width, height).
-
-    Source: NuiTransformSkeletonToDepthImage and NUI_CAMERA_DEPTH_NOMINAL_FOCAL_LENGTH_IN_PIXELS of Kinect SDK 1.8.
-    """
-    width, height = size
-    focal = _KINECT_V1_FOCAL_SHARE * width
-    return DepthCamera(np.array([focal, -focal], np.float32), np.array([width / 2, height / 2], np.float32))
+def pinhole(fx: float, fy: float, cx: float, cy: float) -> DepthCamera:
+    """Return the camera with these focal lengths and this centre in pixels, as calibrations give them."""
+    return DepthCamera(np.array([fx, -fy], np.float32), np.array([cx, cy], np.float32))

@@ -16,15 +16,22 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from rgbd.errors import DatasetError
 from rgbd.files import atomic_file
+from rgbd.types import Size
 
 REGISTRATION_FILE = "registration.json"
 
 Row = tuple[float, float, float]
-RegistrationSource = Literal["joints", "stretch"]
+RegistrationSource = Literal["joints", "nominal", "stretch"]
 
 # Joints further off than this share of the joints' spread are outliers: about 45 px of 1920, which leaves room for the
 # parallax between the lenses.
 _OUTLIER_SHARE = 0.05
+# Of Kinect v2: the mean of what is fitted to the joints of three of NTU's cameras, without their tilts of 0.1 to 0.5
+# degrees, which differ. Source: github.com/shahroudy/NTURGB-D, issue 39 (S001, 10,000 joints each).
+_KINECT_V2_DEPTH, _KINECT_V2_COLOR = (512, 424), (1920, 1080)
+_KINECT_V2_SCALE, _KINECT_V2_SHIFT_PX = 2.898, (219.6, -51.8)
+_SAME_SHAPE = 0.01  # by which shapes of frames that were made smaller may differ
+
 _MIN_PAIRS = 50  # two bodies of 25 joints; fewer hardly spread over the frame
 
 
@@ -33,7 +40,8 @@ class Registration(BaseModel):
 
     `matrix` is 2x3: colour_xy = matrix @ (depth_x, depth_y, 1). `residual_px` is the median distance, in colour pixels,
     between where it puts a joint and where the skeletons say it is; `inlier_share` is the share of joints that agree.
-    Both are None for `source` "stretch", which lays one frame over the other for want of any skeleton.
+    Both are None where no skeleton tells the map: for `source` "nominal", that of other cameras of the kind, and for
+    "stretch", which lays one frame over the other.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,6 +51,11 @@ class Registration(BaseModel):
     num_joints: int = 0
     residual_px: float | None = None
     inlier_share: float | None = None
+
+    @staticmethod
+    def is_guess(source: RegistrationSource | None) -> bool:
+        """Return whether a map from there says nothing of the camera itself, so that another would be better."""
+        return source in ("nominal", "stretch")
 
     def to_color(self, depth_xy: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the colour pixels, float64 [N, 2], of depth pixels [N, 2]."""
@@ -77,11 +90,32 @@ def fit_registration(pairs: NDArray[np.float32]) -> Registration | None:
     return registration.model_copy(update=measured)
 
 
-def stretch(depth_size: tuple[int, int], color_size: tuple[int, int]) -> Registration:
+def stretch(depth_size: Size, color_size: Size) -> Registration:
     """Return the map that lays the whole depth frame over the whole colour frame; sizes are (width, height)."""
     x, y = color_size[0] / depth_size[0], color_size[1] / depth_size[1]
     # Pixel centres lie at halves: the middle of the first depth pixel is the middle of what it covers.
     return Registration(source="stretch", matrix=((x, 0.0, 0.5 * x - 0.5), (0.0, y, 0.5 * y - 0.5)))
+
+
+def nominal_registration(depth_size: Size, color_size: Size) -> Registration | None:
+    """Return the map of cameras of the kind whose frames have these shapes, (width, height); None where none is known.
+
+    On NTU's cameras that are known it errs by 10 to 30 pixels of 1920, a stretch by up to 110.
+    """
+    depth, color = (
+        (size[0] / full[0], size[1] / full[1])
+        for size, full in ((depth_size, _KINECT_V2_DEPTH), (color_size, _KINECT_V2_COLOR))
+    )
+    if any(abs(x / y - 1) > _SAME_SHAPE for x, y in (depth, color)):
+        return None
+    rows = []
+    for axis, shift_px in enumerate(_KINECT_V2_SHIFT_PX):
+        scale = _KINECT_V2_SCALE * color[axis] / depth[axis]
+        # A pixel of a smaller frame covers several: their middle lies at halves.
+        shift = color[axis] * (shift_px + 0.5 + _KINECT_V2_SCALE * (0.5 / depth[axis] - 0.5)) - 0.5
+        rows.append((scale, shift))
+    (x, x0), (y, y0) = rows
+    return Registration(source="nominal", matrix=((x, 0.0, x0), (0.0, y, y0)))
 
 
 def write_registrations(path: Path, registrations: Mapping[str, Registration]) -> None:

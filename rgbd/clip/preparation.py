@@ -26,13 +26,15 @@ class Preparation(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    version: Literal[1, 2] = 2  # 2: people without a floor in view, depth that arrives masked, frames paired by time
+    # 2: people without a floor in view, depth that arrives masked, frames paired by time. 3: fields of view of cameras,
+    # children, people who lie, cameras that look down; colour without anybody is whole.
+    version: Literal[1, 2, 3] = 3
     streams: tuple[Stream, ...]
     masks: MaskMode
     roi: RoiMode
     size: Size = OUTPUT_SIZE
     people: tuple[PeopleSource, ...] = ("skeleton", "depth")
-    registration: tuple[RegistrationSource, ...] = ("joints", "stretch")
+    registration: tuple[RegistrationSource, ...] = ("joints", "nominal", "stretch")
 
     def differences(self, other: "Preparation") -> dict[str, tuple[str, str]]:
         """Return {what is not so in another one, but for the streams: (how it is here, how it is there)}."""

@@ -9,7 +9,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd.camera.registration import Registration, stretch
+from rgbd.camera.registration import Registration, nominal_registration, stretch
+from rgbd.camera.sensors import doubt, nominal_camera
 from rgbd.clip.crop import crop_depth, crop_picture, whole_size
 from rgbd.clip.pairing import Pairing, pair_streams
 from rgbd.clip.preparation import Preparation
@@ -31,7 +32,8 @@ class PreparedRecording:
 
     kept: which frames, as far as streams were counted when it was prepared. depth: the stream that depth is taken from;
     None where there is none. masked: its frames and where bodies are in them, where they are to be masked or have been
-    masked already. registration: how depth lies on colour. warnings: what is odd about the recording, or was found to
+    masked already. registration: how depth lies on colour. camera_doubt: why people may have been looked for with the
+    lines of sight of another camera than theirs. warnings: what is odd about the recording, or was found to
     be.
     """
 
@@ -43,6 +45,7 @@ class PreparedRecording:
     registration: Registration
     boxes: ClipBoxes
     size: Size
+    camera_doubt: str | None
     warnings: tuple[str, ...]
 
     def only(self, streams: tuple[Stream, ...]) -> "PreparedRecording":
@@ -116,11 +119,13 @@ def prepare(recording: Recording, preparation: Preparation) -> PreparedRecording
     masked = _masked(recording, depth, preparation, is_official=is_official)
     if masked is not None and masked.source == "given":
         odd = ("its depth came without a background; all of it was taken for the people's", *odd)
+    camera_doubt = _camera_doubt(recording, depth) if masked is not None and masked.source == "depth" else None
     kept = _pair(recording, depth)
     used = None if kept.is_from_start else set(kept.by_depth.tolist())
     boxes = find_boxes(preparation.roi, first.size, skeleton, masked, registration, used)
     if recording.skeleton and depth is not None and len(recording.skeleton) != depth.num_frames:
         odd = (f"the skeleton has {len(recording.skeleton)} frames, the depth {depth.num_frames}", *odd)
+    preparation = preparation.model_copy(update={"roi": boxes.roi})
     return PreparedRecording(
         recording=recording,
         preparation=preparation,
@@ -129,8 +134,9 @@ def prepare(recording: Recording, preparation: Preparation) -> PreparedRecording
         masked=masked if _masks_depth(preparation) else None,
         registration=registration,
         boxes=boxes,
-        size=whole_size(first.size, preparation.size[1]) if preparation.roi == "whole" else preparation.size,
-        warnings=(*recording.warnings, *odd, *boxes.warnings),
+        size=whole_size(first.size, preparation.size[1]) if boxes.roi == "whole" else preparation.size,
+        camera_doubt=camera_doubt,
+        warnings=(*recording.warnings, *odd, *filter(None, [camera_doubt]), *boxes.warnings),
     )
 
 
@@ -151,10 +157,12 @@ def _registered(recording: Recording, depth: StreamReader | None, size: Size) ->
     color = recording.rgb
     if recording.registration is not None and color is not None:
         return recording.registration, ()
-    odd: tuple[str, ...] = ()
-    if depth is not None and color is not None and color.size != depth.size:
-        odd = ("no skeleton of this camera registers depth to colour; one frame was stretched over the other",)
-    return stretch(depth.size if depth is not None else size, size), odd
+    if depth is None or color is None or color.size == depth.size:
+        return stretch(depth.size if depth is not None else size, size), ()
+    lacking = "no skeleton of this camera registers depth to colour"
+    if (nominal := nominal_registration(depth.size, color.size)) is not None:
+        return nominal, (f"{lacking}; its map was taken for that of other cameras of Kinect v2",)
+    return stretch(depth.size, color.size), (f"{lacking}; one frame was stretched over the other",)
 
 
 def _masks_depth(preparation: Preparation) -> bool:
@@ -176,7 +184,16 @@ def _masked(
             "all of it: --masks none"
         )
     frames: DepthFrames = MeasuredDepth(depth, 1.0 if is_official else recording.depth_unit_mm)
-    return mask_depth(frames, recording.skeleton, preparation.masks, is_official=is_official)
+    camera = recording.depth_camera or nominal_camera(depth.size, recording.depth_unit_mm)
+    return mask_depth(frames, recording.skeleton, preparation.masks, camera, is_official=is_official)
+
+
+def _camera_doubt(recording: Recording, depth: StreamReader | None) -> str | None:
+    """Return in words why the camera that people are looked for with may be another, if it is not known."""
+    if depth is None or recording.depth_camera is not None:
+        return None
+    reason = doubt(depth.size, recording.depth_unit_mm)
+    return None if reason is None else f"{reason}; name it, or give its focal length"
 
 
 def _in_depth_pixels(skeleton: Skeleton) -> Skeleton:

@@ -41,7 +41,8 @@ class SourceFile(BaseModel):
     """A file or folder that a clip is made from.
 
     path: relative to the folder of raw recordings. start, stop: the first frame that is meant, and the first that is
-    not, where not all are. unit_mm: how many millimetres one unit of depth is, where the list says it.
+    not, where not all are. unit_mm, camera: how many millimetres one unit of depth is, and which camera's it is, where
+    the list says it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,11 +51,13 @@ class SourceFile(BaseModel):
     start: int | None = None
     stop: int | None = None
     unit_mm: float | None = None
+    camera: str | None = None
 
     def __str__(self) -> str:
         frames = "" if self.stop is None else f", frames {self.start} to {self.stop}"
         unit = "" if self.unit_mm is None else f", {self.unit_mm:g} mm a unit"
-        return f"{self.path}{frames}{unit}"
+        camera = "" if self.camera is None else f", camera {self.camera}"
+        return f"{self.path}{frames}{unit}{camera}"
 
 
 class ClipRecord(BaseModel):

@@ -27,12 +27,8 @@ def covering_box(points_xy: NDArray[np.floating], frame_size: Size) -> Box:
     """Return the smallest 4:3 box inside the frame that holds all points [N, 2]; what lies outside counts as its edge.
 
     Sides are even, and corners unless they touch an odd border. Where the points spread over more than the largest
-    such box of the frame, that largest box, centred on them as far as the frame allows. Without points, that box in
-    the frame's middle.
+    such box of the frame, that largest box, centred on them as far as the frame allows. At least one point is needed.
     """
-    limit = np.array(frame_size)
-    if len(points_xy) == 0:
-        return _box_around(limit / 2, _largest_scale(frame_size), frame_size)
     low, high = _extent(points_xy, frame_size)
     # One pixel of room on either side, because corners are rounded to even numbers.
     scale = int(np.ceil((high - low + 2) / _UNIT).max())
@@ -65,11 +61,9 @@ def tracked_boxes(points_xy: Sequence[NDArray[np.floating]], frame_size: Size) -
     """Return one box a frame that follows the points [N, 2] of that frame: all of one size, moving smoothly.
 
     The size holds the points of any frame, and as much more as they run ahead of the smoothed path. Frames without
-    points take the path between their neighbours. Without any points: `covering_box`, standing still.
+    points take the path between their neighbours; at least one needs some.
     """
     seen = [index for index, points in enumerate(points_xy) if len(points)]
-    if not seen:
-        return [covering_box(np.empty((0, 2)), frame_size)] * len(points_xy)
     corners = np.array([_extent(points_xy[index], frame_size) for index in seen], np.float64)
     centres = corners.mean(axis=1)
     path = np.stack([np.interp(range(len(points_xy)), seen, centres[:, axis]) for axis in (0, 1)], axis=1)

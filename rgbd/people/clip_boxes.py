@@ -1,7 +1,7 @@
 """Which box of the colour frame every frame of a clip is cropped to."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -29,9 +29,11 @@ RoiMode = Literal["clip", "tracked", "legacy", "whole"]
 class ClipBoxes:
     """The boxes of a clip: one for all frames, or one each; the last one holds for all frames after it.
 
-    warnings: what is wrong with them, in words.
+    roi: how they were made, which is "whole" where nobody was found to make them otherwise. warnings: what is wrong
+    with them, in words.
     """
 
+    roi: RoiMode
     boxes: tuple[Box, ...]
     warnings: tuple[str, ...] = ()
 
@@ -58,8 +60,9 @@ def find_boxes(
     a pass over them; "legacy" always follows the masks. used: the numbers of the depth frames whose people count; None
     for all.
     """
+    whole = ClipBoxes("whole", ((0, 0, *frame_size),))
     if mode == "whole":
-        return ClipBoxes(((0, 0, *frame_size),))
+        return whole
     if mode == "legacy":
         return _legacy_boxes(masked, frame_size)
     if any(skeleton):
@@ -70,18 +73,18 @@ def find_boxes(
         points = []
     if used is not None:
         points = [xy if index in used else np.empty((0, 2)) for index, xy in enumerate(points)]
+    if not any(len(frame_points) for frame_points in points):
+        return replace(whole, warnings=("no body was found; the whole frame was kept",))
     if mode == "tracked":
-        boxes = tuple(tracked_boxes(points, frame_size)) or (covering_box(np.empty((0, 2)), frame_size),)
+        boxes = ClipBoxes(mode, tuple(tracked_boxes(points, frame_size)))
     else:
-        boxes = (covering_box(np.concatenate([np.empty((0, 2)), *points]), frame_size),)
-    return ClipBoxes(boxes, tuple(_box_warnings(ClipBoxes(boxes), points, skeleton, frame_size)))
+        boxes = ClipBoxes(mode, (covering_box(np.concatenate(points), frame_size),))
+    return replace(boxes, warnings=tuple(_box_warnings(boxes, points, skeleton, frame_size)))
 
 
 def _box_warnings(
     boxes: ClipBoxes, points: Sequence[NDArray[np.float64]], skeleton: Skeleton, frame_size: Size
 ) -> Iterator[str]:
-    if not any(len(frame_points) for frame_points in points):
-        yield "no body was found; the middle of the frame was kept"
     if cut := sum(not holds(boxes[index], xy, frame_size) for index, xy in enumerate(points) if len(xy)):
         yield f"bodies spread over more than the largest 4:3 box of the frame; {cut} frames are cut"
     if left := sum(leaves(bodies, frame_size) for bodies in skeleton):
@@ -92,10 +95,12 @@ def _legacy_boxes(masked: MaskedDepth | None, frame_size: Size) -> ClipBoxes:
     """Return one published box a frame; where there is none, the one before, or the middle of the frame."""
     middle = legacy_window((frame_size[0] // 2, frame_size[1] // 2), frame_size)
     if masked is None:
-        return ClipBoxes((middle,), ("there is no depth to find bodies in; the middle of the frame was kept",))
+        return ClipBoxes(
+            "legacy", (middle,), ("there is no depth to find bodies in; the middle of the frame was kept",)
+        )
     found = [legacy_box(mask, frame_size) for mask in masked.masks()]
     boxes = [middle]
     for box in found:
         boxes.append(box or boxes[-1])
     warning = f"{found.count(None)} of {len(found)} frames have no contour; the box before was kept"
-    return ClipBoxes(tuple(boxes[1:]), (warning,) if None in found else ())
+    return ClipBoxes("legacy", tuple(boxes[1:]), (warning,) if None in found else ())

@@ -30,7 +30,7 @@ _FLOOR_M = 0.03  # what lies closer to the floor belongs to it; Kinect v2's nois
 _FAR_SHARE = 0.9  # a person covers a pixel of the background in nine tenths of the frames at most
 _RING_SHARE = 0.01  # of the frame's height: as far beside a person, depth may still be the person's
 _RING_DEPTH_M = 0.12  # as far behind a person's surface, depth may still be theirs
-_MOTION_M2 = 0.008  # what moves of somebody who moves at all: a hand
+_MOTION_M2, _MOTION_SHARE = 0.008, 0.02  # what moves of somebody who moves at all: a hand, of a child a smaller one
 _LIVELY_SHARE = 0.25  # of the frames: in more, somebody is seen to move
 _SAME_PLACE_M = 0.4  # how far somebody's surface moves between frames in a pixel they keep covering
 _MIN_PIECE_M2, _MAX_PIECE_M2 = 0.003, 0.12  # a piece of a person beside the rest: a foot, a forearm, a leg
@@ -38,7 +38,7 @@ _MAX_PERSON_M2 = 1.4  # of surface that is seen of a tall adult, and of what the
 _TALLEST_M = 2.4  # an adult with raised arms
 _UNEXPLAINED_M2 = 0.03  # what moves of somebody who touches furniture: a forearm; edges of furniture flicker by less
 _BESIDE_M, _BODY_DEPTH_M = 0.4, 0.3  # a body's extent beside, and before or behind what moves of it
-_MIN_REGION_M2 = 0.02  # of a frame's foreground: smaller is noise
+_MIN_REGION_M2 = 0.02  # of a frame's foreground a metre away: smaller is noise
 
 
 def _noise_m(z_m: Metres) -> Metres:
@@ -48,7 +48,7 @@ def _noise_m(z_m: Metres) -> Metres:
 
 @dataclass(frozen=True)
 class _Region:
-    """A connected part of a frame: its label, and metres of its surface, motion, width, and heights.
+    """A connected part of a frame: its label, and metres of its surface, motion, distance, width, and heights.
 
     on_floor: whether heights count from the floor; else from the lens, where no floor is in view.
     """
@@ -56,6 +56,7 @@ class _Region:
     label: int
     area_m2: float
     moving_m2: float
+    distance_m: float
     width_m: float
     bottom_m: float
     top_m: float
@@ -63,9 +64,15 @@ class _Region:
 
     @property
     def is_of_a_persons_size(self) -> bool:
-        # Crouching children to tall adults, arms stretched out. Without a floor, maybe head and shoulders alone.
-        is_low, min_m2 = (self.top_m > 0.7 and self.bottom_m < 0.5, 0.1) if self.on_floor else (True, 0.04)
-        return is_low and self._is_within(_TALLEST_M, 2.2) and self.area_m2 > min_m2
+        # Small children to tall adults, arms stretched out, and who lies. Without a floor, maybe head and shoulders
+        # alone.
+        is_low = self.bottom_m < 0.5 and (self.top_m > 0.6 or self.width_m > 0.7)
+        fits, min_m2 = (is_low, 0.08) if self.on_floor else (True, 0.04)
+        return fits and self._is_within(_TALLEST_M, 2.2) and self.area_m2 > min_m2
+
+    @property
+    def moves(self) -> bool:
+        return self.moving_m2 > min(_MOTION_M2, _MOTION_SHARE * self.area_m2)
 
     @property
     def is_like_somebody_standing(self) -> bool:
@@ -80,7 +87,8 @@ class _Region:
 
     @property
     def moves_as_a_whole(self) -> bool:
-        return self.area_m2 > 0.01 and self.moving_m2 > 0.5 * self.area_m2
+        is_large = self.area_m2 > 0.01 * min(1.0, self.distance_m**2)
+        return is_large and self.moving_m2 > 0.5 * self.area_m2
 
 
 @dataclass(frozen=True)
@@ -136,11 +144,12 @@ class SceneModel:
         num, labels = cv2.connectedComponents(foreground.view(np.uint8))
         places = np.flatnonzero(foreground)  # few of all pixels
         label, zed = labels.reshape(-1)[places], frame.reshape(-1)[places] * np.float32(0.001)
-        areas = np.bincount(label, zed * zed, num) * self._m2
         sizes = np.maximum(np.bincount(label, minlength=num), 1)
+        squares = np.bincount(label, zed * zed, num)
+        is_large = squares * self._m2 > _MIN_REGION_M2 * np.minimum(1.0, squares / sizes)  # nearer, smaller will do
         in_zone = np.bincount(label, self._zone.reshape(-1)[places], num) / sizes
         mask = np.zeros(frame.size, np.bool_)
-        mask[places] = ((areas > _MIN_REGION_M2) & (in_zone > 0.3))[label]
+        mask[places] = (is_large & (in_zone > 0.3))[label]
         return mask.reshape(frame.shape)
 
     def _fit_walls(self, far: Metres) -> list[Plane]:
@@ -174,9 +183,10 @@ class SceneModel:
             part = slice(y, y + height), slice(x, x + width)
             inside = labels[part] == label
             bottom, top = np.percentile(heights[part][inside], (2, 98))
-            width_m = float(width / self._slope[0] * np.median(z[part][inside]))
+            distance_m = float(np.median(z[part][inside]))
+            width_m = width / float(self._slope[0]) * distance_m
             if label > 0:  # 0 is what lies between the regions
-                sizes = (areas[label], motions[label], width_m, float(bottom), float(top))
+                sizes = (areas[label], motions[label], distance_m, width_m, float(bottom), float(top))
                 found.append(_Region(label, *sizes, on_floor=self._floor is not None))
         return _Regions(z, labels.astype(np.int32, copy=False), found, moving > 0)
 
@@ -186,7 +196,7 @@ class SceneModel:
         stirring = np.zeros_like(movers)  # the same of those of whom anything moves at all
         num_with_movers = 0
         for frame in frames:
-            moving = [region for region in frame.found if region.is_of_a_persons_size and region.moving_m2 > _MOTION_M2]
+            moving = [region for region in frame.found if region.is_of_a_persons_size and region.moves]
             num_with_movers += len(moving) > 0
             np.copyto(movers, frame.z, where=frame.where(moving))
             np.copyto(stirring, frame.z, where=frame.where(r for r in frame.found if r.moving_m2 > 0))

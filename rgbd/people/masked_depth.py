@@ -7,6 +7,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from rgbd.camera.intrinsics import DepthCamera
 from rgbd.people.masks import find_masks
 from rgbd.people.removed_background import background_is_removed
 from rgbd.recording.depth import DepthFrames
@@ -59,7 +60,9 @@ def _unpack(packed: bytes, frame: Depth) -> Mask:
     return bits.reshape(frame.shape).view(np.bool_)
 
 
-def mask_depth(frames: DepthFrames, skeleton: Skeleton, mode: MaskMode, *, is_official: bool) -> MaskedDepth:
+def mask_depth(
+    frames: DepthFrames, skeleton: Skeleton, mode: MaskMode, camera: DepthCamera, *, is_official: bool
+) -> MaskedDepth:
     """Return the bodies of a recording as `mode` wants them.
 
     Official masks stay as they are, but that mode "body" takes floor and furniture out of them where a skeleton says
@@ -68,7 +71,7 @@ def mask_depth(frames: DepthFrames, skeleton: Skeleton, mode: MaskMode, *, is_of
     """
     if is_official and (mode != "body" or not any(skeleton)):
         return MaskedDepth(frames, "official", None)
-    if not is_official and background_is_removed(frames):
+    if not is_official and background_is_removed(frames, camera):
         return MaskedDepth(frames, "given", None)
-    found = find_masks(frames, "official" if mode == "official" else "body", skeleton)
+    found = find_masks(frames, "official" if mode == "official" else "body", skeleton, camera)
     return MaskedDepth(frames, found.source, found.pairs)

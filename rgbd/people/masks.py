@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd.camera.intrinsics import fit_camera, nominal_camera
+from rgbd.camera.intrinsics import DepthCamera, fit_camera
 from rgbd.people.depth_search import search_bodies
 from rgbd.people.skeleton_masks import skeleton_masks
 from rgbd.recording.depth import DepthFrames
@@ -29,11 +29,14 @@ class FoundMasks:
     pairs: Iterator[tuple[Depth, Mask]]
 
 
-def find_masks(frames: DepthFrames, mode: Literal["official", "body"], skeleton: Skeleton) -> FoundMasks:
+def find_masks(
+    frames: DepthFrames, mode: Literal["official", "body"], skeleton: Skeleton, camera: DepthCamera
+) -> FoundMasks:
     """Return the masks of a recording: by its skeleton, or by depth alone where the skeleton is of no use.
 
     Mode "body" keeps the people only. Mode "official" behaves as NTU's published masked depth: the bounding region of
-    the bodies of the whole clip, in the picture and in depth, with the patch of floor that lies in it.
+    the bodies of the whole clip, in the picture and in depth, with the patch of floor that lies in it. camera: that of
+    depth; a skeleton tells its own.
     """
     by_skeleton = fit_camera(*joints_of(skeleton))
     if by_skeleton is not None:
@@ -41,8 +44,7 @@ def find_masks(frames: DepthFrames, mode: Literal["official", "body"], skeleton:
         bodies = skeleton_masks(frames, skeleton, by_skeleton)
     else:
         source = "depth"
-        height, width = frames.spread(1)[0].shape
-        bodies = search_bodies(frames, nominal_camera((width, height)))
+        bodies = search_bodies(frames, camera)
     return FoundMasks(source, bodies if mode == "body" else _region_masks(frames, bodies))
 
 

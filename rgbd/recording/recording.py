@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rgbd.camera.intrinsics import DepthCamera
 from rgbd.camera.registration import Registration
 from rgbd.recording.depth import check_unit
 from rgbd.recording.skeleton import Skeleton
@@ -16,7 +17,8 @@ class Recording:
 
     depth_unit_mm: how many millimetres one unit of depth is. masked_depth: depth from which its makers have removed all
     but the people, in millimetres. skeleton: the bodies of each depth frame; empty where there is none. registration:
-    how its camera's depth lies on its colour; None where that is not known. fps: frames a second of streams that do not
+    how its camera's depth lies on its colour; None where that is not known. depth_camera: where depth's pixels look, in
+    frames as they are stored; None where that is not known. fps: frames a second of streams that do not
     know their times, where that is known otherwise. warnings: what is odd about it.
 
     Raises `ConfigError` for a unit that no camera has.
@@ -29,6 +31,7 @@ class Recording:
     masked_depth: StreamReader | None = None
     skeleton: Skeleton = field(default_factory=list)
     registration: Registration | None = None
+    depth_camera: DepthCamera | None = None
     fps: Mapping[Stream, float | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 

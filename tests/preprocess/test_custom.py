@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocess.custom import read_manifest
+from preprocess.custom.manifest import read_manifest
 from rgbd.dataset.layouts import CUSTOM
 from rgbd.dataset.splits import read_class_names, read_split
 from rgbd.errors import ConfigError, DatasetError

@@ -7,7 +7,7 @@ import pytest
 from scipy.io import savemat
 
 from preprocess.utd_mhad import main, read_skeleton
-from rgbd.camera.intrinsics import kinect_v1_camera
+from rgbd.camera.sensors import find_sensor
 from rgbd.dataset.layouts import UTD_MHAD
 from rgbd.dataset.splits import read_class_names, read_split
 from rgbd.errors import DatasetError
@@ -32,7 +32,7 @@ def make_clip(raw: Path, clip: str, *, color: bool = False, skeleton: bool = Tru
     depth, joints = np.zeros((240, 320, NUM_FRAMES), np.uint16), np.zeros((20, 3, NUM_FRAMES))
     for index in range(NUM_FRAMES):
         joints_m = np.column_stack([np.add(POSE, (0.1 * index, 0)), np.full(20, 2.5)])
-        for x, y in kinect_v1_camera((320, 240)).project(joints_m.astype(np.float32)).astype(int):
+        for x, y in find_sensor("kinect_v1").camera((320, 240)).project(joints_m.astype(np.float32)).astype(int):
             depth[max(0, y - 12) : y + 12, x - 12 : x + 12, index] = 2400
         joints[:, :, index] = joints_m[[3, 2, 1, 0, *range(4, 20)]]
     savemat(raw / "Depth" / f"{clip}_depth.mat", {"d_depth": depth}, do_compression=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from preprocess.custom import main
+from preprocess.custom.dataset import main
 from rgbd.recording.images import write_image
 
 

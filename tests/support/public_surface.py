@@ -32,7 +32,7 @@ import export.predictor.results
 from benchmarks.support.tiny_bundle import SPEC, make_bundle
 from export.bundle.manifest import BundleManifest
 from export.predictor.predictor import Predictor
-from preprocess.custom import Row
+from preprocess.custom.manifest import Row
 from rgbd.camera.registration import Registration
 from rgbd.dataset.layouts import DATASETS
 from rgbd.dataset.records import ClipRecord

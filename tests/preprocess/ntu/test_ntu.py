@@ -119,7 +119,7 @@ def test_clip_without_skeleton_uses_its_cameras_registration_and_the_background(
     hands = np.concatenate([body.color_xy for (body,) in skeleton])[:, 0]
     assert x0 < hands.min() and x1 > hands.max()  # who moves is found where they are
     other = records(out)["S009C001P001R001A001"]
-    assert other["registration"] == "stretch" and [warning for warning in other["warnings"] if "stretched" in warning]
+    assert other["registration"] == "nominal" and [warning for warning in other["warnings"] if "Kinect v2" in warning]
 
 
 @pytest.mark.parametrize(("rgb_frames", "depth_frames"), [(8, 5), (5, 8)])

@@ -85,8 +85,8 @@ def test_depth_that_comes_after_colour_shows_the_same_part(manifest: Path, tmp_p
     manifest.write_text(text)
     assert run(manifest, out, "--only", "both", "--on-empty", "keep") == 0
     record = records(out)["both"]
-    assert record["streams"] == ["rgb", "depth"] and record["roi"] == "clip"
-    assert read_image(CUSTOM.frame_path(out, "depth", "both", 0)).shape == (240, 320)
+    assert record["streams"] == ["rgb", "depth"] and record["roi"] == "whole"
+    assert read_image(CUSTOM.frame_path(out, "depth", "both", 0)).shape == (212, 284)
 
 
 def test_what_an_earlier_version_took_for_done_is_tried_again(manifest: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from preprocess import isogd, jester, nvgesture
 from preprocess.convert import main as convert
-from preprocess.custom import main as custom
+from preprocess.custom.dataset import main as custom
 from rgbd.dataset.layouts import CUSTOM, ISOGD, JESTER, NTU, NVGESTURE, DatasetSpec
 from rgbd.dataset.splits import read_class_names, read_split
 from rgbd.errors import DatasetError

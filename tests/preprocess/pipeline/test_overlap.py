@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from preprocess import convert, custom, jester, thu_read
+from preprocess import convert, jester, thu_read
+from preprocess.custom import dataset as custom
 from preprocess.ntu import dataset as ntu
 from preprocess.report.__main__ import main as report
 from preprocess.synthetic.__main__ import main as render

@@ -295,17 +295,17 @@ def test_cameras_whose_skeletons_come_later_are_registered(tmp_path: Path) -> No
     assert record["registration"] == "joints" and record["warnings"] == []
 
 
-def test_a_stretch_is_done_again_where_the_registration_is_known_by_now(
+def test_a_guessed_registration_is_done_again_where_the_registration_is_known_by_now(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, second, out = tmp_path / "first", tmp_path / "second", tmp_path / "data"
     for raw in (first, second):
         make_recording(raw, rgb_frames=12, depth_frames=12, skeleton=False)
     assert run_ntu(first, out) == 0
-    assert records(out)[CLIP]["registration"] == "stretch"
+    assert records(out)[CLIP]["registration"] == "nominal"
     make_recording(tmp_path / "third", OTHER_CLIP)  # of the same camera
     assert run_ntu(tmp_path / "third", out) == 1  # the first clip's recording is not there
-    assert f"did not do it again: {CLIP}: depth was stretched" in capsys.readouterr().err
+    assert f"did not do it again: {CLIP}: depth was laid over colour by guess" in capsys.readouterr().err
     assert run_ntu(second, out) == 0
     assert records(out)[CLIP]["registration"] == "joints"
     times = times_of(out)

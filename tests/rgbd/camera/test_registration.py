@@ -6,7 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rgbd.camera.registration import fit_registration, stretch, write_registrations
+from rgbd.camera.registration import (
+    Registration,
+    fit_registration,
+    nominal_registration,
+    stretch,
+    write_registrations,
+)
 from rgbd.recording.skeleton import Body, joint_pairs
 
 KNOWN = np.array([[2.89, 0.02, 190.0], [-0.01, 2.87, -60.0]])
@@ -64,3 +70,32 @@ def test_written_file_names_the_camera_and_its_residual(tmp_path: Path) -> None:
     written = json.loads((tmp_path / "registration.json").read_text())
     assert written["S001C002"]["residual_px"] < 0.01
     assert np.allclose(written["S001C002"]["matrix"], KNOWN, atol=0.01)
+
+
+# What somebody fitted to 10,000 joints of each camera of NTU RGB+D's set-up 1: github.com/shahroudy/NTURGB-D, issue 39.
+NTU_CAMERAS = [
+    [[2.89310518, -0.0233353370, 238.200221], [0.0114394588, 2.88216964, -36.7819523]],
+    [[2.90778446, -0.0104633946, 215.505801], [-0.00343830682, 2.91094100, -51.3416831]],
+    [[2.89756295, -0.00716367761, 212.645813], [-0.0126919485, 2.89761514, -65.3095423]],
+]
+
+
+@pytest.mark.parametrize("matrix", NTU_CAMERAS)
+@pytest.mark.parametrize("shrunk", [1, 4])
+def test_kinect_v2_s_nominal_map_is_near_real_cameras(matrix: list[list[float]], shrunk: int) -> None:
+    depth_xy = np.stack(np.meshgrid(np.linspace(120, 400, 15), np.linspace(60, 380, 17)), axis=-1).reshape(-1, 2)
+    color_xy = depth_xy @ np.array(matrix)[:, :2].T + np.array(matrix)[:, 2]
+    sizes = (512 // shrunk, 424 // shrunk), (1920 // shrunk, 1080 // shrunk)
+    nominal = nominal_registration(*sizes)
+    assert nominal is not None and nominal.source == "nominal"
+
+    def error_px(registration: Registration) -> float:
+        found = registration.to_color((depth_xy + 0.5) / shrunk - 0.5)
+        return float(np.linalg.norm((found + 0.5) * shrunk - 0.5 - color_xy, axis=1).mean())
+
+    assert error_px(nominal) < 23 and error_px(nominal) < 0.45 * error_px(stretch(*sizes))
+
+
+@pytest.mark.parametrize("sizes", [((640, 480), (1920, 1080)), ((512, 424), (640, 480)), ((512, 424), (512, 424))])
+def test_frames_of_other_cameras_have_no_nominal_map(sizes: tuple[tuple[int, int], tuple[int, int]]) -> None:
+    assert nominal_registration(*sizes) is None

@@ -27,7 +27,7 @@ SIZES = st.tuples(st.integers(64, 2000), st.integers(64, 1200))
 NTU_LIKE = Registration(source="joints", matrix=((2.89, 0.0, 190.0), (0.0, 2.89, -60.0)))
 
 
-@given(SIZES, st.lists(st.tuples(st.floats(-500, 2500), st.floats(-500, 1500)), max_size=60))
+@given(SIZES, st.lists(st.tuples(st.floats(-500, 2500), st.floats(-500, 1500)), min_size=1, max_size=60))
 def test_box_is_inside_the_frame_with_its_aspect_and_holds_every_joint_that_can_be_held(
     frame_size: tuple[int, int], joints: list[tuple[float, float]]
 ) -> None:
@@ -88,7 +88,9 @@ def test_mask_points_go_through_the_registration() -> None:
 
 @given(
     SIZES,
-    st.lists(st.lists(st.tuples(st.floats(-500, 2500), st.floats(-500, 1500)), max_size=5), min_size=1, max_size=40),
+    st.lists(
+        st.lists(st.tuples(st.floats(-500, 2500), st.floats(-500, 1500)), max_size=5), min_size=1, max_size=40
+    ).filter(any),
 )
 def test_tracked_boxes_are_of_one_size_inside_the_frame_and_hold_every_frames_points(
     frame_size: tuple[int, int], joints: list[list[tuple[float, float]]]

@@ -7,13 +7,14 @@ import pytest
 
 from benchmarks.support.depth_list import DepthList
 from preprocess.utd_mhad import read_skeleton
-from rgbd.camera.intrinsics import kinect_v1_camera
+from rgbd.camera.sensors import find_sensor
 from rgbd.people.masks import find_masks
 from rgbd.recording.formats import open_streams
 from rgbd.recording.skeleton import Skeleton
 from tests.support.real import real_recordings
 
 SIZE = (320, 240)
+CAMERA = find_sensor("kinect_v1").camera(SIZE)
 
 
 def real_clip(clip: str) -> tuple[np.ndarray, Skeleton]:
@@ -25,7 +26,7 @@ def real_clip(clip: str) -> tuple[np.ndarray, Skeleton]:
 
 def room_around(person_m: np.ndarray) -> np.ndarray:
     """Return the distances, [H, W], of a floor below the feet, two walls, and a cupboard of 1.1 m."""
-    tangents = kinect_v1_camera(SIZE).tangents(SIZE[::-1])
+    tangents = CAMERA.tangents(SIZE[::-1])
     across, up = tangents.columns * np.ones_like(tangents.rows), tangents.rows * np.ones_like(tangents.columns)
     floor_m = np.percentile(np.where(person_m > 0, up * person_m, 9).min(axis=(1, 2)), 20)
     floor = np.where(up < 0, floor_m / np.minimum(up, -1e-6), 99)
@@ -59,6 +60,6 @@ def test_real_people_are_found_in_a_room(clip: str, num_rows: int) -> None:
     person_m, skeleton = real_clip(clip)
     depth, truth = recorded(person_m, num_rows)
     for known, least in ((skeleton, 0.93), ([], 0.95)):
-        found = find_masks(DepthList(depth), "body", known)
+        found = find_masks(DepthList(depth), "body", known, CAMERA)
         assert found.source == ("skeleton" if known else "depth")
         assert overlap([mask for _, mask in found.pairs], truth) > least

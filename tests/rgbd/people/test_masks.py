@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.support.depth_list import DepthList
+from rgbd.camera.sensors import nominal_camera
 from rgbd.people.masks import find_masks
 from rgbd.recording.joint_layout import KINECT_V1
 from rgbd.recording.skeleton import Body, Skeleton
@@ -30,7 +31,7 @@ def overlap(mask: np.ndarray, truth: np.ndarray) -> float:
 def masks_of(
     frames: Sequence[np.ndarray], skeleton: Skeleton, mode: Literal["body", "official"] = "body"
 ) -> list[np.ndarray]:
-    found = find_masks(DepthList(frames), mode, skeleton)
+    found = find_masks(DepthList(frames), mode, skeleton, nominal_camera(frames[0].shape[::-1]))
     assert found.source == ("skeleton" if any(skeleton) else "depth")
     return [mask for _, mask in found.pairs]
 
@@ -97,7 +98,7 @@ def test_a_skeleton_of_no_use_is_done_without() -> None:
     lost = body_at(0.0)
     lost.joints_m[:] = np.nan
     depth, truth = zip(*(scene((body_at(-1 + 0.1 * index),), 2) for index in range(20)), strict=True)
-    found = find_masks(DepthList(depth), "body", [(lost,)])
+    found = find_masks(DepthList(depth), "body", [(lost,)], nominal_camera(depth[0].shape[::-1]))
     assert found.source == "depth"
     assert np.mean([overlap(mask, true) for (_, mask), true in zip(found.pairs, truth, strict=True)]) > 0.9
 
@@ -106,7 +107,7 @@ def test_empty_depth_gives_empty_masks() -> None:
     nothing = np.zeros(DEPTH_SIZE[::-1], np.uint16)
     assert not masks_of([nothing], [(body_at(0.0),)])[0].any()
     for mode in ("body", "official"):
-        assert not any(mask.any() for _, mask in find_masks(DepthList([nothing] * 2), mode, []).pairs)
+        assert not any(mask.any() for mask in masks_of([nothing] * 2, [], mode))
 
 
 @pytest.mark.parametrize("has_skeleton", [True, False])

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from rgbd.camera.intrinsics import DepthCamera, nominal_camera
+from rgbd.camera.intrinsics import DepthCamera
+from rgbd.camera.sensors import nominal_camera
 from rgbd.people.room import fit_floor, fit_walls
 
 SHAPE = (106, 128)

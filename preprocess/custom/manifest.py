@@ -1,55 +1,64 @@
-"""`python -m preprocess.custom`: your own recordings, named in a manifest -> what training reads."""
+"""The manifest that names own recordings: a row for each, what is wrong with others, and the classes."""
 
-import argparse
 import csv
 import difflib
 import io
 import json
 import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from preprocess.pipeline.command import run_dataset
-from preprocess.pipeline.dataset import ClipJob, Found
-from preprocess.pipeline.options import command_parser
-from preprocess.pipeline.sources import source_path
-from rgbd.dataset.layouts import CUSTOM, Split
-from rgbd.dataset.records import ClipRecord, SourceFile, SourceName
-from rgbd.errors import ConfigError, DatasetError, reason_of
+from rgbd.camera.intrinsics import DepthCamera, pinhole
+from rgbd.camera.sensors import SENSOR_NAMES, find_sensor
+from rgbd.dataset.layouts import Split
+from rgbd.dataset.records import ClipRecord
+from rgbd.errors import ConfigError, DatasetError, UserError, reason_of
 from rgbd.files import split_lines
-from rgbd.overlap import with_links
-from rgbd.people.clip_boxes import RoiMode
-from rgbd.recording.formats import FILE_FORMATS, open_stream
-from rgbd.recording.recording import Recording
-from rgbd.terminal import run_command, say
-from rgbd.types import Stream
+from rgbd.recording.formats import FILE_FORMATS
+from rgbd.terminal import say
+from rgbd.types import Size
 
-_HELP = f"""The manifest is a CSV file with a line of column names, or a JSONL file with one object a line:
+_COLUMNS = {
+    "clip": "a name of your own for the recording, unique; no spaces",
+    "rgb": "the colour stream: a folder of JPEG or PNG frames in the order of their names, or a file: "
+    f"{FILE_FORMATS}; an array is uint8 [frames, height, width, 3]",
+    "depth": "the depth stream, 16 bits and lossless: the same with PNG, or video of grey (FFV1); an array is uint16 "
+    "[frames, height, width]",
+    "depth_scale_mm": "how many millimetres one unit of depth is (default: 1)",
+    "camera": "the depth camera, by whose field of view people are found: "
+    f"{', '.join(SENSOR_NAMES)} (default: the likeliest with frames of this size)",
+    "fx, fy, cx, cy": "instead of camera: focal length and centre of depth in pixels, from calibration; fx is enough",
+    "fps, depth_fps": "frames a second of files that know no times, images and arrays: of all, and of depth where it "
+    "differs",
+    "label": "the class, as a whole number from 0 ...",
+    "class": "... or by its name; one of both columns, the same throughout",
+    "split": "train, valid or test",
+}
+_WIDTH = 80  # of a terminal
 
-  clip            a name of your own for the recording, unique; no spaces
-  rgb             the colour stream: a folder of JPEG or PNG frames in the order of their names, or a file:
-                  {FILE_FORMATS}; an array is uint8 [frames, height, width, 3]
-  depth           the depth stream, 16 bits and lossless: the same with PNG, or video of grey (FFV1); an array
-                  is uint16 [frames, height, width]
-  depth_scale_mm  how many millimetres one unit of depth is (default: 1)
-  fps, depth_fps  frames a second of files that know no times, images and arrays: of all, and of depth where it
-                  differs
-  label           the class, as a whole number from 0 ...
-  class           ... or by its name; one of both columns, the same throughout
-  split           train, valid or test
+
+def _described(name: str, text: str) -> str:
+    return textwrap.fill(text, _WIDTH, initial_indent=f"  {name:<16}", subsequent_indent=" " * 18)
+
+
+_DESCRIPTIONS = "\n".join(_described(*column) for column in _COLUMNS.items())
+MANIFEST_HELP = f"""The manifest is a CSV file with a line of column names, or a JSONL file with one
+object a line:
+
+{_DESCRIPTIONS}
 
 Paths are relative to the manifest. One of rgb and depth may be empty. For example:
 
   clip,rgb,depth,depth_scale_mm,class,split
   anna-01,anna/01.mp4,anna/01_depth,1,wave,train
 
-Both cameras should see the same part of the room; if their pictures differ in shape,
-the whole of one is laid over the whole of the other."""
-
+Both cameras should see the same part of the room: one frame is laid over the
+other, but for a Kinect v2's, of which it is known how they lie."""
 
 # More classes than any data set of motions that is published has; beyond them, numbers are a mistake or no labels.
 _MAX_SPARSE_CLASSES = 1000
@@ -64,6 +73,11 @@ class Row(BaseModel):
     rgb: str | None = None
     depth: str | None = None
     depth_scale_mm: float = Field(1.0, gt=0, allow_inf_nan=False)
+    camera: str | None = None
+    fx: float | None = Field(None, gt=0, allow_inf_nan=False)
+    fy: float | None = Field(None, gt=0, allow_inf_nan=False)
+    cx: float | None = Field(None, allow_inf_nan=False)
+    cy: float | None = Field(None, allow_inf_nan=False)
     fps: float | None = Field(None, gt=0, allow_inf_nan=False)
     depth_fps: float | None = Field(None, gt=0, allow_inf_nan=False)
     label: int | None = Field(None, ge=0)
@@ -76,15 +90,31 @@ class Row(BaseModel):
             raise ValueError("one of rgb and depth is needed")
         if (self.label is None) == (self.class_name is None):
             raise ValueError("either a label or a class is needed, not both")
+        calibration = [value for value in (self.fx, self.fy, self.cx, self.cy) if value is not None]
+        if calibration and (self.camera is not None or self.fx is None):
+            raise ValueError("depth has either a camera, or fx and, where they are known, fy, cx and cy")
         return self
 
+    @field_validator("camera")
+    @classmethod
+    def _known(cls, name: str | None) -> str | None:
+        return None if name is None else find_sensor(name).name
 
-@dataclass(frozen=True)
-class CustomJob(ClipJob):
-    """A recording of the manifest that lies in `folder`."""
+    def depth_camera(self, size: Size) -> DepthCamera | None:
+        """Return the camera of depth frames of this (width, height), as far as the row tells it."""
+        if self.camera is not None:
+            return find_sensor(self.camera).camera(size)
+        if self.fx is None:
+            return None
+        cx, cy = (size[0] - 1) / 2 if self.cx is None else self.cx, (size[1] - 1) / 2 if self.cy is None else self.cy
+        return pinhole(self.fx, self.fy or self.fx, cx, cy)
 
-    row: Row
-    folder: Path
+    @property
+    def camera_as_told(self) -> str | None:
+        """What the row says of the depth camera, in words."""
+        calibration = {name: getattr(self, name) for name in ("fx", "fy", "cx", "cy")}
+        told = [f"{name} {value:g}" for name, value in calibration.items() if value is not None]
+        return self.camera or " ".join(told) or None
 
 
 @dataclass(frozen=True)
@@ -129,7 +159,7 @@ def read_manifest(path: Path) -> Manifest:
         try:
             rows[clip] = Row.model_validate({name: value for name, value in values.items() if value not in ("", None)})
             _check_paths(rows[clip], path.parent)
-        except (ValidationError, DatasetError) as error:
+        except (ValidationError, UserError) as error:
             reasons[clip] = f"{place} of {path}: {_in_words(error)}"
     if not places:
         raise DatasetError(f"{path}: names no recordings; see --help for what it should hold")
@@ -195,8 +225,8 @@ def _check_paths(row: Row, folder: Path) -> None:
             raise DatasetError(f"{path} does not exist; paths are relative to the manifest")
 
 
-def _in_words(error: ValidationError | DatasetError) -> str:
-    if isinstance(error, DatasetError):
+def _in_words(error: ValidationError | UserError) -> str:
+    if isinstance(error, UserError):
         return str(error)
     parts = []
     for problem in error.errors():
@@ -206,7 +236,7 @@ def _in_words(error: ValidationError | DatasetError) -> str:
     return "; ".join(parts)
 
 
-def _class_names(path: Path, manifest: Manifest) -> tuple[str, ...]:
+def class_names_of(path: Path, manifest: Manifest) -> tuple[str, ...]:
     """Return the names by index: in alphabetical order, or made up where the manifest has numbers.
 
     Classes of rows that are of no use count, too: labels stay as they are when these are corrected.
@@ -231,79 +261,3 @@ def _class_names(path: Path, manifest: Manifest) -> tuple[str, ...]:
             f"recording; they are classes nevertheless"
         )
     return tuple(f"class {label}" for label in range(num_classes))
-
-
-class CustomDataset:
-    """Recordings that a manifest names."""
-
-    layout = CUSTOM
-    default_roi: RoiMode = "clip"
-    default_masks_note = "body"
-
-    def parser(self) -> argparse.ArgumentParser:
-        """Return a parser with --manifest."""
-        parser = command_parser("custom", "Bring your own recordings into the layout that training reads.", _HELP)
-        parser.add_argument(
-            "--manifest", type=Path, required=True, metavar="FILE", help="a CSV or JSONL file; see below"
-        )
-        return parser
-
-    def find(self, options: argparse.Namespace) -> Found[CustomJob]:
-        """Return the rows of the manifest."""
-        path: Path = options.manifest
-        manifest = read_manifest(path)
-        if not manifest.rows:
-            reasons = "\n  ".join(f"{record.clip}: {record.reason}" for record in manifest.refused[:10])
-            raise DatasetError(f"{path}: names no recording that can be used:\n  {reasons}")
-        class_names = _class_names(path, manifest)
-        return Found(
-            raw=path.parent,
-            class_names=class_names,
-            jobs=[_job(row, class_names, path.parent) for row in manifest.rows.values()],
-            refused=[_with_identity(record, manifest.valid, class_names) for record in manifest.refused],
-            inputs=with_links([path, *manifest.recordings]),
-            default_masks="body",
-        )
-
-    def open(self, job: CustomJob) -> Recording:
-        """Open the recording of a row."""
-        row = job.row
-        return Recording(
-            row.clip,
-            rgb=open_stream(job.folder / row.rgb, "rgb", job.limits) if row.rgb else None,
-            depth=open_stream(job.folder / row.depth, "depth", job.limits) if row.depth else None,
-            depth_unit_mm=row.depth_scale_mm,
-            fps={"rgb": row.fps, "depth": row.depth_fps or row.fps},
-        )
-
-
-def _job(row: Row, class_names: tuple[str, ...], folder: Path) -> CustomJob:
-    made_from: dict[SourceName, SourceFile] = {}
-    if row.rgb:
-        made_from["rgb"] = SourceFile(path=source_path(folder / row.rgb, folder))
-    if row.depth:
-        made_from["depth"] = SourceFile(path=source_path(folder / row.depth, folder), unit_mm=row.depth_scale_mm)
-    streams = tuple(stream for stream in get_args(Stream) if stream in made_from)
-    label, splits = _label(row, class_names), {"": row.split}
-    return CustomJob(row.clip, label, splits, None, streams, row, folder, made_from=made_from)
-
-
-def _with_identity(record: ClipRecord, valid: Mapping[str, Row], class_names: tuple[str, ...]) -> ClipRecord:
-    """Return the record of a row that is of no use with what the row says nevertheless."""
-    row = valid.get(record.clip)
-    if row is None:
-        return record
-    return record.model_copy(update={"label": _label(row, class_names), "splits": {"": row.split}})
-
-
-def _label(row: Row, class_names: tuple[str, ...]) -> int:
-    return class_names.index(row.class_name) if row.class_name is not None else row.label or 0
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command and return its exit code: 0, or 1 when some recordings failed."""
-    return run_dataset(CustomDataset(), arguments)
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -1,0 +1,1 @@
+"""Own recordings, as a manifest names them."""

@@ -1,0 +1,106 @@
+"""The recordings that a manifest names, as a data set."""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from preprocess.custom.manifest import MANIFEST_HELP, Row, class_names_of, read_manifest
+from preprocess.pipeline.command import run_dataset
+from preprocess.pipeline.dataset import ClipJob, Found
+from preprocess.pipeline.options import command_parser
+from preprocess.pipeline.sources import source_path
+from rgbd.dataset.layouts import CUSTOM
+from rgbd.dataset.records import ClipRecord, SourceFile, SourceName
+from rgbd.errors import DatasetError
+from rgbd.overlap import with_links
+from rgbd.people.clip_boxes import RoiMode
+from rgbd.recording.formats import open_stream
+from rgbd.recording.recording import Recording
+from rgbd.types import Stream
+
+
+@dataclass(frozen=True)
+class CustomJob(ClipJob):
+    """A recording of the manifest that lies in `folder`."""
+
+    row: Row
+    folder: Path
+
+
+class CustomDataset:
+    """Recordings that a manifest names."""
+
+    layout = CUSTOM
+    default_roi: RoiMode = "clip"
+    default_masks_note = "body"
+
+    def parser(self) -> argparse.ArgumentParser:
+        """Return a parser with --manifest."""
+        parser = command_parser(
+            "custom", "Bring your own recordings into the layout that training reads.", MANIFEST_HELP
+        )
+        parser.add_argument(
+            "--manifest", type=Path, required=True, metavar="FILE", help="a CSV or JSONL file; see below"
+        )
+        return parser
+
+    def find(self, options: argparse.Namespace) -> Found[CustomJob]:
+        """Return the rows of the manifest."""
+        path: Path = options.manifest
+        manifest = read_manifest(path)
+        if not manifest.rows:
+            reasons = "\n  ".join(f"{record.clip}: {record.reason}" for record in manifest.refused[:10])
+            raise DatasetError(f"{path}: names no recording that can be used:\n  {reasons}")
+        class_names = class_names_of(path, manifest)
+        return Found(
+            raw=path.parent,
+            class_names=class_names,
+            jobs=[_job(row, class_names, path.parent) for row in manifest.rows.values()],
+            refused=[_with_identity(record, manifest.valid, class_names) for record in manifest.refused],
+            inputs=with_links([path, *manifest.recordings]),
+            default_masks="body",
+        )
+
+    def open(self, job: CustomJob) -> Recording:
+        """Open the recording of a row."""
+        row = job.row
+        depth = open_stream(job.folder / row.depth, "depth", job.limits) if row.depth else None
+        return Recording(
+            row.clip,
+            rgb=open_stream(job.folder / row.rgb, "rgb", job.limits) if row.rgb else None,
+            depth=depth,
+            depth_unit_mm=row.depth_scale_mm,
+            depth_camera=row.depth_camera(depth.size) if depth else None,
+            fps={"rgb": row.fps, "depth": row.depth_fps or row.fps},
+        )
+
+
+def _job(row: Row, class_names: tuple[str, ...], folder: Path) -> CustomJob:
+    made_from: dict[SourceName, SourceFile] = {}
+    if row.rgb:
+        made_from["rgb"] = SourceFile(path=source_path(folder / row.rgb, folder))
+    if row.depth:
+        path = source_path(folder / row.depth, folder)
+        made_from["depth"] = SourceFile(path=path, unit_mm=row.depth_scale_mm, camera=row.camera_as_told)
+    streams = tuple(stream for stream in get_args(Stream) if stream in made_from)
+    label, splits = _label(row, class_names), {"": row.split}
+    return CustomJob(row.clip, label, splits, None, streams, row, folder, made_from=made_from)
+
+
+def _with_identity(record: ClipRecord, valid: Mapping[str, Row], class_names: tuple[str, ...]) -> ClipRecord:
+    """Return the record of a row that is of no use with what the row says nevertheless."""
+    row = valid.get(record.clip)
+    if row is None:
+        return record
+    return record.model_copy(update={"label": _label(row, class_names), "splits": {"": row.split}})
+
+
+def _label(row: Row, class_names: tuple[str, ...]) -> int:
+    return class_names.index(row.class_name) if row.class_name is not None else row.label or 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code: 0, or 1 when some recordings failed."""
+    return run_dataset(CustomDataset(), arguments)
