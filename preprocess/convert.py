@@ -22,9 +22,7 @@ from rgbd.errors import DatasetError, reason_of
 from rgbd.files import atomic_file
 from rgbd.overlap import with_links
 from rgbd.terminal import run_command, say
-from rgbd.types import Stream
 
-_STREAMS: tuple[Stream, ...] = get_args(Stream)
 _WRITTEN = (RECORDS_FILE, RUN_FILE, CLASS_NAMES_FILE)
 _SMALL_FILE_BYTES = 10_000_000  # what is larger, such as an archive that was unpacked there, is not the data set's
 
@@ -179,12 +177,7 @@ def _split_files(data: Path, spec: DatasetSpec) -> Iterator[tuple[str, Split, Pa
 
 
 def _as_record(data: Path, spec: DatasetSpec, entry: SplitEntry, splits: dict[str, Split]) -> ClipRecord:
-    streams = tuple(
-        stream
-        for stream in _STREAMS
-        if not (stream == "depth" and spec.depth_template is None)
-        and spec.frame_path(data, stream, entry.clip, 0).exists()
-    )
+    streams = tuple(stream for stream in spec.streams if spec.frame_path(data, stream, entry.clip, 0).exists())
     return ClipRecord(
         clip=entry.clip, status="done", label=entry.label, splits=splits, streams=streams, num_frames=entry.num_frames
     )

@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from preprocess.pipeline.command import run_dataset
 from preprocess.pipeline.dataset import ClipJob, Found, Identity
 from preprocess.pipeline.options import add_streams_option, check_streams, dataset_parser
 from preprocess.pipeline.sources import Sources, source_path
-from rgbd.camera.intrinsics import DepthCamera
-from rgbd.camera.registration import Registration, stretch
+from rgbd.camera.registration import stretch
 from rgbd.camera.sensors import find_sensor
 from rgbd.dataset.layouts import UTD_MHAD, Split
 from rgbd.dataset.records import ClipRecord, SourceFile, SourceName
@@ -36,7 +34,7 @@ from rgbd.recording.joint_layout import KINECT_V1
 from rgbd.recording.matlab import read_matlab_array
 from rgbd.recording.numbering import natural_order
 from rgbd.recording.recording import Recording
-from rgbd.recording.skeleton import Body, Skeleton
+from rgbd.recording.skeleton import Skeleton, kinect_v1_body
 from rgbd.terminal import run_command
 from rgbd.types import Size, Stream, in_order
 
@@ -179,21 +177,7 @@ def read_skeleton(path: Path, depth_size: Size, color_size: Size | None) -> Skel
         )
     camera, registration = find_sensor(_SENSOR).camera(depth_size), stretch(depth_size, color_size or depth_size)
     frames = np.moveaxis(joints_m, 2, 0)[:, _JOINT_ORDER].astype(np.float32)
-    return [(_body(frame, camera, registration),) for frame in frames]
-
-
-def _body(joints_m: NDArray[np.float32], camera: DepthCamera, registration: Registration) -> Body:
-    depth_xy = camera.project(joints_m)
-    is_placed = np.isfinite(depth_xy).all(axis=1)
-    return Body(
-        "1",
-        joints_m,
-        depth_xy,
-        registration.to_color(depth_xy).astype(np.float32),
-        orientations=np.full((len(joints_m), 4), np.nan, np.float32),
-        tracking_states=np.where(is_placed, 2, 0),
-        layout=KINECT_V1,
-    )
+    return [(kinect_v1_body(frame, camera, registration),) for frame in frames]
 
 
 def main(arguments: list[str] | None = None) -> int:

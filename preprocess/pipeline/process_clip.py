@@ -102,11 +102,8 @@ def _process(
 
 def _odd_distances(recording: Recording) -> tuple[str, ...]:
     """Return what is odd about a recording's distances; raises `DatasetError` for what no sensor measures."""
-    if recording.depth is not None and recording.depth.is_depth:
-        return check_distance(recording.depth, recording.depth_unit_mm)
-    if recording.depth is None and recording.masked_depth is not None and recording.masked_depth.is_depth:
-        return check_distance(recording.masked_depth, 1.0)
-    return ()
+    depth = recording.depth or recording.masked_depth
+    return check_distance(depth, recording.depth_unit_mm) if depth is not None and depth.is_depth else ()
 
 
 def _check_skeleton(recording: Recording, *, accept_short: bool) -> None:

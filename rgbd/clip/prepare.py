@@ -183,7 +183,7 @@ def _masked(
             f"{depth.name}: is depth as 8-bit images, in which nobody can be found; export depth as 16-bit, or keep "
             "all of it: --masks none"
         )
-    frames: DepthFrames = MeasuredDepth(depth, 1.0 if is_official else recording.depth_unit_mm)
+    frames: DepthFrames = MeasuredDepth(depth, recording.depth_unit_mm)
     camera = recording.depth_camera or nominal_camera(depth.size, recording.depth_unit_mm)
     return mask_depth(frames, recording.skeleton, preparation.masks, camera, is_official=is_official)
 

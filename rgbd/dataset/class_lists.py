@@ -1,7 +1,8 @@
-"""The classes of THU-READ, Jester and UTD-MHAD, in the order of their indices.
+"""The classes of THU-READ, Jester, UTD-MHAD and MSR-Action3D, in the order of their indices.
 
 Source: THU-READ's actions are numbered as in the split files that the reference's authors publish; Jester's gestures
-are in alphabetical order; UTD-MHAD's actions are numbered on the data set's page.
+are in alphabetical order; UTD-MHAD's actions are numbered on the data set's page, and MSR-Action3D's in
+its paper.
 """
 
 THU_READ_CLASSES: tuple[str, ...] = (
@@ -105,4 +106,27 @@ UTD_MHAD_CLASSES: tuple[str, ...] = (
     "stand to sit",
     "forward lunge",
     "squat",
+)
+
+MSR_ACTION3D_CLASSES: tuple[str, ...] = (
+    "high arm wave",
+    "horizontal arm wave",
+    "hammer",
+    "hand catch",
+    "forward punch",
+    "high throw",
+    "draw x",
+    "draw tick",
+    "draw circle",
+    "hand clap",
+    "two hand wave",
+    "side-boxing",
+    "bend",
+    "forward kick",
+    "side kick",
+    "jogging",
+    "tennis swing",
+    "tennis serve",
+    "golf swing",
+    "pick up & throw",
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from rgbd.dataset.class_lists import JESTER_CLASSES, THU_READ_CLASSES, UTD_MHAD_CLASSES
+from rgbd.dataset.class_lists import JESTER_CLASSES, MSR_ACTION3D_CLASSES, THU_READ_CLASSES, UTD_MHAD_CLASSES
 from rgbd.dataset.ntu_classes import NTU_CLASSES
 from rgbd.errors import DatasetError
 from rgbd.types import Stream
@@ -24,8 +24,8 @@ class DatasetSpec:
     """The layout of one processed data set; every template is a path below the data set's root.
 
     `rgb_template` and `depth_template` take {clip}, or its {parent} and {name} where the clip's name is a path, and
-    {number}, the number in the file's name, which counts from `rgb_first` and `depth_first`; there is no depth where
-    `depth_template` is None. `split_template` takes {protocol} and {split}. A split file calls a clip by
+    {number}, the number in the file's name, which counts from `rgb_first` and `depth_first`; None where the data set
+    has no such stream. `split_template` takes {protocol} and {split}. A split file calls a clip by
     `listed_template`, which takes {clip}, or {parent} and {name}. `class_names` holds until the root has a
     class_names.txt of its own. `counts` are those of the whole data set, by protocol, where its authors state them.
     `num_classes` is how many of the first classes a protocol is about, where not all.
@@ -33,7 +33,7 @@ class DatasetSpec:
 
     name: str
     class_names: tuple[str, ...]
-    rgb_template: str
+    rgb_template: str | None
     depth_template: str | None
     rgb_first: int
     depth_first: int
@@ -41,6 +41,12 @@ class DatasetSpec:
     listed_template: str
     counts: Counts = field(default_factory=dict)
     num_classes: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """The streams that the data set has, colour first."""
+        templates: dict[Stream, str | None] = {"rgb": self.rgb_template, "depth": self.depth_template}
+        return tuple(stream for stream, template in templates.items() if template is not None)
 
     def frame_path(self, root: Path, stream: Stream, clip: str, index: int) -> Path:
         """Return the file of frame `index`, which counts from 0, of one stream of `clip`.
@@ -52,7 +58,8 @@ class DatasetSpec:
             "depth": (self.depth_template, self.depth_first),
         }[stream]
         if template is None:
-            raise DatasetError(f"the data set {self.name!r} has no depth; choose the stream rgb")
+            missing = "colour" if stream == "rgb" else "depth"
+            raise DatasetError(f"the data set {self.name!r} has no {missing}; choose the stream {self.streams[0]}")
         path = PurePosixPath(clip)
         return root / template.format(clip=clip, parent=path.parent, name=path.name, number=index + first)
 
@@ -157,6 +164,20 @@ CUSTOM = DatasetSpec(
 # It is published as MATLAB files; processed, it lies as one's own recordings do.
 UTD_MHAD = replace(CUSTOM, name="utd_mhad", class_names=UTD_MHAD_CLASSES, counts={"": {"train": 431, "valid": 430}})
 
+MSR_ACTION3D = replace(
+    CUSTOM,
+    name="msr_action3d",
+    class_names=MSR_ACTION3D_CLASSES,
+    rgb_template=None,
+    split_template="dataset_splits/@{protocol}/{split}.txt",
+    counts={
+        "CS": {"train": 292, "valid": 275},
+        "AS1": {"train": 120, "valid": 106},
+        "AS2": {"train": 118, "valid": 113},
+        "AS3": {"train": 114, "valid": 112},
+    },
+)
+
 DATASETS: dict[str, DatasetSpec] = {
-    spec.name: spec for spec in (NTU, NVGESTURE, ISOGD, THU_READ, JESTER, UTD_MHAD, CUSTOM)
+    spec.name: spec for spec in (NTU, NVGESTURE, ISOGD, THU_READ, JESTER, UTD_MHAD, MSR_ACTION3D, CUSTOM)
 }

@@ -15,11 +15,11 @@ from rgbd.types import Stream
 class Recording:
     """The streams of one recording, of which any may be missing, and what is known of them.
 
-    depth_unit_mm: how many millimetres one unit of depth is. masked_depth: depth from which its makers have removed all
-    but the people, in millimetres. skeleton: the bodies of each depth frame; empty where there is none. registration:
-    how its camera's depth lies on its colour; None where that is not known. depth_camera: where depth's pixels look, in
-    frames as they are stored; None where that is not known. fps: frames a second of streams that do not
-    know their times, where that is known otherwise. warnings: what is odd about it.
+    masked_depth: depth from which its makers have removed all but the people. depth_unit_mm: how many millimetres one
+    unit of either is. skeleton: the bodies of each depth frame; empty where there is none. registration: how its
+    camera's depth lies on its colour; None where that is not known. depth_camera: where depth's pixels look, in frames
+    as they are stored; None where that is not known. fps: frames a second of streams that do not know their times,
+    where that is known otherwise. warnings: what is odd about it.
 
     Raises `ConfigError` for a unit that no camera has.
     """

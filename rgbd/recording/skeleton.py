@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd.recording.joint_layout import KINECT_V2, JointLayout
+from rgbd.camera.intrinsics import DepthCamera
+from rgbd.camera.registration import Registration
+from rgbd.recording.joint_layout import KINECT_V1, KINECT_V2, JointLayout
 
 _MAX_PAIRS_PER_CLIP = 200  # more bring no accuracy: a camera sees hundreds of clips
 
@@ -35,6 +37,20 @@ class Body:
 
 Skeleton = list[tuple[Body, ...]]
 """The bodies of each frame; an empty tuple where nobody is seen."""
+
+
+def kinect_v1_body(joints_m: NDArray[np.float32], camera: DepthCamera, registration: Registration) -> Body:
+    """Return the body of a Kinect v1 whose joints have these places in metres, float32 [20, 3], and nothing else."""
+    depth_xy = camera.project(joints_m)
+    return Body(
+        "1",
+        joints_m,
+        depth_xy,
+        registration.to_color(depth_xy).astype(np.float32),
+        orientations=np.full((len(joints_m), 4), np.nan, np.float32),
+        tracking_states=np.where(np.isfinite(depth_xy).all(axis=1), 2, 0),
+        layout=KINECT_V1,
+    )
 
 
 def joints_of(skeleton: Skeleton) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -168,9 +168,8 @@ def data_sets() -> Iterator[str]:
     clip = "PARENT/CLIP"
     for name, spec in DATASETS.items():
         yield f"{name} {len(spec.class_names)} classes"
-        yield f"{name} rgb {spec.frame_path(Path(), 'rgb', clip, 0)}"
-        if spec.depth_template is not None:
-            yield f"{name} depth {spec.frame_path(Path(), 'depth', clip, 0)}"
+        for stream in spec.streams:
+            yield f"{name} {stream} {spec.frame_path(Path(), stream, clip, 0)}"
         yield f"{name} split {spec.split_file(Path(), 'train', 'PROTOCOL')} {spec.split_name(clip)}"
 
 

@@ -187,8 +187,10 @@ class TrainingConfig(Section):
         needs_streams = self.modality == "rgbd" and find_family(self.network.name).needs_streams
         if needs_streams and self.streams is None and self.start is None:
             raise ValueError("modality rgbd needs streams.rgb and streams.depth, checkpoints of two trained streams")
-        if self.modality != "rgb" and DATASETS[self.data.dataset].depth_template is None:
-            raise ValueError(f"data.dataset {self.data.dataset} has no depth; the modality must be rgb")
+        present = DATASETS[self.data.dataset].streams
+        if missing := [stream for stream in self.modalities if stream not in present]:
+            what = "colour" if missing == ["rgb"] else "depth"
+            raise ValueError(f"data.dataset {self.data.dataset} has no {what}; the modality must be {present[0]}")
         return self
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from rgbd.recording.limits import Limits
 from rgbd.recording.streams import Excerpt, frame_of
 from rgbd.recording.video import write_video
 from rgbd.types import Frame
+from tests.support.msr_action3d import write_depth
 from tests.support.real import real_recordings
 
 NUM_FRAMES = 12
@@ -54,12 +55,18 @@ def as_matlab(path: Path, frames: Sequence[Frame]) -> Path:
     return path.with_suffix(".mat")
 
 
+def as_msr_action3d(path: Path, frames: Sequence[Frame]) -> Path:
+    return write_depth(path.with_suffix(".bin"), frames)
+
+
 def as_video(path: Path, frames: Sequence[Frame]) -> Path:
     write_video(path.with_suffix(".mkv"), frames)
     return path.with_suffix(".mkv")
 
 
-FORMATS = pytest.mark.parametrize("write", [as_folder, as_zip, as_npz, as_matlab, as_video])
+WRITERS = [as_folder, as_zip, as_npz, as_matlab, as_video]
+FORMATS = pytest.mark.parametrize("write", WRITERS)
+DEPTH_FORMATS = pytest.mark.parametrize("write", [*WRITERS, as_msr_action3d])
 Writer = Callable[[Path, Sequence[Frame]], Path]
 
 
@@ -78,14 +85,14 @@ def test_a_stream_is_the_same_in_every_format(tmp_path: Path, write: Writer, fra
     assert stream.frame_name(3).startswith(stream.name)
 
 
-@FORMATS
+@DEPTH_FORMATS
 def test_depth_is_scaled_alike_from_every_format(tmp_path: Path, write: Writer) -> None:
     depth = MeasuredDepth(open_streams(write(tmp_path / "clip", DEPTH))[0], 0.25)
     assert [int(frame[0, 0]) for frame in depth] == [250, 252, 255, 258, 260, 262, 265, 268, 270, 272, 275, 278]
     assert [int(frame[0, 0]) for frame in depth.spread(3)] == [250, 262, 278]
 
 
-@FORMATS
+@DEPTH_FORMATS
 def test_an_excerpt_counts_from_its_start(tmp_path: Path, write: Writer) -> None:
     (stream,) = open_streams(write(tmp_path / "clip", DEPTH))
     excerpt = Excerpt(stream, 4, 9)
@@ -96,7 +103,7 @@ def test_an_excerpt_counts_from_its_start(tmp_path: Path, write: Writer) -> None
     assert Excerpt(stream, 10, 99).num_frames == 2
 
 
-@FORMATS
+@DEPTH_FORMATS
 def test_limits_hold_for_every_format(tmp_path: Path, write: Writer) -> None:
     path = write(tmp_path / "clip", DEPTH)
     with pytest.raises(TooLargeError, match="more than 11 frames"):

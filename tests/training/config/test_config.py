@@ -69,6 +69,22 @@ def test_fusion_needs_two_streams(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["data.dataset=jester", "modality=depth"], "jester has no depth; the modality must be rgb"),
+        (["data.dataset=msr_action3d", "modality=rgb"], "msr_action3d has no colour; the modality must be depth"),
+        (
+            ["data.dataset=msr_action3d", "modality=rgbd", "streams={rgb: a.pt, depth: b.pt}"],
+            "msr_action3d has no colour; the modality must be depth",
+        ),
+    ],
+)
+def test_a_stream_that_the_data_set_does_not_have_is_named(tmp_path: Path, settings: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(write(tmp_path, MINIMAL), settings)
+
+
+@pytest.mark.parametrize(
     ("settings", "folder"),
     [
         (["modality=rgb"], "runs/ntu-CS-rgb"),
