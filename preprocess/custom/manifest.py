@@ -106,7 +106,7 @@ class Row(BaseModel):
             return find_sensor(self.camera).camera(size)
         if self.fx is None:
             return None
-        cx, cy = (size[0] - 1) / 2 if self.cx is None else self.cx, (size[1] - 1) / 2 if self.cy is None else self.cy
+        cx, cy = size[0] / 2 if self.cx is None else self.cx, size[1] / 2 if self.cy is None else self.cy
         return pinhole(self.fx, self.fy or self.fx, cx, cy)
 
     @property

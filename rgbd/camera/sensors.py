@@ -33,7 +33,7 @@ class Sensor:
         """
         mode = min(self.modes, key=lambda mode: _unlikeness(mode, size))
         focal = mode.focal_share * max(size)
-        return pinhole(focal, focal, (size[0] - 1) / 2, (size[1] - 1) / 2)
+        return pinhole(focal, focal, size[0] / 2, size[1] / 2)  # as Kinect SDK 1.8 has it
 
 
 def _unlikeness(mode: Mode, size: Size) -> tuple[bool, float]:

@@ -48,6 +48,6 @@ def test_lost_joints_do_not_count() -> None:
 def test_a_kinect_v1_s_skeleton_lies_where_its_software_draws_it() -> None:
     camera = find_sensor("kinect_v1").camera((320, 240))
     np.testing.assert_allclose(
-        camera.project(np.array([[0.28, -0.56, 2.8]], np.float32)), [[188.563, 177.126]], atol=0.5 + 1e-3
+        camera.project(np.array([[0.28, -0.56, 2.8]], np.float32)), [[188.563, 177.126]], rtol=1e-5
     )
     assert np.isnan(camera.project(np.zeros((1, 3), np.float32))).all()

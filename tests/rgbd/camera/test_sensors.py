@@ -33,7 +33,7 @@ def test_fields_of_view_are_those_of_devices(
     across = 2 * math.degrees(math.atan(size[0] / 2 / camera.slope[0]))
     assert across == pytest.approx(field_deg, abs=tolerance_deg)
     assert camera.slope[1] == -camera.slope[0]
-    assert camera.centre.tolist() == [(size[0] - 1) / 2, (size[1] - 1) / 2]
+    assert camera.centre.tolist() == [size[0] / 2, size[1] / 2]
 
 
 def test_every_sensor_is_known_by_its_name_and_title() -> None:
