@@ -104,7 +104,10 @@ def doubt(size: Size, unit_mm: float = 1.0) -> str | None:
 
 
 def _likeliest(size: Size, unit_mm: float) -> tuple[Sensor, list[Sensor] | None]:
-    """Return the sensor to assume, and the others that have frames of its focal length or not; None where none has."""
+    """Return the sensor to assume, and the others with frames of this size that see more or less of the room.
+
+    In place of the others, None where no sensor has frames of this size.
+    """
     exact = [sensor for sensor in SENSORS if any((max(size), min(size)) in mode.sizes for mode in sensor.modes)]
     if not exact:
         return min(SENSORS, key=lambda sensor: min(_unlikeness(mode, size) for mode in sensor.modes)), None

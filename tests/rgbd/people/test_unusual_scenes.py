@@ -67,10 +67,10 @@ def found(frames: Sequence[Seen], camera: DepthCamera) -> list[float]:
 
 def render(setup: Setup, joints_at: Callable[[float], Sequence[Floats]], height_m: float = 1.75) -> list[Seen]:
     performer = replace(PERFORMERS[0], height_m=height_m)
-    return render_people(setup, rendering_camera(KINECT, HALF), joints_at, 24, (performer, PERFORMERS[2]))
+    return render_people(setup, rendering_camera(KINECT, HALF), joints_at, 16, (performer, PERFORMERS[2]))
 
 
-@pytest.mark.parametrize("height_m", [0.85, 1.0, 1.2])
+@pytest.mark.parametrize("height_m", [0.85, 1.1])
 def test_children_are_found(height_m: float) -> None:
     alone = render(ROOM, lambda time: [standing(height_m, time)], height_m)
     assert np.mean(found(alone, KINECT)) > 0.9
@@ -78,10 +78,9 @@ def test_children_are_found(height_m: float) -> None:
     assert np.mean(found(beside, KINECT)) > 0.85
 
 
-@pytest.mark.parametrize("tilt_deg", [20, 40])
 @pytest.mark.parametrize("moves", [True, False])
-def test_people_are_found_by_a_camera_that_looks_down(tilt_deg: float, moves: bool) -> None:
-    setup = replace(ROOM, mount=Mount(1.2 + 0.032 * tilt_deg, tilt_deg))
+def test_people_are_found_by_a_camera_that_looks_down(moves: bool) -> None:
+    setup = replace(ROOM, mount=Mount(2.5, 40))
     frames = render(setup, lambda time: [standing(1.75, time if moves else 0.0)])
     assert np.mean(found(frames, KINECT)) > 0.9
 
@@ -104,7 +103,7 @@ def test_people_who_lie_and_move_an_arm_are_found() -> None:
 
 def test_somebody_who_falls_is_followed_while_lying_still() -> None:
     overlaps = found(render(ROOM, lambda time: [fall(1.75, time)]), KINECT)
-    assert np.mean(overlaps[:6]) > 0.9 and np.mean(overlaps[12:]) > 0.85
+    assert np.mean(overlaps[:4]) > 0.9 and np.mean(overlaps[8:]) > 0.85
 
 
 @pytest.mark.parametrize("sensor", ["sr305", "d435", "azure_kinect"])
@@ -122,7 +121,7 @@ def waving_hand(camera: DepthCamera, shape: tuple[int, int], wall_m: float) -> l
     tangents, rng = camera.tangents(shape), np.random.default_rng(0)
     x, y = np.broadcast_arrays(tangents.columns, tangents.rows)
     frames = []
-    for time in np.linspace(0, 2 * math.pi, 20):
+    for time in np.linspace(0, 2 * math.pi, 16):
         z_m = 0.4 + 0.03 * math.cos(time)
         across, up = x * z_m - 0.06 * math.sin(time), y * z_m
         mask = (np.hypot(across, up) < 0.045) | ((abs(across) < 0.03) & (up < 0))
