@@ -167,3 +167,16 @@ def test_a_real_fall_is_followed_to_the_end() -> None:
     for mask, frame in islice(zip(masks, frames, strict=True), 0, None, 8):
         distances = frame[mask] / 1000
         assert np.percentile(distances, 95) - np.percentile(distances, 5) < 0.9  # of one body, not of room and floor
+
+
+def test_who_fell_in_a_real_room_is_followed_while_they_stay_down() -> None:
+    stream = open_streams(real_recordings("ur_fall") / "depth")[0]
+    fall = list(MeasuredDepth(stream, 6000 / 65535))
+    noise = np.random.default_rng(0)
+    z2 = (fall[-1] / 1000) ** 2  # the last frame again and again, with a Kinect v1's noise
+    still = [(fall[-1] + noise.normal(0, 3, z2.shape) * z2).astype(np.uint16) for _ in range(60)]
+    depth = [*fall, *still]
+    masks = [mask for _, mask in find_masks(DepthList(depth), "body", [], nominal_camera(stream.size)).pairs]
+    falling, down = masks[38], masks[len(fall) :]
+    assert min(mask.mean() for mask in down) > 0.8 * falling.mean()
+    assert min((mask & falling).sum() / falling.sum() for mask in down) > 0.8
