@@ -107,7 +107,7 @@ class Row(BaseModel):
         if self.fx is None:
             return None
         cx, cy = size[0] / 2 if self.cx is None else self.cx, size[1] / 2 if self.cy is None else self.cy
-        return pinhole(self.fx, self.fy or self.fx, cx, cy)
+        return pinhole(self.fx, self.fy or self.fx, cx, cy, name=self.camera_as_told or "")
 
     @property
     def camera_as_told(self) -> str | None:

@@ -89,8 +89,8 @@ def _process(
             remedy = "--on-empty keep keeps such recordings whole"
             if preparation.masks != "none":
                 remedy += ", --masks none all depth of every recording"
-            if prepared.camera_doubt:
-                remedy += f"; {prepared.camera_doubt}"
+            if prepared.masked is not None and prepared.masked.camera is not None and prepared.masked.camera.doubt:
+                remedy += f"; {prepared.masked.camera.doubt}"
             raise EmptyDepthError(f"{error}; {remedy}") from error
         # Colour that was written before stays, and depth has to show the same part.
         streams = prepared.preparation.streams
@@ -191,6 +191,7 @@ def _record(prepared: PreparedRecording, written: _Written, kept_because: str | 
     recording, depth, boxes = prepared.recording, prepared.depth, prepared.boxes
     color_size = recording.rgb.size if recording.rgb is not None else None
     is_masked = prepared.masked is not None
+    camera = prepared.masked.camera if prepared.masked is not None else None
     return ClipRecord(
         clip=recording.name,
         status="done",
@@ -206,6 +207,7 @@ def _record(prepared: PreparedRecording, written: _Written, kept_because: str | 
         box_depth_px=depth_box(boxes.only, prepared.registration) if boxes.only and depth is not None else None,
         registration=prepared.registration.source if color_size and depth is not None else None,
         mask_source=prepared.masked.source if prepared.masked is not None else None,
+        depth_camera=camera.name if camera is not None else None,
         mask_coverage=round(written.mask_coverage, 5) if is_masked else None,
         empty_masks=written.num_empty_masks if is_masked else None,
         warnings=(

@@ -11,10 +11,15 @@ _MIN_SPREAD = 0.02
 
 @dataclass(frozen=True)
 class DepthCamera:
-    """Pinhole: pixel = slope * (x/z, y/z) + centre, both float32 [2]; y points up, so its slope is negative."""
+    """Pinhole: pixel = slope * (x/z, y/z) + centre, both float32 [2]; y points up, so its slope is negative.
+
+    name: what records call it. doubt: why the true one may be another, in words, where it was guessed.
+    """
 
     slope: NDArray[np.float32]
     centre: NDArray[np.float32]
+    name: str = ""
+    doubt: str | None = None
 
     def project(self, places_m: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the pixels, float32 [N, 2], of places in metres [N, 3]; NaN for those not before the camera."""
@@ -73,6 +78,6 @@ def fit_camera(joints_m: NDArray[np.float32], depth_xy: NDArray[np.float32]) -> 
     return DepthCamera(*np.array([lines[0], lines[1]], np.float32).T)
 
 
-def pinhole(fx: float, fy: float, cx: float, cy: float) -> DepthCamera:
+def pinhole(fx: float, fy: float, cx: float, cy: float, name: str) -> DepthCamera:
     """Return the camera with these focal lengths and this centre in pixels, as calibrations give them."""
-    return DepthCamera(np.array([fx, -fy], np.float32), np.array([cx, cy], np.float32))
+    return DepthCamera(np.array([fx, -fy], np.float32), np.array([cx, cy], np.float32), name)

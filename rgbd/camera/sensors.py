@@ -1,7 +1,7 @@
 """Depth cameras by name: the sizes of their frames, and how wide each of these sees."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rgbd.camera.intrinsics import DepthCamera, pinhole
 from rgbd.errors import ConfigError
@@ -33,7 +33,8 @@ class Sensor:
         """
         mode = min(self.modes, key=lambda mode: _unlikeness(mode, size))
         focal = mode.focal_share * max(size)
-        return pinhole(focal, focal, size[0] / 2, size[1] / 2)  # as Kinect SDK 1.8 has it
+        centre = size[0] / 2, size[1] / 2  # as Kinect SDK 1.8 has it
+        return pinhole(focal, focal, *centre, name=self.title)
 
 
 def _unlikeness(mode: Mode, size: Size) -> tuple[bool, float]:
@@ -87,20 +88,16 @@ def find_sensor(name: str) -> Sensor:
 
 
 def nominal_camera(size: Size, unit_mm: float = 1.0) -> DepthCamera:
-    """Return the camera that frames of this (width, height) most likely come from."""
-    return _likeliest(size, unit_mm)[0].camera(size)
-
-
-def doubt(size: Size, unit_mm: float = 1.0) -> str | None:
-    """Return why the camera of `nominal_camera` may be another, in words; None where only one has such frames."""
+    """Return the camera that frames of this (width, height) and unit most likely come from, and what speaks against."""
     chosen, others = _likeliest(size, unit_mm)
+    frames, remedy = f"depth of {size[0]}x{size[1]}", "name it, or give its focal length"
+    doubt = None
     if others is None:
-        return f"no camera that is known has depth of {size[0]}x{size[1]}; it was taken for {chosen.title}'s"
-    if not others:
-        return None
-    titles = [sensor.title for sensor in others]
-    frames = f"depth of {size[0]}x{size[1]}"
-    return f"{frames} was taken for {chosen.title}'s, and may be that of another camera: {', '.join(titles)}"
+        doubt = f"no camera that is known has {frames}; it was taken for {chosen.title}'s: {remedy}"
+    elif others:
+        titles = ", ".join(sensor.title for sensor in others)
+        doubt = f"{frames} was taken for {chosen.title}'s, and may be that of another camera, {titles}: {remedy}"
+    return replace(chosen.camera(size), doubt=doubt)
 
 
 def _likeliest(size: Size, unit_mm: float) -> tuple[Sensor, list[Sensor] | None]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd.camera.registration import Registration, nominal_registration, stretch
-from rgbd.camera.sensors import doubt, nominal_camera
+from rgbd.camera.sensors import nominal_camera
 from rgbd.clip.crop import crop_depth, crop_picture, whole_size
 from rgbd.clip.pairing import Pairing, pair_streams
 from rgbd.clip.preparation import Preparation
@@ -32,8 +32,7 @@ class PreparedRecording:
 
     kept: which frames, as far as streams were counted when it was prepared. depth: the stream that depth is taken from;
     None where there is none. masked: its frames and where bodies are in them, where they are to be masked or have been
-    masked already. registration: how depth lies on colour. camera_doubt: why people may have been looked for with the
-    lines of sight of another camera than theirs. warnings: what is odd about the recording, or was found to
+    masked already. registration: how depth lies on colour. warnings: what is odd about the recording, or was found to
     be.
     """
 
@@ -45,7 +44,6 @@ class PreparedRecording:
     registration: Registration
     boxes: ClipBoxes
     size: Size
-    camera_doubt: str | None
     warnings: tuple[str, ...]
 
     def only(self, streams: tuple[Stream, ...]) -> "PreparedRecording":
@@ -119,7 +117,8 @@ def prepare(recording: Recording, preparation: Preparation) -> PreparedRecording
     masked = _masked(recording, depth, preparation, is_official=is_official)
     if masked is not None and masked.source == "given":
         odd = ("its depth came without a background; all of it was taken for the people's", *odd)
-    camera_doubt = _camera_doubt(recording, depth) if masked is not None and masked.source == "depth" else None
+    if masked is not None and masked.camera is not None and masked.camera.doubt:
+        odd = (*odd, masked.camera.doubt)
     kept = _pair(recording, depth)
     used = None if kept.is_from_start else set(kept.by_depth.tolist())
     boxes = find_boxes(preparation.roi, first.size, skeleton, masked, registration, used)
@@ -135,8 +134,7 @@ def prepare(recording: Recording, preparation: Preparation) -> PreparedRecording
         registration=registration,
         boxes=boxes,
         size=whole_size(first.size, preparation.size[1]) if boxes.roi == "whole" else preparation.size,
-        camera_doubt=camera_doubt,
-        warnings=(*recording.warnings, *odd, *filter(None, [camera_doubt]), *boxes.warnings),
+        warnings=(*recording.warnings, *odd, *boxes.warnings),
     )
 
 
@@ -186,14 +184,6 @@ def _masked(
     frames: DepthFrames = MeasuredDepth(depth, recording.depth_unit_mm)
     camera = recording.depth_camera or nominal_camera(depth.size, recording.depth_unit_mm)
     return mask_depth(frames, recording.skeleton, preparation.masks, camera, is_official=is_official)
-
-
-def _camera_doubt(recording: Recording, depth: StreamReader | None) -> str | None:
-    """Return in words why the camera that people are looked for with may be another, if it is not known."""
-    if depth is None or recording.depth_camera is not None:
-        return None
-    reason = doubt(depth.size, recording.depth_unit_mm)
-    return None if reason is None else f"{reason}; name it, or give its focal length"
 
 
 def _in_depth_pixels(skeleton: Skeleton) -> Skeleton:

@@ -71,7 +71,8 @@ class ClipRecord(BaseModel):
     box_color_px, box_depth_px: the one box of the clip in the pixels of either camera; None where every frame has its
     own. Boxes of depth may reach beyond its frame. color_size, depth_size: width, height of the raw frames.
     mask_source: where the bodies were found, or who took the rest out before: official, the data set's makers; given,
-    those who recorded it; None where depth was not masked. mask_coverage: the mean share of a raw depth frame that the
+    those who recorded it; None where depth was not masked. depth_camera: by whose field of view they were searched in
+    depth alone. mask_coverage: the mean share of a raw depth frame that the
     masks keep. empty_masks: how many frames show no body.
     shard: where the clip lies in a data set of tar files; None in one of folders.
     last_failure: why the last attempt to do a finished clip again, or to add a stream to it, failed; what was finished
@@ -100,6 +101,7 @@ class ClipRecord(BaseModel):
     box_depth_px: Box | None = None
     registration: RegistrationSource | None = None
     mask_source: MaskSource | None = None
+    depth_camera: str | None = None
     mask_coverage: float | None = None
     empty_masks: int | None = None
     warnings: tuple[str, ...] = ()

@@ -20,11 +20,20 @@ MaskMode = Literal["official", "body", "none"]
 
 
 class MaskedDepth:
-    """Depth frames, and of each which pixels are bodies'; source: where the bodies were found."""
+    """Depth frames, and of each which pixels are bodies'.
 
-    def __init__(self, frames: DepthFrames, source: MaskSource, found: Iterator[tuple[Depth, Mask]] | None) -> None:
+    source: where the bodies were found. camera: by whose lines of sight, where they were searched in depth alone.
+    """
+
+    def __init__(
+        self,
+        frames: DepthFrames,
+        source: MaskSource,
+        found: Iterator[tuple[Depth, Mask]] | None,
+        camera: DepthCamera | None = None,
+    ) -> None:
         """Take all frames with their masks, as they are made; None for frames that are masked already."""
-        self._frames, self._found = frames, found
+        self._frames, self._found, self.camera = frames, found, camera
         self._packed: list[bytes] = []
         self.source = source
 
@@ -74,4 +83,4 @@ def mask_depth(
     if not is_official and background_is_removed(frames, camera):
         return MaskedDepth(frames, "given", None)
     found = find_masks(frames, "official" if mode == "official" else "body", skeleton, camera)
-    return MaskedDepth(frames, found.source, found.pairs)
+    return MaskedDepth(frames, found.source, found.pairs, camera if found.source == "depth" else None)

@@ -37,7 +37,9 @@ def test_people_who_stand_still_are_found_by_the_size_of_frames(sensor: str, siz
     share = write_somebody_standing(tmp_path / "depth", sensor, size)
     manifest = write_csv(tmp_path / "m.csv", {"clip": "c", "depth": "depth", "class": "stand", "split": "train"})
     assert run(manifest, tmp_path / "data") == 0
-    assert records(tmp_path / "data")["c"]["mask_coverage"] == pytest.approx(share, rel=0.1)
+    record = records(tmp_path / "data")["c"]
+    assert record["mask_coverage"] == pytest.approx(share, rel=0.1)
+    assert record["depth_camera"] == find_sensor(sensor).title
 
 
 def test_where_several_cameras_have_such_frames_the_manifest_tells_which(tmp_path: Path) -> None:
@@ -46,12 +48,13 @@ def test_where_several_cameras_have_such_frames_the_manifest_tells_which(tmp_pat
     out = tmp_path / "data"
     run(write_csv(tmp_path / "m.csv", row), out)
     said = str(records(out)["c"])
-    assert "taken for Kinect v1's, and may be that of another camera: Orbbec Femto, RealSense D435" in said
+    assert "taken for Kinect v1's, and may be that of another camera, Orbbec Femto, RealSense D435" in said
     for told in ({"camera": "RealSense D435"}, {"fx": "384", "cx": "319.5", "cy": "239.5"}, {"fx": 384, "fy": 384}):
         assert run(write_csv(tmp_path / "m.csv", row | told), out) == 0
         record = records(out)["c"]
         assert record["mask_coverage"] == pytest.approx(share, rel=0.1)
         assert not [warning for warning in record["warnings"] if "camera" in warning]
+        assert record["depth_camera"] in ("RealSense D435", "fx 384 cx 319.5 cy 239.5", "fx 384 fy 384")
 
 
 def test_another_camera_in_the_list_is_another_clip(tmp_path: Path) -> None:
