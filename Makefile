@@ -51,7 +51,7 @@ node_modules/.installed: package.json
 	@touch $@
 
 test: check  ## everything that CI runs
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder  # the order of tests/conftest.py
 
 bench: $(STAMP)  ## measure the claims of the README; benchmarks/endurance/ takes hours, and is run by name
 	for script in benchmarks/*.py; do $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done

@@ -16,8 +16,35 @@ pytest.register_assert_rewrite("tests.support")  # or a check that fails there s
 
 from tests.support.ntu_recordings import CLIPS, make_recording  # noqa: E402
 
+# The files that take longest, longest first. Processes that share the tests begin with them, so that none is left with
+# one when the others have ended; between two that need what `in_low_precision` makes lies the time that takes.
+_LONGEST = (
+    "export/build/test_export.py",
+    "export/runtimes/test_tensorrt.py",
+    "training/run/test_resume.py",
+    "e2e/test_real_recordings.py",
+    "training/run/test_signals.py",
+    "training/networks/dsn/test_golden_networks.py",
+    "export/commands/test_commands.py",
+    "e2e/test_page.py",
+    "training/test_training.py",
+    "serve/test_lifecycle.py",
+    "e2e/test_own_family.py",
+    "preprocess/pipeline/test_run.py",
+    "training/run/test_not_finite.py",
+    "test_telemetry.py",
+    "serve/concurrency/test_supervisor.py",
+    "rgbd/people/test_depth_search.py",
+)
+
 # A shell has its background jobs ignore Ctrl-C, which all that they start would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the files of `_LONGEST` come first, in that order."""
+    order = {Path(__file__).parent / name: number for number, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,10 @@
 
 import ast
 import re
+from fnmatch import fnmatch
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 OF_ONE_MODULE = re.compile(r"tests\.(.*\.)?(test_\w+|conftest)(\.|$)")
@@ -30,3 +33,10 @@ def test_no_test_imports_from_another_or_from_a_conftest() -> None:
     found = {path: imports(path) for path in ROOT.glob("tests/**/*.py")}
     assert len(found) > 100
     assert [f"{path}: {name}" for path, names in found.items() for name in names if OF_ONE_MODULE.match(name)] == []
+
+
+def test_no_folder_of_tests_is_passed_over(pytestconfig: pytest.Config) -> None:
+    patterns = pytestconfig.getini("norecursedirs")
+    folders = {folder for path in ROOT.glob("tests/**/test_*.py") for folder in path.relative_to(ROOT).parts[:-1]}
+    assert "build" in folders
+    assert [folder for folder in folders if any(fnmatch(folder, pattern) for pattern in patterns)] == []

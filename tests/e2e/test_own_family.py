@@ -1,6 +1,6 @@
 """A family of networks that the packages know nothing of, from the first epoch to the service, by public commands.
 
-Nothing is told to them but `network.name`; every command is a fresh process.
+Nothing is told to them but `network.name`; every command is a process of its own.
 """
 
 import io

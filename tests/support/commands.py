@@ -1,16 +1,16 @@
-"""Runs the product's commands as a person does: in processes of their own."""
+"""Runs the product's commands as a person does: in processes of their own, which find torch imported (`warm`)."""
 
 import os
 import subprocess
 import sys
 
+from tests.support.warm import run_warm
+
 
 def run_module(module: str, *words: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `python -m module words...` to its end, at most 15 minutes, whatever its exit code."""
-    command = [sys.executable, "-m", module, *map(str, words)]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=900, env=os.environ | environment
-    )
+    command = [module, *map(str, words)]
+    return subprocess.CompletedProcess(command, *run_warm(command, os.environ | environment, timeout_s=900))
 
 
 def run_without_torch(module: str, *words: object) -> subprocess.CompletedProcess[str]:

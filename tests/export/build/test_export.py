@@ -25,6 +25,7 @@ from tests.support.checkpoints import SMALL, untrained, write_data
 from tests.support.commands import assert_refused, run_module
 from tests.support.processed import write_clips
 from training.config.schema import TrainingConfig
+from training.networks.family import family_of
 from training.run.checkpoint import build_network, load_checkpoint
 
 WIDE = ClipSpec(num_frames=8, resize=(64, 48), crop=(64, 40), size=(96, 48))
@@ -72,7 +73,9 @@ def test_fusion_bundle_describes_and_proves_itself(fusion_bundle: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("stream", ["rgb", "depth"])
 def test_unimodal_bundle(stream: str, tmp_path: Path) -> None:
-    result = run_module("export", "--checkpoint", untrained(stream, tmp_path / "best.pt"), "--out", tmp_path / "bundle")
+    checkpoint = untrained(stream, tmp_path / "best.pt")
+    # One format: that all are made where none is named, the fusion's bundle shows.
+    result = run_module("export", "--checkpoint", checkpoint, "--out", tmp_path / "bundle", "--formats", "onnx")
     assert result.returncode == 0, result.stderr
     manifest = read_bundle(tmp_path / "bundle").manifest
     assert manifest.streams == (stream,)
@@ -145,7 +148,7 @@ def test_an_operator_that_onnx_lacks_is_named_with_its_module(tmp_path: Path) ->
     config = TrainingConfig.model_validate({**SMALL, "modality": "rgb"})
     network = build_network(config, num_classes=3)
     network.backbone.spatial.project = nn.Sequential(network.backbone.spatial.project, Odd())  # type: ignore
-    graph = InferenceGraph(network, "frames")
+    graph = InferenceGraph(network, family_of(config), "frames")
     with pytest.raises(UserError, match=r"cannot become an ONNX graph.*bessel_j0.*backbone\.spatial\.project\.1"):
         export_onnx(graph, config.modalities, config.clip, {}, tmp_path / "model.onnx")
 

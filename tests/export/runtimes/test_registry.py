@@ -99,7 +99,9 @@ def test_a_third_runtime_is_made_verified_timed_and_served(
     with pytest.raises(KeyError):
         wanted(options)
     monkeypatch.setitem(RUNTIMES, "third", SPEC)
-    create_bundle(untrained("rgb", tmp_path / "best.pt"), tmp_path / "bundle", options)
+    network = {"name": "tests.support.toy_family:FAMILY", "channels": 6}  # any: a small one is traced soonest
+    checkpoint = untrained("rgb", tmp_path / "best.pt", network=network, schedule={})
+    create_bundle(checkpoint, tmp_path / "bundle", options)
     bundle = read_bundle(tmp_path / "bundle")
     (artifact,) = bundle.manifest.artifacts
     assert (artifact.name, artifact.path) == ("third-fp32", "model.third")
