@@ -95,7 +95,7 @@ def test_clips_of_another_version_are_not_mixed_in(tmp_path: Path) -> None:
     info["preparation"]["version"] = 1
     (out / RUN_FILE).write_text(json.dumps(info))
     with pytest.raises(
-        DatasetError, match=r"was made with \{'version': '1'\}, not with \{'version': '2'\}.*--overwrite"
+        DatasetError, match=r"was made with \{'version': '1'\}, not with \{'version': '3'\}.*--overwrite"
     ):
         run(raw, out)
     assert run(raw, out, "--overwrite") == 0
