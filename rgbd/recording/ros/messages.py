@@ -1,0 +1,95 @@
+"""The few messages of ROS that are read here, taken from their bytes, as ROS 1 and ROS 2 (CDR) pack them.
+
+Sources: the definitions of sensor_msgs, std_msgs, geometry_msgs and tf2_msgs; OMG's CDR, in its plain form.
+"""
+
+import struct
+from typing import NamedTuple
+
+from rgbd.recording.ros.container import BrokenError
+from rgbd.types import Size
+
+HEAD_BYTES = 1024
+"""Of an image: more than all that stands before its pixels."""
+
+_MAX_TEXT = 512
+_SIZES = {"B": 1, "i": 4, "I": 4, "f": 4, "d": 8}
+
+
+class Cursor:
+    """Reads values one by one; raises `BrokenError` where there are none left."""
+
+    def __init__(self, data: bytes, is_cdr: bool) -> None:
+        self.data, self.is_cdr = data, is_cdr
+        self._order, self._first = "<", 0
+        if is_cdr:
+            if len(data) < 4 or data[0] != 0 or data[1] > 1:
+                raise BrokenError("a message is not in plain CDR")
+            self._order, self._first = "><"[data[1]], 4
+        self._place = self._first
+
+    def numbers(self, code: str, count: int) -> tuple[float, ...]:
+        """Return numbers of this kind, as struct calls it."""
+        size = _SIZES[code]
+        if self.is_cdr and count:
+            self._place += -(self._place - self._first) % size
+        start, self._place = self._place, self._place + size * count
+        if self._place > len(self.data):
+            raise BrokenError("a message breaks off")
+        return struct.unpack_from(f"{self._order}{count}{code}", self.data, start)
+
+    def whole(self, code: str = "I") -> int:
+        """Return one whole number."""
+        return int(self.numbers(code, 1)[0])
+
+    def text(self) -> str:
+        """Return a text."""
+        num_bytes = self.whole()
+        if num_bytes > _MAX_TEXT or self._place + num_bytes > len(self.data):
+            raise BrokenError(f"a message has a text of {num_bytes} bytes")
+        start, self._place = self._place, self._place + num_bytes
+        return self.data[start : self._place].rstrip(b"\0").decode("utf-8", "replace")
+
+    def header(self) -> tuple[int, str]:
+        """Return the stamp of a header, in nanoseconds, and its frame of reference."""
+        if not self.is_cdr:
+            self.whole()  # a counter, which ROS 2 has dropped
+        seconds, nanoseconds = self.whole("i"), self.whole()
+        return seconds * 10**9 + nanoseconds, self.text()
+
+    def sequence(self) -> tuple[int, int]:
+        """Return where a sequence of bytes starts, and how many it should have."""
+        num_bytes = self.whole()
+        return self._place, num_bytes
+
+
+class ImageHead(NamedTuple):
+    """What an image says of itself, and where its pixels lie in the message; of a compressed one, no more than that.
+
+    encoding: of a compressed image, its format, such as "rgb8; jpeg compressed bgr8".
+    """
+
+    stamp_ns: int
+    frame: str
+    encoding: str
+    start: int
+    num_bytes: int
+    size: Size = (0, 0)
+    step: int = 0
+    is_big_endian: bool = False
+
+
+def image_head(data: bytes, is_cdr: bool) -> ImageHead:
+    """Return the head of a sensor_msgs/Image, of which `data` are the first bytes, or all."""
+    cursor = Cursor(data, is_cdr)
+    stamp_ns, frame = cursor.header()
+    height, width, encoding = cursor.whole(), cursor.whole(), cursor.text()
+    is_big_endian, step = bool(cursor.whole("B")), cursor.whole()
+    return ImageHead(stamp_ns, frame, encoding, *cursor.sequence(), (width, height), step, is_big_endian)
+
+
+def compressed_head(data: bytes, is_cdr: bool) -> ImageHead:
+    """Return the head of a sensor_msgs/CompressedImage, of which `data` are the first bytes, or all."""
+    cursor = Cursor(data, is_cdr)
+    stamp_ns, frame = cursor.header()
+    return ImageHead(stamp_ns, frame, cursor.text(), *cursor.sequence())
