@@ -2,6 +2,7 @@
 
 import io
 from abc import ABC, abstractmethod
+from binascii import crc32
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
@@ -13,12 +14,16 @@ from rgbd.recording.ros.packing import unpack
 
 
 class Chunk(NamedTuple):
-    """A chunk: how it is packed ("" for not), to how many bytes it unpacks, and where the packed ones lie."""
+    """A chunk: how it is packed ("" for not), to how many bytes it unpacks, and where the packed ones lie.
+
+    checksum: CRC-32 of the unpacked ones; 0 where it has none.
+    """
 
     packing: str
     num_bytes: int
     start: int
     num_packed: int
+    checksum: int = 0
 
 
 class ChunkedFile(ABC):
@@ -105,6 +110,9 @@ class ChunkedFile(ABC):
             self._unpacked = (-1, b"")
             chunk = self._describe_chunk(begin)
             self._file.seek(chunk.start)
-            data = self._file.read(chunk.num_packed)
-            self._unpacked = (begin, unpack(data, chunk.packing, chunk.num_bytes, str(self._path)))
+            packed = self._file.read(chunk.num_packed)
+            data = unpack(packed, chunk.packing, chunk.num_bytes, str(self._path))
+            if chunk.checksum and len(data) == chunk.num_bytes and crc32(data) != chunk.checksum:
+                raise BrokenError("a chunk has another checksum than it should")
+            self._unpacked = (begin, data)
         return self._unpacked[1]

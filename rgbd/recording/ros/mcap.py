@@ -83,13 +83,13 @@ class Mcap(ChunkedFile):
         head = self._file.read(_CHUNK_HEAD.size)
         if len(head) < _CHUNK_HEAD.size:
             raise BrokenError("a chunk breaks off")
-        *_, num_bytes, _, num_letters = _CHUNK_HEAD.unpack(head)
+        _, _, num_bytes, checksum, num_letters = _CHUNK_HEAD.unpack(head)
         rest = self._file.read(min(num_letters, _MAX_PACKING) + 8)
         if num_letters > _MAX_PACKING or len(rest) < num_letters + 8:
             raise BrokenError("a chunk does not hold together")
         start = record.start + len(head) + len(rest)
         num_packed = min(int.from_bytes(rest[num_letters:], "little"), record.start + record.num_bytes - start)
-        return Chunk(rest[:num_letters].decode(errors="replace"), num_bytes, start, num_packed)
+        return Chunk(rest[:num_letters].decode(errors="replace"), num_bytes, start, num_packed, checksum)
 
 
 def _texts(data: bytes, place: int, count: int) -> list[str]:

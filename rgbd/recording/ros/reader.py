@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, get_args
 
-from rgbd.errors import MediaError
+from rgbd.errors import MediaError, TooLargeError
 from rgbd.recording.limits import Limits
 from rgbd.recording.ros.bag import BAG_MAGIC, Bag
 from rgbd.recording.ros.container import BrokenError, Container, Message, Place
@@ -17,6 +17,7 @@ from rgbd.recording.ros.database import SQLITE_MAGIC, Database
 from rgbd.recording.ros.mcap import MCAP_MAGIC, Mcap
 from rgbd.recording.ros.messages import HEAD_BYTES, ImageHead, compressed_head, image_head
 from rgbd.recording.ros.pictures import frame_of_compressed, frame_of_image, size_of, stream_of
+from rgbd.recording.streams import MiscountedError
 from rgbd.types import Frame, Size, Stream
 
 _IMAGE, _COMPRESSED = "sensor_msgs/Image", "sensor_msgs/CompressedImage"
@@ -83,19 +84,48 @@ class RosReader:
         self._path, self._opener, self._topic, self._limits = path, opener, topic, limits
         self._images = sorted(topic.images, key=times_s.__getitem__)
         self.name, self.size, self.is_depth = str(path), topic.size, topic.stream == "depth"
-        self.num_frames = len(self._images)
+        self.num_frames, self.notes = len(self._images), notes
         self.times_s: tuple[float, ...] | None = tuple(times_s[image] for image in self._images)
-        lost = f"has {topic.num_broken} images in {topic.name} that are damaged"
-        self.damage, self.notes = (*damage, *([lost] if topic.num_broken else [])), notes
+        self._lacks, self._num_lost = damage, topic.num_broken
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """What the file lacks, and how many images are damaged, as far as it is known."""
+        lost = f"has {self._num_lost} images in {self._topic.name} that are damaged"
+        return (*self._lacks, lost) if self._num_lost else self._lacks
 
     def read(self, indices: Sequence[int] | None = None) -> Iterator[Frame]:
         """Yield the frames at these places, or all of them."""
         self._limits.check_frames(self._topic.num_images)
         self._limits.check_pixels(*self.size)
         self._limits.check_damage(self.name, self.damage)
+        num_promised = self.num_frames
         with self._opener(self._path) as container:
-            for index in range(self.num_frames) if indices is None else indices:
-                yield self._frame(container.read(self._images[index].place), index)
+            for index in range(num_promised) if indices is None else indices:
+                frame = self._frame_at(container, index)
+                if frame is not None:
+                    yield frame
+        if self.num_frames < num_promised and indices is not None:
+            raise MiscountedError
+
+    def _frame_at(self, container: Container, index: int) -> Frame | None:
+        """Return the frame at a place, or the next one where those that are damaged are left out; None at the end."""
+        while index < self.num_frames:
+            try:
+                return self._frame(container.read(self._images[index].place), index)
+            except TooLargeError:
+                raise
+            except MediaError:
+                if self._limits.on_damage != "skip":
+                    raise
+                self._leave_out(index)
+        return None
+
+    def _leave_out(self, index: int) -> None:
+        del self._images[index]
+        self.num_frames, self._num_lost = len(self._images), self._num_lost + 1
+        if self.times_s is not None:
+            self.times_s = (*self.times_s[:index], *self.times_s[index + 1 :])
 
     def frame_name(self, index: int) -> str:
         """Return what messages call one frame."""
