@@ -4,6 +4,7 @@ Sources: the definitions of sensor_msgs, std_msgs, geometry_msgs and tf2_msgs; O
 """
 
 import struct
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from rgbd.recording.ros.container import BrokenError
@@ -12,7 +13,7 @@ from rgbd.types import Size
 HEAD_BYTES = 1024
 """Of an image: more than all that stands before its pixels."""
 
-_MAX_TEXT = 512
+_MAX_TEXT, _MAX_COEFFICIENTS = 512, 32
 _SIZES = {"B": 1, "i": 4, "I": 4, "f": 4, "d": 8}
 
 
@@ -93,3 +94,50 @@ def compressed_head(data: bytes, is_cdr: bool) -> ImageHead:
     cursor = Cursor(data, is_cdr)
     stamp_ns, frame = cursor.header()
     return ImageHead(stamp_ns, frame, cursor.text(), *cursor.sequence())
+
+
+class CameraInfo(NamedTuple):
+    """What a sensor_msgs/CameraInfo says: of frames of this (width, height); matrix: K, row by row."""
+
+    size: Size
+    model: str
+    distortion: tuple[float, ...]
+    matrix: tuple[float, ...]
+
+
+def camera_info(data: bytes, is_cdr: bool) -> CameraInfo:
+    """Return what a sensor_msgs/CameraInfo says."""
+    cursor = Cursor(data, is_cdr)
+    cursor.header()
+    height, width, model, count = cursor.whole(), cursor.whole(), cursor.text(), cursor.whole()
+    if count > _MAX_COEFFICIENTS:
+        raise BrokenError(f"a lens has {count} coefficients")
+    distortion = cursor.numbers("d", count)
+    return CameraInfo((width, height), model, distortion, cursor.numbers("d", 9))
+
+
+class Turn(NamedTuple):
+    """A geometry_msgs/Transform: a translation in metres, and a rotation as a quaternion x, y, z, w."""
+
+    translation_m: tuple[float, ...]
+    rotation: tuple[float, ...]
+
+
+def transform(data: bytes, is_cdr: bool) -> Turn:
+    """Return what a geometry_msgs/Transform says."""
+    cursor = Cursor(data, is_cdr)
+    return Turn(cursor.numbers("d", 3), cursor.numbers("d", 4))
+
+
+def transforms(data: bytes, is_cdr: bool) -> Iterator[tuple[str, str, Turn]]:
+    """Yield what a tf2_msgs/TFMessage says: a frame of reference, a second one, and where that lies in the first."""
+    cursor = Cursor(data, is_cdr)
+    for _ in range(cursor.whole()):
+        _, parent = cursor.header()
+        child = cursor.text()
+        yield parent, child, Turn(cursor.numbers("d", 3), cursor.numbers("d", 4))
+
+
+def number(data: bytes, is_cdr: bool) -> float:
+    """Return what a std_msgs/Float32 says."""
+    return Cursor(data, is_cdr).numbers("f", 1)[0]

@@ -6,12 +6,15 @@ they are zero or come twice, all streams have the times at which they were recor
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, get_args
 
+from rgbd.camera.calibration import Calibration
 from rgbd.errors import MediaError, TooLargeError
 from rgbd.recording.limits import Limits
 from rgbd.recording.ros.bag import BAG_MAGIC, Bag
+from rgbd.recording.ros.calibration import Camera, CameraFacts
 from rgbd.recording.ros.container import BrokenError, Container, Message, Place
 from rgbd.recording.ros.database import SQLITE_MAGIC, Database
 from rgbd.recording.ros.mcap import MCAP_MAGIC, Mcap
@@ -67,7 +70,7 @@ class _Topic:
 
 
 class RosReader:
-    """The images of one topic, a `StreamReader`."""
+    """The images of one topic, a `CalibratedStream`."""
 
     fps: float | None = None
 
@@ -77,6 +80,7 @@ class RosReader:
         opener: Opener,
         topic: _Topic,
         times_s: Mapping[_Image, float],
+        calibration: Calibration,
         damage: tuple[str, ...],
         notes: tuple[str, ...],
         limits: Limits,
@@ -84,7 +88,7 @@ class RosReader:
         self._path, self._opener, self._topic, self._limits = path, opener, topic, limits
         self._images = sorted(topic.images, key=times_s.__getitem__)
         self.name, self.size, self.is_depth = str(path), topic.size, topic.stream == "depth"
-        self.num_frames, self.notes = len(self._images), notes
+        self.num_frames, self.calibration, self.notes = len(self._images), calibration, notes
         self.times_s: tuple[float, ...] | None = tuple(times_s[image] for image in self._images)
         self._lacks, self._num_lost = damage, topic.num_broken
 
@@ -179,8 +183,9 @@ def open_ros(path: Path, limits: Limits, names: Collection[str] = ()) -> list[Ro
         opener = _opener(file.read(HEAD_BYTES))
     if opener is None:
         raise MediaError(f"{path}: is no bag of ROS; check the file")
+    facts = CameraFacts()
     with opener(path) as container:
-        topics = _index(container, limits)
+        topics = _index(container, facts, limits)
         damage = container.damage
     if unknown := set(names) - {topic.name for topic in topics}:
         raise MediaError(f"{path}: has no topic {', '.join(sorted(unknown))}, but {_listed(topics)}")
@@ -190,21 +195,32 @@ def open_ros(path: Path, limits: Limits, names: Collection[str] = ()) -> list[Ro
         broken = f"; it {damage[0]}" if damage else ""
         raise MediaError(f"{path}: has no images of colour or depth that are read here, but {found}{broken}")
     times_s, notes = _times(chosen)
-    return [RosReader(path, opener, topic, times_s, damage, notes, limits) for topic in chosen]
+    known = facts.calibration(*(_camera(stream, chosen) for stream in get_args(Stream)))
+    return [RosReader(path, opener, topic, times_s, known, damage, notes, limits) for topic in chosen]
 
 
 def _opener(head: bytes) -> Opener | None:
     return next((opener for magic, opener in _OPENERS.items() if head.startswith(magic)), None)
 
 
-def _index(container: Container, limits: Limits) -> list[_Topic]:
-    """Return the topics of a file, with where their images lie; of each image, no more than its head is read."""
+def _camera(stream: Stream, topics: list[_Topic]) -> Camera | None:
+    cameras = [Camera(topic.name, topic.first.frame, topic.first.encoding) for topic in topics if topic.first]
+    return next((camera for camera, topic in zip(cameras, topics, strict=True) if topic.stream == stream), None)
+
+
+def _index(container: Container, facts: CameraFacts, limits: Limits) -> list[_Topic]:
+    """Return the topics of a file, with where their images lie; of each image, no more than its head is read.
+
+    What other messages say of cameras goes into `facts`.
+    """
     topics: dict[tuple[str, str], _Topic] = {}
     for message in container.messages():
         topic = topics.setdefault(message[:2], _Topic(*message[:3]))
         topic.num_messages += 1
         if topic.type in (_IMAGE, _COMPRESSED):
             _add_image(topic, message, container, limits)
+        else:
+            facts.add(message, partial(container.read, message.place))
     return list(topics.values())
 
 

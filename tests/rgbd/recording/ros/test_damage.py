@@ -16,8 +16,7 @@ from rgbd.recording.formats import open_stream, open_streams
 from rgbd.recording.images import encode_image
 from rgbd.recording.limits import Limits
 from rgbd.recording.streams import MiscountedError, frame_of
-from tests.rgbd.recording.ros.test_reader import COLOR, DEPTH, DEPTH_TOPIC, SECOND, camera
-from tests.support.ros_bags import CONTAINERS, compressed, image, write_bag
+from tests.support.ros_bags import COLOR, CONTAINERS, DEPTH, DEPTH_TOPIC, SECOND, camera, compressed, image, write_bag
 
 SKIP = Limits(on_damage="skip")
 

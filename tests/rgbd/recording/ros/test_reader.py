@@ -15,25 +15,21 @@ from rgbd.recording.ros.reader import open_ros
 from rgbd.recording.streams import frame_of
 from rgbd.types import Frame
 from tests.support.real import real_recordings
-from tests.support.ros_bags import CONTAINERS, Said, compressed, image, write_bag
-
-SECOND = 10**9
-RANDOM = np.random.default_rng(0)
-DEPTH = [RANDOM.integers(0, 1 << 16, (48, 64), np.uint16) for _ in range(5)]
-COLOR = [RANDOM.integers(0, 256, (48, 64, 3), np.uint8) for _ in range(7)]
-DEPTH_TOPIC, COLOR_TOPIC = "/camera/depth/image_rect_raw", "/camera/color/image_raw"
-IMU: list[Said] = [("std_msgs/msg/String", {"data": "what else a robot says"})] * 9
-# Seven of colour and five of depth, on one clock; depth begins first.
-COLOR_NS = [20 * SECOND + 33_000_000 * number for number in range(7)]
-DEPTH_NS = [20 * SECOND - 5_000_000 + 50_000_000 * number for number in range(5)]
-
-
-def camera() -> dict[str, list[Said]]:
-    return {
-        "/chatter": IMU,
-        DEPTH_TOPIC: [image("16UC1", frame, stamp) for frame, stamp in zip(DEPTH, DEPTH_NS, strict=True)],
-        COLOR_TOPIC: [image("rgb8", frame, stamp) for frame, stamp in zip(COLOR, COLOR_NS, strict=True)],
-    }
+from tests.support.ros_bags import (
+    COLOR,
+    COLOR_NS,
+    COLOR_TOPIC,
+    CONTAINERS,
+    DEPTH,
+    DEPTH_NS,
+    DEPTH_TOPIC,
+    SECOND,
+    Said,
+    camera,
+    compressed,
+    image,
+    write_bag,
+)
 
 
 def one(tmp_path: Path, container: str, said: Said, topic: str = "/camera/image_raw") -> Frame:
