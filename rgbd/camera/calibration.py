@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd.camera.intrinsics import DepthCamera, pinhole
 from rgbd.types import Size
 
 Triple = tuple[float, float, float]
@@ -85,3 +86,8 @@ class Calibration:
     color: Intrinsics | None = None
     depth_to_color: Pose | None = None
     depth_unit_mm: float | None = None
+
+    def depth_camera(self, size: Size) -> DepthCamera | None:
+        """Return where depth's pixels look, without its distortion; None where that of this size is not known."""
+        lens = self.depth
+        return pinhole(lens.fx, lens.fy, lens.cx, lens.cy) if lens is not None and lens.size == size else None

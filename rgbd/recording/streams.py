@@ -64,6 +64,16 @@ class CalibratedStream(StreamReader, Protocol):
     """What is odd about it and no damage, in words."""
 
 
+def calibration_of(stream: StreamReader | None) -> Calibration:
+    """Return what the file of a stream says of its camera."""
+    return stream.calibration if isinstance(stream, CalibratedStream) else Calibration()
+
+
+def notes_of(stream: StreamReader | None) -> tuple[str, ...]:
+    """Return what is odd about a stream and no damage, in words."""
+    return stream.notes if isinstance(stream, CalibratedStream) else ()
+
+
 def frame_of(picture: Picture) -> Frame:
     """Return a picture as a frame, turned as it is shown: uint8 RGB [H, W, 3], or uint16 [H, W]."""
     if not isinstance(picture, av.VideoFrame):
