@@ -1,5 +1,6 @@
 """What a camera's own file says of its two lenses, and of its unit of depth."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,9 @@ from numpy.typing import NDArray
 
 from rgbd.camera.intrinsics import DepthCamera, pinhole
 from rgbd.types import Size
+
+_FARTHEST_M = 1e8
+_LARGEST_PX = 1e6
 
 Triple = tuple[float, float, float]
 
@@ -26,6 +30,12 @@ class Intrinsics:
     model: str = ""
     distortion: tuple[float, ...] = ()
 
+    @property
+    def can_be(self) -> bool:
+        """Whether a lens can have these numbers; those of one that was not calibrated are zeros."""
+        lengths = (self.fx, self.fy, abs(self.cx), abs(self.cy), *map(abs, self.distortion))
+        return min(self.fx, self.fy) > 0 and all(length < _LARGEST_PX for length in lengths)
+
 
 @dataclass(frozen=True)
 class Pose:
@@ -36,9 +46,9 @@ class Pose:
 
     @staticmethod
     def of_quaternion(xyzw: tuple[float, float, float, float], translation_m: Triple) -> "Pose | None":
-        """Return the pose that turns by a quaternion; None for one that is no rotation."""
-        length = float(np.linalg.norm(xyzw))
-        if not (0.9 < length < 1.1 and np.isfinite(translation_m).all()):
+        """Return the pose that turns by a quaternion; None for one that is no rotation, or leads off the Earth."""
+        length = math.hypot(*xyzw)
+        if not (0.9 < length < 1.1 and math.hypot(*translation_m) < _FARTHEST_M):
             return None
         x, y, z, w = (value / length for value in xyzw)
         return Pose(

@@ -4,12 +4,14 @@ ROS: a camera_info beside each topic of images (REP 104), and a tree of frames o
 camera_info, depth units and extrinsics in topics of their own, below each stream's (librealsense, ros_file_format.h).
 """
 
-import math
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from rgbd.camera.calibration import IDENTITY, Calibration, Intrinsics, Pose
+from rgbd.errors import ConfigError
+from rgbd.recording.depth import check_unit
 from rgbd.recording.ros.container import BrokenError, Message
 from rgbd.recording.ros.messages import CameraInfo, Turn, camera_info, number, transform, transforms
 from rgbd.recording.ros.pictures import DEPTH_UNIT_MM
@@ -78,9 +80,10 @@ class CameraFacts:
 
     def _add_unit(self, message: Message, data: bytes) -> None:
         if (match := _REALSENSE_UNIT.fullmatch(message.topic)) is not None:
-            unit_mm = number(data, message.is_cdr) * 1000
-            if math.isfinite(unit_mm) and unit_mm > 0:
-                self._units_mm[match["sensor"]] = float(f"{unit_mm:.6g}")  # 0.001 has no exact place in 32 bits
+            unit_mm = float(f"{number(data, message.is_cdr) * 1000:.6g}")  # 0.001 has no exact place in 32 bits
+            with suppress(ConfigError):
+                check_unit(unit_mm)
+                self._units_mm[match["sensor"]] = unit_mm
 
     def _add_pose(self, message: Message, data: bytes) -> None:
         pose = _pose(transform(data, message.is_cdr))
@@ -122,11 +125,10 @@ class CameraFacts:
 
 
 def _lens(info: CameraInfo) -> Intrinsics | None:
-    """Return the intrinsics that a camera_info says; None for the zeros of a camera that was not calibrated."""
+    """Return the intrinsics that a camera_info says; None for a camera that was not calibrated."""
     fx, _, cx, _, fy, cy, *_ = info.matrix
-    if not all(map(math.isfinite, (fx, fy, cx, cy, *info.distortion))) or min(fx, fy) <= 0:
-        return None
-    return Intrinsics(info.size, fx, fy, cx, cy, info.model, info.distortion)
+    lens = Intrinsics(info.size, fx, fy, cx, cy, info.model, info.distortion)
+    return lens if lens.can_be else None
 
 
 def _pose(turn: Turn) -> Pose | None:

@@ -96,7 +96,7 @@ def test_depth_aligned_to_colour_lies_on_it(tmp_path: Path) -> None:
     assert found.depth_to_color == Pose(((1, 0, 0), (0, 1, 0), (0, 0, 1)), (0, 0, 0))
 
 
-@pytest.mark.parametrize("matrix", [(0,) * 9, (np.nan, 0, 3, 0, 5, 6, 0, 0, 1)])
+@pytest.mark.parametrize("matrix", [(0,) * 9, (np.nan, 0, 3, 0, 5, 6, 0, 0, 1), (1e300,) * 9])
 def test_a_lens_that_was_not_calibrated_says_nothing(tmp_path: Path, matrix: tuple[float, ...]) -> None:
     blank = {"/camera/depth/camera_info": [camera_info((64, 48), matrix, "plumb_bob", ())]}
     assert calibration_of(write_bag(tmp_path, "bag", images() | blank)).depth is None
@@ -105,6 +105,21 @@ def test_a_lens_that_was_not_calibrated_says_nothing(tmp_path: Path, matrix: tup
 def test_depth_in_metres_is_read_in_millimetres(tmp_path: Path) -> None:
     metres = image("32FC1", np.full((48, 64), 1.5, np.float32), SECOND)
     assert calibration_of(write_bag(tmp_path, "mcap", images(metres))).depth_unit_mm == 1
+
+
+@pytest.mark.parametrize("turn", [transform((0, 0, 0), (1e300,) * 4), transform((1e300, 0, 0), (0, 0, 0, 1))])
+def test_places_where_nothing_can_be_say_nothing(tmp_path: Path, turn: Said) -> None:
+    broken = tree(("link", "depth_optical", turn), ("link", "color_optical", said(BODY)))
+    assert calibration_of(write_bag(tmp_path, "bag", images() | {"/tf": [broken]})).depth_to_color is None
+
+
+@pytest.mark.parametrize("unit_m", [0.0, -0.001, np.nan, 1e30])
+def test_a_unit_that_no_camera_has_says_nothing(tmp_path: Path, unit_m: float) -> None:
+    topics = {
+        "/device_0/sensor_0/Depth_0/image/data": [image("mono16", DEPTH[0], SECOND)],
+        "/device_0/sensor_0/option/Depth_Units/value": [("std_msgs/msg/Float32", {"data": unit_m})],
+    }
+    assert calibration_of(write_bag(tmp_path, "bag", topics)).depth_unit_mm is None
 
 
 @pytest.mark.parametrize("container", ["bag", "db3"])

@@ -1,6 +1,7 @@
 """Bags of ROS: whatever they are packed in, frames come out bit for bit, with their times."""
 
 import struct
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -23,6 +24,7 @@ from tests.support.ros_bags import (
     DEPTH,
     DEPTH_NS,
     DEPTH_TOPIC,
+    RANDOM,
     SECOND,
     Said,
     camera,
@@ -143,6 +145,28 @@ def test_compressed_depth_in_metres_is_an_inverse_that_was_quantised(tmp_path: P
 def test_other_compressed_depth_is_refused_by_its_name(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"compressedDepth rvl.*which is not read here"):
         one(tmp_path, "bag", compressed("16UC1; compressedDepth rvl", bytes(200), SECOND))
+
+
+@pytest.mark.parametrize("container", ["bag", "bag lz4", "mcap", "mcap zstd", "db3"])
+def test_no_more_is_in_memory_than_a_chunk_and_a_frame(tmp_path: Path, container: str) -> None:
+    frames = [RANDOM.integers(0, 1 << 16, (480, 640), np.uint16) for _ in range(3)]
+    said = [image("16UC1", frames[turn % 3], (turn + 1) * SECOND) for turn in range(40)]  # 24 MB
+    path = write_bag(tmp_path, container, {DEPTH_TOPIC: said})
+    tracemalloc.start()
+    try:
+        (stream,) = open_streams(path)
+        assert sum(1 for _ in stream.read()) == 40
+        assert tracemalloc.get_traced_memory()[1] < 6 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_only_the_frames_that_are_asked_for_are_decoded(tmp_path: Path) -> None:
+    packed = [b"\x89PNG\r\n\x1a\n no image"] * 5
+    packed[0], packed[3] = (encode_image(".png", DEPTH[place]) for place in (0, 3))
+    said = [compressed("png", data, (turn + 1) * SECOND) for turn, data in enumerate(packed)]
+    (stream,) = open_streams(write_bag(tmp_path, "mcap", {DEPTH_TOPIC: said}))
+    assert_frames([frame_of(frame) for frame in stream.read([0, 3])], [DEPTH[0], DEPTH[3]])
 
 
 def test_frames_are_in_the_order_in_which_they_were_taken(tmp_path: Path) -> None:
