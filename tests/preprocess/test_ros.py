@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.support.ros_bags import SECOND, Said, camera_info, image, write_bag
 from benchmarks.support.scenes import render_people, rendering_camera
 from preprocess.synthetic.body import Arm, Pose, joints_in_room
 from preprocess.synthetic.scene import SETUPS
@@ -14,7 +15,6 @@ from rgbd.types import Depth
 from tests.support.custom_runs import run, write_csv
 from tests.support.processed import records
 from tests.support.real import real_recordings
-from tests.support.ros_bags import SECOND, Said, camera_info, image, write_bag
 
 SIZE, FOCAL = (640, 480), 384.0  # of a D435, which a Kinect v1 has frames of the size of, but not the focal length
 DEPTH, COLOR = "/device_0/sensor_0/Depth_0", "/device_0/sensor_1/Color_0"

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.support.ros_bags import SECOND, image, write_bag
 from benchmarks.support.tiny_bundle import SPEC
 from export.predictor.clip_reading import read_clip
 from export.predictor.clip_request import ClipRequest, RecordingMeta, StreamFile
 from rgbd.errors import MediaError
 from rgbd.recording.limits import NO_LIMITS
-from tests.support.ros_bags import SECOND, image, write_bag
 from tests.support.uploads import at_rate, depth_frames, rgb_frames, timed_video
 from tests.support.videos import xvid
 

@@ -6,11 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from rgbd.camera.calibration import Calibration, Intrinsics, Pose
-from rgbd.recording.formats import open_streams
-from rgbd.recording.streams import CalibratedStream
-from tests.support.real import real_recordings
-from tests.support.ros_bags import (
+from benchmarks.support.ros_bags import (
     COLOR,
     CONTAINERS,
     DEPTH,
@@ -22,6 +18,10 @@ from tests.support.ros_bags import (
     tree,
     write_bag,
 )
+from rgbd.camera.calibration import Calibration, Intrinsics, Pose
+from rgbd.recording.formats import open_streams
+from rgbd.recording.streams import CalibratedStream
+from tests.support.real import real_recordings
 
 DEPTH_K, COLOR_K = (50.5, 0, 31.25, 0, 51, 23.5, 0, 0, 1), (60.0, 0, 33, 0, 61, 22, 0, 0, 1)
 DEPTH_LENS = Intrinsics((64, 48), 50.5, 51, 31.25, 23.5, "plumb_bob", (0.1, -0.2, 0.001, 0.002, 0.03))

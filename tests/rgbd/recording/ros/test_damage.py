@@ -11,12 +11,22 @@ import numpy as np
 import pytest
 import zstandard
 
+from benchmarks.support.ros_bags import (
+    COLOR,
+    CONTAINERS,
+    DEPTH,
+    DEPTH_TOPIC,
+    SECOND,
+    camera,
+    compressed,
+    image,
+    write_bag,
+)
 from rgbd.errors import DamagedError, MediaError, TooLargeError, UserError
 from rgbd.recording.formats import open_stream, open_streams
 from rgbd.recording.images import encode_image
 from rgbd.recording.limits import Limits
 from rgbd.recording.streams import MiscountedError, frame_of
-from tests.support.ros_bags import COLOR, CONTAINERS, DEPTH, DEPTH_TOPIC, SECOND, camera, compressed, image, write_bag
 
 SKIP = Limits(on_damage="skip")
 

@@ -8,15 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from rgbd.errors import MediaError
-from rgbd.recording.formats import open_stream, open_streams
-from rgbd.recording.images import encode_image
-from rgbd.recording.limits import NO_LIMITS
-from rgbd.recording.ros.reader import open_ros
-from rgbd.recording.streams import frame_of
-from rgbd.types import Frame
-from tests.support.real import real_recordings
-from tests.support.ros_bags import (
+from benchmarks.support.ros_bags import (
     COLOR,
     COLOR_NS,
     COLOR_TOPIC,
@@ -32,6 +24,14 @@ from tests.support.ros_bags import (
     image,
     write_bag,
 )
+from rgbd.errors import MediaError
+from rgbd.recording.formats import open_stream, open_streams
+from rgbd.recording.images import encode_image
+from rgbd.recording.limits import NO_LIMITS
+from rgbd.recording.ros.reader import open_ros
+from rgbd.recording.streams import frame_of
+from rgbd.types import Frame
+from tests.support.real import real_recordings
 
 
 def one(tmp_path: Path, container: str, said: Said, topic: str = "/camera/image_raw") -> Frame:
