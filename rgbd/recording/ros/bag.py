@@ -13,6 +13,15 @@ BAG_MAGIC = b"#ROSBAG V2"
 
 _FIRST_RECORD = len(b"#ROSBAG V2.0\n")
 _MESSAGE, _FILE_HEADER, _CHUNK, _CONNECTION = 2, 3, 5, 7
+# Of the messages that are read here, by the sum that ROS makes of a definition; anybody may have another Image.
+_DEFINITIONS = {
+    "sensor_msgs/Image": b"060021388200f6f0f447d0fcd9c64743",
+    "sensor_msgs/CompressedImage": b"8f7a12909da2c9d3332d540a0977563f",
+    "sensor_msgs/CameraInfo": b"c9a58c1b0b154e0e6da7578cb991d214",
+    "tf2_msgs/TFMessage": b"94810edda583a504dfda3829e70d7eec",
+    "std_msgs/Float32": b"73fcbf46b49191e672908e50842a83d4",
+    "geometry_msgs/Transform": b"ac9eff44abf714214112b05d54a3cf9b",
+}
 _MAX_HEADER_BYTES = 1 << 20
 _LENGTH, _TIME = struct.Struct("<I"), struct.Struct("<II")
 
@@ -70,9 +79,11 @@ class Bag(ChunkedFile):
         """Take note of a connection, which is what a topic and its type are told by."""
         source.seek(record.start)
         described = _fields(source.read(min(record.num_bytes, _MAX_HEADER_BYTES)))
-        topic, type_name = record.fields.get(b"topic", b""), described.get(b"type", b"")
-        names = topic.decode(errors="replace"), plain_type(type_name.decode(errors="replace"))
-        self._connections[record.number(b"conn")] = names
+        topic = record.fields.get(b"topic", b"").decode(errors="replace")
+        type_name, definition = described.get(b"type", b"").decode(errors="replace"), described.get(b"md5sum", b"*")
+        if definition not in (_DEFINITIONS.get(type_name, definition), b"*"):
+            type_name = f"{type_name} of another definition than ROS's"  # as Orbbec's recorder has it
+        self._connections[record.number(b"conn")] = (topic, plain_type(type_name))
 
     def _message(self, record: _Record, chunk: int | None) -> Message:
         names, time = self._connections.get(record.number(b"conn")), record.fields.get(b"time", b"")

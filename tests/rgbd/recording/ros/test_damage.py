@@ -10,6 +10,7 @@ from random import Random
 import numpy as np
 import pytest
 import zstandard
+from rosbags.rosbag1 import Writer
 
 from benchmarks.support.ros_bags import (
     COLOR,
@@ -203,6 +204,14 @@ def test_a_database_is_read_without_writing_beside_it(tmp_path: Path) -> None:
     assert {file: file.read_bytes() for file in path.parent.iterdir()} == before
     path.with_name(path.name + "-wal").write_bytes(b"what was not yet written into the database")
     assert "recorded.db3-wal holds messages" in open_stream(path, "depth", SKIP).damage[0]
+
+
+def test_an_image_that_somebody_has_defined_otherwise_is_not_read_as_one_of_ros(tmp_path: Path) -> None:
+    with Writer(tmp_path / "x.bag") as writer:
+        own = writer.add_connection("/cam/3", "sensor_msgs/msg/Image", msgdef="uint64 number", md5sum="0" * 32)
+        writer.write(own, SECOND, bytes(8))
+    with pytest.raises(MediaError, match=r"/cam/3 \(sensor_msgs/Image of another definition than ROS's, 1 messages\)"):
+        open_streams(tmp_path / "x.bag")
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
