@@ -67,9 +67,15 @@ def compressed(format_: str, data: bytes, stamp_ns: int) -> Said:
     return "sensor_msgs/msg/CompressedImage", {"header": (stamp_ns, "camera"), "format": format_, "data": packed}
 
 
-def camera_info(size: Size, matrix: Sequence[float], model: str, distortion: Sequence[float]) -> Said:
-    """Return a CameraInfo; matrix: K, row by row."""
-    numbers = {"d": distortion, "k": matrix, "r": np.eye(3).ravel(), "p": np.zeros(12)}
+def camera_info(
+    size: Size,
+    matrix: Sequence[float],
+    model: str,
+    distortion: Sequence[float],
+    projection: Sequence[float] = (0,) * 12,
+) -> Said:
+    """Return a CameraInfo; matrix: K, row by row, projection: P."""
+    numbers = {"d": distortion, "k": matrix, "r": np.eye(3).ravel(), "p": projection}
     said = {key: np.array(value, np.float64) for key, value in numbers.items()}
     region = ("sensor_msgs/msg/RegionOfInterest", {"x_offset": 0, "y_offset": 0, "height": 0, "width": 0})
     region[1]["do_rectify"] = False

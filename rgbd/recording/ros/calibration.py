@@ -36,7 +36,7 @@ class CameraFacts:
     """What the messages beside the images say, taken note of as they come; of each topic, the first one counts."""
 
     def __init__(self) -> None:
-        self._lenses: dict[str, Intrinsics] = {}
+        self._lenses: dict[str, CameraInfo] = {}
         self._parents: dict[str, tuple[str, Pose]] = {}
         self._units_mm: dict[str, float] = {}
         self._from_reference: dict[str, tuple[str, Pose]] = {}
@@ -68,9 +68,7 @@ class CameraFacts:
         )
 
     def _add_lens(self, message: Message, data: bytes) -> None:
-        lens = _lens(camera_info(data, message.is_cdr))
-        if lens is not None:
-            self._lenses[message.topic] = lens
+        self._lenses[message.topic] = camera_info(data, message.is_cdr)
 
     def _add_tree(self, message: Message, data: bytes) -> None:
         for parent, child, turn in transforms(data, message.is_cdr):
@@ -91,10 +89,21 @@ class CameraFacts:
             self._from_reference[match["stream"]] = (match["group"], pose)
 
     def _lens_of(self, camera: Camera) -> Intrinsics | None:
+        """Return the lens of a camera; None for one that was not calibrated, or of which nothing is said."""
         if (match := _REALSENSE_IMAGE.match(camera.topic)) is not None:
-            return self._lenses.get(f"{match[0]}/info/camera_info")
-        images = _TRANSPORT.sub("", camera.topic)
-        return self._lenses.get(f"{images.rpartition('/')[0]}/camera_info")
+            info, is_rectified = self._lenses.get(f"{match[0]}/info/camera_info"), False
+        else:
+            folder, _, name = _TRANSPORT.sub("", camera.topic).rpartition("/")
+            info, is_rectified = self._lenses.get(f"{folder}/camera_info"), "rect" in name
+        if info is None:
+            return None
+        if is_rectified and info.projection[0] > 0:
+            fx, _, cx, _, _, fy, cy, *_ = info.projection
+            lens = Intrinsics(info.size, fx, fy, cx, cy)
+        else:
+            fx, _, cx, _, fy, cy, *_ = info.matrix
+            lens = Intrinsics(info.size, fx, fy, cx, cy, info.model, info.distortion)
+        return lens if lens.can_be else None
 
     def _unit_of(self, depth: Camera) -> float | None:
         """Return the unit that a file says; it does not say whether 16UC1 follows REP 118, which is millimetres."""
@@ -122,13 +131,6 @@ class CameraFacts:
             frame, step = self._parents[frame]
             pose = pose.then(step)
         return frame, pose
-
-
-def _lens(info: CameraInfo) -> Intrinsics | None:
-    """Return the intrinsics that a camera_info says; None for a camera that was not calibrated."""
-    fx, _, cx, _, fy, cy, *_ = info.matrix
-    lens = Intrinsics(info.size, fx, fy, cx, cy, info.model, info.distortion)
-    return lens if lens.can_be else None
 
 
 def _pose(turn: Turn) -> Pose | None:

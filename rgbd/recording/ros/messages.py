@@ -97,12 +97,16 @@ def compressed_head(data: bytes, is_cdr: bool) -> ImageHead:
 
 
 class CameraInfo(NamedTuple):
-    """What a sensor_msgs/CameraInfo says: of frames of this (width, height); matrix: K, row by row."""
+    """What a sensor_msgs/CameraInfo says: of frames of this (width, height).
+
+    matrix: K, row by row, of frames as the lens gives them. projection: P, row by row, of rectified ones.
+    """
 
     size: Size
     model: str
     distortion: tuple[float, ...]
     matrix: tuple[float, ...]
+    projection: tuple[float, ...]
 
 
 def camera_info(data: bytes, is_cdr: bool) -> CameraInfo:
@@ -113,7 +117,8 @@ def camera_info(data: bytes, is_cdr: bool) -> CameraInfo:
     if count > _MAX_COEFFICIENTS:
         raise BrokenError(f"a lens has {count} coefficients")
     distortion = cursor.numbers("d", count)
-    return CameraInfo((width, height), model, distortion, cursor.numbers("d", 9))
+    matrix, _, projection = cursor.numbers("d", 9), cursor.numbers("d", 9), cursor.numbers("d", 12)
+    return CameraInfo((width, height), model, distortion, matrix, projection)
 
 
 class Turn(NamedTuple):

@@ -90,6 +90,17 @@ def test_frames_of_reference_in_a_circle_end(tmp_path: Path) -> None:
     assert calibration_of(write_bag(tmp_path, "mcap", images() | {"/tf": [circle]})).depth_to_color is None
 
 
+def test_frames_that_were_rectified_have_the_lens_of_their_projection(tmp_path: Path) -> None:
+    projection = (48.0, 0, 30, 0, 0, 49, 22, 0, 0, 0, 1, 0)
+    info = {
+        f"/camera/{name}/camera_info": [camera_info((64, 48), DEPTH_K, "plumb_bob", DEPTH_LENS.distortion, projection)]
+        for name in ("depth", "color")
+    }
+    found = calibration_of(write_bag(tmp_path, "mcap", images() | info))
+    assert found.depth == Intrinsics((64, 48), 48, 49, 30, 22)  # of image_rect_raw
+    assert found.color == DEPTH_LENS  # of image_raw
+
+
 def test_depth_aligned_to_colour_lies_on_it(tmp_path: Path) -> None:
     depth = image("16UC1", DEPTH[0], SECOND, frame="color_optical")
     found = calibration_of(write_bag(tmp_path, "mcap", images(depth)))
