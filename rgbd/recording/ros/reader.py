@@ -204,8 +204,10 @@ def _opener(head: bytes) -> Opener | None:
 
 
 def _camera(stream: Stream, topics: list[_Topic]) -> Camera | None:
-    cameras = [Camera(topic.name, topic.first.frame, topic.first.encoding) for topic in topics if topic.first]
-    return next((camera for camera, topic in zip(cameras, topics, strict=True) if topic.stream == stream), None)
+    for topic in topics:
+        if topic.stream == stream and topic.first is not None:
+            return Camera(topic.name, topic.first.frame, topic.first.encoding)
+    return None
 
 
 def _index(container: Container, facts: CameraFacts, limits: Limits) -> list[_Topic]:
