@@ -38,7 +38,12 @@ DISTRIBUTIONS = {
     "yaml": "pyyaml",
 }
 # What a module does without where it is not installed, or asks for when it is needed.
-OPTIONAL = {("rgbd.recording.images", "kornia-rs"), ("rgbd.recording.matlab", "scipy")}
+OPTIONAL = {
+    ("rgbd.recording.images", "kornia-rs"),
+    ("rgbd.recording.matlab", "scipy"),
+    ("rgbd.recording.ros.packing", "lz4"),
+    ("rgbd.recording.ros.packing", "zstandard"),
+}
 # Needed by what is imported: files in forms, and torch's exporter.
 UNSEEN = {"python-multipart", "onnxscript"}
 

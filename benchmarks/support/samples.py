@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from benchmarks.support.ros_bags import camera_info, image, write_bag
 from rgbd.recording.images import encode_image
 from rgbd.types import Frame
 
@@ -33,6 +34,7 @@ def samples(folder: Path) -> dict[str, Files]:
         {name: {"rgb": file, "depth": distance} for name, file in colours.items()}
         | {name: {"rgb": colour, "depth": file} for name, file in distances.items()}
         | {"both .mkv": {"rgb": both}}
+        | {f"both .{kind}": {"rgb": _bag(folder, kind, rgb, depth)} for kind in ("bag lz4", "mcap zstd", "db3")}
     )
 
 
@@ -63,6 +65,19 @@ def _zip(frames: list[Frame], suffix: str) -> bytes:
         for index in np.random.default_rng(0).permutation(len(frames)):
             archive.writestr(f"frames/{index}{suffix}", encode_image(suffix, frames[index]))
     return buffer.getvalue()
+
+
+def _bag(folder: Path, container: str, rgb: list[Frame], depth: list[Frame]) -> bytes:
+    """Return a bag of ROS with both streams, thirty frames a second."""
+    times = [(30 + index) * 10**9 // 30 for index in range(_NUM_FRAMES)]
+    topics = {
+        "/camera/color/image_raw": [image("rgb8", frame, time) for frame, time in zip(rgb, times, strict=True)],
+        "/camera/depth/image_raw": [image("16UC1", frame, time) for frame, time in zip(depth, times, strict=True)],
+        "/camera/depth/camera_info": [camera_info((64, 48), (50, 0, 32, 0, 50, 24, 0, 0, 1), "plumb_bob", [0.1] * 5)],
+    }
+    place = folder / container.replace(" ", "_")
+    place.mkdir()
+    return write_bag(place, container, topics).read_bytes()
 
 
 def _video(folder: Path, suffix: str, *tracks: tuple[str, list[Frame]]) -> bytes:

@@ -24,7 +24,7 @@ from rgbd.errors import MediaError, MissingStreamError, TooLargeError
 from rgbd.recording.depth import stream_in_millimetres
 from rgbd.recording.formats import open_streams, tracks_meant
 from rgbd.recording.limits import Limits
-from rgbd.recording.streams import MiscountedError, StreamReader, frame_of
+from rgbd.recording.streams import MiscountedError, StreamReader, frame_of, notes_of
 from rgbd.recording.timeline import Indices, make_timeline
 from rgbd.types import Frame, Stream
 
@@ -138,9 +138,10 @@ def _read(streams: Streams, request: ClipRequest) -> DecodedClip:
     looks: dict[Stream, list[Look]] = {stream: [] for stream in streams}
     for stream, (file, reader) in streams.items():
         with named(file):
+            unit_mm = request.meta.unit_mm_of(reader)
             for stored in read_groups(reader, [indices[stream] for indices in chosen]):
                 start = time.perf_counter()
-                frames = stream_in_millimetres(stored, request.meta.depth_scale_mm)
+                frames = stream_in_millimetres(stored, unit_mm)
                 clips.append(build_clip(frames, stream, request.spec, centred_geometry(request.spec)))
                 looks[stream].append(look_of(frames, stream))
                 facts.transform_ms += (time.perf_counter() - start) * 1000
@@ -148,6 +149,9 @@ def _read(streams: Streams, request: ClipRequest) -> DecodedClip:
         f"{stream} ({file.name}): {'; '.join(reader.damage)}"
         for stream, (file, reader) in streams.items()
         if reader.damage
+    ]
+    facts.warnings += [
+        f"{stream} ({file.name}): {note}" for stream, (file, reader) in streams.items() for note in notes_of(reader)
     ]
     facts.warnings += unlike_training(looks, request.trained_on)
     return DecodedClip(facts, clips)

@@ -8,8 +8,9 @@ from export.predictor.arguments import is_finite, shown
 from rgbd.clip.appearance import Appearance
 from rgbd.clip.spec import ClipSpec
 from rgbd.errors import UserError
-from rgbd.recording.depth import check_unit
+from rgbd.recording.depth import check_unit, unit_of
 from rgbd.recording.limits import Limits
+from rgbd.recording.streams import StreamReader
 from rgbd.types import Stream
 
 _LOWEST_FPS, _HIGHEST_FPS = 1e-6, 1e6  # a frame in eleven days, and what the fastest cameras take
@@ -28,9 +29,9 @@ class StreamFile:
 class RecordingMeta:
     """What is said of a recording beside its files, and which part of it is meant.
 
-    depth_scale_mm: millimetres of one step of 16-bit depth. fps: frames a second, where the files do not say.
-    depth_fps: depth's, where it differs. start_s, end_s: where the motion begins and ends, from the first moment that
-    all streams show; None: the end. Raises `UserError` for what makes no sense.
+    depth_scale_mm: millimetres of one step of 16-bit depth, where the file does not say it. fps: frames a second, where
+    the files do not say. depth_fps: depth's, where it differs. start_s, end_s: where the motion begins and ends, from
+    the first moment that all streams show; None: the end. Raises `UserError` for what makes no sense.
     """
 
     depth_scale_mm: float = 1.0
@@ -61,6 +62,15 @@ class RecordingMeta:
             raise UserError(
                 f"end_s {shown(self.end_s)}: must lie behind start_s {self.start_s!r}, or be left out for the end"
             )
+
+    def unit_mm_of(self, stream: StreamReader) -> float:
+        """Return how many millimetres one step of a stream is; a depth_scale_mm of 1 leaves it to the file.
+
+        Raises `MediaError` where the file says something else.
+        """
+        if not stream.is_depth:
+            return self.depth_scale_mm
+        return unit_of(stream, None if self.depth_scale_mm == 1 else self.depth_scale_mm)
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,16 @@ from preprocess.pipeline.command import run_dataset
 from preprocess.pipeline.dataset import ClipJob, Found
 from preprocess.pipeline.options import command_parser
 from preprocess.pipeline.sources import source_path
+from rgbd.camera.intrinsics import DepthCamera
 from rgbd.dataset.layouts import CUSTOM
 from rgbd.dataset.records import ClipRecord, SourceFile, SourceName
 from rgbd.errors import DatasetError
 from rgbd.overlap import with_links
 from rgbd.people.clip_boxes import RoiMode
+from rgbd.recording.depth import unit_of
 from rgbd.recording.formats import open_stream
 from rgbd.recording.recording import Recording
+from rgbd.recording.streams import StreamReader, calibration_of, notes_of
 from rgbd.types import Stream
 
 
@@ -66,15 +69,22 @@ class CustomDataset:
     def open(self, job: CustomJob) -> Recording:
         """Open the recording of a row."""
         row = job.row
+        rgb = open_stream(job.folder / row.rgb, "rgb", job.limits) if row.rgb else None
         depth = open_stream(job.folder / row.depth, "depth", job.limits) if row.depth else None
         return Recording(
             row.clip,
-            rgb=open_stream(job.folder / row.rgb, "rgb", job.limits) if row.rgb else None,
+            rgb=rgb,
             depth=depth,
-            depth_unit_mm=row.depth_scale_mm,
-            depth_camera=row.depth_camera(depth.size) if depth else None,
+            depth_unit_mm=unit_of(depth, row.told_unit_mm) if depth else row.depth_scale_mm,
+            depth_camera=_depth_camera(row, depth) if depth else None,
             fps={"rgb": row.fps, "depth": row.depth_fps or row.fps},
+            warnings=tuple(dict.fromkeys((*notes_of(rgb), *notes_of(depth)))),
         )
+
+
+def _depth_camera(row: Row, depth: StreamReader) -> DepthCamera | None:
+    """Return where depth's pixels look, as the row tells it, or else the file."""
+    return row.depth_camera(depth.size) or calibration_of(depth).depth_camera(depth.size)
 
 
 def _job(row: Row, class_names: tuple[str, ...], folder: Path) -> CustomJob:

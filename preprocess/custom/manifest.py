@@ -29,9 +29,9 @@ _COLUMNS = {
     f"{FILE_FORMATS}; an array is uint8 [frames, height, width, 3]",
     "depth": "the depth stream, 16 bits and lossless: the same with PNG, or video of grey (FFV1); an array is uint16 "
     "[frames, height, width]",
-    "depth_scale_mm": "how many millimetres one unit of depth is (default: 1)",
+    "depth_scale_mm": "how many millimetres one unit of depth is (default: what the file says, or 1)",
     "camera": "the depth camera, by whose field of view people are found: "
-    f"{', '.join(SENSOR_NAMES)} (default: the likeliest with frames of this size)",
+    f"{', '.join(SENSOR_NAMES)} (default: what the file says, or the likeliest with frames of this size)",
     "fx, fy, cx, cy": "instead of camera: focal length and centre of depth in pixels, from calibration; fx is enough",
     "fps, depth_fps": "frames a second of files that know no times, images and arrays: of all, and of depth where it "
     "differs",
@@ -108,6 +108,11 @@ class Row(BaseModel):
             return None
         cx, cy = size[0] / 2 if self.cx is None else self.cx, size[1] / 2 if self.cy is None else self.cy
         return pinhole(self.fx, self.fy or self.fx, cx, cy, name=self.camera_as_told or "")
+
+    @property
+    def told_unit_mm(self) -> float | None:
+        """How many millimetres one unit of depth is, where the row says it."""
+        return self.depth_scale_mm if "depth_scale_mm" in self.model_fields_set else None
 
     @property
     def camera_as_told(self) -> str | None:

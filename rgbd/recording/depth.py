@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd.errors import ConfigError, DatasetError, MediaError
-from rgbd.recording.streams import MiscountedError, StreamReader, frame_of
+from rgbd.recording.streams import MiscountedError, StreamReader, calibration_of, frame_of
 from rgbd.types import Depth, Frame
 
 # What one unit of 16-bit depth may be: its 65,535 must reach a sensor's nearest 10 cm, and it is no more than a metre.
@@ -20,6 +20,7 @@ _KNOWN_UNITS_MM = (1.0, 0.1, 0.125, 0.25, 0.2, 10.0, 1000.0)
 # The nearest is a hand before a SR305, the farthest what a D455 sees in a hall.
 _POSSIBLE_MM, _USUAL_MM, _LIKELY_MM = (100, 20_000), (800, 8_000), (1_000, 5_000)
 _FRAMES_LOOKED_AT = 5
+_SAME_UNIT = 1e-3  # by which two numbers for one unit may differ, when one was written by hand
 
 
 def check_unit(unit_mm: float) -> None:
@@ -30,6 +31,22 @@ def check_unit(unit_mm: float) -> None:
             f"depth_scale_mm {unit_mm!r}: no camera's unit of depth is that many millimetres; it is 1 for most, 0.1 to "
             "0.25 for some RealSense cameras"
         )
+
+
+def unit_of(stream: StreamReader, told_mm: float | None) -> float:
+    """Return how many millimetres one unit of a depth stream is: what its file says, what was told, or 1.
+
+    Raises `MediaError` where the two contradict each other.
+    """
+    said_mm = calibration_of(stream).depth_unit_mm
+    if said_mm is None or told_mm is None:
+        return said_mm or told_mm or 1.0
+    if not math.isclose(said_mm, told_mm, rel_tol=_SAME_UNIT):
+        raise MediaError(
+            f"{stream.name}: says that one unit of its depth is {said_mm:g} mm, depth_scale_mm says {told_mm:g}; leave "
+            "depth_scale_mm out"
+        )
+    return said_mm
 
 
 def check_distance(stream: StreamReader, unit_mm: float) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from rgbd.recording.frames import open_folder, open_zip
 from rgbd.recording.limits import NO_LIMITS, Limits
 from rgbd.recording.matlab import MATLAB_MAGIC, open_matlab
 from rgbd.recording.msr_depth import is_msr_depth, open_msr_depth
+from rgbd.recording.ros.reader import bag_of_folder, is_ros, open_ros
 from rgbd.recording.streams import StreamReader
 from rgbd.recording.video import is_common_video, open_video
 from rgbd.types import Stream
@@ -33,10 +34,11 @@ FORMATS = (
     Format(".npz", lambda path, head: head.startswith(ZIP_MAGIC) and is_npz(path), open_npz),
     Format("MSR-Action3D .bin", lambda _, head: is_msr_depth(head), open_msr_depth),
     Format("MATLAB .mat of version 5", lambda _, head: head.startswith(MATLAB_MAGIC), open_matlab),
+    Format("ROS .bag, .mcap or .db3", lambda _, head: is_ros(head), open_ros),
     Format("zip of JPEG or PNG frames", lambda _, head: head.startswith(ZIP_MAGIC), open_zip),
     Format("mp4, mkv, webm or avi video", lambda _, head: is_common_video(head), open_video),
 )
-_HEAD_BYTES = 12
+_HEAD_BYTES = 16
 
 FILE_FORMATS = "; ".join(format_.name for format_ in reversed(FORMATS))
 """The files that can be opened, for messages and help texts."""
@@ -48,7 +50,8 @@ def open_streams(path: Path, limits: Limits = NO_LIMITS) -> Sequence[StreamReade
     What a file is, is decided by its first bytes. Raises `UnknownContainerError`, `TooLargeError`, or `MediaError`.
     """
     if _is_folder(path):
-        return open_folder(path, limits)
+        bag = bag_of_folder(path)
+        return open_folder(path, limits) if bag is None else open_streams(bag, limits)
     head = _head(path)
     for format_ in FORMATS:
         if format_.recognises(path, head):

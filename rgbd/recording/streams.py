@@ -1,11 +1,12 @@
 """What a reader of a recording's file gives: streams, frame by frame."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import av
 import numpy as np
 
+from rgbd.camera.calibration import Calibration
 from rgbd.recording.limits import NO_LIMITS, Limits
 from rgbd.types import Frame, Size
 
@@ -50,6 +51,27 @@ class StreamReader(Protocol):
 
     def frame_name(self, index: int) -> str:
         """Return what messages call one frame."""
+
+
+@runtime_checkable
+class CalibratedStream(StreamReader, Protocol):
+    """A stream of a file that says of itself what other files do not."""
+
+    calibration: Calibration
+    """Of the camera, both lenses, as far as the file tells it."""
+
+    notes: tuple[str, ...]
+    """What is odd about it and no damage, in words."""
+
+
+def calibration_of(stream: StreamReader | None) -> Calibration:
+    """Return what the file of a stream says of its camera."""
+    return stream.calibration if isinstance(stream, CalibratedStream) else Calibration()
+
+
+def notes_of(stream: StreamReader | None) -> tuple[str, ...]:
+    """Return what is odd about a stream and no damage, in words."""
+    return stream.notes if isinstance(stream, CalibratedStream) else ()
 
 
 def frame_of(picture: Picture) -> Frame:

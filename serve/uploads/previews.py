@@ -45,7 +45,7 @@ def _preview(streams: Streams, request: ClipRequest) -> dict[Stream, StreamPrevi
         )
         with named(file):
             (frames,) = read_groups(reader, [shown[stream]])
-            _add_pictures(preview, stream_in_millimetres(frames, request.meta.depth_scale_mm))
+            _add_pictures(preview, stream_in_millimetres(frames, request.meta.unit_mm_of(reader)))
         previews[stream] = preview
     return previews
 

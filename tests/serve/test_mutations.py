@@ -49,6 +49,12 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
             yield Target(server, uploads, client, valid)
 
 
+def test_whole_uploads_in_every_container_are_answered(target: Target) -> None:
+    for name, files in target.valid.items():
+        answer = target.client.post("/predict", files={stream: (name, data) for stream, data in files.items()})
+        assert answer.status_code == 200, f"{name}: {answer.text}"
+
+
 def test_damaged_uploads_are_refused_and_leave_nothing(target: Target) -> None:
     process = psutil.Process(target.server.process.pid)
 

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from benchmarks.support.ros_bags import SECOND, image, write_bag
 from benchmarks.support.tiny_bundle import SPEC
 from export.predictor.clip_reading import read_clip
 from export.predictor.clip_request import ClipRequest, RecordingMeta, StreamFile
+from rgbd.errors import MediaError
 from rgbd.recording.limits import NO_LIMITS
 from tests.support.uploads import at_rate, depth_frames, rgb_frames, timed_video
 from tests.support.videos import xvid
@@ -42,3 +45,25 @@ def test_a_cut_or_damaged_video_is_answered_with_a_warning(tmp_path: Path) -> No
     path.write_bytes(content[:20_000] + bytes(300) + content[20_300:])
     (warning,) = read_clip(request).facts.warnings
     assert "1 frame is damaged" in warning
+
+
+def test_a_bag_of_ros_stands_for_both_streams_in_the_unit_that_it_says(tmp_path: Path) -> None:
+    depth = depth_frames(4)
+    topics = {
+        "/device_0/sensor_0/Depth_0/image/data": [
+            image("mono16", frame * np.uint16(2), turn * SECOND) for turn, frame in enumerate(depth, start=1)
+        ],
+        "/device_0/sensor_1/Color_0/image/data": [
+            image("rgb8", frame, turn * SECOND) for turn, frame in enumerate(rgb_frames(4), start=1)
+        ],
+        "/device_0/sensor_0/option/Depth Units/value": [("std_msgs/msg/Float32", {"data": 0.0005})],
+    }
+    bag = StreamFile("rgb", write_bag(tmp_path, "bag", topics), "wave.bag")
+    clip = read_clip(ClipRequest((bag,), RecordingMeta(), NO_LIMITS, SPEC, ("rgb", "depth")))
+    timed_video(tmp_path / "depth.mkv", at_rate(depth, 1))
+    file = StreamFile("depth", tmp_path / "depth.mkv", "depth.mkv")
+    alone = read_clip(ClipRequest((file,), RecordingMeta(), NO_LIMITS, SPEC, ("depth",)))
+    assert clip.facts.given == ["rgb", "depth"] and clip.facts.aligned_by == "time"
+    np.testing.assert_array_equal(clip.arrays[1], alone.arrays[0])
+    with pytest.raises(MediaError, match=r"depth \(wave.bag\): says that one unit of its depth is 0.5 mm"):
+        read_clip(ClipRequest((bag,), RecordingMeta(0.1), NO_LIMITS, SPEC, ("rgb", "depth")))

@@ -1,0 +1,103 @@
+"""What a camera's own file says of its two lenses, and of its unit of depth."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbd.camera.intrinsics import DepthCamera, pinhole
+from rgbd.types import Size
+
+_FARTHEST_M = 1e8
+_LARGEST_PX = 1e6
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """One lens: focal lengths and centre in pixels of frames of this (width, height), and how it distorts.
+
+    model: how the distortion is called in the file, such as plumb_bob; distortion: its coefficients in that order.
+    """
+
+    size: Size
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    model: str = ""
+    distortion: tuple[float, ...] = ()
+
+    @property
+    def can_be(self) -> bool:
+        """Whether a lens can have these numbers; those of one that was not calibrated are zeros."""
+        lengths = (self.fx, self.fy, abs(self.cx), abs(self.cy), *map(abs, self.distortion))
+        return min(self.fx, self.fy) > 0 and all(length < _LARGEST_PX for length in lengths)
+
+
+@dataclass(frozen=True)
+class Pose:
+    """From one camera to another: place_there = rotation @ place_here + translation_m; x right, y down, z ahead."""
+
+    rotation: tuple[Triple, Triple, Triple]
+    translation_m: Triple
+
+    @staticmethod
+    def of_quaternion(xyzw: tuple[float, float, float, float], translation_m: Triple) -> "Pose | None":
+        """Return the pose that turns by a quaternion; None for one that is no rotation, or leads off the Earth."""
+        length = math.hypot(*xyzw)
+        if not (0.9 < length < 1.1 and math.hypot(*translation_m) < _FARTHEST_M):
+            return None
+        x, y, z, w = (value / length for value in xyzw)
+        return Pose(
+            (
+                (1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)),
+                (2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)),
+                (2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)),
+            ),
+            translation_m,
+        )
+
+    def apply(self, places_m: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return places [N, 3] as the other camera has them."""
+        return np.asarray(places_m @ np.array(self.rotation).T + np.array(self.translation_m), np.float64)
+
+    def then(self, following: "Pose") -> "Pose":
+        """Return the pose that does this one, and then the other."""
+        rotation = np.array(following.rotation) @ np.array(self.rotation)
+        return _pose(rotation, following.apply(np.array([self.translation_m]))[0])
+
+    def inverse(self) -> "Pose":
+        """Return the way back."""
+        back = np.array(self.rotation).T
+        return _pose(back, -back @ np.array(self.translation_m))
+
+
+def _pose(rotation: NDArray[np.float64], translation_m: NDArray[np.float64]) -> Pose:
+    first, second, third = ((float(row[0]), float(row[1]), float(row[2])) for row in rotation)
+    x, y, z = (float(value) for value in translation_m)
+    return Pose((first, second, third), (x, y, z))
+
+
+IDENTITY = Pose(((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)), (0.0, 0.0, 0.0))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What is known of the camera that a file is from; None is not.
+
+    depth, color: of frames as they are stored. depth_to_color: from depth's lens to that of colour. depth_unit_mm: how
+    many millimetres one unit of depth is, as it is read from the file.
+    """
+
+    depth: Intrinsics | None = None
+    color: Intrinsics | None = None
+    depth_to_color: Pose | None = None
+    depth_unit_mm: float | None = None
+
+    def depth_camera(self, size: Size) -> DepthCamera | None:
+        """Return where depth's pixels look, without its distortion; None where that of this size is not known."""
+        lens = self.depth
+        return pinhole(lens.fx, lens.fy, lens.cx, lens.cy) if lens is not None and lens.size == size else None

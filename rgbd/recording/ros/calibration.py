@@ -1,0 +1,138 @@
+"""What a ROS file says of the cameras that took its images.
+
+ROS: a camera_info beside each topic of images (REP 104), and a tree of frames of reference in tf. RealSense's own bags:
+camera_info, depth units and extrinsics in topics of their own, below each stream's (librealsense, ros_file_format.h).
+"""
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple
+
+from rgbd.camera.calibration import IDENTITY, Calibration, Intrinsics, Pose
+from rgbd.errors import ConfigError
+from rgbd.recording.depth import check_unit
+from rgbd.recording.ros.container import BrokenError, Message
+from rgbd.recording.ros.messages import CameraInfo, Turn, camera_info, number, transform, transforms
+from rgbd.recording.ros.pictures import DEPTH_UNIT_MM
+
+_MAX_FRAMES_OF_REFERENCE = 1000
+_MAX_MESSAGE_BYTES = 1 << 20
+_TRANSPORT = re.compile(r"/(compressed|compressedDepth)$")
+_REALSENSE_IMAGE = re.compile(r"(?P<sensor>/device_\d+/sensor_\d+)/[^/]+(?=/image/data$)")
+_REALSENSE_UNIT = re.compile(r"(?P<sensor>/device_\d+/sensor_\d+)/option/Depth[ _]Units/value")
+_REALSENSE_POSE = re.compile(r"(?P<stream>/device_\d+/sensor_\d+/[^/]+)/tf/(?P<group>\d+)")
+
+
+class Camera(NamedTuple):
+    """Whose calibration is asked for: the topic of its images, their frame of reference, and their encoding."""
+
+    topic: str
+    frame: str
+    encoding: str
+
+
+class CameraFacts:
+    """What the messages beside the images say, taken note of as they come; of each topic, the first one counts."""
+
+    def __init__(self) -> None:
+        self._lenses: dict[str, CameraInfo] = {}
+        self._parents: dict[str, tuple[str, Pose]] = {}
+        self._units_mm: dict[str, float] = {}
+        self._from_reference: dict[str, tuple[str, Pose]] = {}
+        self._readers: dict[str, Callable[[Message, bytes], None]] = {
+            "sensor_msgs/CameraInfo": self._add_lens,
+            "tf2_msgs/TFMessage": self._add_tree,
+            "tf/tfMessage": self._add_tree,
+            "std_msgs/Float32": self._add_unit,
+            "geometry_msgs/Transform": self._add_pose,
+        }
+
+    def add(self, message: Message, read: Callable[[], bytes]) -> None:
+        """Take note of a message, if it says anything; `read` gives its bytes."""
+        reader = self._readers.get(message.type)
+        if reader is None or message.topic in self._lenses or message.place.num_bytes > _MAX_MESSAGE_BYTES:
+            return
+        try:
+            reader(message, read())
+        except BrokenError:
+            return  # a file that is damaged says so where its frames are read
+
+    def calibration(self, color: Camera | None, depth: Camera | None) -> Calibration:
+        """Return what is known of the cameras that took these images."""
+        return Calibration(
+            depth=self._lens_of(depth) if depth else None,
+            color=self._lens_of(color) if color else None,
+            depth_to_color=self._depth_to_color(color, depth) if color and depth else None,
+            depth_unit_mm=self._unit_of(depth) if depth else None,
+        )
+
+    def _add_lens(self, message: Message, data: bytes) -> None:
+        self._lenses[message.topic] = camera_info(data, message.is_cdr)
+
+    def _add_tree(self, message: Message, data: bytes) -> None:
+        for parent, child, turn in transforms(data, message.is_cdr):
+            pose = _pose(turn)
+            if pose is not None and len(self._parents) < _MAX_FRAMES_OF_REFERENCE:
+                self._parents.setdefault(child.lstrip("/"), (parent.lstrip("/"), pose))
+
+    def _add_unit(self, message: Message, data: bytes) -> None:
+        if (match := _REALSENSE_UNIT.fullmatch(message.topic)) is not None:
+            unit_mm = float(f"{number(data, message.is_cdr) * 1000:.6g}")  # 0.001 has no exact place in 32 bits
+            with suppress(ConfigError):
+                check_unit(unit_mm)
+                self._units_mm[match["sensor"]] = unit_mm
+
+    def _add_pose(self, message: Message, data: bytes) -> None:
+        pose = _pose(transform(data, message.is_cdr))
+        if (match := _REALSENSE_POSE.fullmatch(message.topic)) is not None and pose is not None:
+            self._from_reference[match["stream"]] = (match["group"], pose)
+
+    def _lens_of(self, camera: Camera) -> Intrinsics | None:
+        """Return the lens of a camera; None for one that was not calibrated, or of which nothing is said."""
+        if (match := _REALSENSE_IMAGE.match(camera.topic)) is not None:
+            info, is_rectified = self._lenses.get(f"{match[0]}/info/camera_info"), False
+        else:
+            folder, _, name = _TRANSPORT.sub("", camera.topic).rpartition("/")
+            info, is_rectified = self._lenses.get(f"{folder}/camera_info"), "rect" in name
+        if info is None:
+            return None
+        if is_rectified and info.projection[0] > 0:
+            fx, _, cx, _, _, fy, cy, *_ = info.projection
+            lens = Intrinsics(info.size, fx, fy, cx, cy)
+        else:
+            fx, _, cx, _, fy, cy, *_ = info.matrix
+            lens = Intrinsics(info.size, fx, fy, cx, cy, info.model, info.distortion)
+        return lens if lens.can_be else None
+
+    def _unit_of(self, depth: Camera) -> float | None:
+        """Return the unit that a file says; it does not say whether 16UC1 follows REP 118, which is millimetres."""
+        if depth.encoding.startswith("32FC1"):
+            return DEPTH_UNIT_MM
+        match = _REALSENSE_IMAGE.match(depth.topic)
+        return self._units_mm.get(match["sensor"]) if match is not None else None
+
+    def _depth_to_color(self, color: Camera, depth: Camera) -> Pose | None:
+        first, second = (_REALSENSE_IMAGE.match(camera.topic) for camera in (depth, color))
+        if first is not None and second is not None:
+            # Extrinsics lead from a lens that all of a group share to that of the stream.
+            told = [self._from_reference.get(match[0]) for match in (first, second)]
+            if told[0] is None or told[1] is None or told[0][0] != told[1][0]:
+                return None
+            return told[0][1].inverse().then(told[1][1])
+        (root, depth_to_root), (other_root, color_to_root) = (self._to_root(camera.frame) for camera in (depth, color))
+        return depth_to_root.then(color_to_root.inverse()) if root == other_root else None
+
+    def _to_root(self, frame: str) -> tuple[str, Pose]:
+        """Return the last frame of reference above this one, and the way there."""
+        frame, pose, passed = frame.lstrip("/"), IDENTITY, set[str]()
+        while frame in self._parents and frame not in passed:
+            passed.add(frame)
+            frame, step = self._parents[frame]
+            pose = pose.then(step)
+        return frame, pose
+
+
+def _pose(turn: Turn) -> Pose | None:
+    (x, y, z), (qx, qy, qz, qw) = turn.translation_m, turn.rotation
+    return Pose.of_quaternion((qx, qy, qz, qw), (x, y, z))

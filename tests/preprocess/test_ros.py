@@ -1,0 +1,86 @@
+"""Bags of ROS in a manifest: one file for both streams, in step, with the camera and the unit that it tells."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.support.ros_bags import SECOND, Said, camera_info, image, write_bag
+from benchmarks.support.scenes import render_people, rendering_camera
+from preprocess.synthetic.body import Arm, Pose, joints_in_room
+from preprocess.synthetic.scene import SETUPS
+from rgbd.camera.sensors import find_sensor
+from rgbd.recording.images import read_image
+from rgbd.types import Depth
+from tests.support.custom_runs import run, write_csv
+from tests.support.processed import records
+from tests.support.real import real_recordings
+
+SIZE, FOCAL = (640, 480), 384.0  # of a D435, which a Kinect v1 has frames of the size of, but not the focal length
+DEPTH, COLOR = "/device_0/sensor_0/Depth_0", "/device_0/sensor_1/Color_0"
+ROW = {"clip": "c", "rgb": "recorded.bag", "depth": "recorded.bag", "class": "stand", "split": "train"}
+HANGING = Arm((5, -72), (10, -75))
+
+
+@pytest.fixture(scope="module")
+def standing() -> tuple[list[Depth], float]:
+    """Return depth of somebody who stands still, as a D435 sees it, and the share of the frame they cover."""
+    camera = rendering_camera(find_sensor("d435").camera(SIZE), SIZE)
+    joints = joints_in_room(Pose((0, 3.0), 5, (HANGING, HANGING)), 1.75)
+    frames = render_people(SETUPS[0], camera, lambda _: [joints], num_frames=6)
+    return [frame.depth_mm for frame in frames], float(np.mean([frame.mask.mean() for frame in frames]))
+
+
+def bag(folder: Path, depth: list[Depth], unit_m: float) -> Path:
+    """Write a bag as RealSense's recorder does; colour begins two frames before depth and goes on as long."""
+    grey = np.full((480, 640, 3), 90, np.uint8)
+    unit = round(1 / (unit_m * 1000))
+    times = [9 * SECOND + turn * SECOND // 30 for turn in range(-2, len(depth))]
+    topics: dict[str, list[Said]] = {
+        f"{DEPTH}/image/data": [
+            image("mono16", frame * np.uint16(unit), time) for frame, time in zip(depth, times[2:], strict=True)
+        ],
+        f"{COLOR}/image/data": [image("rgb8", grey, time) for time in times],
+        f"{DEPTH}/info/camera_info": [
+            camera_info(SIZE, (FOCAL, 0, 319.5, 0, FOCAL, 239.5, 0, 0, 1), "Brown Conrady", [0] * 5)
+        ],
+        "/device_0/sensor_0/option/Depth_Units/value": [("std_msgs/msg/Float32", {"data": unit_m})],
+    }
+    return write_bag(folder, "bag lz4", topics)
+
+
+def test_a_bag_is_prepared_with_the_camera_and_the_unit_that_it_tells(
+    tmp_path: Path, standing: tuple[list[Depth], float]
+) -> None:
+    depth, share = standing
+    bag(tmp_path, depth, 0.0005)
+    assert run(write_csv(tmp_path / "m.csv", ROW), tmp_path / "data", "--roi", "whole") == 0
+    record = records(tmp_path / "data")["c"]
+    assert record["mask_coverage"] == pytest.approx(share, rel=0.1)
+    assert not [warning for warning in record["warnings"] if "camera" in warning]
+    assert any("8 colour frames and 6 of depth were paired by time" in warning for warning in record["warnings"])
+
+
+def test_frames_are_written_in_millimetres(tmp_path: Path, standing: tuple[list[Depth], float]) -> None:
+    bag(tmp_path, standing[0], 0.0005)
+    row = {name: value for name, value in ROW.items() if name != "rgb"}
+    options = ("--masks", "none", "--roi", "whole")
+    assert run(write_csv(tmp_path / "m.csv", row), tmp_path / "data", *options) == 0
+    written = read_image(next(iter(sorted((tmp_path / "data").rglob("*.png")))))
+    near = standing[0][0]
+    assert np.median(written[written > 0]) == pytest.approx(np.median(near[near > 0]), abs=20)
+
+
+def test_a_unit_that_contradicts_the_file_is_refused(tmp_path: Path, standing: tuple[list[Depth], float]) -> None:
+    bag(tmp_path, standing[0][:2], 0.0005)
+    assert run(write_csv(tmp_path / "m.csv", ROW | {"depth_scale_mm": 1}), tmp_path / "data") == 1
+    reason = records(tmp_path / "data")["c"]["reason"]
+    assert "one unit of its depth is 0.5 mm, depth_scale_mm says 1; leave depth_scale_mm out" in reason
+    assert run(write_csv(tmp_path / "m.csv", ROW | {"depth_scale_mm": 0.5}), tmp_path / "other", "--masks", "none") == 0
+
+
+def test_depth_of_a_real_bag_is_prepared(tmp_path: Path) -> None:
+    path = str(real_recordings("cameras") / "realsense.bag")
+    row = {name: value for name, value in ROW.items() if name != "rgb"} | {"depth": path}
+    assert run(write_csv(tmp_path / "m.csv", row), tmp_path / "data", "--masks", "none") == 0
+    assert records(tmp_path / "data")["c"]["num_frames"] == 2
