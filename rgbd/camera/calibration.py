@@ -100,4 +100,6 @@ class Calibration:
     def depth_camera(self, size: Size) -> DepthCamera | None:
         """Return where depth's pixels look, without its distortion; None where that of this size is not known."""
         lens = self.depth
-        return pinhole(lens.fx, lens.fy, lens.cx, lens.cy) if lens is not None and lens.size == size else None
+        if lens is None or lens.size != size:
+            return None
+        return pinhole(lens.fx, lens.fy, lens.cx, lens.cy, name="calibration in the file")
