@@ -259,7 +259,7 @@ class UnknownContainerError(ServiceError):
     title = "This kind of file is not known"
     example = (
         "rgb (wave.gif): is no mp4, mkv, webm or avi video, no zip of JPEG or PNG frames, no MATLAB .mat of version 5, "
-        "no MSR-Action3D .bin, and no .npz"
+        "no MSR-Action3D .bin, no .npz, and no .npy"
     )
     operations = CLIP
 

@@ -21,7 +21,7 @@ from rgbd.clip.appearance import Appearance, Look, differences, look_of
 from rgbd.clip.build import build_clip
 from rgbd.clip.spec import ClipSpec, centred_geometry
 from rgbd.errors import MediaError, MissingStreamError, TooLargeError
-from rgbd.recording.depth import stream_in_millimetres
+from rgbd.recording.depth import stream_in_millimetres, unit_of
 from rgbd.recording.formats import open_streams, tracks_meant
 from rgbd.recording.limits import Limits
 from rgbd.recording.streams import MiscountedError, StreamReader, frame_of
@@ -138,9 +138,10 @@ def _read(streams: Streams, request: ClipRequest) -> DecodedClip:
     looks: dict[Stream, list[Look]] = {stream: [] for stream in streams}
     for stream, (file, reader) in streams.items():
         with named(file):
+            unit_mm = unit_of(reader, request.meta.depth_scale_mm)
             for stored in read_groups(reader, [indices[stream] for indices in chosen]):
                 start = time.perf_counter()
-                frames = stream_in_millimetres(stored, request.meta.depth_scale_mm)
+                frames = stream_in_millimetres(stored, unit_mm)
                 clips.append(build_clip(frames, stream, request.spec, centred_geometry(request.spec)))
                 looks[stream].append(look_of(frames, stream))
                 facts.transform_ms += (time.perf_counter() - start) * 1000

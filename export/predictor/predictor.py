@@ -54,7 +54,7 @@ class Predictor:
         *,
         windows: int = 1,
         top_k: int = 5,
-        depth_scale_mm: float = 1.0,
+        depth_scale_mm: float | None = None,
         fps: float | None = None,
         depth_fps: float | None = None,
         start_s: float = 0.0,

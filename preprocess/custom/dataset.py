@@ -16,6 +16,7 @@ from rgbd.dataset.records import ClipRecord, SourceFile, SourceName
 from rgbd.errors import DatasetError
 from rgbd.overlap import with_links
 from rgbd.people.clip_boxes import RoiMode
+from rgbd.recording.depth import unit_of
 from rgbd.recording.formats import open_stream
 from rgbd.recording.recording import Recording
 from rgbd.types import Stream
@@ -71,7 +72,7 @@ class CustomDataset:
             row.clip,
             rgb=open_stream(job.folder / row.rgb, "rgb", job.limits) if row.rgb else None,
             depth=depth,
-            depth_unit_mm=row.depth_scale_mm,
+            depth_unit_mm=unit_of(depth, row.depth_scale_mm) if depth else row.unit_as_told,
             depth_camera=row.depth_camera(depth.size) if depth else None,
             fps={"rgb": row.fps, "depth": row.depth_fps or row.fps},
         )
@@ -83,7 +84,7 @@ def _job(row: Row, class_names: tuple[str, ...], folder: Path) -> CustomJob:
         made_from["rgb"] = SourceFile(path=source_path(folder / row.rgb, folder))
     if row.depth:
         path = source_path(folder / row.depth, folder)
-        made_from["depth"] = SourceFile(path=path, unit_mm=row.depth_scale_mm, camera=row.camera_as_told)
+        made_from["depth"] = SourceFile(path=path, unit_mm=row.unit_as_told, camera=row.camera_as_told)
     streams = tuple(stream for stream in get_args(Stream) if stream in made_from)
     label, splits = _label(row, class_names), {"": row.split}
     return CustomJob(row.clip, label, splits, None, streams, row, folder, made_from=made_from)

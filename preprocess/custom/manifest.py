@@ -29,7 +29,7 @@ _COLUMNS = {
     f"{FILE_FORMATS}; an array is uint8 [frames, height, width, 3]",
     "depth": "the depth stream, 16 bits and lossless: the same with PNG, or video of grey (FFV1); an array is uint16 "
     "[frames, height, width]",
-    "depth_scale_mm": "how many millimetres one unit of depth is (default: 1)",
+    "depth_scale_mm": "how many millimetres one unit of depth is (default: as the file says, or else 1)",
     "camera": "the depth camera, by whose field of view people are found: "
     f"{', '.join(SENSOR_NAMES)} (default: the likeliest with frames of this size)",
     "fx, fy, cx, cy": "instead of camera: focal length and centre of depth in pixels, from calibration; fx is enough",
@@ -72,7 +72,7 @@ class Row(BaseModel):
     clip: str = Field(pattern=r"^[^\s/\\.][^\s/\\]*$")
     rgb: str | None = None
     depth: str | None = None
-    depth_scale_mm: float = Field(1.0, gt=0, allow_inf_nan=False)
+    depth_scale_mm: float | None = Field(None, gt=0, allow_inf_nan=False)
     camera: str | None = None
     fx: float | None = Field(None, gt=0, allow_inf_nan=False)
     fy: float | None = Field(None, gt=0, allow_inf_nan=False)
@@ -108,6 +108,11 @@ class Row(BaseModel):
             return None
         cx, cy = size[0] / 2 if self.cx is None else self.cx, size[1] / 2 if self.cy is None else self.cy
         return pinhole(self.fx, self.fy or self.fx, cx, cy)
+
+    @property
+    def unit_as_told(self) -> float:
+        """What the row says of depth's unit in millimetres; 1 where it says nothing, as records always had it."""
+        return 1.0 if self.depth_scale_mm is None else self.depth_scale_mm
 
     @property
     def camera_as_told(self) -> str | None:

@@ -32,6 +32,21 @@ def check_unit(unit_mm: float) -> None:
         )
 
 
+def unit_of(stream: StreamReader, told_mm: float | None) -> float:
+    """Return how many millimetres one unit of a stream's depth is: as its file says, or as told, or else 1.
+
+    Raises `MediaError` where the two contradict each other.
+    """
+    if stream.unit_mm is None:
+        return 1.0 if told_mm is None else told_mm
+    if told_mm is not None and told_mm != stream.unit_mm:
+        raise MediaError(
+            f"{stream.name}: depth_scale_mm {told_mm:g} contradicts the file, which says how far its depth is, and is "
+            f"read at {stream.unit_mm:g} mm a unit; leave depth_scale_mm out"
+        )
+    return stream.unit_mm
+
+
 def check_distance(stream: StreamReader, unit_mm: float) -> tuple[str, ...]:
     """Return in words what is odd about how far away all is that a depth stream shows, by its first frames.
 

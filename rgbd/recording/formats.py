@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rgbd.errors import MediaError, UnknownContainerError, reason_of
 from rgbd.recording.archive import ZIP_MAGIC
-from rgbd.recording.arrays import is_npz, open_npz
+from rgbd.recording.arrays import NPY_MAGIC, is_npz, open_npy, open_npz
 from rgbd.recording.frames import open_folder, open_zip
 from rgbd.recording.limits import NO_LIMITS, Limits
 from rgbd.recording.matlab import MATLAB_MAGIC, open_matlab
@@ -30,6 +30,7 @@ class Format(NamedTuple):
 
 # The first that recognises a file opens it.
 FORMATS = (
+    Format(".npy", lambda _, head: head.startswith(NPY_MAGIC), open_npy),
     Format(".npz", lambda path, head: head.startswith(ZIP_MAGIC) and is_npz(path), open_npz),
     Format("MSR-Action3D .bin", lambda _, head: is_msr_depth(head), open_msr_depth),
     Format("MATLAB .mat of version 5", lambda _, head: head.startswith(MATLAB_MAGIC), open_matlab),

@@ -20,6 +20,7 @@ class FolderReader:
 
     fps: float | None = None
     times_s: tuple[float, ...] | None = None
+    unit_mm: float | None = None
 
     def __init__(self, paths: Sequence[Path], limits: Limits = NO_LIMITS) -> None:
         limits.check_frames(len(paths))
@@ -54,6 +55,7 @@ class ZipReader:
 
     fps: float | None = None
     times_s: tuple[float, ...] | None = None
+    unit_mm: float | None = None
 
     def __init__(self, path: Path, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], limits: Limits) -> None:
         self._path, self._limits = path, limits

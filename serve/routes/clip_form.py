@@ -26,8 +26,8 @@ _STREAM_HELP = (
     "width, 3] or uint16 [frames, height, width]. Depth has 16 bits and is lossless: PNG, or video in FFV1."
 )
 _META_HELP = (
-    "JSON: depth_scale_mm (millimetres of one step of 16-bit depth, default 1), fps, depth_fps (where it differs), "
-    "start_s, end_s."
+    "JSON: depth_scale_mm (millimetres of one step of 16-bit depth; default: as its file says, or else 1), fps, "
+    "depth_fps (where it differs), start_s, end_s."
 )
 
 

@@ -48,6 +48,11 @@ def as_npz(path: Path, frames: Sequence[Frame]) -> Path:
     return path.with_suffix(".npz")
 
 
+def as_npy(path: Path, frames: Sequence[Frame]) -> Path:
+    np.save(path.with_suffix(".npy"), np.stack(frames))
+    return path.with_suffix(".npy")
+
+
 def as_matlab(path: Path, frames: Sequence[Frame]) -> Path:
     """Write what MATLAB saves of [H, W, T] or [H, W, 3, T], and beside it what a recording may come with."""
     variables = {"note": "by hand", "fps": 30.0, "frames": np.moveaxis(np.stack(frames), 0, -1)}
@@ -64,7 +69,7 @@ def as_video(path: Path, frames: Sequence[Frame]) -> Path:
     return path.with_suffix(".mkv")
 
 
-WRITERS = [as_folder, as_zip, as_npz, as_matlab, as_video]
+WRITERS = [as_folder, as_zip, as_npz, as_npy, as_matlab, as_video]
 FORMATS = pytest.mark.parametrize("write", WRITERS)
 DEPTH_FORMATS = pytest.mark.parametrize("write", [*WRITERS, as_msr_action3d])
 Writer = Callable[[Path, Sequence[Frame]], Path]
@@ -114,7 +119,7 @@ def test_limits_hold_for_every_format(tmp_path: Path, write: Writer) -> None:
 
 def test_a_file_of_no_known_kind_names_those_that_are_read(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no recording")
-    with pytest.raises(UnknownContainerError, match=r"is no mp4, mkv, webm or avi video, no zip .*, and no \.npz"):
+    with pytest.raises(UnknownContainerError, match=r"is no mp4, mkv, webm or avi video, no zip .*, and no \.npy"):
         open_streams(tmp_path / "notes.txt", Limits(any_container=False))
     with pytest.raises(MediaError, match="cannot be opened as a video"):
         open_streams(tmp_path / "notes.txt")

@@ -1,5 +1,6 @@
 """Every kind of upload through a real server, and its answer against the transform and the graph called directly."""
 
+import io
 from pathlib import Path
 
 import av
@@ -93,6 +94,17 @@ def test_depth_is_scaled_to_millimetres(server: RunningServer, tmp_path: Path) -
     response = post(server, rgb=npz(rgb_frames()), depth=npz(stretched), meta={"depth_scale_mm": 0.25})
     wanted = expected_scores(make_bundle(tmp_path / "bundle"), rgb_frames(), depth_frames())
     assert scores(response) == pytest.approx(wanted, abs=1e-6)
+
+
+def test_depth_in_metres_needs_no_scale_and_contradicts_another(server: RunningServer, tmp_path: Path) -> None:
+    file = io.BytesIO()
+    np.save(file, np.stack(depth_frames()) / np.float32(1000))
+    rgb, metres = npz(rgb_frames()), file.getvalue()
+    wanted = expected_scores(make_bundle(tmp_path / "bundle"), rgb_frames(), depth_frames())
+    assert scores(post(server, rgb=rgb, depth=metres)) == pytest.approx(wanted, abs=1e-6)
+    answer = post(server, rgb=rgb, depth=metres, meta={"depth_scale_mm": 1000})
+    assert answer.status_code == 422 and "depth_scale_mm 1000 contradicts the file" in answer.json()["detail"]
+    assert post(server, "/preview", rgb=rgb, depth=metres).status_code == 200
 
 
 def test_a_part_of_the_clip_is_cut_out(server: RunningServer, tmp_path: Path) -> None:
