@@ -27,6 +27,7 @@ ON_REQUEST = {
 }
 # Where the name that is imported is not the distribution's.
 DISTRIBUTIONS = {
+    "OpenEXR": "openexr",
     "cuda": "cuda-bindings",
     "cv2": "opencv-python-headless",
     "opentelemetry": "opentelemetry-api",
@@ -38,7 +39,11 @@ DISTRIBUTIONS = {
     "yaml": "pyyaml",
 }
 # What a module does without where it is not installed, or asks for when it is needed.
-OPTIONAL = {("rgbd.recording.images", "kornia-rs"), ("rgbd.recording.matlab", "scipy")}
+OPTIONAL = {
+    ("rgbd.recording.exr", "openexr"),
+    ("rgbd.recording.images", "kornia-rs"),
+    ("rgbd.recording.matlab", "scipy"),
+}
 # Needed by what is imported: files in forms, and torch's exporter.
 UNSEEN = {"python-multipart", "onnxscript"}
 

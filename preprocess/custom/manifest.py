@@ -20,15 +20,16 @@ from rgbd.dataset.records import ClipRecord
 from rgbd.errors import ConfigError, DatasetError, UserError, reason_of
 from rgbd.files import split_lines
 from rgbd.recording.formats import FILE_FORMATS
+from rgbd.recording.image_files import IMAGE_FILES
 from rgbd.terminal import say
 from rgbd.types import Size
 
 _COLUMNS = {
     "clip": "a name of your own for the recording, unique; no spaces",
-    "rgb": "the colour stream: a folder of JPEG or PNG frames in the order of their names, or a file: "
+    "rgb": f"the colour stream: a folder of {IMAGE_FILES} frames in the order of their names, or a file: "
     f"{FILE_FORMATS}; an array is uint8 [frames, height, width, 3]",
-    "depth": "the depth stream, 16 bits and lossless: the same with PNG, or video of grey (FFV1); an array is uint16 "
-    "[frames, height, width]",
+    "depth": "the depth stream, lossless, of 16 bits or of floating-point metres: the same, but for JPEG, or video of "
+    "grey (FFV1); an array is [frames, height, width], uint16 or floating point",
     "depth_scale_mm": "how many millimetres one unit of depth is (default: as the file says, or else 1)",
     "camera": "the depth camera, by whose field of view people are found: "
     f"{', '.join(SENSOR_NAMES)} (default: the likeliest with frames of this size)",

@@ -9,10 +9,12 @@ from rgbd.errors import MediaError, UnknownContainerError, reason_of
 from rgbd.recording.archive import ZIP_MAGIC
 from rgbd.recording.arrays import NPY_MAGIC, is_npz, open_npy, open_npz
 from rgbd.recording.frames import open_folder, open_zip
+from rgbd.recording.image_files import IMAGE_FILES
 from rgbd.recording.limits import NO_LIMITS, Limits
 from rgbd.recording.matlab import MATLAB_MAGIC, open_matlab
 from rgbd.recording.msr_depth import is_msr_depth, open_msr_depth
 from rgbd.recording.streams import StreamReader
+from rgbd.recording.tiff import is_tiff, open_tiff
 from rgbd.recording.video import is_common_video, open_video
 from rgbd.types import Stream
 
@@ -34,7 +36,8 @@ FORMATS = (
     Format(".npz", lambda path, head: head.startswith(ZIP_MAGIC) and is_npz(path), open_npz),
     Format("MSR-Action3D .bin", lambda _, head: is_msr_depth(head), open_msr_depth),
     Format("MATLAB .mat of version 5", lambda _, head: head.startswith(MATLAB_MAGIC), open_matlab),
-    Format("zip of JPEG or PNG frames", lambda _, head: head.startswith(ZIP_MAGIC), open_zip),
+    Format("TIFF of pages", lambda _, head: is_tiff(head), open_tiff),
+    Format(f"zip of {IMAGE_FILES} frames", lambda _, head: head.startswith(ZIP_MAGIC), open_zip),
     Format("mp4, mkv, webm or avi video", lambda _, head: is_common_video(head), open_video),
 )
 _HEAD_BYTES = 12

@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import tifffile
 from scipy.io import savemat
 
 from rgbd.errors import MediaError, TooLargeError, UnknownContainerError
@@ -53,6 +54,11 @@ def as_npy(path: Path, frames: Sequence[Frame]) -> Path:
     return path.with_suffix(".npy")
 
 
+def as_pages(path: Path, frames: Sequence[Frame]) -> Path:
+    tifffile.imwrite(path.with_suffix(".tif"), np.stack(frames))
+    return path.with_suffix(".tif")
+
+
 def as_matlab(path: Path, frames: Sequence[Frame]) -> Path:
     """Write what MATLAB saves of [H, W, T] or [H, W, 3, T], and beside it what a recording may come with."""
     variables = {"note": "by hand", "fps": 30.0, "frames": np.moveaxis(np.stack(frames), 0, -1)}
@@ -69,7 +75,7 @@ def as_video(path: Path, frames: Sequence[Frame]) -> Path:
     return path.with_suffix(".mkv")
 
 
-WRITERS = [as_folder, as_zip, as_npz, as_npy, as_matlab, as_video]
+WRITERS = [as_folder, as_zip, as_npz, as_npy, as_pages, as_matlab, as_video]
 FORMATS = pytest.mark.parametrize("write", WRITERS)
 DEPTH_FORMATS = pytest.mark.parametrize("write", [*WRITERS, as_msr_action3d])
 Writer = Callable[[Path, Sequence[Frame]], Path]
