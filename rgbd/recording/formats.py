@@ -8,6 +8,7 @@ from typing import NamedTuple
 from rgbd.errors import MediaError, UnknownContainerError, reason_of
 from rgbd.recording.archive import ZIP_MAGIC
 from rgbd.recording.arrays import NPY_MAGIC, is_npz, open_npy, open_npz
+from rgbd.recording.foreign import foreign_content, foreign_name
 from rgbd.recording.frames import open_folder, open_zip
 from rgbd.recording.image_files import IMAGE_FILES
 from rgbd.recording.limits import NO_LIMITS, Limits
@@ -40,7 +41,7 @@ FORMATS = (
     Format(f"zip of {IMAGE_FILES} frames", lambda _, head: head.startswith(ZIP_MAGIC), open_zip),
     Format("mp4, mkv, webm or avi video", lambda _, head: is_common_video(head), open_video),
 )
-_HEAD_BYTES = 12
+_HEAD_BYTES = 64
 
 FILE_FORMATS = "; ".join(format_.name for format_ in reversed(FORMATS))
 """The files that can be opened, for messages and help texts."""
@@ -54,9 +55,13 @@ def open_streams(path: Path, limits: Limits = NO_LIMITS) -> Sequence[StreamReade
     if _is_folder(path):
         return open_folder(path, limits)
     head = _head(path)
+    if (foreign := foreign_content(head)) is not None:
+        raise UnknownContainerError(f"{path}: {foreign}")
     for format_ in FORMATS:
         if format_.recognises(path, head):
             return format_.open(path, limits)
+    if (foreign := foreign_name(path)) is not None:  # what they begin with is not known, or they were cut
+        raise UnknownContainerError(f"{path}: {foreign}")
     if limits.any_container:
         return open_video(path, limits)
     *names, last = (format_.name for format_ in reversed(FORMATS))

@@ -133,6 +133,33 @@ def test_a_file_of_no_known_kind_names_those_that_are_read(tmp_path: Path) -> No
         open_streams(tmp_path / "nowhere.mp4")
 
 
+# The first bytes of a ZED 2i's, as a reader of such files shows them: https://nes.is-a.dev/out/2025/svo2.html
+SVO2 = b"\x89MCAP0\r\n\x01\x1a" + bytes(11) + b"\x12\0\0\0libmcap stereolabs\x06" + bytes(40)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("upload", b"NI10" + bytes(60), "is an OpenNI recording, which is not read here; play it with OpenNI2"),
+        ("wave.oni", b"cut", "is an OpenNI recording"),
+        ("upload", b"EVENTS1\0" + bytes(60), "is a recording of Kinect Studio.*KinectXEFTools"),
+        ("wave.XEF", b"", "is a recording of Kinect Studio"),
+        ("wave.svo", bytes(64), r"is a recording of a ZED camera.*ZED_SVO_Export"),
+        ("wave.svo2", bytes(64), "is a recording of a ZED camera"),
+        ("upload", SVO2, "is a recording of a ZED camera"),
+        ("upload", b"\x89HDF\r\n\x1a\n" + bytes(60), r"is an HDF5 file.*h5py.*numpy\.save"),
+        ("wave.mat", b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + bytes(384), r"version 7\.3.*'-v7'"),
+    ],
+)
+def test_what_only_its_makers_software_reads_names_what_converts_it(
+    tmp_path: Path, name: str, data: bytes, message: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    for limits in (Limits(), Limits(any_container=False)):
+        with pytest.raises(MediaError, match=message):
+            open_streams(tmp_path / name, limits)
+
+
 def test_a_video_of_one_s_own_may_be_in_another_container(tmp_path: Path) -> None:
     write_video(tmp_path / "clip.ts", COLOR)
     assert open_streams(tmp_path / "clip.ts")[0].size == (64, 48)
