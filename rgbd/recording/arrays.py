@@ -3,8 +3,9 @@
 import math
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Literal, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,7 @@ from rgbd.types import Frame
 
 NPY_MAGIC = b"\x93NUMPY"
 
-_C: Literal["C"] = "C"  # the last index moves fastest
-_FORTRAN: Literal["F"] = "F"
+_AT_ONCE_BYTES = 1 << 20
 
 
 class _Header(NamedTuple):
@@ -41,9 +41,13 @@ class _Header(NamedTuple):
     def is_color(self) -> bool:
         return len(self.shape) == 4 and self.shape[3] == 3 and self.dtype == np.uint8
 
+    @property
+    def frame_bytes(self) -> int:
+        return math.prod(self.shape[1:]) * self.dtype.itemsize
+
     def num_held(self, num_bytes: int) -> int:
         """Return how many whole frames a file of so many bytes can hold."""
-        return min(self.shape[0], (num_bytes - self.start) // (math.prod(self.shape[1:]) * self.dtype.itemsize))
+        return min(self.shape[0], (num_bytes - self.start) // self.frame_bytes)
 
     def __str__(self) -> str:
         return f"{self.dtype} {list(self.shape)}"
@@ -70,13 +74,12 @@ class ArrayReader:
     def read(self, indices: Sequence[int] | None = None) -> Iterator[Frame]:
         """Yield the frames at these places, or all of them."""
         self._limits.check_damage(self.name, self._damage)
-        array = self._array()
-        for index in range(self.num_frames) if indices is None else indices:
-            frame = np.ascontiguousarray(array[index])
+        wanted = range(self.num_frames) if indices is None else indices
+        for index, frame in zip(wanted, self._stored(wanted), strict=True):
             if self._header.is_metres:
                 yield self._metres.millimetres(frame, self.frame_name(index))
-            else:
-                yield frame.astype(np.uint16) if self.is_depth else frame.astype(np.uint8)  # in this machine's order
+            else:  # in this machine's order of bytes
+                yield frame.astype(np.uint16) if self.is_depth else frame.astype(np.uint8)
 
     @property
     def damage(self) -> tuple[str, ...]:
@@ -87,26 +90,46 @@ class ArrayReader:
         """Return what messages call one frame."""
         return f"{self._path}, frame {index + 1}"
 
-    def _array(self) -> NDArray[Any]:
-        """Return the array as it lies in the file, of which only frames that are looked at come into memory."""
-        header, order = self._header, _FORTRAN if self._header.is_fortran else _C
+    def _stored(self, indices: Sequence[int]) -> Iterator[NDArray[Any]]:
+        """Yield frames as they lie in the file, of which no others come into memory where they lie one by one."""
+        header = self._header
+        with self._opened() as file:
+            if header.is_fortran:  # each frame is spread over all of it
+                array = np.lib.format.read_array(file, allow_pickle=False)
+                yield from (np.ascontiguousarray(array[index]) for index in indices)
+                return
+            for index in indices:
+                file.seek(header.start + index * header.frame_bytes)
+                yield np.frombuffer(file.read(header.frame_bytes), header.dtype).reshape(header.shape[1:])
+            self._finish(file)
+
+    @contextmanager
+    def _opened(self) -> Iterator[IO[bytes]]:
         try:
-            return np.memmap(self._path, header.dtype, "r", header.start, header.shape, order)
+            with self._path.open("rb") as file:
+                yield file
         except DAMAGE_ERRORS as error:
             raise MediaError(f"{self._path}: cannot be read ({reason_of(error)}); copy it again") from error
 
+    def _finish(self, file: IO[bytes]) -> None:
+        """Check what can only be checked at the end."""
+
 
 class PackedArrayReader(ArrayReader):
-    """The array of an .npz, which is unpacked when it is read."""
+    """The array of an .npz, which is unpacked as far as it is read."""
 
     def __init__(self, path: Path, header: _Header, member: zipfile.ZipInfo, limits: Limits) -> None:
         super().__init__(path, header, limits)
         self._member = member
 
-    def _array(self) -> NDArray[Any]:
+    @contextmanager
+    def _opened(self) -> Iterator[IO[bytes]]:
         with opened_archive(self._path) as archive, archive.open(self._member) as file:
-            array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-        return array
+            yield file
+
+    def _finish(self, file: IO[bytes]) -> None:
+        while file.read(_AT_ONCE_BYTES):  # to the end: only then its checksum tells
+            pass
 
 
 def open_npy(path: Path, limits: Limits) -> list[ArrayReader]:

@@ -28,18 +28,21 @@ class Metres:
         as large as millimetres are.
         """
         with np.errstate(invalid="ignore", over="ignore"):
-            distances = np.rint(frame.astype(np.float64) * 1000)
-        is_measured = np.isfinite(frame) & (distances > 0)
-        is_far = is_measured & (distances > _FARTHEST_MM)
-        num_measured, num_far = int(np.count_nonzero(is_measured)), int(np.count_nonzero(is_far))
-        if num_far and num_far == num_measured and np.median(frame[is_far]) <= _FARTHEST_MM:
+            distances = np.multiply(frame, 1000, dtype=np.float64)
+        np.rint(distances, out=distances)
+        is_kept = (distances > 0) & (distances <= _FARTHEST_MM)
+        num_kept = int(np.count_nonzero(is_kept))
+        far = frame[(distances > _FARTHEST_MM) & np.isfinite(frame)]
+        if far.size and not num_kept and np.median(far) <= _FARTHEST_MM:
             raise MediaError(
                 f"{name}: floating-point depth is read as metres, and half of this is farther than "
-                f"{np.median(frame[is_far]):.4g} m; save millimetres as uint16"
+                f"{np.median(far):.4g} m; save millimetres as uint16"
             )
-        self._num_measured += num_measured
-        self._num_far += num_far
-        return np.where(is_measured & ~is_far, distances, 0).astype(np.uint16)
+        self._num_measured += num_kept + far.size
+        self._num_far += far.size
+        distances[~is_kept] = 0
+        millimetres: Depth = distances.astype(np.uint16)
+        return millimetres
 
     @property
     def too_far(self) -> tuple[str, ...]:

@@ -107,13 +107,24 @@ def test_a_scale_that_contradicts_the_file_is_refused(tmp_path: Path) -> None:
         unit_of(metres, 1000)
 
 
-def test_a_few_frames_of_a_long_array_are_in_memory(tmp_path: Path) -> None:
-    stream = opened(tmp_path / "long.npy", np.full((400, 240, 320), 1.25, np.float32))
+@SUFFIXES
+def test_a_few_frames_of_a_long_array_are_in_memory(tmp_path: Path, suffix: str) -> None:
+    stream = opened(tmp_path / f"long{suffix}", np.full((400, 240, 320), 1.25, np.float32))
     tracemalloc.start()
     assert sum(1 for _ in stream.read()) == 400
     assert [frame_of(picture)[0, 0] for picture in stream.read([399])] == [1250]
-    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    assert tracemalloc.get_traced_memory()[1] < 40 << 20  # of 123 MB; zipfile passes over what is not wanted by 16
     tracemalloc.stop()
+
+
+def test_what_was_changed_in_an_archive_is_noticed_behind_the_last_frame_that_is_wanted(tmp_path: Path) -> None:
+    path = tmp_path / "clip.npz"
+    np.savez(path, DEPTH)
+    data = bytearray(path.read_bytes())
+    data[data.index(DEPTH[4].tobytes())] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(MediaError, match="Bad CRC-32"):
+        list(open_streams(path)[0].read([0, 1]))
 
 
 @pytest.mark.parametrize("num_missing", [1, 96, 100, 400])
