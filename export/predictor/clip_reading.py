@@ -195,8 +195,9 @@ def named(file: StreamFile) -> Iterator[None]:
     try:
         yield
     except MediaError as error:
-        reason = str(error).removeprefix(f"{file.path}: ")
-        raise type(error)(f"{name}: {reason}") from error
+        message, path = str(error), str(file.path)
+        said = message.replace(path, name, 1) if message.startswith(path) else f"{name}: {message}"
+        raise type(error)(said) from error
     except (MemoryError, cv2.error) as error:  # OpenCV reports in its own way that it got no memory
         raise TooLargeError(f"{name}: needs more memory than one clip may take; scale its frames down") from error
 
