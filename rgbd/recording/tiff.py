@@ -168,9 +168,9 @@ def open_tiff(path: Path, limits: Limits) -> list[TiffReader]:
             raise MediaError(f"{path}: breaks off within its first page; copy it again") from error
         damage = (f"breaks off behind page {len(pages)}",)
     kinds = {(page.size, page.kind) for page in pages}
-    num_images = max(page.num_images for page in pages)
-    if len(kinds) > 1 or num_images > len(pages):
-        reason = f"pages of {len(kinds)} kinds" if len(kinds) > 1 else f"{num_images} images in {len(pages)} pages"
+    num_images = pages[0].num_images if len(pages) == 1 and not damage else 1
+    if len(kinds) > 1 or num_images > 1:
+        reason = f"pages of {len(kinds)} kinds" if len(kinds) > 1 else f"{num_images} images in one page"
         raise MediaError(f"{path}: holds {reason}; write a page of one size and kind for each frame")
     return [TiffReader(path, pages, limits, damage)]
 

@@ -122,7 +122,7 @@ def test_pages_that_are_not_alike_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="holds pages of 2 kinds; write a page of one size and kind for each frame"):
         open_streams(path)
     path.write_bytes(tiff(DEPTH[0], description="ImageJ=1.53\nimages=5\nslices=5\n", metadata=None))
-    with pytest.raises(MediaError, match="holds 5 images in 1 pages"):
+    with pytest.raises(MediaError, match="holds 5 images in one page"):
         open_streams(path)
 
 
