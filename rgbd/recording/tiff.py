@@ -9,6 +9,7 @@ import itertools
 import re
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -28,23 +29,53 @@ TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WIDTH, _HEIGHT, _BITS, _DESCRIPTION, _SAMPLES, _FORMAT = 256, 257, 258, 270, 277, 339
 _STARTS, _LENGTHS = (273, 324), (279, 325)  # of strips, and of tiles
 _TILE_SIDES = (322, 323)
-_NUM_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 16: 8}  # of the types that these values have
-_CODES = {1: "B", 2: "B", 3: "H", 4: "I", 16: "Q"}
+# How pixels are stored: sizes, bits, compression, colours, order of bits, strips, planes, predictor, palette, tiles,
+# alpha, format, and what JPEG needs.
+_STORAGE = (
+    256,
+    257,
+    258,
+    259,
+    262,
+    266,
+    273,
+    277,
+    278,
+    279,
+    284,
+    317,
+    320,
+    322,
+    323,
+    324,
+    325,
+    338,
+    339,
+    347,
+    530,
+    531,
+)
+_CODES = {1: "B", 2: "B", 3: "H", 4: "I", 7: "B", 16: "Q"}  # of the types that these values have
 _WHOLE, _FLOAT = 1, 3  # of a sample's format
 _MAX_TAGS, _MAX_VALUES, _MAX_TILE = 4096, 1 << 20, 4096
 _MAX_PAGES = 1 << 20
+_ERRORS = (KeyError, ValueError, OverflowError, struct.error)  # of what a file says wrongly
 _SAID_BYTES = 256  # of a description, at whose beginning ImageJ counts images
-_AT_ONCE_BYTES = 16 << 20  # decoded together: OpenCV goes through a file's pages from the first, each time it is asked
 
 
 class _Page(NamedTuple):
-    """What a file says of one page, and where the last of its bytes lies."""
+    """What a file says of one page, where it says that, and where the last of its bytes lies."""
 
+    place: int
     size: Size
     kind: tuple[int, int, int]
     num_stored: int
     end: int
     num_images: int
+
+    def is_within(self, num_bytes: int) -> bool:
+        """Return whether a file of so many bytes has all of it; what lies there several times is not."""
+        return max(self.end, self.num_stored) <= num_bytes
 
     @property
     def is_metres(self) -> bool:
@@ -93,7 +124,7 @@ def tiff_header(data: bytes, name: str) -> ImageHeader:
         )
     (page,) = pages
     page.check(name)
-    if page.end > len(data):
+    if not page.is_within(len(data)):
         raise MediaError(truncated)
     return ImageHeader(page.size, page.is_depth, page.is_metres)
 
@@ -103,9 +134,7 @@ def decode_tiff(data: bytes, name: str) -> Frame | NDArray[np.floating[Any]]:
 
     Raises `MediaError` where it cannot be decoded.
     """
-    header = tiff_header(data, name)
-    image: Frame | NDArray[np.floating[Any]]
-    image = _picture(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED), header, name)
+    image: Frame | NDArray[np.floating[Any]] = _decoded(data, tiff_header(data, name), name)
     return image
 
 
@@ -126,12 +155,10 @@ class TiffReader:
     def read(self, indices: Sequence[int] | None = None) -> Iterator[Frame]:
         """Yield the frames at these places, or all of them."""
         self._limits.check_damage(self.name, self._damage)
-        at_once = max(1, _AT_ONCE_BYTES // self._pages[0].num_bytes)
-        for start, count in _runs(range(self.num_frames) if indices is None else indices, at_once):
-            _, images = cv2.imreadmulti(str(self._path), start, count, flags=cv2.IMREAD_UNCHANGED)
-            for index, image in itertools.zip_longest(range(start, start + count), images[:count]):
+        with self._opened() as directories:
+            for index in range(self.num_frames) if indices is None else indices:
                 name = self.frame_name(index)
-                picture = _picture(image, self._header, name)
+                picture = _decoded(directories.single(self._pages[index].place), self._header, name)
                 yield self._metres.millimetres(picture, name) if self._header.is_metres else picture
 
     @property
@@ -142,6 +169,15 @@ class TiffReader:
     def frame_name(self, index: int) -> str:
         """Return what messages call one frame."""
         return f"{self._path}, page {index + 1}"
+
+    @contextmanager
+    def _opened(self) -> Iterator["_Directories"]:
+        try:
+            with self._path.open("rb") as file:
+                yield _Directories(file)
+        except (OSError, *_ERRORS, EOFError) as error:
+            reason = reason_of(error) or "it breaks off"
+            raise MediaError(f"{self._path}: cannot be read ({reason}); copy it again") from error
 
 
 def open_tiff(path: Path, limits: Limits) -> list[TiffReader]:
@@ -158,7 +194,7 @@ def open_tiff(path: Path, limits: Limits) -> list[TiffReader]:
                 page.check(f"{path}, page {len(pages) + 1}")
                 limits.check_frames(len(pages) + 1)
                 limits.check_pixels(*page.size)
-                if page.end > num_bytes:
+                if not page.is_within(num_bytes):
                     raise EOFError
                 pages.append(page)
     except OSError as error:
@@ -175,8 +211,9 @@ def open_tiff(path: Path, limits: Limits) -> list[TiffReader]:
     return [TiffReader(path, pages, limits, damage)]
 
 
-def _picture(image: Any, header: ImageHeader, name: str) -> Any:
-    """Return what OpenCV has decoded, in the order of colours that is used here; `header` says what it has to be."""
+def _decoded(data: bytes, header: ImageHeader, name: str) -> Any:
+    """Return the picture of a TIFF of one page, which has to be what `header` says."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
         raise MediaError(f"{name}: the TIFF image cannot be decoded; copy or write it again")
     if not header.is_depth and image.ndim == 2:
@@ -186,18 +223,6 @@ def _picture(image: Any, header: ImageHeader, name: str) -> Any:
     if image.shape != shape or image.dtype.kind != kind or (kind == "u" and image.itemsize != 1 + header.is_depth):
         raise MediaError(f"{name}: the TIFF image is not what its header says; write it again")
     return image if header.is_depth else cv2.cvtColor(image[:, :, :3], cv2.COLOR_BGR2RGB)
-
-
-def _runs(indices: Sequence[int], longest: int) -> Iterator[tuple[int, int]]:
-    """Yield the first and the number of places that follow each other, at most `longest` at a time."""
-    start = count = 0
-    for index in indices:
-        if count and (index != start + count or count == longest):
-            yield start, count
-            count = 0
-        start, count = (start, count + 1) if count else (index, 1)
-    if count:
-        yield start, count
 
 
 def _pages(file: BinaryIO, name: str) -> Iterator[_Page]:
@@ -214,7 +239,7 @@ def _pages(file: BinaryIO, name: str) -> Iterator[_Page]:
                 raise ValueError("its pages go round in a circle")
             seen.add(directories.place)
             yield directories.page()
-    except (KeyError, ValueError, OverflowError, struct.error) as error:
+    except _ERRORS as error:
         raise MediaError(f"{name}: not a readable TIFF image ({error}); convert it or copy it again") from error
 
 
@@ -223,12 +248,14 @@ class _Directories:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        head = file.read(16)
+        self._head = head = file.read(16)
         if not is_tiff(head) or len(head) < 16:
             raise ValueError("it does not begin as one")
         self._order = "<" if head.startswith(b"II") else ">"
-        self._is_big = b"+" in head[:4]
-        self.place = self._number("Q", head[8:]) if self._is_big else self._number("I", head[4:8])
+        is_big = b"+" in head[:4]
+        self._offset, self._count = ("Q", "Q") if is_big else ("I", "H")  # of a value, of tags
+        self._offset_bytes, self._offset_kind = (8, 16) if is_big else (4, 4)
+        self.place = self._number("Q", head[8:]) if is_big else self._number("I", head[4:8])
         self._next = 0
 
     def go_on(self) -> bool:
@@ -241,27 +268,52 @@ class _Directories:
         tags = self._tags()
         bits, samples = set(self._values(tags, _BITS, 1)), self._values(tags, _SAMPLES, 1)[0]
         formats = set(self._values(tags, _FORMAT, _WHOLE))
-        starts, lengths = (
-            self._values(tags, next(filter(tags.__contains__, pair), pair[0])) for pair in (_STARTS, _LENGTHS)
-        )
+        starts, lengths = self._strips(tags)
         sides = [self._values(tags, tag, 1)[0] for tag in _TILE_SIDES]
         if len(bits) > 1 or len(formats) > 1 or len(starts) != len(lengths) or max(sides) > _MAX_TILE:
             raise ValueError("its tags contradict each other")
         end = max(start + length for start, length in zip(starts, lengths, strict=True))
         size = self._values(tags, _WIDTH)[0], self._values(tags, _HEIGHT)[0]
-        return _Page(size, (samples, bits.pop(), formats.pop()), sum(lengths), end, self._num_images(tags))
+        return _Page(self.place, size, (samples, bits.pop(), formats.pop()), sum(lengths), end, self._num_images(tags))
+
+    def single(self, place: int) -> bytes:
+        """Return the page whose directory lies at this place as a file of its own, which OpenCV finds at once.
+
+        In the file itself, it would go through all pages before it.
+        """
+        self.place = place
+        tags = {tag: values for tag, values in self._tags().items() if tag in _STORAGE}
+        starts, lengths = self._strips(tags)
+        entry = struct.Struct(f"{self._order}HH{self._offset}{self._offset_bytes}s")
+        behind = len(self._head) + struct.calcsize(self._count) + len(tags) * entry.size + self._offset_bytes
+        body = b"".join(map(self._read, starts, lengths))
+        entries = []
+        for tag in sorted(tags):
+            kind, values = tags[tag][0], self._values(tags, tag)
+            if tag in _STARTS:
+                kind, values = self._offset_kind, tuple(itertools.accumulate(lengths[:-1], initial=behind))
+            data = self._packed(_CODES[kind], *values)
+            if len(data) > self._offset_bytes:
+                body, data = body + data, self._packed(self._offset, behind + len(body))
+            entries.append(entry.pack(tag, kind, len(values), data))
+        directory = self._packed(self._count, len(tags)), *entries, self._packed(self._offset, 0)
+        first = self._head[:8] if self._offset == "Q" else self._head[:4]
+        head = (first + self._packed(self._offset, len(self._head))).ljust(len(self._head), b"\0")
+        return b"".join((head, *directory, body))
+
+    def _packed(self, code: str, *values: int) -> bytes:
+        return struct.pack(f"{self._order}{len(values)}{code}", *values)
 
     def _tags(self) -> dict[int, tuple[int, int, bytes]]:
         """Return the type, the number of values, and the values or where they lie, of each tag."""
-        counted, each = ("Q", 20) if self._is_big else ("H", 12)
-        count = self._number(counted, self._read(self.place, struct.calcsize(counted)))
+        num_bytes = struct.calcsize(self._count)
+        count = self._number(self._count, self._read(self.place, num_bytes))
         if not 0 < count <= _MAX_TAGS:
             raise ValueError(f"a page with {count} tags")
-        start, offset = self.place + struct.calcsize(counted), "Q" if self._is_big else "I"
-        data = self._read(start, count * each + struct.calcsize(offset))
-        self._next = self._number(offset, data[count * each :])
-        entry = struct.Struct(f"{self._order}HH{offset}{struct.calcsize(offset)}s")
-        return {tag: values for tag, *values in entry.iter_unpack(data[: count * each])}  # type: ignore[misc]
+        entry = struct.Struct(f"{self._order}HH{self._offset}{self._offset_bytes}s")
+        data = self._read(self.place + num_bytes, count * entry.size + self._offset_bytes)
+        self._next = self._number(self._offset, data[count * entry.size :])
+        return {tag: values for tag, *values in entry.iter_unpack(data[: count * entry.size])}  # type: ignore[misc]
 
     def _values(self, tags: dict[int, tuple[int, int, bytes]], tag: int, default: int | None = None) -> tuple[int, ...]:
         """Return the values of a tag, which may lie elsewhere."""
@@ -270,10 +322,17 @@ class _Directories:
         kind, count, data = tags[tag]
         if kind not in _CODES or not 0 < count <= _MAX_VALUES:
             raise ValueError(f"tag {tag} has {count} values of type {kind}")
-        num_bytes = count * _NUM_BYTES[kind]
+        num_bytes = count * struct.calcsize(_CODES[kind])
         if num_bytes > len(data):
-            data = self._read(self._number("Q" if self._is_big else "I", data), num_bytes)
+            data = self._read(self._number(self._offset, data), num_bytes)
         return struct.unpack(f"{self._order}{count}{_CODES[kind]}", data[:num_bytes])
+
+    def _strips(self, tags: dict[int, tuple[int, int, bytes]]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return where the strips or tiles of a page begin, and how long they are."""
+        starts, lengths = (
+            self._values(tags, next(filter(tags.__contains__, pair), pair[0])) for pair in (_STARTS, _LENGTHS)
+        )
+        return starts, lengths
 
     def _num_images(self, tags: dict[int, tuple[int, int, bytes]]) -> int:
         """Return how many images ImageJ says that a file holds: of large ones it writes but one page."""
