@@ -82,6 +82,14 @@ def test_pages_of_another_writer_are_read_exactly(tmp_path: Path, compression: s
         np.testing.assert_array_equal(frames_of(stream), millimetres(array) if array is METRES else array)
 
 
+def test_planes_of_colour_are_put_together(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "planes.tif") as writer:
+        for frame in COLOR:
+            writer.write(np.moveaxis(frame, -1, 0), photometric="rgb", planarconfig="separate", compression="zlib")
+    (stream,) = open_streams(tmp_path / "planes.tif")
+    np.testing.assert_array_equal(frames_of(stream), COLOR)
+
+
 def test_eight_bits_of_grey_are_an_image(tmp_path: Path) -> None:
     (tmp_path / "grey.tif").write_bytes(tiff(COLOR[..., 0]))
     (stream,) = open_streams(tmp_path / "grey.tif")
