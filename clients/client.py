@@ -62,7 +62,7 @@ class Client:
     ) -> Prediction:
         """Return the service's answer for one clip.
 
-        `rgb` and `depth` are each a file that the service reads, such as a video, or a folder of JPEG or PNG frames;
+        `rgb` and `depth` are each a file that the service reads, such as a video, or a folder of images;
         the model's modality says which are needed. `depth_scale_mm` is the millimetres of one unit of 16-bit depth
         (service: 1). A long clip is looked at in `windows` equal parts; the answer is their mean, with each part's own.
         Raises `InputError`, `UnreachableError`, `RefusedError` or `UnexpectedAnswerError`.

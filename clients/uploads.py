@@ -8,13 +8,13 @@ from typing import IO
 
 from clients.errors import InputError
 
-_FRAME_SUFFIXES = {".jpg", ".jpeg", ".png"}
+_FRAME_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".pgm", ".ppm", ".exr"}  # which the service reads
 
 
 def open_upload(path: Path) -> tuple[str, IO[bytes]]:
     """Return the name to send and an open binary file: the file itself, or a folder's frames as a zip in memory.
 
-    Raises `InputError` when the path does not exist, cannot be read, or is a folder without JPEG or PNG frames.
+    Raises `InputError` when the path does not exist, cannot be read, or is a folder without images.
     """
     try:
         if path.is_dir():
@@ -28,7 +28,9 @@ def _zip_frames(folder: Path) -> IO[bytes]:
     images = (path for path in folder.iterdir() if path.suffix.lower() in _FRAME_SUFFIXES)
     frames = sorted((path for path in images if not path.name.startswith(".")), key=_natural_order)
     if not frames:
-        raise InputError(f"{folder}: holds no JPEG or PNG frames; give the folder that the frames lie in directly")
+        raise InputError(
+            f"{folder}: holds no images (JPEG, PNG, TIFF, PGM, PPM, EXR); give the folder that they lie in directly"
+        )
     archive = io.BytesIO()
     # Frames are compressed already: packing them again would cost time and save nothing.
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:

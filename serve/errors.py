@@ -258,8 +258,8 @@ class UnknownContainerError(ServiceError):
     word = "unknown_container"
     title = "This kind of file is not known"
     example = (
-        "rgb (wave.gif): is no mp4, mkv, webm or avi video, no zip of JPEG or PNG frames, no ROS .bag, .mcap or .db3, "
-        "no MATLAB .mat of version 5, no MSR-Action3D .bin, and no .npz"
+        "rgb (wave.gif): is no mp4, mkv, webm or avi video, no zip of JPEG, PNG, TIFF, PGM, PPM or EXR frames, no TIFF "
+        "of pages, no ROS .bag, .mcap or .db3, no MATLAB .mat of version 5, no MSR-Action3D .bin, no .npz, and no .npy"
     )
     operations = CLIP
 

@@ -14,7 +14,12 @@ class ClipMeta(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    depth_scale_mm: float = Field(1.0, gt=0, allow_inf_nan=False, description="millimetres of one step of 16-bit depth")
+    depth_scale_mm: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="millimetres of one step of 16-bit depth, where the files do not say",
+    )
     fps: float | None = Field(None, ge=0.01, le=1000, description="frames a second, where the files do not say")
     depth_fps: float | None = Field(None, ge=0.01, le=1000, description="depth's, where it differs from fps")
     start_s: float = Field(0.0, ge=0, le=_DAY_S, description="where the motion begins")

@@ -27,6 +27,7 @@ ON_REQUEST = {
 }
 # Where the name that is imported is not the distribution's.
 DISTRIBUTIONS = {
+    "OpenEXR": "openexr",
     "cuda": "cuda-bindings",
     "cv2": "opencv-python-headless",
     "opentelemetry": "opentelemetry-api",
@@ -39,6 +40,7 @@ DISTRIBUTIONS = {
 }
 # What a module does without where it is not installed, or asks for when it is needed.
 OPTIONAL = {
+    ("rgbd.recording.exr", "openexr"),
     ("rgbd.recording.images", "kornia-rs"),
     ("rgbd.recording.matlab", "scipy"),
     ("rgbd.recording.ros.packing", "lz4"),

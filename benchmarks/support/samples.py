@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import OpenEXR
 
 from benchmarks.support.ros_bags import camera_info, image, write_bag
 from rgbd.recording.images import encode_image
@@ -28,6 +29,10 @@ def samples(folder: Path) -> dict[str, Files]:
         "depth ffv1": _video(folder, ".mkv", ("ffv1", depth)),
         "depth png": _zip(depth, ".png"),
         "depth npz": distance,
+        "depth npy metres": _npy(depth),
+        "depth tiff": _zip(depth, ".tiff"),
+        "depth pgm": _zip(depth, ".pgm"),
+        "depth exr": _zipped([_exr(folder / "one.exr", frame) for frame in depth], ".exr"),
     }
     both = _video(folder, ".mkv", ("ffv1", rgb), ("ffv1", depth))
     return (
@@ -57,13 +62,29 @@ def _npz(frames: list[Frame]) -> bytes:
     return buffer.getvalue()
 
 
+def _npy(frames: list[Frame]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.stack(frames) / np.float32(1000))
+    return buffer.getvalue()
+
+
+def _exr(path: Path, frame: Frame) -> bytes:
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    OpenEXR.File(header, {"Z": frame / np.float32(1000)}).write(str(path))
+    return path.read_bytes()
+
+
 def _zip(frames: list[Frame], suffix: str) -> bytes:
+    return _zipped([encode_image(suffix, frame) for frame in frames], suffix)
+
+
+def _zipped(images: list[bytes], suffix: str) -> bytes:
     """Return a zip of images in a shuffled order, and of what some archivers leave behind."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("__MACOSX/frames/._1.png", b"left behind by an archiver")
-        for index in np.random.default_rng(0).permutation(len(frames)):
-            archive.writestr(f"frames/{index}{suffix}", encode_image(suffix, frames[index]))
+        for index in np.random.default_rng(0).permutation(len(images)):
+            archive.writestr(f"frames/{index}{suffix}", images[index])
     return buffer.getvalue()
 
 

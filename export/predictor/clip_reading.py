@@ -21,7 +21,7 @@ from rgbd.clip.appearance import Appearance, Look, differences, look_of
 from rgbd.clip.build import build_clip
 from rgbd.clip.spec import ClipSpec, centred_geometry
 from rgbd.errors import MediaError, MissingStreamError, TooLargeError
-from rgbd.recording.depth import stream_in_millimetres
+from rgbd.recording.depth import stream_in_millimetres, unit_of
 from rgbd.recording.formats import open_streams, tracks_meant
 from rgbd.recording.limits import Limits
 from rgbd.recording.streams import MiscountedError, StreamReader, frame_of, notes_of
@@ -138,7 +138,7 @@ def _read(streams: Streams, request: ClipRequest) -> DecodedClip:
     looks: dict[Stream, list[Look]] = {stream: [] for stream in streams}
     for stream, (file, reader) in streams.items():
         with named(file):
-            unit_mm = request.meta.unit_mm_of(reader)
+            unit_mm = unit_of(reader, request.meta.depth_scale_mm)
             for stored in read_groups(reader, [indices[stream] for indices in chosen]):
                 start = time.perf_counter()
                 frames = stream_in_millimetres(stored, unit_mm)
@@ -198,8 +198,9 @@ def named(file: StreamFile) -> Iterator[None]:
     try:
         yield
     except MediaError as error:
-        reason = str(error).removeprefix(f"{file.path}: ")
-        raise type(error)(f"{name}: {reason}") from error
+        message, path = str(error), str(file.path)
+        said = message.replace(path, name, 1) if message.startswith(path) else f"{name}: {message}"
+        raise type(error)(said) from error
     except (MemoryError, cv2.error) as error:  # OpenCV reports in its own way that it got no memory
         raise TooLargeError(f"{name}: needs more memory than one clip may take; scale its frames down") from error
 

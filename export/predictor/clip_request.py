@@ -8,9 +8,8 @@ from export.predictor.arguments import is_finite, shown
 from rgbd.clip.appearance import Appearance
 from rgbd.clip.spec import ClipSpec
 from rgbd.errors import UserError
-from rgbd.recording.depth import check_unit, unit_of
+from rgbd.recording.depth import check_unit
 from rgbd.recording.limits import Limits
-from rgbd.recording.streams import StreamReader
 from rgbd.types import Stream
 
 _LOWEST_FPS, _HIGHEST_FPS = 1e-6, 1e6  # a frame in eleven days, and what the fastest cameras take
@@ -29,12 +28,12 @@ class StreamFile:
 class RecordingMeta:
     """What is said of a recording beside its files, and which part of it is meant.
 
-    depth_scale_mm: millimetres of one step of 16-bit depth, where the file does not say it. fps: frames a second, where
-    the files do not say. depth_fps: depth's, where it differs. start_s, end_s: where the motion begins and ends, from
-    the first moment that all streams show; None: the end. Raises `UserError` for what makes no sense.
+    depth_scale_mm: millimetres of one step of 16-bit depth; None: as its file says, or else 1. fps: frames a second,
+    where the files do not say. depth_fps: depth's, where it differs. start_s, end_s: where the motion begins and ends,
+    from the first moment that all streams show; None: the end. Raises `UserError` for what makes no sense.
     """
 
-    depth_scale_mm: float = 1.0
+    depth_scale_mm: float | None = None
     fps: float | None = None
     depth_fps: float | None = None
     start_s: float = 0.0
@@ -43,10 +42,11 @@ class RecordingMeta:
     def __post_init__(self) -> None:
         for name in ("depth_scale_mm", "fps", "depth_fps"):
             value = getattr(self, name)
-            may_be_left_out = value is None and name != "depth_scale_mm"
-            if not may_be_left_out and not (is_finite(value) and value > 0):
+            if value is not None and not (is_finite(value) and value > 0):
                 raise UserError(f"{name} {shown(value)}: is no number above 0; leave it out where it is not known")
-        if self.depth_scale_mm > 1:  # with a tiny one all depth is 0, and the answer says so
+        if (
+            self.depth_scale_mm is not None and self.depth_scale_mm > 1
+        ):  # with a tiny one all depth is 0, and the answer says so
             check_unit(self.depth_scale_mm)
         for name in ("fps", "depth_fps"):
             value = getattr(self, name)
@@ -62,15 +62,6 @@ class RecordingMeta:
             raise UserError(
                 f"end_s {shown(self.end_s)}: must lie behind start_s {self.start_s!r}, or be left out for the end"
             )
-
-    def unit_mm_of(self, stream: StreamReader) -> float:
-        """Return how many millimetres one step of a stream is; a depth_scale_mm of 1 leaves it to the file.
-
-        Raises `MediaError` where the file says something else.
-        """
-        if not stream.is_depth:
-            return self.depth_scale_mm
-        return unit_of(stream, None if self.depth_scale_mm == 1 else self.depth_scale_mm)
 
 
 @dataclass(frozen=True)

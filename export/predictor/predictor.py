@@ -16,10 +16,11 @@ from export.runtimes.loading import load_runtime
 from export.runtimes.registry import devices
 from rgbd.errors import MissingStreamError, UserError
 from rgbd.recording.formats import FILE_FORMATS
+from rgbd.recording.image_files import IMAGE_FILES
 from rgbd.recording.limits import NO_LIMITS
 from rgbd.types import Stream
 
-_RECORDING = f"a folder of JPEG or PNG frames, or a file ({FILE_FORMATS})"
+_RECORDING = f"a folder of {IMAGE_FILES} frames, or a file ({FILE_FORMATS})"
 
 
 class Predictor:
@@ -54,7 +55,7 @@ class Predictor:
         *,
         windows: int = 1,
         top_k: int = 5,
-        depth_scale_mm: float = 1.0,
+        depth_scale_mm: float | None = None,
         fps: float | None = None,
         depth_fps: float | None = None,
         start_s: float = 0.0,

@@ -75,7 +75,7 @@ class CustomDataset:
             row.clip,
             rgb=rgb,
             depth=depth,
-            depth_unit_mm=unit_of(depth, row.told_unit_mm) if depth else row.depth_scale_mm,
+            depth_unit_mm=unit_of(depth, row.depth_scale_mm) if depth else row.unit_as_told,
             depth_camera=_depth_camera(row, depth) if depth else None,
             fps={"rgb": row.fps, "depth": row.depth_fps or row.fps},
             warnings=tuple(dict.fromkeys((*notes_of(rgb), *notes_of(depth)))),
@@ -93,7 +93,7 @@ def _job(row: Row, class_names: tuple[str, ...], folder: Path) -> CustomJob:
         made_from["rgb"] = SourceFile(path=source_path(folder / row.rgb, folder))
     if row.depth:
         path = source_path(folder / row.depth, folder)
-        made_from["depth"] = SourceFile(path=path, unit_mm=row.depth_scale_mm, camera=row.camera_as_told)
+        made_from["depth"] = SourceFile(path=path, unit_mm=row.unit_as_told, camera=row.camera_as_told)
     streams = tuple(stream for stream in get_args(Stream) if stream in made_from)
     label, splits = _label(row, class_names), {"": row.split}
     return CustomJob(row.clip, label, splits, None, streams, row, folder, made_from=made_from)

@@ -20,16 +20,17 @@ from rgbd.dataset.records import ClipRecord
 from rgbd.errors import ConfigError, DatasetError, UserError, reason_of
 from rgbd.files import split_lines
 from rgbd.recording.formats import FILE_FORMATS
+from rgbd.recording.image_files import IMAGE_FILES
 from rgbd.terminal import say
 from rgbd.types import Size
 
 _COLUMNS = {
     "clip": "a name of your own for the recording, unique; no spaces",
-    "rgb": "the colour stream: a folder of JPEG or PNG frames in the order of their names, or a file: "
+    "rgb": f"the colour stream: a folder of {IMAGE_FILES} frames in the order of their names, or a file: "
     f"{FILE_FORMATS}; an array is uint8 [frames, height, width, 3]",
-    "depth": "the depth stream, 16 bits and lossless: the same with PNG, or video of grey (FFV1); an array is uint16 "
-    "[frames, height, width]",
-    "depth_scale_mm": "how many millimetres one unit of depth is (default: what the file says, or 1)",
+    "depth": "the depth stream, lossless, of 16 bits or of floating-point metres: the same, but for JPEG, or video of "
+    "grey (FFV1); an array is [frames, height, width], uint16 or floating point",
+    "depth_scale_mm": "how many millimetres one unit of depth is (default: as the file says, or else 1)",
     "camera": "the depth camera, by whose field of view people are found: "
     f"{', '.join(SENSOR_NAMES)} (default: what the file says, or the likeliest with frames of this size)",
     "fx, fy, cx, cy": "instead of camera: focal length and centre of depth in pixels, from calibration; fx is enough",
@@ -72,7 +73,7 @@ class Row(BaseModel):
     clip: str = Field(pattern=r"^[^\s/\\.][^\s/\\]*$")
     rgb: str | None = None
     depth: str | None = None
-    depth_scale_mm: float = Field(1.0, gt=0, allow_inf_nan=False)
+    depth_scale_mm: float | None = Field(None, gt=0, allow_inf_nan=False)
     camera: str | None = None
     fx: float | None = Field(None, gt=0, allow_inf_nan=False)
     fy: float | None = Field(None, gt=0, allow_inf_nan=False)
@@ -110,9 +111,9 @@ class Row(BaseModel):
         return pinhole(self.fx, self.fy or self.fx, cx, cy, name=self.camera_as_told or "")
 
     @property
-    def told_unit_mm(self) -> float | None:
-        """How many millimetres one unit of depth is, where the row says it."""
-        return self.depth_scale_mm if "depth_scale_mm" in self.model_fields_set else None
+    def unit_as_told(self) -> float:
+        """What the row says of depth's unit in millimetres; 1 where it says nothing, as records always had it."""
+        return 1.0 if self.depth_scale_mm is None else self.depth_scale_mm
 
     @property
     def camera_as_told(self) -> str | None:

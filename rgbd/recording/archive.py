@@ -12,7 +12,7 @@ from rgbd.errors import MediaError, TooLargeError
 ZIP_MAGIC = b"PK\x03\x04"
 
 # Damage to an archive's tables, bytes, end and offsets; encryption or an unknown compression; an array's header.
-_ERRORS = (
+DAMAGE_ERRORS = (
     *(zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, TokenError),
     *(LookupError, OverflowError, TypeError),
 )
@@ -25,7 +25,7 @@ def opened_archive(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except _ERRORS as error:
+    except DAMAGE_ERRORS as error:
         reason = str(error) or "it breaks off"
         raise MediaError(f"{path}: the archive cannot be read ({reason}); pack it again") from error
 

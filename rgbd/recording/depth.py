@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd.errors import ConfigError, DatasetError, MediaError
-from rgbd.recording.streams import MiscountedError, StreamReader, calibration_of, frame_of
+from rgbd.recording.streams import MiscountedError, StreamReader, frame_of
 from rgbd.types import Depth, Frame
 
 # What one unit of 16-bit depth may be: its 65,535 must reach a sensor's nearest 10 cm, and it is no more than a metre.
@@ -34,19 +34,18 @@ def check_unit(unit_mm: float) -> None:
 
 
 def unit_of(stream: StreamReader, told_mm: float | None) -> float:
-    """Return how many millimetres one unit of a depth stream is: what its file says, what was told, or 1.
+    """Return how many millimetres one unit of a stream's depth is: as its file says, or as told, or else 1.
 
     Raises `MediaError` where the two contradict each other.
     """
-    said_mm = calibration_of(stream).depth_unit_mm
-    if said_mm is None or told_mm is None:
-        return said_mm or told_mm or 1.0
-    if not math.isclose(said_mm, told_mm, rel_tol=_SAME_UNIT):
+    if stream.unit_mm is None:
+        return 1.0 if told_mm is None else told_mm
+    if told_mm is not None and not math.isclose(told_mm, stream.unit_mm, rel_tol=_SAME_UNIT):
         raise MediaError(
-            f"{stream.name}: says that one unit of its depth is {said_mm:g} mm, depth_scale_mm says {told_mm:g}; leave "
-            "depth_scale_mm out"
+            f"{stream.name}: depth_scale_mm {told_mm:g} contradicts the file, by which one unit of its depth is "
+            f"{stream.unit_mm:g} mm; leave depth_scale_mm out"
         )
-    return said_mm
+    return stream.unit_mm
 
 
 def check_distance(stream: StreamReader, unit_mm: float) -> tuple[str, ...]:

@@ -7,13 +7,16 @@ from typing import NamedTuple
 
 from rgbd.errors import MediaError, UnknownContainerError, reason_of
 from rgbd.recording.archive import ZIP_MAGIC
-from rgbd.recording.arrays import is_npz, open_npz
+from rgbd.recording.arrays import NPY_MAGIC, is_npz, open_npy, open_npz
+from rgbd.recording.foreign import foreign_content, foreign_name
 from rgbd.recording.frames import open_folder, open_zip
+from rgbd.recording.image_files import IMAGE_FILES
 from rgbd.recording.limits import NO_LIMITS, Limits
 from rgbd.recording.matlab import MATLAB_MAGIC, open_matlab
 from rgbd.recording.msr_depth import is_msr_depth, open_msr_depth
 from rgbd.recording.ros.reader import bag_of_folder, is_ros, open_ros
 from rgbd.recording.streams import StreamReader
+from rgbd.recording.tiff import is_tiff, open_tiff
 from rgbd.recording.video import is_common_video, open_video
 from rgbd.types import Stream
 
@@ -31,14 +34,16 @@ class Format(NamedTuple):
 
 # The first that recognises a file opens it.
 FORMATS = (
+    Format(".npy", lambda _, head: head.startswith(NPY_MAGIC), open_npy),
     Format(".npz", lambda path, head: head.startswith(ZIP_MAGIC) and is_npz(path), open_npz),
     Format("MSR-Action3D .bin", lambda _, head: is_msr_depth(head), open_msr_depth),
     Format("MATLAB .mat of version 5", lambda _, head: head.startswith(MATLAB_MAGIC), open_matlab),
     Format("ROS .bag, .mcap or .db3", lambda _, head: is_ros(head), open_ros),
-    Format("zip of JPEG or PNG frames", lambda _, head: head.startswith(ZIP_MAGIC), open_zip),
+    Format("TIFF of pages", lambda _, head: is_tiff(head), open_tiff),
+    Format(f"zip of {IMAGE_FILES} frames", lambda _, head: head.startswith(ZIP_MAGIC), open_zip),
     Format("mp4, mkv, webm or avi video", lambda _, head: is_common_video(head), open_video),
 )
-_HEAD_BYTES = 16
+_HEAD_BYTES = 64
 
 FILE_FORMATS = "; ".join(format_.name for format_ in reversed(FORMATS))
 """The files that can be opened, for messages and help texts."""
@@ -53,9 +58,13 @@ def open_streams(path: Path, limits: Limits = NO_LIMITS) -> Sequence[StreamReade
         bag = bag_of_folder(path)
         return open_folder(path, limits) if bag is None else open_streams(bag, limits)
     head = _head(path)
+    if (foreign := foreign_content(head)) is not None:
+        raise UnknownContainerError(f"{path}: {foreign}")
     for format_ in FORMATS:
         if format_.recognises(path, head):
             return format_.open(path, limits)
+    if (foreign := foreign_name(path)) is not None:  # what they begin with is not known, or they were cut
+        raise UnknownContainerError(f"{path}: {foreign}")
     if limits.any_container:
         return open_video(path, limits)
     *names, last = (format_.name for format_ in reversed(FORMATS))

@@ -6,12 +6,12 @@ from pathlib import Path, PurePosixPath
 
 from rgbd.errors import MediaError, TooLargeError
 from rgbd.recording.archive import check_packing, is_hidden, members_of, opened_archive
-from rgbd.recording.images import decode_image, image_header, read_bytes
+from rgbd.recording.image_files import IMAGE_FILES, IMAGE_SUFFIXES, ImageFrames
+from rgbd.recording.images import read_bytes
 from rgbd.recording.limits import NO_LIMITS, Limits
 from rgbd.recording.numbering import check_one_series, missing_frames, natural_order
 from rgbd.types import Frame
 
-_SUFFIXES = (".jpg", ".jpeg", ".png")
 _MAX_IMAGE_BYTES = 64 << 20  # a 16-bit PNG of 3840x2160 that does not compress has 16 MiB
 
 
@@ -25,15 +25,21 @@ class FolderReader:
         limits.check_frames(len(paths))
         self._paths, self._limits = paths, limits
         self.name, self.num_frames = str(paths[0].parent), len(paths)
-        self.size, self.is_depth = image_header(read_bytes(paths[0]), str(paths[0]))
-        self.damage = missing_frames([path.name for path in paths])
+        self._frames = ImageFrames(read_bytes(paths[0]), str(paths[0]), limits)
+        self.size, self.is_depth, self.unit_mm = self._frames.size, self._frames.is_depth, self._frames.unit_mm
+        self._missing = missing_frames([path.name for path in paths])
 
     def read(self, indices: Sequence[int] | None = None) -> Iterator[Frame]:
         """Yield the frames at these places, or all of them."""
-        self._limits.check_damage(self.name, self.damage)
+        self._limits.check_damage(self.name, self._missing)
         for index in range(self.num_frames) if indices is None else indices:
             path = self._paths[index]
-            yield _decode(read_bytes(path), str(path), self._limits)
+            yield self._frames.frame(read_bytes(path), str(path))
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """Which frames are missing, and what of depth was too far to be taken."""
+        return (*self._missing, *self._frames.too_far)
 
     def frame_name(self, index: int) -> str:
         """Return the file of a frame."""
@@ -41,10 +47,10 @@ class FolderReader:
 
 
 def open_folder(path: Path, limits: Limits) -> list[FolderReader]:
-    """Return the JPEG and PNG files of a folder as one stream; raises `MediaError` where there is none."""
-    paths = [file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES and not is_hidden(file)]
+    """Return the image files of a folder as one stream; raises `MediaError` where there is none."""
+    paths = [file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES and not is_hidden(file)]
     if not paths:
-        raise MediaError(f"{path}: holds no JPEG or PNG files; copy the frames again")
+        raise MediaError(f"{path}: holds no {IMAGE_FILES} files; copy the frames again")
     check_one_series([file.name for file in paths], str(path))
     return [FolderReader(sorted(paths, key=lambda file: natural_order(file.name)), limits)]
 
@@ -59,17 +65,23 @@ class ZipReader:
         self._path, self._limits = path, limits
         self._members = sorted(members, key=lambda member: natural_order(member.filename))
         self.name, self.num_frames = str(path), len(members)
-        self.damage = missing_frames([member.filename for member in self._members])
+        self._missing = missing_frames([member.filename for member in self._members])
         first = self._members[0]
-        self.size, self.is_depth = image_header(_read_member(archive, first), first.filename)
+        self._frames = ImageFrames(_read_member(archive, first), first.filename, limits)
+        self.size, self.is_depth, self.unit_mm = self._frames.size, self._frames.is_depth, self._frames.unit_mm
 
     def read(self, indices: Sequence[int] | None = None) -> Iterator[Frame]:
         """Yield the frames at these places, or all of them."""
-        self._limits.check_damage(self.name, self.damage)
+        self._limits.check_damage(self.name, self._missing)
         with opened_archive(self._path) as archive:
             for index in range(self.num_frames) if indices is None else indices:
                 member = self._members[index]
-                yield _decode(_read_member(archive, member), member.filename, self._limits)
+                yield self._frames.frame(_read_member(archive, member), member.filename)
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """Which frames are missing, and what of depth was too far to be taken."""
+        return (*self._missing, *self._frames.too_far)
 
     def frame_name(self, index: int) -> str:
         """Return the archive and the file of a frame."""
@@ -83,11 +95,11 @@ def open_zip(path: Path, limits: Limits) -> list[ZipReader]:
         limits.check_frames(len(members))
         for member in members:
             check_packing(member)
-        others = [m.filename for m in members if PurePosixPath(m.filename).suffix.lower() not in _SUFFIXES]
+        others = [m.filename for m in members if PurePosixPath(m.filename).suffix.lower() not in IMAGE_SUFFIXES]
         if others or not members:
             found = f"{others[0]!r}" if others else "nothing"
             raise MediaError(
-                f"{path}: the zip archive holds {found}; it must hold the frames of one stream as JPEG or PNG files"
+                f"{path}: the zip archive holds {found}; it must hold the frames of one stream as {IMAGE_FILES} files"
             )
         check_one_series([member.filename for member in members], str(path))
         return [ZipReader(path, archive, members, limits)]
@@ -97,8 +109,3 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     if member.file_size > _MAX_IMAGE_BYTES:
         raise TooLargeError(f"{member.filename} has {member.file_size >> 20} MiB; one frame may have 64")
     return archive.read(member)
-
-
-def _decode(data: bytes, name: str, limits: Limits) -> Frame:
-    limits.check_pixels(*image_header(data, name).size)
-    return decode_image(data, name)

@@ -21,10 +21,14 @@ _AS_RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION  # of a clip all 
 
 
 class ImageHeader(NamedTuple):
-    """What a JPEG or PNG claims of itself: its pixels may take a thousand times its bytes."""
+    """What an image file claims of itself: its pixels may take a thousand times its bytes.
+
+    is_metres: whether depth is floating-point metres, and not whole numbers of 16 bits.
+    """
 
     size: Size
     is_depth: bool
+    is_metres: bool = False
 
 
 def image_header(data: bytes, name: str) -> ImageHeader:

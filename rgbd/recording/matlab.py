@@ -78,6 +78,7 @@ class MatlabReader:
 
     fps: float | None = None
     times_s: tuple[float, ...] | None = None
+    unit_mm: float | None = None
     damage: tuple[str, ...] = ()
 
     def __init__(self, path: Path, variable: _Variable, limits: Limits) -> None:

@@ -49,6 +49,7 @@ class MsrDepthReader:
 
     fps: float | None = None
     times_s: tuple[float, ...] | None = None
+    unit_mm: float | None = None
     is_depth = True
 
     def __init__(self, path: Path, counts: _Counts, num_held: int, limits: Limits) -> None:

@@ -28,7 +28,10 @@ class StreamReader(Protocol):
     """Of a frame, as it is shown."""
 
     is_depth: bool
-    """Whether frames are 16-bit distances, in the unit that `Recording.depth_unit_mm` tells, and not colours."""
+    """Whether frames are 16-bit distances, and not colours."""
+
+    unit_mm: float | None
+    """How many millimetres one unit of its distances is; None where the file does not say it."""
 
     num_frames: int
     """As the file promises it, and as it is where all frames have been read."""
@@ -102,6 +105,7 @@ class Excerpt:
     def __init__(self, stream: StreamReader, start: int, stop: int, limits: Limits = NO_LIMITS) -> None:
         self._stream, self._start, self._stop, self._limits = stream, start, stop, limits
         self.name, self.size, self.is_depth, self.fps = stream.name, stream.size, stream.is_depth, stream.fps
+        self.unit_mm = stream.unit_mm
         self.num_frames = min(stop, stream.num_frames) - start
         self.times_s = stream.times_s[start:stop] if stream.times_s else None
 

@@ -153,6 +153,8 @@ def read_video(path: Path, stream: int = 0) -> Iterator[Frame]:
 class VideoReader:
     """A track of a video, a `StreamReader`."""
 
+    unit_mm: float | None = None
+
     def __init__(self, path: Path, number: int, track: VideoTrack, limits: Limits) -> None:
         self._path, self._number, self._limits = path, number, limits
         self.name, self.size, self.is_depth = str(path), (track.width, track.height), track.is_depth

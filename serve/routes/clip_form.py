@@ -23,11 +23,12 @@ from serve.service import Answering, get_service
 
 _STREAM_HELP = (
     f"A file: {FILE_FORMATS}. Frames of a zip are in the order of their names, an array is uint8 [frames, height, "
-    "width, 3] or uint16 [frames, height, width]. Depth has 16 bits and is lossless: PNG, or video in FFV1."
+    "width, 3] or uint16 [frames, height, width]. Depth has 16 bits and is lossless: PNG, TIFF, PGM, or video in FFV1; "
+    "or it is floating point, which is metres: EXR, TIFF, or an array."
 )
 _META_HELP = (
-    "JSON: depth_scale_mm (millimetres of one step of 16-bit depth, default 1), fps, depth_fps (where it differs), "
-    "start_s, end_s."
+    "JSON: depth_scale_mm (millimetres of one step of 16-bit depth; default: as its file says, or else 1), fps, "
+    "depth_fps (where it differs), start_s, end_s."
 )
 
 

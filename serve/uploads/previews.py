@@ -9,7 +9,7 @@ from export.predictor.clip_reading import Streams, align, named, open_files, rea
 from export.predictor.clip_request import ClipRequest
 from rgbd.clip.depth_encoding import DepthEncoding, encode_depth
 from rgbd.errors import MissingStreamError
-from rgbd.recording.depth import stream_in_millimetres
+from rgbd.recording.depth import stream_in_millimetres, unit_of
 from rgbd.recording.images import encode_image
 from rgbd.types import Frame, Stream
 from serve.schemas import PreviewReply, StreamPreview
@@ -45,7 +45,7 @@ def _preview(streams: Streams, request: ClipRequest) -> dict[Stream, StreamPrevi
         )
         with named(file):
             (frames,) = read_groups(reader, [shown[stream]])
-            _add_pictures(preview, stream_in_millimetres(frames, request.meta.unit_mm_of(reader)))
+            _add_pictures(preview, stream_in_millimetres(frames, unit_of(reader, request.meta.depth_scale_mm)))
         previews[stream] = preview
     return previews
 

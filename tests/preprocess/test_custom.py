@@ -76,6 +76,21 @@ def test_videos_and_folders_give_the_same_data_set(raw: Path, tmp_path: Path) ->
     assert halves["valid"][0].label == 0 and halves["test"][0].clip == "c"
 
 
+def test_depth_in_metres_needs_no_scale_and_contradicts_another(raw: Path, tmp_path: Path) -> None:
+    depth = [read_image(raw / "png" / f"{index:03d}.png") for index in range(16)]
+    np.save(raw / "metres.npy", np.stack(depth) / np.float32(1000))
+    good = {"clip": "png", "depth": "png", "depth_scale_mm": "", "class": "walk", "split": "train"}
+    rows = [good, good | {"clip": "metres", "depth": "metres.npy"}]
+    rows += [good | {"clip": "scaled", "depth": "metres.npy", "depth_scale_mm": 1000}]
+    out = tmp_path / "data"
+    assert run(write_csv(raw / "clips.csv", *rows), out) == 1
+    reason = records(out)["scaled"]["reason"]
+    assert "depth_scale_mm 1000 contradicts the file" in reason and "leave depth_scale_mm out" in reason
+    for index in range(16):
+        frames = [read_image(CUSTOM.frame_path(out, "depth", clip, index)) for clip in ("png", "metres")]
+        np.testing.assert_array_equal(*frames)
+
+
 def test_rows_that_cannot_be_used_are_named_and_the_rest_goes_on(raw: Path, tmp_path: Path) -> None:
     good = {"clip": "good", "depth": "png", "class": "walk", "split": "train"}
     (raw / "eight").mkdir()

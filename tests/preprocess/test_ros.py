@@ -75,7 +75,7 @@ def test_a_unit_that_contradicts_the_file_is_refused(tmp_path: Path, standing: t
     bag(tmp_path, standing[0][:2], 0.0005)
     assert run(write_csv(tmp_path / "m.csv", ROW | {"depth_scale_mm": 1}), tmp_path / "data") == 1
     reason = records(tmp_path / "data")["c"]["reason"]
-    assert "one unit of its depth is 0.5 mm, depth_scale_mm says 1; leave depth_scale_mm out" in reason
+    assert "depth_scale_mm 1 contradicts the file, by which one unit of its depth is 0.5 mm" in reason
     assert run(write_csv(tmp_path / "m.csv", ROW | {"depth_scale_mm": 0.5}), tmp_path / "other", "--masks", "none") == 0
 
 

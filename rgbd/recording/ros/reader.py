@@ -89,6 +89,7 @@ class RosReader:
         self._images = sorted(topic.images, key=times_s.__getitem__)
         self.name, self.size, self.is_depth = str(path), topic.size, topic.stream == "depth"
         self.num_frames, self.calibration, self.notes = len(self._images), calibration, notes
+        self.unit_mm = calibration.depth_unit_mm if self.is_depth else None
         self.times_s: tuple[float, ...] | None = tuple(times_s[image] for image in self._images)
         self._lacks, self._num_lost = damage, topic.num_broken
 

@@ -65,5 +65,8 @@ def test_a_bag_of_ros_stands_for_both_streams_in_the_unit_that_it_says(tmp_path:
     alone = read_clip(ClipRequest((file,), RecordingMeta(), NO_LIMITS, SPEC, ("depth",)))
     assert clip.facts.given == ["rgb", "depth"] and clip.facts.aligned_by == "time"
     np.testing.assert_array_equal(clip.arrays[1], alone.arrays[0])
-    with pytest.raises(MediaError, match=r"depth \(wave.bag\): says that one unit of its depth is 0.5 mm"):
+    with pytest.raises(
+        MediaError,
+        match=r"depth \(wave.bag\): depth_scale_mm 0.1 contradicts the file, by which one unit of its depth is 0.5 mm",
+    ):
         read_clip(ClipRequest((bag,), RecordingMeta(0.1), NO_LIMITS, SPEC, ("rgb", "depth")))

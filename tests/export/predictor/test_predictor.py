@@ -241,7 +241,7 @@ NO_COUNTS = [*NO_NUMBERS, 2.5, np.float64(2), None]
     [
         ("windows", NO_COUNTS),
         ("top_k", NO_COUNTS),
-        ("depth_scale_mm", [*NO_NUMBERS, None]),
+        ("depth_scale_mm", NO_NUMBERS),
         ("fps", NO_NUMBERS),
         ("depth_fps", NO_NUMBERS),
         ("start_s", [*NO_NUMBERS, None]),

@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import tifffile
 from scipy.io import savemat
 
 from rgbd.errors import MediaError, TooLargeError, UnknownContainerError
@@ -48,6 +49,16 @@ def as_npz(path: Path, frames: Sequence[Frame]) -> Path:
     return path.with_suffix(".npz")
 
 
+def as_npy(path: Path, frames: Sequence[Frame]) -> Path:
+    np.save(path.with_suffix(".npy"), np.stack(frames))
+    return path.with_suffix(".npy")
+
+
+def as_pages(path: Path, frames: Sequence[Frame]) -> Path:
+    tifffile.imwrite(path.with_suffix(".tif"), np.stack(frames))
+    return path.with_suffix(".tif")
+
+
 def as_matlab(path: Path, frames: Sequence[Frame]) -> Path:
     """Write what MATLAB saves of [H, W, T] or [H, W, 3, T], and beside it what a recording may come with."""
     variables = {"note": "by hand", "fps": 30.0, "frames": np.moveaxis(np.stack(frames), 0, -1)}
@@ -64,7 +75,7 @@ def as_video(path: Path, frames: Sequence[Frame]) -> Path:
     return path.with_suffix(".mkv")
 
 
-WRITERS = [as_folder, as_zip, as_npz, as_matlab, as_video]
+WRITERS = [as_folder, as_zip, as_npz, as_npy, as_pages, as_matlab, as_video]
 FORMATS = pytest.mark.parametrize("write", WRITERS)
 DEPTH_FORMATS = pytest.mark.parametrize("write", [*WRITERS, as_msr_action3d])
 Writer = Callable[[Path, Sequence[Frame]], Path]
@@ -114,12 +125,39 @@ def test_limits_hold_for_every_format(tmp_path: Path, write: Writer) -> None:
 
 def test_a_file_of_no_known_kind_names_those_that_are_read(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no recording")
-    with pytest.raises(UnknownContainerError, match=r"is no mp4, mkv, webm or avi video, no zip .*, and no \.npz"):
+    with pytest.raises(UnknownContainerError, match=r"is no mp4, mkv, webm or avi video, no zip .*, and no \.npy"):
         open_streams(tmp_path / "notes.txt", Limits(any_container=False))
     with pytest.raises(MediaError, match="cannot be opened as a video"):
         open_streams(tmp_path / "notes.txt")
     with pytest.raises(MediaError, match="cannot be read"):
         open_streams(tmp_path / "nowhere.mp4")
+
+
+# The first bytes of a ZED 2i's, as a reader of such files shows them: https://nes.is-a.dev/out/2025/svo2.html
+SVO2 = b"\x89MCAP0\r\n\x01\x1a" + bytes(11) + b"\x12\0\0\0libmcap stereolabs\x06" + bytes(40)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("upload", b"NI10" + bytes(60), "is an OpenNI recording, which is not read here; play it with OpenNI2"),
+        ("wave.oni", b"cut", "is an OpenNI recording"),
+        ("upload", b"EVENTS1\0" + bytes(60), "is a recording of Kinect Studio.*KinectXEFTools"),
+        ("wave.XEF", b"", "is a recording of Kinect Studio"),
+        ("wave.svo", bytes(64), r"is a recording of a ZED camera.*ZED_SVO_Export"),
+        ("wave.svo2", bytes(64), "is a recording of a ZED camera"),
+        ("upload", SVO2, "is a recording of a ZED camera"),
+        ("upload", b"\x89HDF\r\n\x1a\n" + bytes(60), r"is an HDF5 file.*h5py.*numpy\.save"),
+        ("wave.mat", b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + bytes(384), r"version 7\.3.*'-v7'"),
+    ],
+)
+def test_what_only_its_makers_software_reads_names_what_converts_it(
+    tmp_path: Path, name: str, data: bytes, message: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    for limits in (Limits(), Limits(any_container=False)):
+        with pytest.raises(MediaError, match=message):
+            open_streams(tmp_path / name, limits)
 
 
 def test_a_video_of_one_s_own_may_be_in_another_container(tmp_path: Path) -> None:

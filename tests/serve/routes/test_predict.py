@@ -1,11 +1,17 @@
 """Every kind of upload through a real server, and its answer against the transform and the graph called directly."""
 
+import io
+import zipfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import av
 import httpx
 import numpy as np
+import OpenEXR
 import pytest
+import tifffile
 
 from benchmarks.support.tiny_bundle import LABELS, SPEC, expected_scores, image_spec, make_bundle
 from rgbd.clip.sampling import bin_centres
@@ -93,6 +99,61 @@ def test_depth_is_scaled_to_millimetres(server: RunningServer, tmp_path: Path) -
     response = post(server, rgb=npz(rgb_frames()), depth=npz(stretched), meta={"depth_scale_mm": 0.25})
     wanted = expected_scores(make_bundle(tmp_path / "bundle"), rgb_frames(), depth_frames())
     assert scores(response) == pytest.approx(wanted, abs=1e-6)
+
+
+def test_depth_in_metres_needs_no_scale_and_contradicts_another(server: RunningServer, tmp_path: Path) -> None:
+    file = io.BytesIO()
+    np.save(file, np.stack(depth_frames()) / np.float32(1000))
+    rgb, metres = npz(rgb_frames()), file.getvalue()
+    wanted = expected_scores(make_bundle(tmp_path / "bundle"), rgb_frames(), depth_frames())
+    assert scores(post(server, rgb=rgb, depth=metres)) == pytest.approx(wanted, abs=1e-6)
+    answer = post(server, rgb=rgb, depth=metres, meta={"depth_scale_mm": 1000})
+    assert answer.status_code == 422 and "depth_scale_mm 1000 contradicts the file" in answer.json()["detail"]
+    assert post(server, "/preview", rgb=rgb, depth=metres).status_code == 200
+
+
+def test_a_frame_that_cannot_be_used_is_named_without_the_folder_that_uploads_lie_in(server: RunningServer) -> None:
+    file = io.BytesIO()
+    np.save(file, np.stack(depth_frames()).astype(np.float32))
+    answer = post(server, rgb=npz(rgb_frames()), depth=file.getvalue())
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("depth (upload), frame 2: floating-point depth is read as metres")
+
+
+def as_exr(folder: Path, frames: list[Frame]) -> bytes:
+    buffer = io.BytesIO()
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for index, frame in enumerate(frames):
+            OpenEXR.File(header, {"Z": frame / np.float32(1000)}).write(str(folder / "one.exr"))
+            archive.write(folder / "one.exr", f"{index}.exr")
+    return buffer.getvalue()
+
+
+def as_pages(_: Path, frames: list[Frame]) -> bytes:
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, np.stack(frames))
+    return buffer.getvalue()
+
+
+def as_npy(_: Path, frames: list[Frame]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.stack(frames))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "as_depth",
+    [as_exr, as_pages, as_npy, partial(zipped, suffix=".tiff"), partial(zipped, suffix=".pgm")],
+    ids=["exr", "pages", "npy", "tiff", "pgm"],
+)
+def test_images_and_arrays_give_the_same_answer(
+    server: RunningServer, tmp_path: Path, as_depth: Callable[[Path, list[Frame]], bytes]
+) -> None:
+    response = post(server, rgb=as_npy(tmp_path, rgb_frames()), depth=as_depth(tmp_path, depth_frames()))
+    wanted = expected_scores(make_bundle(tmp_path / "bundle"), rgb_frames(), depth_frames())
+    assert scores(response) == pytest.approx(wanted, abs=1e-6)
+    assert response.json()["warnings"] == []
 
 
 def test_a_part_of_the_clip_is_cut_out(server: RunningServer, tmp_path: Path) -> None:

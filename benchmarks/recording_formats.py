@@ -1,0 +1,155 @@
+"""How long it takes to read a minute of depth in each format that recordings come in, and how much memory.
+
+Run: `python -m benchmarks.recording_formats [--seconds 60]` on Linux. 640x480 at 30 frames a second; each format is
+read by a process of its own, one core, from files that were written just before: all frames, and 64 spread over all.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import OpenEXR
+from rich.console import Console
+from rich.table import Table
+from scipy.io import savemat
+
+from rgbd.recording.formats import open_streams
+from rgbd.recording.images import write_image
+from rgbd.recording.streams import StreamReader, frame_of
+from rgbd.recording.video import write_video
+from rgbd.types import Depth
+
+_FPS, _HEIGHT, _WIDTH = 30, 480, 640
+_NUM_SPREAD = 64
+
+Frames = Callable[[], Iterator[Depth]]
+
+
+def scene(num_frames: int) -> Iterator[Depth]:
+    """Yield a slanted wall with a sensor's noise, and something that goes by in front of it."""
+    wall = np.linspace(2000, 4000, _WIDTH)[None].repeat(_HEIGHT, axis=0)
+    chance = np.random.default_rng(0)
+    noise = [chance.normal(0, 4, (_HEIGHT, _WIDTH)) for _ in range(7)]
+    for index in range(num_frames):
+        frame = wall + noise[index % 7]
+        left = index * 3 % (_WIDTH - 100)
+        frame[100:400, left : left + 100] = 1500 + noise[index % 5][100:400, :100]
+        yield frame.astype(np.uint16)
+
+
+def _images(suffix: str) -> Callable[[Path, Frames], Path]:
+    def write(path: Path, frames: Frames) -> Path:
+        path.mkdir()
+        for index, frame in enumerate(frames()):
+            name = path / f"{index:05d}{suffix}"
+            if suffix == ".exr":
+                header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+                OpenEXR.File(header, {"Z": frame / np.float32(1000)}).write(str(name))
+            elif suffix == ".png":
+                write_image(name, frame)
+            else:
+                cv2.imwrite(str(name), frame)
+        return path
+
+    return write
+
+
+def _zip(path: Path, frames: Frames) -> Path:
+    folder = _images(".png")(path.with_suffix(".frames"), frames)
+    with zipfile.ZipFile(path.with_suffix(".zip"), "w") as archive:
+        for file in sorted(folder.iterdir()):
+            archive.write(file, file.name)
+    return path.with_suffix(".zip")
+
+
+def _array(suffix: str, *, is_metres: bool = False) -> Callable[[Path, Frames], Path]:
+    def write(path: Path, frames: Frames) -> Path:
+        array = np.stack([frame / np.float32(1000) if is_metres else frame for frame in frames()])
+        path = path.with_suffix(suffix)
+        if suffix == ".mat":
+            savemat(path, {"depth": np.moveaxis(array, 0, -1)}, do_compression=True)
+        elif suffix == ".npz":
+            np.savez_compressed(path, array)
+        elif suffix == ".tif":
+            cv2.imwritemulti(str(path), list(array))
+        else:
+            np.save(path, array)
+        return path
+
+    return write
+
+
+def _video(path: Path, frames: Frames) -> Path:
+    write_video(path.with_suffix(".mkv"), frames())
+    return path.with_suffix(".mkv")
+
+
+FORMATS: dict[str, Callable[[Path, Frames], Path]] = {
+    "mkv, FFV1": _video,
+    "folder of PNG": _images(".png"),
+    "zip of PNG": _zip,
+    "folder of TIFF": _images(".tif"),
+    "folder of PGM": _images(".pgm"),
+    "folder of EXR": _images(".exr"),
+    "TIFF of pages": _array(".tif"),
+    ".npy": _array(".npy"),
+    ".npy, metres": _array(".npy", is_metres=True),
+    ".npz": _array(".npz"),
+    "MATLAB .mat": _array(".mat"),
+}
+
+
+def read(path: Path) -> tuple[float, float, int]:
+    """Return the seconds of reading all frames, and a few, and the most bytes that were in memory of its own."""
+    (stream,) = open_streams(path)
+    before = _own_bytes()
+    spread = np.unique(np.linspace(0, stream.num_frames - 1, _NUM_SPREAD).astype(int)).tolist()
+    return _seconds(stream, None), _seconds(stream, spread), max(0, _own_bytes() - before)
+
+
+def _seconds(stream: StreamReader, indices: list[int] | None) -> float:
+    start = time.perf_counter()
+    for picture in stream.read(indices):
+        frame_of(picture)
+    return time.perf_counter() - start
+
+
+def _own_bytes() -> int:
+    """Return the most that this process has had in memory; `getrusage` would count its parent's, too."""
+    (line,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(line) << 10
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=60, help="of the recording (default: %(default)s)")
+    parser.add_argument("--read", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.read:
+        cv2.setNumThreads(1)
+        print(*read(options.read))
+        return
+    table = Table("format", "MB", "all frames, s", f"{_NUM_SPREAD} frames, s", "memory, MB")
+    for name, write in FORMATS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            path = write(Path(folder) / "clip", lambda: scene(options.seconds * _FPS))
+            files = path.iterdir() if path.is_dir() else [path]
+            num_bytes = sum(file.stat().st_size for file in files)
+            command = [sys.executable, "-m", "benchmarks.recording_formats", "--read", str(path)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+        seconds, spread_seconds, own_bytes = map(float, done.stdout.split())
+        row = f"{num_bytes / 1e6:.0f}", f"{seconds:.1f}", f"{spread_seconds:.2f}", f"{own_bytes / 1e6:.0f}"
+        table.add_row(name, *row)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
