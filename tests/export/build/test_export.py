@@ -145,11 +145,11 @@ class Odd(nn.Module):
 
 
 def test_an_operator_that_onnx_lacks_is_named_with_its_module(tmp_path: Path) -> None:
-    config = TrainingConfig.model_validate({**SMALL, "modality": "rgb"})
+    config = TrainingConfig.model_validate({**SMALL, **TOY, "modality": "rgb"})
     network = build_network(config, num_classes=3)
-    network.backbone.spatial.project = nn.Sequential(network.backbone.spatial.project, Odd())  # type: ignore
+    network.eyes.rgb = nn.Sequential(network.eyes.rgb, Odd())  # type: ignore
     graph = InferenceGraph(network, family_of(config), "frames")
-    with pytest.raises(UserError, match=r"cannot become an ONNX graph.*bessel_j0.*backbone\.spatial\.project\.1"):
+    with pytest.raises(UserError, match=r"cannot become an ONNX graph.*bessel_j0.*eyes\.rgb\.1"):
         export_onnx(graph, config.modalities, config.clip, {}, tmp_path / "model.onnx")
 
 
