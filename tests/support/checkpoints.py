@@ -20,6 +20,8 @@ SMALL = {
     "network": {"width": 0.125, "branch_frames": [2, 4, 6], "num_blocks": 1, "num_heads": 4, "guidance_window": 3},
     "schedule": {"tau": [0.5, 0.5]},
 }
+# For tests that are not about the networks: a family of few layers, exported in a seventh of the time.
+TOY = {"network": {"name": "tests.support.toy_family:FAMILY", "channels": 6}, "schedule": {}}
 
 
 def untrained(modality: str, path: Path, **changed: Any) -> Path:

@@ -14,14 +14,14 @@ from torch import nn
 
 from export.build.graph import InferenceGraph
 from export.build.onnx import export_onnx
-from export.bundle.folder import read_bundle
+from export.bundle.folder import Bundle, read_bundle
 from export.bundle.manifest import BundleError
 from export.runtimes.loading import load_runtime
 from export.runtimes.openvino import can_compute
 from export.verification.dataset_clips import LabelledClips, labelled_inputs
 from rgbd.clip.spec import ClipSpec
 from rgbd.errors import UserError, out_of_memory
-from tests.support.checkpoints import SMALL, untrained, write_data
+from tests.support.checkpoints import SMALL, TOY, untrained, write_data
 from tests.support.commands import assert_refused, run_module
 from tests.support.processed import write_clips
 from training.config.schema import TrainingConfig
@@ -71,17 +71,22 @@ def test_fusion_bundle_describes_and_proves_itself(fusion_bundle: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stream", ["rgb", "depth"])
-def test_unimodal_bundle(stream: str, tmp_path: Path) -> None:
-    checkpoint = untrained(stream, tmp_path / "best.pt")
+def test_a_bundle_of_one_stream_answers_by_each_branch_too(in_low_precision: Bundle) -> None:
+    assert in_low_precision.manifest.streams == ("rgb",)
+    heads = [tensor.name for tensor in in_low_precision.manifest.outputs]
+    assert heads == ["logits", "logits_small", "logits_medium", "logits_large"]
+
+
+@pytest.mark.slow
+def test_a_bundle_takes_as_many_clips_as_memory_allows(tmp_path: Path) -> None:
+    checkpoint = untrained("depth", tmp_path / "best.pt", **TOY)
     # One format: that all are made where none is named, the fusion's bundle shows.
     result = run_module("export", "--checkpoint", checkpoint, "--out", tmp_path / "bundle", "--formats", "onnx")
     assert result.returncode == 0, result.stderr
     manifest = read_bundle(tmp_path / "bundle").manifest
-    assert manifest.streams == (stream,)
+    assert manifest.streams == ("depth",)
     assert manifest.max_batch == 8
     assert re.search(r"up to 8 clips at a time: \S+ takes about 0\.\d GiB for that, and \d+\.\d GiB are", result.stderr)
-    assert len(manifest.outputs) == 4
 
 
 @pytest.mark.slow
@@ -145,11 +150,11 @@ class Odd(nn.Module):
 
 
 def test_an_operator_that_onnx_lacks_is_named_with_its_module(tmp_path: Path) -> None:
-    config = TrainingConfig.model_validate({**SMALL, "modality": "rgb"})
+    config = TrainingConfig.model_validate({**SMALL, **TOY, "modality": "rgb"})
     network = build_network(config, num_classes=3)
-    network.backbone.spatial.project = nn.Sequential(network.backbone.spatial.project, Odd())  # type: ignore
+    network.eyes.rgb = nn.Sequential(network.eyes.rgb, Odd())  # type: ignore
     graph = InferenceGraph(network, family_of(config), "frames")
-    with pytest.raises(UserError, match=r"cannot become an ONNX graph.*bessel_j0.*backbone\.spatial\.project\.1"):
+    with pytest.raises(UserError, match=r"cannot become an ONNX graph.*bessel_j0.*eyes\.rgb\.1"):
         export_onnx(graph, config.modalities, config.clip, {}, tmp_path / "model.onnx")
 
 

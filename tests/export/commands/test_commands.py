@@ -30,7 +30,7 @@ from export.verification.dataset_clips import labelled_inputs
 from export.verification.source import source_of
 from export.verification.verify import verify_bundle
 from rgbd.errors import UserError
-from tests.support.checkpoints import untrained, write_data
+from tests.support.checkpoints import TOY, untrained, write_data
 from tests.support.commands import assert_refused, run_module
 
 pytestmark = pytest.mark.slow
@@ -38,11 +38,11 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint, its bundle in ONNX only, and clips."""
+    """A checkpoint, its bundle in ONNX only, and clips. Its network is one that is exported in a moment."""
     folder = tmp_path_factory.mktemp("commands")
     write_data(folder / "data")
     options = ExportOptions("tiny", ("onnx",), ("fp32",), answer_only=True)
-    create_bundle(untrained("rgb", folder / "best.pt"), folder / "bundle", options)
+    create_bundle(untrained("rgbd", folder / "best.pt", **TOY), folder / "bundle", options)
     return folder
 
 
@@ -57,7 +57,7 @@ def test_verifying_measures_on_real_clips_and_writes_that_down(folder: Path) -> 
 
 def test_an_artifact_that_answers_something_else_fails_and_its_figures_stay(folder: Path, tmp_path: Path) -> None:
     checkpoint = torch.load(folder / "best.pt", weights_only=True)
-    checkpoint["model"]["heads.large.1.bias"] += 1
+    checkpoint["model"]["verdict.bias"] += 1
     torch.save(checkpoint, tmp_path / "other.pt")
     shutil.copytree(folder / "bundle", tmp_path / "bundle")
     bundle = read_bundle(tmp_path / "bundle")
@@ -95,10 +95,11 @@ def test_the_benchmark_times_every_artifact_side_by_side(folder: Path, tmp_path:
         ("torch-fp32", 1),
         ("torch-fp32", 3),
     ]
+    stages = {f"{stage} {stream}" for stage in ("decode", "transform") for stream in ("rgb", "depth")}
     for row in report["rows"]:
         assert 0 < row["p50_ms"] <= row["p95_ms"] <= row["p99_ms"] and row["peak_mb"] > 0 and row["load_s"] > 0
         assert row["clips_per_s"] == pytest.approx(1000 * row["batch"] / row["p50_ms"])
-    assert report["stages_ms"].keys() == {"decode rgb", "transform rgb", "network, onnxruntime-fp32"}
+    assert report["stages_ms"].keys() == stages | {"network, onnxruntime-fp32"}
     assert all(milliseconds > 0 for milliseconds in report["stages_ms"].values())
     assert drawn.read_text().count("<rect") == 4 and "torch-fp32, 3 at a time" in drawn.read_text()
     assert_refused(
@@ -112,9 +113,9 @@ def test_the_benchmark_times_every_artifact_side_by_side(folder: Path, tmp_path:
 def test_inspecting_tells_what_is_in_a_bundle(folder: Path) -> None:
     result = run_module("export", "inspect", folder / "bundle")
     assert result.returncode == 0, result.stderr
-    for said in ("tiny 1", "3: wave, squat, jump", "8 frames of 32x32", "onnxruntime-fp32", "model.onnx", "logits"):
+    for said in ("tiny 1", "3: wave, squat, jump", "8 frames of 32x32", "onnxruntime-fp32", "model.onnx", "verdict"):
         assert said in result.stdout
-    assert "logits_small" not in result.stdout  # it was exported with the answer alone
+    assert "of_rgb" not in result.stdout  # it was exported with the answer alone
     result = run_module("export", "inspect", folder / "bundle", "--json")
     assert json.loads(result.stdout)["labels"] == ["wave", "squat", "jump"]
     assert_refused(run_module("export", "inspect", folder), "bundle.json: cannot be read")

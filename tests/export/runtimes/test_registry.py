@@ -16,7 +16,7 @@ from export.runtimes.registry import REFERENCE, RUNTIMES, artifacts, devices, fo
 from export.verification.known_answer import compare_known_answer
 from export.verification.parity import LIMITS
 from rgbd.errors import UserError
-from tests.support.checkpoints import untrained
+from tests.support.checkpoints import TOY, untrained
 from tests.support.commands import assert_refused, run_module
 from tests.support.third_runtime import SPEC
 
@@ -99,8 +99,7 @@ def test_a_third_runtime_is_made_verified_timed_and_served(
     with pytest.raises(KeyError):
         wanted(options)
     monkeypatch.setitem(RUNTIMES, "third", SPEC)
-    network = {"name": "tests.support.toy_family:FAMILY", "channels": 6}  # any: a small one is traced soonest
-    checkpoint = untrained("rgb", tmp_path / "best.pt", network=network, schedule={})
+    checkpoint = untrained("rgb", tmp_path / "best.pt", **TOY)
     create_bundle(checkpoint, tmp_path / "bundle", options)
     bundle = read_bundle(tmp_path / "bundle")
     (artifact,) = bundle.manifest.artifacts

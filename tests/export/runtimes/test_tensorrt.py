@@ -69,7 +69,7 @@ def test_what_tensorrt_cannot_read_is_named(engines: ModuleType, tmp_path: Path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["fp16", "int8"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_the_graphs_for_tensorrt_answer_as_pytorch_does(precision: str, in_low_precision: Bundle) -> None:
     path = in_low_precision.folder / FILES[precision]
     if not path.exists():
@@ -82,7 +82,8 @@ def test_the_graphs_for_tensorrt_answer_as_pytorch_does(precision: str, in_low_p
     relative, probability = LIMITS[precision]  # type: ignore[index]
     assert parity.relative_difference < relative and parity.probability_difference < probability
     weights = {constant.data_type for constant in onnx.load(path).graph.initializer}
-    assert {"fp16": TensorProto.FLOAT16, "int8": TensorProto.INT8}[precision] in weights
+    stored = {"fp32": TensorProto.FLOAT, "fp16": TensorProto.FLOAT16, "int8": TensorProto.INT8}
+    assert stored[precision] in weights
     assert TensorProto.UINT8 not in weights  # TensorRT takes signed quantizers only
 
 
