@@ -13,6 +13,7 @@ _FLOOR_TOLERANCE_M = 0.03  # Kinect v2's noise at 4 m is a third of that
 _WALL_TOLERANCE_M = 0.05  # walls are farther away
 _MAX_TILT_COS = np.cos(np.radians(50))  # cameras that watch people look down less
 _MIN_FLOOR_SHARE = 0.05  # of all points; a floor that is hardly seen is in nobody's way
+_LOWEST_SHARE = 0.15  # of all points, among which those of a floor that is hardly in view are many
 _MIN_LENS_HEIGHT_M = 0.25  # above the floor: cameras that watch people stand on a low table at least
 _MIN_FLOOR_M = (1.0, 0.4)  # along and across what is seen of a floor: a lap or a chest, level as they may be, have less
 _MIN_WALL_M2 = 2.0  # two people side by side show less
@@ -48,8 +49,9 @@ def fit_floor(points: NDArray[np.float32]) -> Plane | None:
     if len(points) < _SAMPLE // 10:
         return None
     sample = points[rng.integers(0, len(points), _SAMPLE)].astype(np.float64)
-    # Where little of a floor is in view, three of all points hardly ever lie on it, but three of the low ones do.
-    for lowest in (sample, sample[sample[:, 1] < -_MIN_LENS_HEIGHT_M]):
+    # Where little of a floor is in view, three of all points hardly ever lie on it, but three of the lowest do.
+    limits = (np.inf, -_MIN_LENS_HEIGHT_M, np.percentile(sample[:, 1], 100 * _LOWEST_SHARE))
+    for lowest in (sample[sample[:, 1] < limit] for limit in limits):
         floor = _level_plane(sample, lowest, rng)
         if floor is not None and _has_extent(floor, sample):
             return floor

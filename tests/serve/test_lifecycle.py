@@ -1,6 +1,7 @@
 """A service under load, beside crashes and hangs, and on its way out."""
 
 import asyncio
+import io
 import json
 import os
 import signal
@@ -91,11 +92,12 @@ def test_a_client_that_goes_away_makes_room(tmp_path: Path) -> None:
 
 
 def test_a_decoder_has_little_memory(tmp_path: Path) -> None:
-    image = np.zeros((2000, 2000, 3), np.uint8)
-    image[:, :40] = np.random.default_rng(0).integers(0, 256, (2000, 40, 3))  # or it would be taken for a bomb
-    large = npz([image] * 55)
+    images = np.zeros((55, 2000, 2000, 3), np.uint8, order="F")  # of this order, an array is read as a whole
+    images[:, :, :40] = np.random.default_rng(0).integers(0, 256, (55, 2000, 40, 3))  # or it is taken for a bomb
+    large = io.BytesIO()
+    np.savez_compressed(large, images)
     with running_server(make_bundle(tmp_path), decoder_memory_mb=1024) as server:
-        detail = refused(post(server, rgb=large, depth=npz(depth_frames())), 413, "too_large")
+        detail = refused(post(server, rgb=large.getvalue(), depth=npz(depth_frames())), 413, "too_large")
         assert "more memory" in detail
 
 
