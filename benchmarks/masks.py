@@ -101,7 +101,9 @@ def _flicker(masks: Sequence[Mask], truth: Sequence[Mask]) -> Iterator[float]:
 
 
 def evenly(total: int, count: int) -> list[int]:
-    """Return places that the golden section's steps visit evenly: motions, performers, set-ups or takes."""
+    """Return places that the golden section's steps visit evenly: motions, performers, set-ups or takes; or all."""
+    if count >= total:
+        return list(range(total))
     return [int(number * 0.618034 * total) % total for number in range(count)]
 
 
