@@ -8,8 +8,7 @@ actions (CS) or in one of the paper's three subsets of eight (AS1 to AS3).
 import argparse
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable
-from contextlib import suppress
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from itertools import filterfalse
@@ -19,7 +18,7 @@ import cv2
 import numpy as np
 
 from preprocess.pipeline.command import run_dataset
-from preprocess.pipeline.dataset import ClipJob, Found, Identity
+from preprocess.pipeline.dataset import ClipJob, Found, Identity, identities
 from preprocess.pipeline.options import dataset_parser
 from preprocess.pipeline.sources import source_path
 from rgbd.camera.sensors import find_sensor
@@ -102,7 +101,7 @@ class MsrAction3dDataset:
             refused,
             with_links([raw, *folders]),
             default_masks="official",
-            identify=partial(_identities, num_classes=len(class_names)),
+            identify=partial(identities, identify=partial(_identity, num_classes=len(class_names))),
         )
 
     def open(self, job: MsrAction3dJob) -> Recording:
@@ -161,15 +160,6 @@ def _identity(clip: str, num_classes: int) -> Identity:
     half: Split = "train" if int(match["performer"]) % 2 else "valid"
     protocols = ("CS", *(name for name, actions in _SUBSETS.items() if action in actions))
     return Identity(action - 1, dict.fromkeys(protocols, half))
-
-
-def _identities(clips: Iterable[str], num_classes: int) -> dict[str, Identity]:
-    """Return what the names of clips say, of those that are called as the data set's are."""
-    found = {}
-    for clip in clips:
-        with suppress(DatasetError):
-            found[clip] = _identity(clip, num_classes)
-    return found
 
 
 def _checked(skeleton: Skeleton, depth: StreamReader) -> tuple[Skeleton, str | None]:

@@ -6,8 +6,6 @@ its background, 27 actions, 8 performers; performers 1, 3, 5 and 7 train, the ot
 
 import argparse
 import re
-from collections.abc import Collection
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import filterfalse
@@ -17,7 +15,7 @@ from typing import get_args
 import numpy as np
 
 from preprocess.pipeline.command import run_dataset
-from preprocess.pipeline.dataset import ClipJob, Found, Identity
+from preprocess.pipeline.dataset import ClipJob, Found, Identity, identities
 from preprocess.pipeline.options import add_streams_option, check_streams, dataset_parser
 from preprocess.pipeline.sources import Sources, source_path
 from rgbd.camera.registration import stretch
@@ -100,7 +98,7 @@ class UtdMhadDataset:
             refused,
             inputs,
             default_masks="official",
-            identify=partial(_identities, num_classes=len(class_names)),
+            identify=partial(identities, identify=partial(_identity, num_classes=len(class_names))),
         )
 
     def open(self, job: UtdMhadJob) -> Recording:
@@ -142,15 +140,6 @@ def _identity(clip: str, num_classes: int) -> Identity:
         raise DatasetError(f"is of action {label + 1}, there are {num_classes} classes; rename it")
     half: Split = "train" if int(match["performer"]) % 2 else "valid"
     return Identity(label, {"": half})
-
-
-def _identities(clips: Collection[str], num_classes: int) -> dict[str, Identity]:
-    """Return what the names of clips say, of those that are called as the data set's are."""
-    found = {}
-    for clip in clips:
-        with suppress(DatasetError):
-            found[clip] = _identity(clip, num_classes)
-    return found
 
 
 def _paths(raw: Path, clip: str) -> dict[SourceName, Path]:

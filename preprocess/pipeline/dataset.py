@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -11,6 +12,7 @@ from preprocess.pipeline.sources import Sources
 from rgbd.camera.registration import Registration
 from rgbd.dataset.layouts import DatasetSpec, Split
 from rgbd.dataset.records import ClipRecord
+from rgbd.errors import DatasetError
 from rgbd.people.clip_boxes import RoiMode
 from rgbd.people.masked_depth import MaskMode
 from rgbd.recording.limits import Limits
@@ -24,6 +26,15 @@ class Identity(NamedTuple):
     label: int
     splits: Mapping[str, Split]
     camera: str | None = None
+
+
+def identities(clips: Iterable[str], identify: Callable[[str], Identity]) -> dict[str, Identity]:
+    """Return what `identify` says of clips by their names, but for those of which it raises a `DatasetError`."""
+    found = {}
+    for clip in clips:
+        with suppress(DatasetError):
+            found[clip] = identify(clip)
+    return found
 
 
 @dataclass(frozen=True)

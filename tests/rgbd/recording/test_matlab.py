@@ -18,6 +18,7 @@ from rgbd.recording.formats import open_streams
 from rgbd.recording.limits import Limits
 from rgbd.recording.matlab import read_matlab_array
 from rgbd.recording.streams import frame_of
+from tests.support.damage import check_refused_or_read, spoil
 from tests.support.real import real_recordings
 
 DEPTH = np.arange(6 * 8 * 4, dtype=np.uint16).reshape(6, 8, 4) + 900
@@ -129,16 +130,8 @@ def test_any_damage_is_refused_or_leaves_frames(
 ) -> None:
     path = tmp_path / "d.mat"
     savemat(path, {"d": DEPTH}, do_compression=compressed)
-    data = bytearray(path.read_bytes())
-    place %= len(data)
-    data[place] = value
-    path.write_bytes(data[:place] if cut else data)
-    try:
-        frames = list(open_streams(path, Limits(any_container=False))[0].read())
-    except MediaError as error:
-        assert str(path) in str(error)
-    else:
-        assert len(frames) > 0 and not cut
+    spoil(path, place, value, cut=cut)
+    check_refused_or_read(path, is_cut=cut)
 
 
 def test_a_variable_is_read_by_its_name(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from rgbd.recording.formats import open_streams
 from rgbd.recording.limits import Limits
 from rgbd.recording.msr_depth import open_msr_depth
 from rgbd.recording.streams import frame_of
+from tests.support.damage import check_refused_or_read, spoil
 from tests.support.msr_action3d import write_depth
 
 FRAMES = [np.arange(48, dtype=np.uint16).reshape(6, 8) + 600 + 100 * index for index in range(5)]
@@ -98,13 +99,5 @@ def test_numbers_beyond_16_bits_are_no_depth(tmp_path: Path, value: int) -> None
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_damage_is_refused_or_leaves_frames(tmp_path: Path, place: int, value: int, cut: bool) -> None:
     path = write_depth(tmp_path / "d.bin", FRAMES)
-    data = bytearray(path.read_bytes())
-    place %= len(data)
-    data[place] = value
-    path.write_bytes(data[:place] if cut else data)
-    try:
-        frames = list(open_streams(path, Limits(any_container=False))[0].read())
-    except MediaError as error:
-        assert str(path) in str(error)
-    else:
-        assert len(frames) > 0 and not cut
+    spoil(path, place, value, cut=cut)
+    check_refused_or_read(path, is_cut=cut)
