@@ -9,7 +9,7 @@ import numpy as np
 from preprocess.synthetic.body import Floats
 from preprocess.synthetic.cameras import Camera
 from preprocess.synthetic.performers import PERFORMERS, Performer
-from preprocess.synthetic.render import cast
+from preprocess.synthetic.recording import look
 from preprocess.synthetic.scene import Setup, render_background
 from preprocess.synthetic.sensor import measure_depth
 from preprocess.synthetic.solids import Solid, body_solids
@@ -49,11 +49,7 @@ def render_people(
         solids: list[Solid] = []
         for joints, performer in zip(joints_at(number / (num_frames - 1)), performers, strict=False):
             solids += body_solids(setup.mount.to_camera(joints), performer, 1.0)
-        view = cast(solids, camera)
-        depth, mask = room.depth_m.copy(), np.zeros(room.depth_m.shape, np.bool_)
-        behind = depth[view.window]
-        mask[view.window] = (view.index >= 0) & (view.depth_m < behind)
-        np.minimum(behind, view.depth_m, out=behind)
+        depth, mask = look(solids, len(solids), camera, room.depth_m)
         depth_mm = measure_depth(depth, rng)
         frames.append(Seen(depth_mm, mask & (depth_mm > 0)))
     return frames

@@ -44,9 +44,8 @@ class RecordingMeta:
             value = getattr(self, name)
             if value is not None and not (is_finite(value) and value > 0):
                 raise UserError(f"{name} {shown(value)}: is no number above 0; leave it out where it is not known")
-        if (
-            self.depth_scale_mm is not None and self.depth_scale_mm > 1
-        ):  # with a tiny one all depth is 0, and the answer says so
+        # With a tiny one all depth is 0, and the answer says so.
+        if self.depth_scale_mm is not None and self.depth_scale_mm > 1:
             check_unit(self.depth_scale_mm)
         for name in ("fps", "depth_fps"):
             value = getattr(self, name)

@@ -59,6 +59,16 @@ def clip_name(index: int) -> str:
     return f"S{setup + 1:03d}C001P{performer + 1:03d}R{replication + 1:03d}A{action + 1:03d}"
 
 
+def look(solids: list[Solid], num_body: int, camera: Camera, room_m: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return what a camera sees of solids before a room [h, w]: metres, and which are of the first `num_body`."""
+    view = cast(solids, camera)
+    depth, mask = room_m.copy(), np.zeros(room_m.shape, np.bool_)
+    behind = depth[view.window]
+    mask[view.window] = (view.index >= 0) & (view.index < num_body) & (view.depth_m < behind)
+    np.minimum(behind, view.depth_m, out=behind)
+    return depth, mask
+
+
 class Recording:
     """One performance in front of the two cameras. What it shows depends on index, seed, scale and cameras alone."""
 
@@ -95,7 +105,7 @@ class Recording:
             up = self.setup.mount.rotation[:, 1]
             held = flag(people[0], self.motion.prop, up, float(np.sin(40 * time)))
         color = self._paint([*body, *held], people, room, empty)
-        depth_m, mask = self._depth([*body, *held], len(body), room)
+        depth_m, mask = look([*body, *held], len(body), self.depth_camera, room.depth_m)
         depth_mm = measure_depth(depth_m, self._rng)
         bodies = tuple(self._skeleton(joints, number) for number, joints in enumerate(people))
         return RenderedFrame(add_color_noise(color, self._rng), depth_mm, mask & (depth_mm > 0), bodies)
@@ -122,15 +132,6 @@ class Recording:
         window[seen] = np.clip(colors * np.float32(self._exposure), 0, 255).astype(np.uint8)
         image[view.window] = cv2.GaussianBlur(window, (3, 3), 0)
         return image
-
-    def _depth(self, solids: list[Solid], num_body: int, room: Background) -> tuple[Floats, NDArray[np.bool_]]:
-        """Return metres [h, w] and where they are a person's."""
-        view = cast(solids, self.depth_camera)
-        depth, mask = room.depth_m.copy(), np.zeros(room.depth_m.shape, np.bool_)
-        behind = depth[view.window]
-        mask[view.window] = (view.index >= 0) & (view.index < num_body) & (view.depth_m < behind)
-        np.minimum(behind, view.depth_m, out=behind)
-        return depth, mask
 
     def _skeleton(self, joints: Floats, number: int) -> Body:
         states = np.full(len(joints), 2)

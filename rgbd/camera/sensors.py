@@ -18,7 +18,7 @@ class Mode:
 
 @dataclass(frozen=True)
 class Sensor:
-    """One depth camera, or several that see alike; unit_mm: how many millimetres one unit of depth mostly is."""
+    """One depth camera, or several that see the same; unit_mm: how many millimetres one unit of depth mostly is."""
 
     name: str
     title: str

@@ -181,7 +181,7 @@ class TiffReader:
 
 
 def open_tiff(path: Path, limits: Limits) -> list[TiffReader]:
-    """Return the pages of a TIFF as one stream; raises `MediaError` where they are not alike.
+    """Return the pages of a TIFF as one stream; raises `MediaError` where they differ in size or kind.
 
     Of a file that was cut, the pages before are the stream.
     """

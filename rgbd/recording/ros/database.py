@@ -31,7 +31,7 @@ class Database:
         self._database = sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)
         self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_BYTES)
         self._database.execute("PRAGMA trusted_schema = OFF")
-        # SQLite refuses a database that was cut unless its schema may be mended; nothing is written all the same.
+        # SQLite refuses a database that was cut unless its schema may be changed; nothing is written nevertheless.
         self._database.execute("PRAGMA writable_schema = ON")
 
     def __enter__(self) -> "Database":

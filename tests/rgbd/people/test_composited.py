@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.support.depth_list import DepthList
+from benchmarks.support.scenes import composite
 from preprocess.utd_mhad import read_skeleton
 from rgbd.camera.sensors import find_sensor
 from rgbd.people.masks import find_masks
@@ -37,18 +38,6 @@ def room_around(person_m: np.ndarray) -> np.ndarray:
     return np.where(is_cupboard, np.minimum(room, 2.9), room)
 
 
-def recorded(person_m: np.ndarray, num_rows: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return millimetres with noise and holes, of the first rows of frames, and which of their pixels are people's."""
-    rng, room, depth, truth = np.random.default_rng(0), room_around(person_m), [], []
-    is_seen = np.arange(SIZE[1])[:, None] < num_rows
-    for frame in person_m:
-        noisy = room + rng.normal(0, 0.0015, room.shape) * room**2
-        measured = is_seen & (rng.random(room.shape) > 0.01)
-        depth.append((1000 * np.where(frame > 0, frame, noisy) * measured).astype(np.uint16))
-        truth.append((frame > 0) & measured)
-    return depth, truth
-
-
 def overlap(masks: Sequence[np.ndarray], truth: Sequence[np.ndarray]) -> float:
     pairs = zip(masks, truth, strict=True)
     return float(np.mean([(mask & true).sum() / max(1, (mask | true).sum()) for mask, true in pairs]))
@@ -58,7 +47,8 @@ def overlap(masks: Sequence[np.ndarray], truth: Sequence[np.ndarray]) -> float:
 @pytest.mark.parametrize("clip", ["a8_s5_t3", "a12_s8_t4", "a26_s1_t3"])  # an arm, a bowler, a lunge
 def test_real_people_are_found_in_a_room(clip: str, num_rows: int) -> None:
     person_m, skeleton = real_clip(clip)
-    depth, truth = recorded(person_m, num_rows)
+    seen = composite(np.rint(1000 * person_m).astype(np.uint16), room_around(person_m), num_rows)
+    depth, truth = [frame.depth_mm for frame in seen], [frame.mask for frame in seen]
     for known, least in ((skeleton, 0.93), ([], 0.95)):
         found = find_masks(DepthList(depth), "body", known, CAMERA)
         assert found.source == ("skeleton" if known else "depth")
