@@ -60,9 +60,17 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     predict = commands.add_parser("predict", parents=[shared], help="send a clip and print the ranked answer")
     predict.add_argument(
-        "--rgb", type=Path, metavar="FILE", help="a file, such as a video or a zip of frames, or a folder of frames"
+        "--rgb",
+        type=Path,
+        metavar="FILE",
+        help="a file, such as a video or a zip of frames, or a folder of frames; one file with both streams, such as a "
+        "camera's own, is given here",
     )
     predict.add_argument("--depth", type=Path, metavar="FILE", help="the same for depth, 16 bits, lossless")
+    for stream, what in (("rgb", "colour"), ("depth", "depth")):
+        predict.add_argument(
+            f"--{stream}-track", metavar="NAME", help=f"what the file calls its {what}, where it has several"
+        )
     predict.add_argument("--top-k", type=int, default=5, help="how many labels (%(default)s)")
     predict.add_argument(
         "--windows", type=int, default=1, help="parts of a long clip, answered one by one (%(default)s)"
@@ -78,6 +86,8 @@ def _predict(client: Client, options: argparse.Namespace) -> None:
         options.rgb,
         options.depth,
         depth_scale_mm=options.depth_scale_mm,
+        rgb_track=options.rgb_track,
+        depth_track=options.depth_track,
         top_k=options.top_k,
         windows=options.windows,
     )

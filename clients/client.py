@@ -57,27 +57,34 @@ class Client:
         depth: Path | None = None,
         *,
         depth_scale_mm: float | None = None,
+        rgb_track: str | None = None,
+        depth_track: str | None = None,
         top_k: int = 5,
         windows: int = 1,
     ) -> Prediction:
         """Return the service's answer for one clip.
 
-        `rgb` and `depth` are each a file that the service reads, such as a video, or a folder of images;
-        the model's modality says which are needed. `depth_scale_mm` is the millimetres of one unit of 16-bit depth
-        (service: 1). A long clip is looked at in `windows` equal parts; the answer is their mean, with each part's own.
+        `rgb` and `depth` are each a file that the service reads, such as a video, or a folder of images; the model's
+        modality says which are needed. A file with both streams, such as a camera's own, is given as `rgb`; where it
+        has several of a kind, `rgb_track` and `depth_track` name those that are meant. `depth_scale_mm` is the
+        millimetres of one unit of 16-bit depth (service: as the file says, or else 1). A long clip is looked at in
+        `windows` equal parts; the answer is their mean, with each part's own.
         Raises `InputError`, `UnreachableError`, `RefusedError` or `UnexpectedAnswerError`.
         """
         paths = {name: path for name, path in (("rgb", rgb), ("depth", depth)) if path is not None}
         if not paths:
             raise InputError("no stream was given; give rgb, depth, or both, as the model needs")
-        meta = {} if depth_scale_mm is None else {"meta": json.dumps({"depth_scale_mm": depth_scale_mm})}
+        said = {"depth_scale_mm": depth_scale_mm, "rgb_track": rgb_track, "depth_track": depth_track}
+        meta = {name: value for name, value in said.items() if value is not None}
         with ExitStack() as stack:
             files = {}
             for name, path in paths.items():
                 file_name, file = open_upload(path)
                 files[name] = (file_name, stack.enter_context(file))
             params = {"top_k": top_k, "windows": windows}
-            return parse_prediction(self._ask("POST", "/predict", files=files, data=meta, params=params))
+            return parse_prediction(
+                self._ask("POST", "/predict", files=files, data={"meta": json.dumps(meta)}, params=params)
+            )
 
     def check_ready(self) -> None:
         """Return when the service is ready to predict; raises like `predict` when it is not."""

@@ -24,6 +24,10 @@ class ClipMeta(BaseModel):
     depth_fps: float | None = Field(None, ge=0.01, le=1000, description="depth's, where it differs from fps")
     start_s: float = Field(0.0, ge=0, le=_DAY_S, description="where the motion begins")
     end_s: float | None = Field(None, gt=0, le=_DAY_S, description="where the motion ends; default: the end")
+    rgb_track: str | None = Field(
+        None, max_length=256, description="what the file calls the colour stream that is meant, where it has several"
+    )
+    depth_track: str | None = Field(None, max_length=256, description="the same for depth")
 
     @model_validator(mode="after")
     def _ordered(self) -> "ClipMeta":

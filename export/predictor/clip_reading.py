@@ -22,10 +22,11 @@ from rgbd.clip.build import build_clip
 from rgbd.clip.spec import ClipSpec, centred_geometry
 from rgbd.errors import MediaError, MissingStreamError, TooLargeError
 from rgbd.recording.depth import stream_in_millimetres, unit_of
-from rgbd.recording.formats import open_streams, tracks_meant
+from rgbd.recording.formats import open_streams
 from rgbd.recording.limits import Limits
-from rgbd.recording.streams import MiscountedError, StreamReader, frame_of, notes_of
+from rgbd.recording.streams import MiscountedError, StreamReader, frame_of
 from rgbd.recording.timeline import Indices, make_timeline
+from rgbd.recording.tracks import choose_tracks
 from rgbd.types import Frame, Stream
 
 Result = TypeVar("Result")
@@ -91,7 +92,7 @@ def open_files(request: ClipRequest) -> Streams:
             continue
         with named(file):
             readers = open_streams(file.path, replace(request.limits, on_damage="report"))
-        meant = tracks_meant(readers, stands_for)
+            meant = choose_tracks(readers, stands_for, request.meta.tracks)
         opened |= {stream: (replace(file, stream=stream), reader) for stream, reader in meant.items()}
     return {stream: opened[stream] for stream in request.streams if stream in opened}
 
@@ -151,7 +152,7 @@ def _read(streams: Streams, request: ClipRequest) -> DecodedClip:
         if reader.damage
     ]
     facts.warnings += [
-        f"{stream} ({file.name}): {note}" for stream, (file, reader) in streams.items() for note in notes_of(reader)
+        f"{stream} ({file.name}): {note}" for stream, (file, reader) in streams.items() for note in reader.notes
     ]
     facts.warnings += unlike_training(looks, request.trained_on)
     return DecodedClip(facts, clips)

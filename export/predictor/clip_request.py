@@ -30,7 +30,8 @@ class RecordingMeta:
 
     depth_scale_mm: millimetres of one step of 16-bit depth; None: as its file says, or else 1. fps: frames a second,
     where the files do not say. depth_fps: depth's, where it differs. start_s, end_s: where the motion begins and ends,
-    from the first moment that all streams show; None: the end. Raises `UserError` for what makes no sense.
+    from the first moment that all streams show; None: the end. rgb_track, depth_track: what the file calls the stream
+    that is meant, where it has several of a kind. Raises `UserError` for what makes no sense.
     """
 
     depth_scale_mm: float | None = None
@@ -38,6 +39,8 @@ class RecordingMeta:
     depth_fps: float | None = None
     start_s: float = 0.0
     end_s: float | None = None
+    rgb_track: str | None = None
+    depth_track: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("depth_scale_mm", "fps", "depth_fps"):
@@ -61,6 +64,16 @@ class RecordingMeta:
             raise UserError(
                 f"end_s {shown(self.end_s)}: must lie behind start_s {self.start_s!r}, or be left out for the end"
             )
+        for name in ("rgb_track", "depth_track"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                raise UserError(f"{name} {shown(value)}: is no name; give one that the file has, or leave it out")
+
+    @property
+    def tracks(self) -> dict[Stream, str]:
+        """The names of tracks by stream, as far as they are given."""
+        told: dict[Stream, str | None] = {"rgb": self.rgb_track, "depth": self.depth_track}
+        return {stream: name for stream, name in told.items() if name is not None}
 
 
 @dataclass(frozen=True)

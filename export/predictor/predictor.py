@@ -60,6 +60,8 @@ class Predictor:
         depth_fps: float | None = None,
         start_s: float = 0.0,
         end_s: float | None = None,
+        rgb_track: str | None = None,
+        depth_track: str | None = None,
     ) -> Prediction:
         """Return which motion a recording shows.
 
@@ -75,7 +77,7 @@ class Predictor:
         if not paths:
             raise MissingStreamError(f"no recording was given; this model needs {' and '.join(self.streams)}")
         files = tuple(StreamFile(stream, path, str(path)) for stream, path in paths.items())
-        meta = RecordingMeta(depth_scale_mm, fps, depth_fps, start_s, end_s)
+        meta = RecordingMeta(depth_scale_mm, fps, depth_fps, start_s, end_s, rgb_track, depth_track)
         request = self._model.request(files, meta, NO_LIMITS, num_windows)
         clip = read_clip(replace(request, windows_need_frames=True))
         outputs = []

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any
 
 from preprocess.custom.manifest import MANIFEST_HELP, Row, class_names_of, read_manifest
 from preprocess.pipeline.command import run_dataset
@@ -14,13 +14,14 @@ from preprocess.pipeline.sources import source_path
 from rgbd.camera.intrinsics import DepthCamera
 from rgbd.dataset.layouts import CUSTOM
 from rgbd.dataset.records import ClipRecord, SourceFile, SourceName
-from rgbd.errors import DatasetError
+from rgbd.errors import DatasetError, MediaError
 from rgbd.overlap import with_links
 from rgbd.people.clip_boxes import RoiMode
 from rgbd.recording.depth import unit_of
-from rgbd.recording.formats import open_stream
+from rgbd.recording.formats import open_stream, open_streams
 from rgbd.recording.recording import Recording
-from rgbd.recording.streams import StreamReader, calibration_of, notes_of
+from rgbd.recording.streams import StreamReader
+from rgbd.recording.tracks import choose_tracks
 from rgbd.types import Stream
 
 
@@ -68,9 +69,8 @@ class CustomDataset:
 
     def open(self, job: CustomJob) -> Recording:
         """Open the recording of a row."""
-        row = job.row
-        rgb = open_stream(job.folder / row.rgb, "rgb", job.limits) if row.rgb else None
-        depth = open_stream(job.folder / row.depth, "depth", job.limits) if row.depth else None
+        row, streams = job.row, _open_streams(job)
+        rgb, depth = streams.get("rgb"), streams.get("depth")
         return Recording(
             row.clip,
             rgb=rgb,
@@ -78,25 +78,40 @@ class CustomDataset:
             depth_unit_mm=unit_of(depth, row.depth_scale_mm) if depth else row.unit_as_told,
             depth_camera=_depth_camera(row, depth) if depth else None,
             fps={"rgb": row.fps, "depth": row.depth_fps or row.fps},
-            warnings=tuple(dict.fromkeys((*notes_of(rgb), *notes_of(depth)))),
+            warnings=tuple(dict.fromkeys(note for stream in streams.values() for note in stream.notes)),
         )
+
+
+def _open_streams(job: CustomJob) -> dict[Stream, StreamReader]:
+    """Open the streams of a row; a file that has both is opened once."""
+    files, tracks = job.row.files, job.row.tracks
+    if len(files) == 2 and len(set(files.values())) == 1:
+        path = job.folder / files["rgb"]
+        found = choose_tracks(open_streams(path, job.limits), list(files), tracks)
+        if missing := [stream for stream in files if stream not in found]:
+            raise MediaError(f"{path}: holds no {' and no '.join(missing)}; name it in the column of what it holds")
+        return found
+    return {
+        stream: open_stream(job.folder / path, stream, job.limits, tracks.get(stream)) for stream, path in files.items()
+    }
 
 
 def _depth_camera(row: Row, depth: StreamReader) -> DepthCamera | None:
     """Return where depth's pixels look, as the row tells it, or else the file."""
-    return row.depth_camera(depth.size) or calibration_of(depth).depth_camera(depth.size)
+    return row.depth_camera(depth.size) or depth.camera.depth_camera(depth.size)
 
 
 def _job(row: Row, class_names: tuple[str, ...], folder: Path) -> CustomJob:
     made_from: dict[SourceName, SourceFile] = {}
-    if row.rgb:
-        made_from["rgb"] = SourceFile(path=source_path(folder / row.rgb, folder))
-    if row.depth:
-        path = source_path(folder / row.depth, folder)
-        made_from["depth"] = SourceFile(path=path, unit_mm=row.unit_as_told, camera=row.camera_as_told)
-    streams = tuple(stream for stream in get_args(Stream) if stream in made_from)
+    for stream, path in row.files.items():
+        of_depth: dict[str, Any] = (
+            {"unit_mm": row.unit_as_told, "camera": row.camera_as_told} if stream == "depth" else {}
+        )
+        made_from[stream] = SourceFile(
+            path=source_path(folder / path, folder), track=row.tracks.get(stream), **of_depth
+        )
     label, splits = _label(row, class_names), {"": row.split}
-    return CustomJob(row.clip, label, splits, None, streams, row, folder, made_from=made_from)
+    return CustomJob(row.clip, label, splits, None, tuple(row.files), row, folder, made_from=made_from)
 
 
 def _with_identity(record: ClipRecord, valid: Mapping[str, Row], class_names: tuple[str, ...]) -> ClipRecord:

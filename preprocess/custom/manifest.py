@@ -22,7 +22,7 @@ from rgbd.files import split_lines
 from rgbd.recording.formats import FILE_FORMATS
 from rgbd.recording.image_files import IMAGE_FILES
 from rgbd.terminal import say
-from rgbd.types import Size
+from rgbd.types import Size, Stream
 
 _COLUMNS = {
     "clip": "a name of your own for the recording, unique; no spaces",
@@ -30,6 +30,9 @@ _COLUMNS = {
     f"{FILE_FORMATS}; an array is uint8 [frames, height, width, 3]",
     "depth": "the depth stream, lossless, of 16 bits or of floating-point metres: the same, but for JPEG, or video of "
     "grey (FFV1); an array is [frames, height, width], uint16 or floating point",
+    "recording": "instead of rgb and depth: one file that holds both, such as a camera's own",
+    "rgb_track": "of a file with several streams of colour: the name of the one that is meant, such as a topic of ROS",
+    "depth_track": "the same for depth",
     "depth_scale_mm": "how many millimetres one unit of depth is (default: as the file says, or else 1)",
     "camera": "the depth camera, by whose field of view people are found: "
     f"{', '.join(SENSOR_NAMES)} (default: what the file says, or the likeliest with frames of this size)",
@@ -73,6 +76,9 @@ class Row(BaseModel):
     clip: str = Field(pattern=r"^[^\s/\\.][^\s/\\]*$")
     rgb: str | None = None
     depth: str | None = None
+    recording: str | None = None
+    rgb_track: str | None = None
+    depth_track: str | None = None
     depth_scale_mm: float | None = Field(None, gt=0, allow_inf_nan=False)
     camera: str | None = None
     fx: float | None = Field(None, gt=0, allow_inf_nan=False)
@@ -87,14 +93,28 @@ class Row(BaseModel):
 
     @model_validator(mode="after")
     def _complete(self) -> "Row":
-        if self.rgb is None and self.depth is None:
-            raise ValueError("one of rgb and depth is needed")
+        if self.recording is not None and (self.rgb is not None or self.depth is not None):
+            raise ValueError("either a recording of both streams, or rgb and depth")
+        if not self.files:
+            raise ValueError("one of rgb and depth is needed, or a recording of both")
         if (self.label is None) == (self.class_name is None):
             raise ValueError("either a label or a class is needed, not both")
         calibration = [value for value in (self.fx, self.fy, self.cx, self.cy) if value is not None]
         if calibration and (self.camera is not None or self.fx is None):
             raise ValueError("depth has either a camera, or fx and, where they are known, fy, cx and cy")
         return self
+
+    @property
+    def files(self) -> dict[Stream, str]:
+        """The files or folders of the streams that there are."""
+        told: dict[Stream, str | None] = {"rgb": self.recording or self.rgb, "depth": self.recording or self.depth}
+        return {stream: path for stream, path in told.items() if path is not None}
+
+    @property
+    def tracks(self) -> dict[Stream, str]:
+        """The names of tracks by stream, as far as they are given."""
+        told: dict[Stream, str | None] = {"rgb": self.rgb_track, "depth": self.depth_track}
+        return {stream: name for stream, name in told.items() if name is not None}
 
     @field_validator("camera")
     @classmethod
@@ -153,7 +173,9 @@ def read_manifest(path: Path) -> Manifest:
     recordings: list[Path] = []
     classes: set[str] = set()
     for number, values in _lines(path):
-        recordings += [path.parent / str(values[stream]) for stream in ("rgb", "depth") if values.get(stream)]
+        recordings += [
+            path.parent / str(values[column]) for column in ("rgb", "depth", "recording") if values.get(column)
+        ]
         classes |= _class_of(values)
         place = f"line {number}"
         clip = str(values.get("clip") or place)
@@ -222,7 +244,7 @@ def _checked(values: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _check_paths(row: Row, folder: Path) -> None:
-    for path in (folder / name for name in (row.rgb, row.depth) if name is not None):
+    for path in (folder / name for name in row.files.values()):
         try:
             is_there = path.exists()
         except OSError as error:

@@ -1,4 +1,4 @@
-"""What a camera's own file says of its two lenses, and of its unit of depth."""
+"""What a camera's own file says of its lenses, and of how they lie beside each other."""
 
 import math
 from dataclasses import dataclass
@@ -85,21 +85,26 @@ IDENTITY = Pose(((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)), (0.0, 0.0, 
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """What is known of the camera that a file is from; None is not.
+class StreamCamera:
+    """What a file says of the camera behind one stream; None is not said.
 
-    depth, color: of frames as they are stored. depth_to_color: from depth's lens to that of colour. depth_unit_mm: how
-    many millimetres one unit of depth is, as it is read from the file.
+    intrinsics: of frames as they are stored. reference: the frame of reference in which the camera's place is known,
+    which has a meaning within its file only. to_reference: from the camera to there.
     """
 
-    depth: Intrinsics | None = None
-    color: Intrinsics | None = None
-    depth_to_color: Pose | None = None
-    depth_unit_mm: float | None = None
+    intrinsics: Intrinsics | None = None
+    reference: str = ""
+    to_reference: Pose | None = None
 
     def depth_camera(self, size: Size) -> DepthCamera | None:
         """Return where depth's pixels look, without its distortion; None where that of this size is not known."""
-        lens = self.depth
+        lens = self.intrinsics
         if lens is None or lens.size != size:
             return None
         return pinhole(lens.fx, lens.fy, lens.cx, lens.cy, name="calibration in the file")
+
+    def pose_to(self, other: "StreamCamera") -> Pose | None:
+        """Return the way to another camera of the file; None where it is not known."""
+        if self.to_reference is None or other.to_reference is None or self.reference != other.reference:
+            return None
+        return self.to_reference.then(other.to_reference.inverse())

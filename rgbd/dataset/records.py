@@ -41,8 +41,8 @@ class SourceFile(BaseModel):
     """A file or folder that a clip is made from.
 
     path: relative to the folder of raw recordings. start, stop: the first frame that is meant, and the first that is
-    not, where not all are. unit_mm, camera: how many millimetres one unit of depth is, and which camera's it is, where
-    the list says it.
+    not, where not all are. track: what the file calls the stream that is meant. unit_mm, camera: how many millimetres
+    one unit of depth is, and which camera's it is. Each where the list says it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,14 +50,16 @@ class SourceFile(BaseModel):
     path: str
     start: int | None = None
     stop: int | None = None
+    track: str | None = None
     unit_mm: float | None = None
     camera: str | None = None
 
     def __str__(self) -> str:
         frames = "" if self.stop is None else f", frames {self.start} to {self.stop}"
+        track = "" if self.track is None else f", track {self.track}"
         unit = "" if self.unit_mm is None else f", {self.unit_mm:g} mm a unit"
         camera = "" if self.camera is None else f", camera {self.camera}"
-        return f"{self.path}{frames}{unit}{camera}"
+        return f"{self.path}{frames}{track}{unit}{camera}"
 
 
 class ClipRecord(BaseModel):

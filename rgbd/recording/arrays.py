@@ -14,6 +14,7 @@ from rgbd.errors import MediaError, reason_of
 from rgbd.recording.archive import DAMAGE_ERRORS, check_packing, members_of, opened_archive
 from rgbd.recording.limits import Limits
 from rgbd.recording.metres import METRES_UNIT_MM, Metres
+from rgbd.recording.streams import StreamReader
 from rgbd.types import Frame
 
 NPY_MAGIC = b"\x93NUMPY"
@@ -53,14 +54,11 @@ class _Header(NamedTuple):
         return f"{self.dtype} {list(self.shape)}"
 
 
-class ArrayReader:
-    """An array of colour, uint8 [frames, height, width, 3], or of depth, [frames, height, width]; a `StreamReader`.
+class ArrayReader(StreamReader):
+    """An array of colour, uint8 [frames, height, width, 3], or of depth, [frames, height, width].
 
     Depth is uint16, or floating point, which is metres.
     """
-
-    fps: float | None = None
-    times_s: tuple[float, ...] | None = None
 
     def __init__(self, path: Path, header: _Header, limits: Limits, damage: tuple[str, ...] = ()) -> None:
         self._path, self._header, self._limits, self._damage = path, header, limits, damage
@@ -85,10 +83,6 @@ class ArrayReader:
     def damage(self) -> tuple[str, ...]:
         """What the file lacks, and what of its depth was too far to be taken."""
         return (*self._damage, *self._metres.too_far)
-
-    def frame_name(self, index: int) -> str:
-        """Return what messages call one frame."""
-        return f"{self._path}, frame {index + 1}"
 
     def _stored(self, indices: Sequence[int]) -> Iterator[NDArray[Any]]:
         """Yield frames as they lie in the file, of which no others come into memory where they lie one by one."""

@@ -17,6 +17,7 @@ from rgbd.recording.msr_depth import is_msr_depth, open_msr_depth
 from rgbd.recording.ros.reader import bag_of_folder, is_ros, open_ros
 from rgbd.recording.streams import StreamReader
 from rgbd.recording.tiff import is_tiff, open_tiff
+from rgbd.recording.tracks import choose_tracks
 from rgbd.recording.video import is_common_video, open_video
 from rgbd.types import Stream
 
@@ -71,23 +72,14 @@ def open_streams(path: Path, limits: Limits = NO_LIMITS) -> Sequence[StreamReade
     raise UnknownContainerError(f"{path}: is no {', no '.join(names)}, and no {last}")
 
 
-def open_stream(path: Path, stream: Stream, limits: Limits = NO_LIMITS) -> StreamReader:
-    """Return the stream of a file of one's own that is meant by its kind; 8-bit images, if need be, as depth.
+def open_stream(path: Path, stream: Stream, limits: Limits = NO_LIMITS, track: str | None = None) -> StreamReader:
+    """Return the stream of a file of one's own that is meant, by the name of its track or its kind.
 
-    Raises `MediaError` where the file holds nothing but depth, and colour is meant.
+    8-bit images, if need be, are depth. Raises `MediaError` where the file holds nothing but depth, and colour is
+    meant, or several of the kind.
     """
-    streams = open_streams(path, limits)
-    found = tracks_meant(streams, [stream])[stream]
-    if found.is_depth and stream == "rgb":
-        raise MediaError(f"{path}: holds grey of more than 8 bits, which is depth, and no colour; give it as depth")
-    return found
-
-
-def tracks_meant(readers: Sequence[StreamReader], streams: Sequence[Stream]) -> dict[Stream, StreamReader]:
-    """Return which of a file's tracks are meant for these streams: by their kind, or in order where all are of one."""
-    if len({reader.is_depth for reader in readers}) == 1:
-        return dict(zip(streams, readers, strict=False))
-    return {stream: next(r for r in readers if r.is_depth == (stream == "depth")) for stream in streams}
+    names: dict[Stream, str] = {} if track is None else {stream: track}
+    return choose_tracks(open_streams(path, limits), [stream], names)[stream]
 
 
 def _is_folder(path: Path) -> bool:

@@ -10,16 +10,14 @@ from rgbd.recording.image_files import IMAGE_FILES, IMAGE_SUFFIXES, ImageFrames
 from rgbd.recording.images import read_bytes
 from rgbd.recording.limits import NO_LIMITS, Limits
 from rgbd.recording.numbering import check_one_series, missing_frames, natural_order
+from rgbd.recording.streams import StreamReader
 from rgbd.types import Frame
 
 _MAX_IMAGE_BYTES = 64 << 20  # a 16-bit PNG of 3840x2160 that does not compress has 16 MiB
 
 
-class FolderReader:
-    """Image files, at least one, in this order, a `StreamReader`."""
-
-    fps: float | None = None
-    times_s: tuple[float, ...] | None = None
+class FolderReader(StreamReader):
+    """Image files, at least one, in this order."""
 
     def __init__(self, paths: Sequence[Path], limits: Limits = NO_LIMITS) -> None:
         limits.check_frames(len(paths))
@@ -55,11 +53,8 @@ def open_folder(path: Path, limits: Limits) -> list[FolderReader]:
     return [FolderReader(sorted(paths, key=lambda file: natural_order(file.name)), limits)]
 
 
-class ZipReader:
-    """Images of a zip archive, at least one, in the order of their names, a `StreamReader`."""
-
-    fps: float | None = None
-    times_s: tuple[float, ...] | None = None
+class ZipReader(StreamReader):
+    """Images of a zip archive, at least one, in the order of their names."""
 
     def __init__(self, path: Path, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], limits: Limits) -> None:
         self._path, self._limits = path, limits

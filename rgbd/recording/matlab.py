@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rgbd.errors import MediaError, TooLargeError, reason_of
 from rgbd.recording.archive import is_bomb
 from rgbd.recording.limits import Limits
+from rgbd.recording.streams import StreamReader
 from rgbd.types import Frame
 
 MATLAB_MAGIC = b"MATLAB "
@@ -73,13 +74,8 @@ class _Variable:
         return f"{self.name} ({self.kind} {list(self.shape)})"
 
 
-class MatlabReader:
-    """One array of a MATLAB file, uint8 [H, W, 3, T] or 16-bit [H, W, T]; a `StreamReader`."""
-
-    fps: float | None = None
-    times_s: tuple[float, ...] | None = None
-    unit_mm: float | None = None
-    damage: tuple[str, ...] = ()
+class MatlabReader(StreamReader):
+    """One array of a MATLAB file, uint8 [H, W, 3, T] or 16-bit [H, W, T]."""
 
     def __init__(self, path: Path, variable: _Variable, limits: Limits) -> None:
         height, width, *_, num_frames = variable.shape
@@ -99,10 +95,6 @@ class MatlabReader:
         for index in range(self.num_frames) if indices is None else indices:
             frame = np.ascontiguousarray(array[..., index])
             yield frame.astype(np.uint16) if self.is_depth else frame.astype(np.uint8)
-
-    def frame_name(self, index: int) -> str:
-        """Return what messages call one frame."""
-        return f"{self._path}, frame {index + 1}"
 
 
 def open_matlab(path: Path, limits: Limits) -> list[MatlabReader]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from rgbd.errors import MediaError, reason_of
 from rgbd.recording.limits import Limits
+from rgbd.recording.streams import StreamReader
 from rgbd.types import Depth
 
 _HEADER = struct.Struct("<3i")
@@ -44,12 +45,9 @@ class _Counts(NamedTuple):
         return f"{self.num_frames} frames of {self.width}x{self.height}"
 
 
-class MsrDepthReader:
-    """The depth of one .bin file, uint16 [H, W] a frame; a `StreamReader`."""
+class MsrDepthReader(StreamReader):
+    """The depth of one .bin file, uint16 [H, W] a frame."""
 
-    fps: float | None = None
-    times_s: tuple[float, ...] | None = None
-    unit_mm: float | None = None
     is_depth = True
 
     def __init__(self, path: Path, counts: _Counts, num_held: int, limits: Limits) -> None:
@@ -57,22 +55,22 @@ class MsrDepthReader:
         limits.check_pixels(counts.width, counts.height)
         self._path, self._counts, self._limits = path, counts, limits
         self.name, self.num_frames, self.size = str(path), num_held, (counts.width, counts.height)
-        is_whole = num_held == counts.num_frames
-        self.damage = () if is_whole else (_held(counts, num_held),)
+        self._lacks = () if num_held == counts.num_frames else (_held(counts, num_held),)
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """How many of the promised frames the file lacks."""
+        return self._lacks
 
     def read(self, indices: Sequence[int] | None = None) -> Iterator[Depth]:
         """Yield the frames at these places, or all of them."""
-        self._limits.check_damage(self.name, self.damage)
+        self._limits.check_damage(self.name, self._lacks)
         frame_bytes = self._counts.frame_bytes
         for index in range(self.num_frames) if indices is None else indices:
             data = _bytes_at(self._path, _HEADER.size + index * frame_bytes, frame_bytes)
             if len(data) < frame_bytes:
                 raise MediaError(f"{self.frame_name(index)}: is no longer there; copy the file again")
             yield self._frame(data, index)
-
-    def frame_name(self, index: int) -> str:
-        """Return what messages call one frame."""
-        return f"{self._path}, frame {index + 1}"
 
     def _frame(self, data: bytes, index: int) -> Depth:
         frame = np.frombuffer(data, _PIXEL).reshape(self._counts.height, self._counts.width)

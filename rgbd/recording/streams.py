@@ -1,12 +1,12 @@
 """What a reader of a recording's file gives: streams, frame by frame."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import av
 import numpy as np
 
-from rgbd.camera.calibration import Calibration
+from rgbd.camera.calibration import StreamCamera
 from rgbd.recording.limits import NO_LIMITS, Limits
 from rgbd.types import Frame, Size
 
@@ -19,10 +19,16 @@ class MiscountedError(Exception):
 
 
 class StreamReader(Protocol):
-    """One stream of a recording. Nothing is decoded before it is asked for, and nothing is kept."""
+    """One stream of a recording. Nothing is decoded before it is asked for, and nothing is kept.
+
+    Readers inherit of it what files of their format do not say.
+    """
 
     name: str
     """What messages call it."""
+
+    track: str = ""
+    """What its file calls it, such as a topic of ROS; empty where files of its format hold one stream."""
 
     size: Size
     """Of a frame, as it is shown."""
@@ -30,19 +36,26 @@ class StreamReader(Protocol):
     is_depth: bool
     """Whether frames are 16-bit distances, and not colours."""
 
-    unit_mm: float | None
+    unit_mm: float | None = None
     """How many millimetres one unit of its distances is; None where the file does not say it."""
+
+    camera: StreamCamera = StreamCamera()
+    """What the file says of the camera that took it."""
 
     num_frames: int
     """As the file promises it, and as it is where all frames have been read."""
 
-    fps: float | None
-    times_s: tuple[float, ...] | None
+    fps: float | None = None
+    times_s: tuple[float, ...] | None = None
     """Of each frame, ascending; None where the file does not know them."""
+
+    notes: tuple[str, ...] = ()
+    """What is odd about it and no damage, in words."""
 
     @property
     def damage(self) -> tuple[str, ...]:
         """What is missing or broken in the file, in words; all of it is known when all frames were read."""
+        return ()
 
     def read(self, indices: Sequence[int] | None = None) -> Iterator[Picture]:
         """Yield the frames at these places, which ascend and differ, or all frames.
@@ -54,27 +67,7 @@ class StreamReader(Protocol):
 
     def frame_name(self, index: int) -> str:
         """Return what messages call one frame."""
-
-
-@runtime_checkable
-class CalibratedStream(StreamReader, Protocol):
-    """A stream of a file that says of itself what other files do not."""
-
-    calibration: Calibration
-    """Of the camera, both lenses, as far as the file tells it."""
-
-    notes: tuple[str, ...]
-    """What is odd about it and no damage, in words."""
-
-
-def calibration_of(stream: StreamReader | None) -> Calibration:
-    """Return what the file of a stream says of its camera."""
-    return stream.calibration if isinstance(stream, CalibratedStream) else Calibration()
-
-
-def notes_of(stream: StreamReader | None) -> tuple[str, ...]:
-    """Return what is odd about a stream and no damage, in words."""
-    return stream.notes if isinstance(stream, CalibratedStream) else ()
+        return f"{self.name}, frame {index + 1}"
 
 
 def frame_of(picture: Picture) -> Frame:
@@ -99,13 +92,13 @@ def turn_deg(picture: av.VideoFrame) -> int:
     return round(picture.rotation / 90) % 4 * 90
 
 
-class Excerpt:
+class Excerpt(StreamReader):
     """The frames of a stream from `start` to before `stop`; where it has fewer, that is damage."""
 
     def __init__(self, stream: StreamReader, start: int, stop: int, limits: Limits = NO_LIMITS) -> None:
         self._stream, self._start, self._stop, self._limits = stream, start, stop, limits
         self.name, self.size, self.is_depth, self.fps = stream.name, stream.size, stream.is_depth, stream.fps
-        self.unit_mm = stream.unit_mm
+        self.track, self.unit_mm, self.camera, self.notes = stream.track, stream.unit_mm, stream.camera, stream.notes
         self.num_frames = min(stop, stream.num_frames) - start
         self.times_s = stream.times_s[start:stop] if stream.times_s else None
 

@@ -22,6 +22,7 @@ from rgbd.recording.archive import is_bomb
 from rgbd.recording.images import ImageHeader
 from rgbd.recording.limits import Limits
 from rgbd.recording.metres import METRES_UNIT_MM, Metres
+from rgbd.recording.streams import StreamReader
 from rgbd.types import Frame, Size
 
 TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -138,11 +139,8 @@ def decode_tiff(data: bytes, name: str) -> Frame | NDArray[np.floating[Any]]:
     return image
 
 
-class TiffReader:
-    """The pages of a TIFF, all of a kind, as frames; a `StreamReader`."""
-
-    fps: float | None = None
-    times_s: tuple[float, ...] | None = None
+class TiffReader(StreamReader):
+    """The pages of a TIFF, all of a kind, as frames."""
 
     def __init__(self, path: Path, pages: Sequence[_Page], limits: Limits, damage: tuple[str, ...]) -> None:
         self._path, self._pages, self._limits, self._damage = path, pages, limits, damage

@@ -15,7 +15,7 @@ from rgbd.errors import DamagedError, MediaError
 from rgbd.files import atomic_file
 from rgbd.recording.damage import Decoding, Packets, Promise
 from rgbd.recording.limits import Limits
-from rgbd.recording.streams import MiscountedError, Picture, frame_of, is_deep_grey, turn_deg
+from rgbd.recording.streams import MiscountedError, Picture, StreamReader, frame_of, is_deep_grey, turn_deg
 from rgbd.types import Frame
 
 # How each kind of stream is stored: XviD for colour, as the NTU recordings are; FFV1 for depth, bit for bit.
@@ -150,10 +150,8 @@ def read_video(path: Path, stream: int = 0) -> Iterator[Frame]:
     return map(frame_of, decode_video(path, stream))
 
 
-class VideoReader:
-    """A track of a video, a `StreamReader`."""
-
-    unit_mm: float | None = None
+class VideoReader(StreamReader):
+    """A track of a video."""
 
     def __init__(self, path: Path, number: int, track: VideoTrack, limits: Limits) -> None:
         self._path, self._number, self._limits = path, number, limits
@@ -186,10 +184,6 @@ class VideoReader:
             self.times_s = known if len(known) == len(times_s) else None
             if wanted is not None:
                 raise MiscountedError
-
-    def frame_name(self, index: int) -> str:
-        """Return what messages call one frame."""
-        return f"{self._path}, frame {index + 1}"
 
 
 def is_common_video(head: bytes) -> bool:

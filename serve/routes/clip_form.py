@@ -28,7 +28,8 @@ _STREAM_HELP = (
 )
 _META_HELP = (
     "JSON: depth_scale_mm (millimetres of one step of 16-bit depth; default: as its file says, or else 1), fps, "
-    "depth_fps (where it differs), start_s, end_s."
+    "depth_fps (where it differs), start_s, end_s; rgb_track and depth_track (what a file with "
+    "several streams of a kind calls the one that is meant, such as a topic of ROS)."
 )
 
 

@@ -7,9 +7,8 @@ camera_info, depth units and extrinsics in topics of their own, below each strea
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
 
-from rgbd.camera.calibration import IDENTITY, Calibration, Intrinsics, Pose
+from rgbd.camera.calibration import IDENTITY, Intrinsics, Pose, StreamCamera
 from rgbd.errors import ConfigError
 from rgbd.recording.depth import check_unit
 from rgbd.recording.ros.container import BrokenError, Message
@@ -22,14 +21,6 @@ _TRANSPORT = re.compile(r"/(compressed|compressedDepth)$")
 _REALSENSE_IMAGE = re.compile(r"(?P<sensor>/device_\d+/sensor_\d+)/[^/]+(?=/image/data$)")
 _REALSENSE_UNIT = re.compile(r"(?P<sensor>/device_\d+/sensor_\d+)/option/Depth[ _]Units/value")
 _REALSENSE_POSE = re.compile(r"(?P<stream>/device_\d+/sensor_\d+/[^/]+)/tf/(?P<group>\d+)")
-
-
-class Camera(NamedTuple):
-    """Whose calibration is asked for: the topic of its images, their frame of reference, and their encoding."""
-
-    topic: str
-    frame: str
-    encoding: str
 
 
 class CameraFacts:
@@ -58,14 +49,21 @@ class CameraFacts:
         except BrokenError:
             return  # a file that is damaged says so where its frames are read
 
-    def calibration(self, color: Camera | None, depth: Camera | None) -> Calibration:
-        """Return what is known of the cameras that took these images."""
-        return Calibration(
-            depth=self._lens_of(depth) if depth else None,
-            color=self._lens_of(color) if color else None,
-            depth_to_color=self._depth_to_color(color, depth) if color and depth else None,
-            depth_unit_mm=self._unit_of(depth) if depth else None,
-        )
+    def camera(self, topic: str, frame: str) -> StreamCamera:
+        """Return what is known of the camera of a topic of images, whose frame of reference is `frame`."""
+        lens = self._lens_of(topic)
+        if (match := _REALSENSE_IMAGE.match(topic)) is None:
+            return StreamCamera(lens, *self._to_root(frame)) if frame else StreamCamera(lens)
+        # Extrinsics lead from a lens that all of a group share to that of the stream.
+        group, from_group = self._from_reference.get(match[0], ("", None))
+        return StreamCamera(lens, group, from_group and from_group.inverse())
+
+    def unit_mm(self, topic: str, encoding: str) -> float | None:
+        """Return the unit of a topic of depth; a file does not say whether 16UC1 follows REP 118: millimetres."""
+        if encoding.startswith("32FC1"):
+            return DEPTH_UNIT_MM
+        match = _REALSENSE_IMAGE.match(topic)
+        return self._units_mm.get(match["sensor"]) if match is not None else None
 
     def _add_lens(self, message: Message, data: bytes) -> None:
         self._lenses[message.topic] = camera_info(data, message.is_cdr)
@@ -88,12 +86,12 @@ class CameraFacts:
         if (match := _REALSENSE_POSE.fullmatch(message.topic)) is not None and pose is not None:
             self._from_reference[match["stream"]] = (match["group"], pose)
 
-    def _lens_of(self, camera: Camera) -> Intrinsics | None:
+    def _lens_of(self, topic: str) -> Intrinsics | None:
         """Return the lens of a camera; None for one that was not calibrated, or of which nothing is said."""
-        if (match := _REALSENSE_IMAGE.match(camera.topic)) is not None:
+        if (match := _REALSENSE_IMAGE.match(topic)) is not None:
             info, is_rectified = self._lenses.get(f"{match[0]}/info/camera_info"), False
         else:
-            folder, _, name = _TRANSPORT.sub("", camera.topic).rpartition("/")
+            folder, _, name = _TRANSPORT.sub("", topic).rpartition("/")
             info, is_rectified = self._lenses.get(f"{folder}/camera_info"), "rect" in name
         if info is None:
             return None
@@ -104,24 +102,6 @@ class CameraFacts:
             fx, _, cx, _, fy, cy, *_ = info.matrix
             lens = Intrinsics(info.size, fx, fy, cx, cy, info.model, info.distortion)
         return lens if lens.can_be else None
-
-    def _unit_of(self, depth: Camera) -> float | None:
-        """Return the unit that a file says; it does not say whether 16UC1 follows REP 118, which is millimetres."""
-        if depth.encoding.startswith("32FC1"):
-            return DEPTH_UNIT_MM
-        match = _REALSENSE_IMAGE.match(depth.topic)
-        return self._units_mm.get(match["sensor"]) if match is not None else None
-
-    def _depth_to_color(self, color: Camera, depth: Camera) -> Pose | None:
-        first, second = (_REALSENSE_IMAGE.match(camera.topic) for camera in (depth, color))
-        if first is not None and second is not None:
-            # Extrinsics lead from a lens that all of a group share to that of the stream.
-            told = [self._from_reference.get(match[0]) for match in (first, second)]
-            if told[0] is None or told[1] is None or told[0][0] != told[1][0]:
-                return None
-            return told[0][1].inverse().then(told[1][1])
-        (root, depth_to_root), (other_root, color_to_root) = (self._to_root(camera.frame) for camera in (depth, color))
-        return depth_to_root.then(color_to_root.inverse()) if root == other_root else None
 
     def _to_root(self, frame: str) -> tuple[str, Pose]:
         """Return the last frame of reference above this one, and the way there."""

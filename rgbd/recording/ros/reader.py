@@ -4,23 +4,22 @@ Frames come in the order of the times at which they were taken, which their head
 they are zero or come twice, all streams have the times at which they were recorded, and `notes` says so.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, get_args
 
-from rgbd.camera.calibration import Calibration
 from rgbd.errors import MediaError, TooLargeError
 from rgbd.recording.limits import Limits
 from rgbd.recording.ros.bag import BAG_MAGIC, Bag
-from rgbd.recording.ros.calibration import Camera, CameraFacts
+from rgbd.recording.ros.calibration import CameraFacts
 from rgbd.recording.ros.container import BrokenError, Container, Message, Place
 from rgbd.recording.ros.database import SQLITE_MAGIC, Database
 from rgbd.recording.ros.mcap import MCAP_MAGIC, Mcap
 from rgbd.recording.ros.messages import HEAD_BYTES, ImageHead, compressed_head, image_head
 from rgbd.recording.ros.pictures import frame_of_compressed, frame_of_image, size_of, stream_of
-from rgbd.recording.streams import MiscountedError
+from rgbd.recording.streams import MiscountedError, StreamReader
 from rgbd.types import Frame, Size, Stream
 
 _IMAGE, _COMPRESSED = "sensor_msgs/Image", "sensor_msgs/CompressedImage"
@@ -69,10 +68,8 @@ class _Topic:
         return f"{self.name} ({kind}, {self.num_messages} messages)"
 
 
-class RosReader:
-    """The images of one topic, a `CalibratedStream`."""
-
-    fps: float | None = None
+class RosReader(StreamReader):
+    """The images of one topic."""
 
     def __init__(
         self,
@@ -80,18 +77,20 @@ class RosReader:
         opener: Opener,
         topic: _Topic,
         times_s: Mapping[_Image, float],
-        calibration: Calibration,
+        facts: CameraFacts,
         damage: tuple[str, ...],
         notes: tuple[str, ...],
         limits: Limits,
     ) -> None:
         self._path, self._opener, self._topic, self._limits = path, opener, topic, limits
         self._images = sorted(topic.images, key=times_s.__getitem__)
-        self.name, self.size, self.is_depth = str(path), topic.size, topic.stream == "depth"
-        self.num_frames, self.calibration, self.notes = len(self._images), calibration, notes
-        self.unit_mm = calibration.depth_unit_mm if self.is_depth else None
-        self.times_s: tuple[float, ...] | None = tuple(times_s[image] for image in self._images)
+        self.name, self.track, self.size, self.is_depth = str(path), topic.name, topic.size, topic.stream == "depth"
+        self.num_frames, self.notes = len(self._images), notes
+        self.times_s = tuple(times_s[image] for image in self._images)
         self._lacks, self._num_lost = damage, topic.num_broken
+        if topic.first is not None:
+            self.camera = facts.camera(topic.name, topic.first.frame)
+            self.unit_mm = facts.unit_mm(topic.name, topic.first.encoding) if self.is_depth else None
 
     @property
     def damage(self) -> tuple[str, ...]:
@@ -175,10 +174,10 @@ def bag_of_folder(folder: Path) -> Path | None:
     return files[0]
 
 
-def open_ros(path: Path, limits: Limits, names: Collection[str] = ()) -> list[RosReader]:
-    """Return the streams of a ROS file, colour first; of several topics of a kind, `names` chooses.
+def open_ros(path: Path, limits: Limits) -> list[RosReader]:
+    """Return the topics of a ROS file that are colour or depth, as streams, colour first.
 
-    Raises `MediaError` where it has none, or several of a kind and no name chooses, and `TooLargeError`.
+    Raises `MediaError` where it has none, and `TooLargeError`.
     """
     with path.open("rb") as file:
         opener = _opener(file.read(HEAD_BYTES))
@@ -188,27 +187,17 @@ def open_ros(path: Path, limits: Limits, names: Collection[str] = ()) -> list[Ro
     with opener(path) as container:
         topics = _index(container, facts, limits)
         damage = container.damage
-    if unknown := set(names) - {topic.name for topic in topics}:
-        raise MediaError(f"{path}: has no topic {', '.join(sorted(unknown))}, but {_listed(topics)}")
-    chosen = [topic for stream in get_args(Stream) if (topic := _choose(path, stream, topics, names)) is not None]
-    if not chosen:
+    streams = [topic for kind in get_args(Stream) for topic in topics if topic.stream == kind and topic.images]
+    if not streams:
         found = _listed(topics) or "no messages"
         broken = f"; it {damage[0]}" if damage else ""
         raise MediaError(f"{path}: has no images of colour or depth that are read here, but {found}{broken}")
-    times_s, notes = _times(chosen)
-    known = facts.calibration(*(_camera(stream, chosen) for stream in get_args(Stream)))
-    return [RosReader(path, opener, topic, times_s, known, damage, notes, limits) for topic in chosen]
+    times_s, notes = _times(streams)
+    return [RosReader(path, opener, topic, times_s, facts, damage, notes, limits) for topic in streams]
 
 
 def _opener(head: bytes) -> Opener | None:
     return next((opener for magic, opener in _OPENERS.items() if head.startswith(magic)), None)
-
-
-def _camera(stream: Stream, topics: list[_Topic]) -> Camera | None:
-    for topic in topics:
-        if topic.stream == stream and topic.first is not None:
-            return Camera(topic.name, topic.first.frame, topic.first.encoding)
-    return None
 
 
 def _index(container: Container, facts: CameraFacts, limits: Limits) -> list[_Topic]:
@@ -245,17 +234,6 @@ def _add_image(topic: _Topic, message: Message, container: Container, limits: Li
         topic.size = size_of(head, picture, topic.name) if topic.stream else (0, 0)
     topic.num_images += 1
     topic.images.append(_Image(head.stamp_ns, message.time_ns, message.place))
-
-
-def _choose(path: Path, stream: Stream, topics: list[_Topic], names: Collection[str]) -> _Topic | None:
-    """Return the topic of a kind; None where there is none."""
-    found = [topic for topic in topics if topic.stream == stream and topic.images]
-    if len(found) > 1:
-        found = [topic for topic in found if topic.name in names] or found
-    if len(found) > 1:
-        what = "colour" if stream == "rgb" else "depth"
-        raise MediaError(f"{path}: has several topics of {what}: {_listed(found)}; save a file with one of them")
-    return found[0] if found else None
 
 
 def _listed(topics: list[_Topic]) -> str:

@@ -197,14 +197,24 @@ def test_several_topics_of_a_kind_are_an_error_that_lists_them_unless_a_name_cho
     said = camera() | {"/other/color/image_raw": [image("bgr8", COLOR[3], SECOND)]}
     path = write_bag(tmp_path, container, said)
     with pytest.raises(
-        MediaError, match=r"several topics of colour: .*/camera/color/image_raw .*/other/color/image_raw"
+        MediaError, match=r"several tracks of colour: .*/camera/color/image_raw .*/other/color/image_raw .*rgb_track"
     ):
-        open_streams(path)
-    rgb, depth = open_ros(path, NO_LIMITS, ["/other/color/image_raw"])
-    assert_frames(list(rgb.read()), [COLOR[3][:, :, ::-1]])
-    assert depth.num_frames == 5
-    with pytest.raises(MediaError, match=r"no topic /nothing, but .*/chatter"):
-        open_ros(path, NO_LIMITS, ["/nothing"])
+        open_stream(path, "rgb")
+    rgb = open_stream(path, "rgb", track="/other/color/image_raw")
+    assert_frames([frame_of(picture) for picture in rgb.read()], [COLOR[3][:, :, ::-1]])
+    assert open_stream(path, "depth").num_frames == 5
+    with pytest.raises(
+        MediaError, match=r"no track '/nothing', but .*/camera/color/image_raw .*/other/color/image_raw"
+    ):
+        open_stream(path, "rgb", track="/nothing")
+
+
+def test_of_a_topic_and_its_compressed_twin_the_one_as_it_came_is_meant(tmp_path: Path) -> None:
+    twin = f"{COLOR_TOPIC}/compressed"
+    said = camera() | {twin: [compressed("jpeg", encode_image(".jpg", COLOR[0]), SECOND)]}
+    path = write_bag(tmp_path, "mcap", said)
+    assert open_stream(path, "rgb").track == COLOR_TOPIC
+    assert open_stream(path, "rgb", track=twin).num_frames == 1
 
 
 def test_infrared_is_neither_colour_nor_depth_and_grey_is_colour_where_its_topic_says_so(tmp_path: Path) -> None:
