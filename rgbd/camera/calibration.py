@@ -69,6 +69,11 @@ class Pose:
         rotation = np.array(following.rotation) @ np.array(self.rotation)
         return _pose(rotation, following.apply(np.array([self.translation_m]))[0])
 
+    def is_near(self, other: "Pose") -> bool:
+        """Return whether both are the same, but for what no calibration can tell: 0.01 mm, and 1e-5 radians."""
+        turned = np.abs(np.array(self.rotation) - np.array(other.rotation)).max()
+        return bool(turned < 1e-5 and math.dist(self.translation_m, other.translation_m) < 1e-5)
+
     def inverse(self) -> "Pose":
         """Return the way back."""
         back = np.array(self.rotation).T

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from rgbd.camera.calibration import Intrinsics
 from rgbd.errors import DatasetError
 from rgbd.files import atomic_file
 from rgbd.types import Size
@@ -21,7 +22,7 @@ from rgbd.types import Size
 REGISTRATION_FILE = "registration.json"
 
 Row = tuple[float, float, float]
-RegistrationSource = Literal["joints", "nominal", "stretch"]
+RegistrationSource = Literal["calibration", "joints", "nominal", "stretch"]
 
 # Joints further off than this share of the joints' spread are outliers: about 45 px of 1920, which leaves room for the
 # parallax between the lenses.
@@ -40,8 +41,8 @@ class Registration(BaseModel):
 
     `matrix` is 2x3: colour_xy = matrix @ (depth_x, depth_y, 1). `residual_px` is the median distance, in colour pixels,
     between where it puts a joint and where the skeletons say it is; `inlier_share` is the share of joints that agree.
-    Both are None where no skeleton tells the map: for `source` "nominal", that of other cameras of the kind, and for
-    "stretch", which lays one frame over the other.
+    Both are None where no skeleton tells the map: for `source` "calibration", by which depth lies over colour exactly,
+    "nominal", that of other cameras of the kind, and "stretch", which lays one frame over the other.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -95,6 +96,13 @@ def stretch(depth_size: Size, color_size: Size) -> Registration:
     x, y = color_size[0] / depth_size[0], color_size[1] / depth_size[1]
     # Pixel centres lie at halves: the middle of the first depth pixel is the middle of what it covers.
     return Registration(source="stretch", matrix=((x, 0.0, 0.5 * x - 0.5), (0.0, y, 0.5 * y - 0.5)))
+
+
+def between_lenses(depth: Intrinsics, color: Intrinsics) -> Registration:
+    """Return the map between frames of two sizes that were taken through one lens, or depth laid over colour before."""
+    x, y = color.fx / depth.fx, color.fy / depth.fy
+    rows = ((x, 0.0, color.cx - x * depth.cx), (0.0, y, color.cy - y * depth.cy))
+    return Registration(source="calibration", matrix=rows)
 
 
 def nominal_registration(depth_size: Size, color_size: Size) -> Registration | None:

@@ -34,7 +34,7 @@ class Preparation(BaseModel):
     roi: RoiMode
     size: Size = OUTPUT_SIZE
     people: tuple[PeopleSource, ...] = ("skeleton", "depth")
-    registration: tuple[RegistrationSource, ...] = ("joints", "nominal", "stretch")
+    registration: tuple[RegistrationSource, ...] = ("calibration", "joints", "nominal", "stretch")
 
     def differences(self, other: "Preparation") -> dict[str, tuple[str, str]]:
         """Return {what is not so in another one, but for the streams: (how it is here, how it is there)}."""

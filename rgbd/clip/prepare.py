@@ -20,6 +20,7 @@ from rgbd.people.clip_boxes import ClipBoxes, find_boxes
 from rgbd.people.masked_depth import MaskedDepth, mask_depth
 from rgbd.recording.depth import DepthFrames, MeasuredDepth
 from rgbd.recording.recording import Recording
+from rgbd.recording.registered import RegisteredDepth, registered
 from rgbd.recording.skeleton import Skeleton
 from rgbd.recording.streams import Picture, StreamReader, frame_of
 from rgbd.recording.timeline import Indices
@@ -30,10 +31,10 @@ from rgbd.types import Box, Frame, Size, Stream
 class PreparedRecording:
     """A recording, where its people are, and what is cropped from it.
 
-    kept: which frames, as far as streams were counted when it was prepared. depth: the stream that depth is taken from;
-    None where there is none. masked: its frames and where bodies are in them, where they are to be masked or have been
-    masked already. registration: how depth lies on colour. warnings: what is odd about the recording, or was found to
-    be.
+    kept: which frames, as far as streams were counted when it was prepared. depth: the stream that depth is taken from,
+    as it lies over colour where calibration tells that; None where there is none. masked: its frames and where bodies
+    are in them, where they are to be masked or have been masked already. registration: how depth lies on colour.
+    warnings: what is odd about the recording, or was found to be.
     """
 
     recording: Recording
@@ -112,7 +113,7 @@ def prepare(recording: Recording, preparation: Preparation) -> PreparedRecording
             raise DatasetError(f"{recording.name}: lacks one of the streams {', '.join(preparation.streams)}")
     first = recording.rgb or depth
     assert first is not None  # one of both is asked for
-    registration, odd = _registered(recording, depth, first.size)
+    depth, registration, odd = _registered(recording, depth, first.size)
     skeleton = recording.skeleton if recording.rgb is not None else _in_depth_pixels(recording.skeleton)
     masked = _masked(recording, depth, preparation, is_official=is_official)
     if masked is not None and masked.source == "given":
@@ -150,17 +151,23 @@ def _pair(recording: Recording, depth: StreamReader | None) -> Pairing:
     return pair_streams({stream: reader for stream, reader in present if reader is not None}, recording.fps)
 
 
-def _registered(recording: Recording, depth: StreamReader | None, size: Size) -> tuple[Registration, tuple[str, ...]]:
-    """Return how depth lies on frames of `size`, and what is odd about that."""
+def _registered(
+    recording: Recording, depth: StreamReader | None, size: Size
+) -> tuple[StreamReader | None, Registration, tuple[str, ...]]:
+    """Return depth, drawn anew where it is laid over colour, how it lies on frames of `size`, and what is odd there."""
     color = recording.rgb
     if recording.registration is not None and color is not None:
-        return recording.registration, ()
-    if depth is None or color is None or color.size == depth.size:
-        return stretch(depth.size if depth is not None else size, size), ()
+        return depth, recording.registration, ()
+    if depth is None or color is None:
+        return depth, stretch(depth.size if depth is not None else size, size), ()
+    if not any(recording.skeleton) and (found := registered(depth, color, recording.depth_unit_mm)) is not None:
+        return *found, ()
+    if color.size == depth.size:
+        return depth, stretch(depth.size, size), ()
     lacking = "no skeleton of this camera registers depth to colour"
     if (nominal := nominal_registration(depth.size, color.size)) is not None:
-        return nominal, (f"{lacking}; its map was taken for that of other cameras of Kinect v2",)
-    return stretch(depth.size, color.size), (f"{lacking}; one frame was stretched over the other",)
+        return depth, nominal, (f"{lacking}; its map was taken for that of other cameras of Kinect v2",)
+    return depth, stretch(depth.size, color.size), (f"{lacking}; one frame was stretched over the other",)
 
 
 def _masks_depth(preparation: Preparation) -> bool:
@@ -182,7 +189,9 @@ def _masked(
             "all of it: --masks none"
         )
     frames: DepthFrames = MeasuredDepth(depth, recording.depth_unit_mm)
-    camera = recording.depth_camera or nominal_camera(depth.size, recording.depth_unit_mm)
+    is_drawn = isinstance(depth, RegisteredDepth)  # then what is known of the depth camera holds no more
+    known = depth.camera.depth_camera(depth.size) if is_drawn else recording.depth_camera
+    camera = known or nominal_camera(depth.size, recording.depth_unit_mm)
     return mask_depth(frames, recording.skeleton, preparation.masks, camera, is_official=is_official)
 
 

@@ -71,7 +71,8 @@ class ClipRecord(BaseModel):
     aligned_by: how frames of both were brought together: by "time", or by "index" where a stream knows no times; None
     where there is but one.
     box_color_px, box_depth_px: the one box of the clip in the pixels of either camera; None where every frame has its
-    own. Boxes of depth may reach beyond its frame. color_size, depth_size: width, height of the raw frames.
+    own. Boxes of depth may reach beyond its frame. color_size, depth_size: width, height of the raw frames; of depth
+    that was registered by calibration, those of what was drawn anew.
     mask_source: where the bodies were found, or who took the rest out before: official, the data set's makers; given,
     those who recorded it; None where depth was not masked. depth_camera: by whose field of view they were searched in
     depth alone. mask_coverage: the mean share of a raw depth frame that the
