@@ -3,7 +3,8 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from rich.console import Console
@@ -64,6 +65,13 @@ def progress_bar() -> Progress:
     """Return a progress display for the terminal's error stream: count, rate, time passed and time left."""
     columns = (BarColumn(), MofNCompleteColumn(), _RateColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     return Progress(TextColumn("{task.description}"), *columns, console=Console(stderr=True))
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show on the error stream, where it is a terminal, that something goes on whose length is not known."""
+    with Console(stderr=True).status(what):
+        yield
 
 
 def positive(text: str) -> int:

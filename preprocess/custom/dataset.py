@@ -11,15 +11,13 @@ from preprocess.pipeline.command import run_dataset
 from preprocess.pipeline.dataset import ClipJob, Found
 from preprocess.pipeline.options import command_parser
 from preprocess.pipeline.sources import source_path
-from rgbd.camera.intrinsics import DepthCamera
 from rgbd.dataset.layouts import CUSTOM
 from rgbd.dataset.records import ClipRecord, SourceFile, SourceName
 from rgbd.errors import DatasetError, MediaError
 from rgbd.overlap import with_links
 from rgbd.people.clip_boxes import RoiMode
-from rgbd.recording.depth import unit_of
 from rgbd.recording.formats import open_stream, open_streams
-from rgbd.recording.recording import Recording
+from rgbd.recording.recording import Recording, recording_of
 from rgbd.recording.streams import StreamReader
 from rgbd.recording.tracks import choose_tracks
 from rgbd.types import Stream
@@ -70,15 +68,12 @@ class CustomDataset:
     def open(self, job: CustomJob) -> Recording:
         """Open the recording of a row."""
         row, streams = job.row, _open_streams(job)
-        rgb, depth = streams.get("rgb"), streams.get("depth")
-        return Recording(
+        return recording_of(
             row.clip,
-            rgb=rgb,
-            depth=depth,
-            depth_unit_mm=unit_of(depth, row.depth_scale_mm) if depth else row.unit_as_told,
-            depth_camera=_depth_camera(row, depth) if depth else None,
+            streams,
+            depth_scale_mm=row.depth_scale_mm,
+            depth_camera=row.depth_camera(streams["depth"].size) if "depth" in streams else None,
             fps={"rgb": row.fps, "depth": row.depth_fps or row.fps},
-            warnings=tuple(dict.fromkeys(note for stream in streams.values() for note in stream.notes)),
         )
 
 
@@ -94,11 +89,6 @@ def _open_streams(job: CustomJob) -> dict[Stream, StreamReader]:
     return {
         stream: open_stream(job.folder / path, stream, job.limits, tracks.get(stream)) for stream, path in files.items()
     }
-
-
-def _depth_camera(row: Row, depth: StreamReader) -> DepthCamera | None:
-    """Return where depth's pixels look, as the row tells it, or else the file."""
-    return row.depth_camera(depth.size) or depth.camera.depth_camera(depth.size)
 
 
 def _job(row: Row, class_names: tuple[str, ...], folder: Path) -> CustomJob:

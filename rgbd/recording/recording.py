@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from rgbd.camera.intrinsics import DepthCamera
 from rgbd.camera.registration import Registration
-from rgbd.recording.depth import check_unit
+from rgbd.recording.depth import check_unit, unit_of
 from rgbd.recording.skeleton import Skeleton
 from rgbd.recording.streams import StreamReader
 from rgbd.types import Stream
@@ -43,3 +43,30 @@ class Recording:
         """The streams that there are."""
         readers: dict[Stream, StreamReader | None] = {"rgb": self.rgb, "depth": self.depth or self.masked_depth}
         return tuple(stream for stream, reader in readers.items() if reader is not None)
+
+
+def recording_of(
+    name: str,
+    streams: Mapping[Stream, StreamReader],
+    *,
+    depth_scale_mm: float | None = None,
+    depth_camera: DepthCamera | None = None,
+    fps: Mapping[Stream, float | None] | None = None,
+) -> Recording:
+    """Return the recording that these streams are, with what their files say of it.
+
+    depth_scale_mm: the unit of depth where that is told otherwise; depth_camera: goes before that of the file. Raises
+    `MediaError` as `unit_of`.
+    """
+    depth = streams.get("depth")
+    unit_mm = (1.0 if depth_scale_mm is None else depth_scale_mm) if depth is None else unit_of(depth, depth_scale_mm)
+    known = depth.camera.depth_camera(depth.size) if depth is not None else None
+    return Recording(
+        name,
+        rgb=streams.get("rgb"),
+        depth=depth,
+        depth_unit_mm=unit_mm,
+        depth_camera=depth_camera or known,
+        fps=fps or {},
+        warnings=tuple(dict.fromkeys(note for stream in streams.values() for note in stream.notes)),
+    )
