@@ -1,4 +1,4 @@
-"""Recordings as one array of NumPy's, in an .npy or an .npz; they know no times. Pickles are never read."""
+"""Recordings as arrays of NumPy's, in an .npy or an .npz; they know no times. Pickles are never read."""
 
 import math
 import zipfile
@@ -20,6 +20,11 @@ from rgbd.types import Frame
 NPY_MAGIC = b"\x93NUMPY"
 
 _AT_ONCE_BYTES = 1 << 20
+_MAX_ARRAYS = 100
+_EXPECTED = (
+    "uint8 [frames, height, width, 3], uint16 millimetres [frames, height, width], or floating-point metres of that "
+    "shape"
+)
 
 
 class _Header(NamedTuple):
@@ -41,6 +46,10 @@ class _Header(NamedTuple):
     @property
     def is_color(self) -> bool:
         return len(self.shape) == 4 and self.shape[3] == 3 and self.dtype == np.uint8
+
+    @property
+    def is_stream(self) -> bool:
+        return (self.is_depth or self.is_color) and min(self.shape) > 0
 
     @property
     def frame_bytes(self) -> int:
@@ -110,11 +119,11 @@ class ArrayReader(StreamReader):
 
 
 class PackedArrayReader(ArrayReader):
-    """The array of an .npz, which is unpacked as far as it is read."""
+    """An array of an .npz, which is unpacked as far as it is read."""
 
     def __init__(self, path: Path, header: _Header, member: zipfile.ZipInfo, limits: Limits) -> None:
         super().__init__(path, header, limits)
-        self._member = member
+        self._member, self.track = member, PurePosixPath(member.filename).stem
 
     @contextmanager
     def _opened(self) -> Iterator[IO[bytes]]:
@@ -149,22 +158,37 @@ def open_npy(path: Path, limits: Limits) -> list[ArrayReader]:
 
 
 def is_npz(path: Path) -> bool:
-    """Return whether a zip archive holds one array, and nothing else."""
+    """Return whether a zip archive holds arrays, and nothing else."""
     with opened_archive(path) as archive:
-        return [PurePosixPath(member.filename).suffix for member in members_of(archive)] == [".npy"]
+        return {PurePosixPath(member.filename).suffix for member in members_of(archive)} == {".npy"}
 
 
 def open_npz(path: Path, limits: Limits) -> list[PackedArrayReader]:
-    """Return the array of an .npz as one stream; raises `MediaError` where it is of another shape or kind."""
+    """Return the arrays of an .npz that are colour or depth as streams, called by their names.
+
+    Raises `MediaError` where there is none, or one says more than there is.
+    """
     with opened_archive(path) as archive:
-        (member,) = members_of(archive)
+        members = members_of(archive)
+        if len(members) > _MAX_ARRAYS:
+            raise MediaError(f"{path}: holds {len(members)} arrays; save colour and depth alone")
+        arrays = {member: _header_of(archive, member) for member in members}
+    streams = {member: header for member, header in arrays.items() if header.is_stream}
+    if not streams:
+        found = ", ".join(map(str, arrays.values()))
+        raise MediaError(
+            f"{path}: the {'array is' if len(arrays) == 1 else 'arrays are'} {found}; expected {_EXPECTED}"
+        )
+    for member, header in streams.items():
         check_packing(member)
-        with archive.open(member) as file:
-            header = _header(file)
-    _check_kind(path, header)
-    if header.num_held(member.file_size) < header.shape[0]:
-        raise MediaError(f"{path}: the array has fewer numbers than the {header} that it says; save it again")
-    return [PackedArrayReader(path, header, member, limits)]
+        if header.num_held(member.file_size) < header.shape[0]:
+            raise MediaError(f"{path}: the array has fewer numbers than the {header} that it says; save it again")
+    return [PackedArrayReader(path, header, member, limits) for member, header in streams.items()]
+
+
+def _header_of(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Header:
+    with archive.open(member) as file:
+        return _header(file)
 
 
 def _header(file: IO[bytes]) -> _Header:
@@ -174,8 +198,5 @@ def _header(file: IO[bytes]) -> _Header:
 
 
 def _check_kind(path: Path, header: _Header) -> None:
-    if not (header.is_depth or header.is_color) or min(header.shape) < 1:
-        raise MediaError(
-            f"{path}: the array is {header}; expected uint8 [frames, height, width, 3], uint16 millimetres [frames, "
-            "height, width], or floating-point metres of that shape"
-        )
+    if not header.is_stream:
+        raise MediaError(f"{path}: the array is {header}; expected {_EXPECTED}")

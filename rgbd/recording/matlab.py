@@ -81,7 +81,7 @@ class MatlabReader(StreamReader):
         height, width, *_, num_frames = variable.shape
         limits.check_frames(num_frames)
         limits.check_pixels(width, height)
-        self._path, self._variable = path, variable
+        self._path, self._variable, self.track = path, variable, variable.name
         self.name, self.num_frames, self.size, self.is_depth = str(path), num_frames, (width, height), variable.is_depth
 
     def read(self, indices: Sequence[int] | None = None) -> Iterator[Frame]:
@@ -98,17 +98,16 @@ class MatlabReader(StreamReader):
 
 
 def open_matlab(path: Path, limits: Limits) -> list[MatlabReader]:
-    """Return the array of a MATLAB file as one stream; raises `MediaError` where it has none, or several."""
+    """Return the arrays of a MATLAB file that are colour or depth as streams; raises `MediaError` where it has none."""
     _scipy_io(path)  # tells at once where it is missing
     variables = _variables(path)
     streams = [variable for variable in variables if variable.is_depth or variable.is_color]
-    if len(streams) != 1:
-        found = ", ".join(map(str, streams or variables)) or "nothing"
+    if not streams:
         raise MediaError(
-            f"{path}: holds {found}; expected one array of 16-bit depth [height, width, frames] or of uint8 colour "
-            "[height, width, 3, frames]; save that alone"
+            f"{path}: holds {', '.join(map(str, variables)) or 'nothing'}; expected an array of 16-bit depth [height, "
+            "width, frames] or of uint8 colour [height, width, 3, frames]"
         )
-    return [MatlabReader(path, streams[0], limits)]
+    return [MatlabReader(path, variable, limits) for variable in streams]
 
 
 def read_matlab_array(path: Path, name: str) -> NDArray[Any]:

@@ -26,9 +26,7 @@ def choose_tracks(
         elif candidates := _of_kind(stream, left):
             chosen[stream] = _only(stream, candidates)
     if not chosen:
-        raise MediaError(
-            f"{readers[0].name}: holds grey of more than 8 bits, which is depth, and no colour; give it as depth"
-        )
+        raise MediaError(f"{readers[0].name}: holds 16-bit depth, and no colour; give it as depth")
     return chosen
 
 

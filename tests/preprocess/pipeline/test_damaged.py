@@ -125,7 +125,7 @@ def test_depth_as_colour_is_refused(tmp_path: Path) -> None:
     path = ffv1_depth(tmp_path)
     row = {"clip": "a", "rgb": path.name, "class": "wave", "split": "train"}
     assert custom_runs.run(custom_runs.write_csv(tmp_path / "clips.csv", row), tmp_path / "data", *WHOLE) == 1
-    assert "which is depth, and no colour; give it as depth" in records(tmp_path / "data")["a"]["reason"]
+    assert "holds 16-bit depth, and no colour; give it as depth" in records(tmp_path / "data")["a"]["reason"]
 
 
 def test_thu_read_s_depth_has_16_bits(tmp_path: Path) -> None:

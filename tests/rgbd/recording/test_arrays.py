@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rgbd.errors import DamagedError, MediaError, TooLargeError
 from rgbd.recording.depth import unit_of
-from rgbd.recording.formats import open_streams
+from rgbd.recording.formats import open_stream, open_streams
 from rgbd.recording.limits import Limits
 from rgbd.recording.streams import StreamReader, frame_of
 from tests.support.damage import check_refused_or_read, spoil
@@ -153,6 +153,27 @@ def test_what_is_no_stream_is_named(tmp_path: Path, array: NDArray[np.generic]) 
     for suffix in (".npy", ".npz"):
         with pytest.raises(MediaError, match=r"the array is .*; expected uint8 \[frames, height, width, 3\], uint16"):
             opened(tmp_path / f"x{suffix}", array)
+
+
+def test_an_archive_has_both_streams_and_names_choose_where_there_are_more(tmp_path: Path) -> None:
+    path = tmp_path / "clip.npz"
+    np.savez(path, rgb=COLOR, depth=DEPTH, intrinsics=np.eye(3), times=np.arange(5.0))
+    rgb, depth = open_stream(path, "rgb"), open_stream(path, "depth")
+    assert (rgb.track, depth.track) == ("rgb", "depth")
+    np.testing.assert_array_equal(frames_of(depth), DEPTH)
+    np.savez_compressed(path, left=DEPTH, right=DEPTH[:3])
+    with pytest.raises(MediaError, match=r"several tracks of depth: left \(depth, 8x6, 5 frames\), right"):
+        open_stream(path, "depth")
+    assert open_stream(path, "depth", track="right").num_frames == 3
+
+
+def test_arrays_of_which_none_is_a_stream_are_named(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", a=np.eye(3), b=DEPTH.astype(np.int16))
+    with pytest.raises(MediaError, match=r"the arrays are float64 \[3, 3\], int16 \[5, 6, 8\]; expected uint8"):
+        open_streams(tmp_path / "x.npz")
+    np.savez(tmp_path / "y.npz", **{f"f{number}": DEPTH[0] for number in range(101)})
+    with pytest.raises(MediaError, match="holds 101 arrays"):
+        open_streams(tmp_path / "y.npz")
 
 
 def test_pickles_are_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

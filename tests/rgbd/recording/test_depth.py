@@ -91,5 +91,5 @@ def test_grey_of_any_depth_is_read_as_stored(tmp_path: Path, pixels: str) -> Non
 
 def test_depth_is_no_colour(tmp_path: Path) -> None:
     path = encode(tmp_path / "depth.mkv", "ffv1", "gray16le", [np.full((48, 64), 1000, np.uint16)] * 3)
-    with pytest.raises(MediaError, match=r"depth\.mkv: holds grey of more than 8 bits, which is depth, and no colour"):
+    with pytest.raises(MediaError, match=r"depth\.mkv: holds 16-bit depth, and no colour"):
         open_stream(path, "rgb")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy.io import savemat
 
 from rgbd.errors import MediaError, TooLargeError
-from rgbd.recording.formats import open_streams
+from rgbd.recording.formats import open_stream, open_streams
 from rgbd.recording.limits import Limits
 from rgbd.recording.matlab import read_matlab_array
 from rgbd.recording.streams import frame_of
@@ -67,17 +67,26 @@ def test_doubles_that_matlab_has_packed_into_bytes_are_whole_numbers(tmp_path: P
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({"s": {"depth": DEPTH}}, r"holds s \(struct \[1, 1\]\); expected one array"),
+        ({"s": {"depth": DEPTH}}, r"holds s \(struct \[1, 1\]\); expected an array"),
         ({"c": np.array([1, "x"], object)}, r"holds c \(cell"),
         ({"skeleton": np.zeros((20, 3, 5))}, r"skeleton \(double \[20, 3, 5\]\)"),
         ({"z": DEPTH * 1j}, r"z \(complex"),
-        ({"a": DEPTH, "b": DEPTH}, r"holds a \(uint16 \[6, 8, 4\]\), b \(uint16 \[6, 8, 4\]\)"),
         ({"e": DEPTH[:, :, :0]}, r"e \(uint16 \[6, 8, 0\]\)"),
     ],
 )
 def test_what_is_no_stream_is_named(tmp_path: Path, variables: dict[str, Any], message: str) -> None:
     with pytest.raises(MediaError, match=message):
         open_streams(mat(tmp_path / "x.mat", **variables))
+
+
+def test_several_arrays_are_called_by_their_names(tmp_path: Path) -> None:
+    path = mat(
+        tmp_path / "x.mat", rgb=np.zeros((6, 8, 3, 4), np.uint8), left=DEPTH, right=DEPTH[:, :, :3], joints=np.eye(3)
+    )
+    assert open_stream(path, "rgb").track == "rgb"
+    assert open_stream(path, "depth", track="right").num_frames == 3
+    with pytest.raises(MediaError, match=r"several tracks of depth: left \(depth, 8x6, 4 frames\), right"):
+        open_stream(path, "depth")
 
 
 def test_numbers_beyond_16_bits_are_no_depth(tmp_path: Path) -> None:
