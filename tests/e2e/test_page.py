@@ -192,7 +192,9 @@ def test_a_model_of_depth_images_takes_them_and_asks_for_no_unit(
     page: Page, several: str, recording: tuple[Path, Path]
 ) -> None:
     open_page(page, several, "pictures 1")
-    expect(page.locator("#depth-hint")).to_have_text("or choose a file, such as a video or a zip of images")
+    expect(page.locator("#depth-hint")).to_have_text(
+        "or choose a file: a video, a zip of images, or as a camera wrote it"
+    )
     expect(page.get_by_text("Options")).to_be_hidden()
     expect(page.get_by_role("button", name="Try an example")).to_be_hidden()  # its depth is measured
     page.locator("#depth-file").set_input_files(recording[0])  # as good as any 8-bit film

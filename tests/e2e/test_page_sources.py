@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from benchmarks.support.samples import samples
 from rgbd.recording.video import write_video
-from tests.support.page import expect_answer, open_page, pixel
+from tests.support.page import drop, expect_answer, open_page, pixel
 
 pytestmark = pytest.mark.slow
 
@@ -99,6 +99,27 @@ def test_one_file_with_two_tracks_stands_for_both(
     page.locator("#rgb-file").set_input_files(recording[0])  # takes the depth of the other file with it
     expect(page.locator("#answer")).to_contain_text("Now the depth recording.")
     expect(page.locator("[data-stream=depth]")).to_have_attribute("data-state", "empty")
+
+
+@pytest.mark.parametrize(
+    ("sample", "name"),
+    [
+        ("both azure kinect", "lab.mkv"),
+        ("both kept", "kept.mkv"),
+        ("both .bag lz4", "d435.bag"),
+        ("both .mcap zstd", "ros.mcap"),
+    ],
+)
+def test_a_camera_s_own_file_that_is_dropped_is_answered(
+    page: Page, url: str, tmp_path: Path, sample: str, name: str
+) -> None:
+    (tmp_path / name).write_bytes(samples(tmp_path)[sample]["rgb"])
+    open_page(page, url)
+    drop(page, "[data-stream=rgb]", tmp_path / name)
+    expect_answer(page)
+    for stream in ("rgb", "depth"):
+        expect(page.locator(f"[data-stream={stream}] .file")).to_have_text(name)
+        assert pixel(page, stream, 30, 24) != [0, 0, 0]
 
 
 def test_one_of_several_models_is_chosen_and_asked(page: Page, several: str, recording: tuple[Path, Path]) -> None:
