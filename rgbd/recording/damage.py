@@ -42,16 +42,19 @@ _TOLERANCE_S, _TOLERANCE_FRAMES = 0.25, 3  # of that length: not all count how l
 class Packets:
     """The packets of one track, as they come.
 
-    times: of each, in units of the track. num_cut: of how many a part is missing. last_position: where in the file the
-    last one lies.
+    times: of each, in units of the track. keys: the numbers of those that need no other to be decoded. num_cut: of how
+    many a part is missing. last_position: where in the file the last one lies.
     """
 
     times: list[int | None] = field(default_factory=list)
+    keys: list[int] = field(default_factory=list)
     num_cut: int = 0
     last_position: int = 0
 
     def add(self, packet: "av.Packet[Any]") -> None:
         """Take note of a packet that holds something."""
+        if packet.is_keyframe:
+            self.keys.append(len(self.times))
         self.times.append(packet.pts)
         self.num_cut += packet.is_corrupt
         self.last_position = max(self.last_position, packet.pos or 0)

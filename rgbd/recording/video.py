@@ -1,6 +1,7 @@
 """Read and write videos."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -21,6 +22,9 @@ from rgbd.types import Frame
 # How each kind of stream is stored: XviD for colour, as the NTU recordings are; FFV1 for depth, bit for bit.
 _CODECS = {"rgb": ("mpeg4", "yuv420p", "rgb24"), "depth": ("ffv1", "gray16le", "gray16le")}
 
+# Codecs of which each packet is a frame, and frames come in the order in which they are shown.
+_ONE_A_PACKET = frozenset(("ffv1", "mjpeg", "png", "rawvideo"))
+
 
 @dataclass(frozen=True)
 class VideoTrack:
@@ -28,7 +32,8 @@ class VideoTrack:
 
     `width` and `height` are those of the frames as they are shown: `rotation_deg`, 0 to 270 counter-clockwise, is how
     far they are turned for that, as phones ask for. `times_s` holds the frames' times, ascending, where each is known.
-    `damage` says in words what the container promises and does not hold.
+    `keys` are the numbers of the frames that need none before them to be decoded; empty where packets are not a frame
+    each. `damage` says in words what the container promises and does not hold.
     """
 
     is_depth: bool  # grey of more than 8 bits
@@ -38,6 +43,7 @@ class VideoTrack:
     fps: float | None
     num_packets: int
     times_s: tuple[float, ...] | None
+    keys: tuple[int, ...] = ()
     damage: tuple[str, ...] = ()
 
 
@@ -99,8 +105,13 @@ def _describe(track: av.VideoStream, packets: Packets, rotation_deg: int, damage
         fps=float(track.average_rate) if track.average_rate else None,
         num_packets=len(times),
         times_s=_in_seconds(known, track) if len(known) == len(times) else None,
+        keys=tuple(packets.keys) if _is_one_a_packet(track) else (),
         damage=damage,
     )
+
+
+def _is_one_a_packet(track: av.VideoStream) -> bool:
+    return track.codec_context.name in _ONE_A_PACKET and "matroska" in track.container.format.name
 
 
 def _in_seconds(times: list[int], track: av.VideoStream) -> tuple[float, ...]:
@@ -119,13 +130,22 @@ def _is_depth(track: av.VideoStream) -> bool:
     return track.format is not None and is_deep_grey(track.format)
 
 
-def decode_video(path: Path, stream: int = 0, decoding: Decoding | None = None) -> Iterator[av.VideoFrame]:
+def decode_video(path: Path, stream: int = 0) -> Iterator[av.VideoFrame]:
     """Yield the frames of video track `stream` as they are stored, for `frame_of`.
 
     Raises `MediaError` when the file is not a video or lacks the track, and `DamagedError` at the first frame that is
-    damaged, but for what `decoding` is to take note of.
+    damaged.
     """
-    decoding = decoding or Decoding(str(path))
+    return (frame for _, frame in _decode_packets(path, stream, Decoding(str(path))))
+
+
+def _decode_packets(
+    path: Path, stream: int, decoding: Decoding, needed: Container[int] | None = None
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Yield the frames of the packets with these numbers, or of all, and the number of the packet that completed each.
+
+    Raises as `decode_video`, but for what `decoding` is to take note of.
+    """
     try:
         with _open(path) as container:
             tracks = _decodable_tracks(container, path)
@@ -137,8 +157,10 @@ def decode_video(path: Path, stream: int = 0, decoding: Decoding | None = None) 
             track.thread_count = 1
             num_frames = 0
             for number, packet in enumerate(container.demux(track)):
-                for frame in decoding.frames_of(packet, number, num_frames):
-                    yield frame
+                if needed is not None and number not in needed:
+                    continue
+                for frame in decoding.frames_of(packet, number, num_frames if needed is None else number):
+                    yield number, frame
                     num_frames += 1
     except (av.FFmpegError, OSError) as error:
         reason = f"cannot be decoded as a video ({error.strerror})"
@@ -158,6 +180,8 @@ class VideoReader(StreamReader):
         self.name, self.size, self.is_depth = str(path), (track.width, track.height), track.is_depth
         self.num_frames, self.fps, self.times_s = track.num_packets, track.fps, track.times_s
         self._is_turned = track.rotation_deg != 0
+        # Where what is damaged is skipped, frames have other numbers than packets.
+        self._keys = track.keys if track.keys[:1] == (0,) and limits.on_damage != "skip" else ()
         self._decoding, self._lacks = Decoding(self.name, limits.on_damage), track.damage
 
     @property
@@ -171,9 +195,12 @@ class VideoReader(StreamReader):
         self._limits.check_pixels(*self.size)
         self._limits.check_frames(self.num_frames)
         self._limits.check_damage(self.name, self._lacks)
+        if indices is not None and self._keys:
+            yield from self._read_alone(set(indices))
+            return
         wanted = None if indices is None else set(indices)
         times_s: list[float | None] = []
-        for index, picture in enumerate(decode_video(self._path, self._number, self._decoding)):
+        for index, (_, picture) in enumerate(_decode_packets(self._path, self._number, self._decoding)):
             times_s.append(picture.time)
             self._limits.check_frames(len(times_s))
             if wanted is None or index in wanted:
@@ -184,6 +211,15 @@ class VideoReader(StreamReader):
             self.times_s = known if len(known) == len(times_s) else None
             if wanted is not None:
                 raise MiscountedError
+
+    def _read_alone(self, wanted: Collection[int]) -> Iterator[Picture]:
+        """Yield the frames with these numbers, and decode no others than they need."""
+        needed: set[int] = set()
+        for number in wanted:
+            needed.update(range(self._keys[bisect_right(self._keys, number) - 1], number + 1))
+        for number, picture in _decode_packets(self._path, self._number, self._decoding, needed):
+            if number in wanted:
+                yield picture
 
 
 def is_common_video(head: bytes) -> bool:
@@ -215,6 +251,7 @@ def write_video(path: Path, frames: Iterable[Frame], *, fps: int = 30) -> int:
         track: Any = container.add_stream(codec, rate=Fraction(fps))  # PyAV's type covers every kind of stream
         track.height, track.width = first.shape[:2]
         track.pix_fmt = stored_format
+        track.gop_size = 1 if kind == "depth" else track.gop_size  # each frame alone, so that a few can be read alone
         if kind == "rgb":
             track.codec_tag = "XVID" if path.suffix == ".avi" else track.codec_tag
             track.bit_rate = int(0.16 * fps * track.width * track.height)  # about 10 Mbit/s at 1080p, as NTU's files

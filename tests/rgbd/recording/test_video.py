@@ -1,6 +1,7 @@
 """Videos as they come from elsewhere: titles in an old encoding, codecs that nobody knows, phones held upright."""
 
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 
 from rgbd.clip.crop import crop_picture
 from rgbd.errors import MediaError
+from rgbd.recording.damage import Decoding
 from rgbd.recording.formats import open_streams
+from rgbd.recording.streams import frame_of
 from rgbd.recording.video import read_video, video_tracks, write_video
 from rgbd.types import Frame
 
@@ -63,3 +66,38 @@ def test_frames_are_turned_as_phones_ask_for(tmp_path: Path, turn_deg: int, corn
     (color,) = open_streams(path)
     assert color.size == size
     assert crop_picture(next(color.read()), (0, 0, *size), size).shape == (size[1], size[0], 3)
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixels", "gop", "most"),
+    [
+        ("ffv1", "gray16le", 1, 3),
+        ("ffv1", "gray16le", 12, 12 + 2),
+        ("mjpeg", "yuvj420p", 12, 3),
+        ("libx264", "yuv420p", 12, 40),
+    ],
+)
+def test_a_few_frames_are_read_alone_where_the_codec_allows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str, pixels: str, gop: int, most: int
+) -> None:
+    frames = [np.full((48, 64), 1000 * index, np.uint16) for index in range(40)]
+    with av.open(str(tmp_path / "clip.mkv"), "w") as container:
+        track: Any = container.add_stream(codec, rate=30)
+        track.width, track.height, track.pix_fmt, track.gop_size = 64, 48, pixels, gop
+        for frame in frames:
+            picture = av.VideoFrame.from_ndarray(frame, format="gray16le")
+            container.mux(track.encode(picture.reformat(format=pixels)))
+        container.mux(track.encode())
+    (stream,) = open_streams(tmp_path / "clip.mkv")
+    every = [frame_of(picture) for picture in stream.read()]
+    decoded: list[int] = []
+    decode = Decoding.frames_of
+
+    def counted(self: Decoding, packet: Any, number: int, before: int) -> list[av.VideoFrame]:
+        decoded.append(number)
+        return decode(self, packet, number, before)
+
+    monkeypatch.setattr(Decoding, "frames_of", counted)
+    few = [frame_of(picture) for picture in stream.read([0, 11, 25])]
+    assert all(np.array_equal(frame, every[index]) for frame, index in zip(few, (0, 11, 25), strict=True))
+    assert len(every) == 40 and len([number for number in decoded if number < 40]) <= most
