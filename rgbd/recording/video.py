@@ -1,7 +1,7 @@
 """Read and write videos."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -13,6 +13,7 @@ from av.logging import Capture
 
 from rgbd.errors import DamagedError, MediaError
 from rgbd.files import atomic_file
+from rgbd.recording.attachments import NO_FACTS, Attachments, TrackFacts, is_infrared
 from rgbd.recording.damage import Decoding, Packets, Promise
 from rgbd.recording.limits import Limits
 from rgbd.recording.streams import MiscountedError, Picture, StreamReader, frame_of, is_deep_grey, turn_deg
@@ -21,6 +22,8 @@ from rgbd.types import Frame
 # How each kind of stream is stored: XviD for colour, as the NTU recordings are; FFV1 for depth, bit for bit.
 _CODECS = {"rgb": ("mpeg4", "yuv420p", "rgb24"), "depth": ("ffv1", "gray16le", "gray16le")}
 
+_MAX_TITLE = 200  # letters: what is longer is no name, and would come back in messages
+
 
 @dataclass(frozen=True)
 class VideoTrack:
@@ -28,7 +31,8 @@ class VideoTrack:
 
     `width` and `height` are those of the frames as they are shown: `rotation_deg`, 0 to 270 counter-clockwise, is how
     far they are turned for that, as phones ask for. `times_s` holds the frames' times, ascending, where each is known.
-    `damage` says in words what the container promises and does not hold.
+    `damage` says in words what the container promises and does not hold. `name` is its title, with its number where
+    others have the same; empty where it has none.
     """
 
     is_depth: bool  # grey of more than 8 bits
@@ -39,6 +43,9 @@ class VideoTrack:
     num_packets: int
     times_s: tuple[float, ...] | None
     damage: tuple[str, ...] = ()
+    name: str = ""
+    is_infrared: bool = False
+    facts: TrackFacts = NO_FACTS
 
 
 def video_tracks(path: Path) -> list[VideoTrack]:
@@ -49,14 +56,19 @@ def video_tracks(path: Path) -> list[VideoTrack]:
             packets, end_s = _packets_of(container)
             knows_rotation = "mp4" in container.format.name  # alone among those that are read here
             turns = {track.index: _rotation_deg(path, track) for track in tracks if knows_rotation}
+            attachments = Attachments(container)
             return [
-                _describe(
-                    track,
-                    packets[track.index],
-                    turns.get(track.index, 0),
-                    promise.broken(track, packets[track.index], end_s, messages),
+                replace(
+                    _describe(
+                        track,
+                        packets[track.index],
+                        turns.get(track.index, 0),
+                        promise.broken(track, packets[track.index], end_s, messages),
+                    ),
+                    name=name,
+                    facts=attachments.facts((track.width, track.height), is_depth=_is_depth(track)),
                 )
-                for track in tracks
+                for track, name in zip(tracks, _names(tracks), strict=True)
             ]
     except (av.FFmpegError, OSError) as error:
         reason = f"cannot be opened as a video ({error.strerror})"
@@ -74,6 +86,15 @@ def _decodable_tracks(container: av.container.InputContainer, path: Path) -> tup
     if any(track.codec_context is None for track in tracks):
         raise MediaError(f"{path}: is in a codec that is not known here; encode it again, as H.264 or FFV1")
     return tracks
+
+
+def _names(tracks: Sequence[av.VideoStream]) -> list[str]:
+    """Return what tracks are called: by their titles, and those of one title by their numbers among all, from 1."""
+    titles = [track.metadata.get("title", "").strip()[:_MAX_TITLE] for track in tracks]
+    return [
+        f"{title} {number}" if title and titles.count(title) > 1 else title
+        for number, title in enumerate(titles, start=1)
+    ]
 
 
 def _packets_of(container: av.container.InputContainer) -> tuple[dict[int, Packets], float]:
@@ -100,6 +121,7 @@ def _describe(track: av.VideoStream, packets: Packets, rotation_deg: int, damage
         num_packets=len(times),
         times_s=_in_seconds(known, track) if len(known) == len(times) else None,
         damage=damage,
+        is_infrared=_is_depth(track) and is_infrared(track.metadata),
     )
 
 
@@ -157,6 +179,7 @@ class VideoReader(StreamReader):
         self._path, self._number, self._limits = path, number, limits
         self.name, self.size, self.is_depth = str(path), (track.width, track.height), track.is_depth
         self.num_frames, self.fps, self.times_s = track.num_packets, track.fps, track.times_s
+        self.track, (self.camera, self.unit_mm, self.notes) = track.name, track.facts
         self._is_turned = track.rotation_deg != 0
         self._decoding, self._lacks = Decoding(self.name, limits.on_damage), track.damage
 
@@ -192,11 +215,17 @@ def is_common_video(head: bytes) -> bool:
 
 
 def open_video(path: Path, limits: Limits) -> list[VideoReader]:
-    """Return the tracks of a video; raises `MediaError` where it is none, or has none."""
+    """Return the tracks of a video that are colour or depth; raises `MediaError` where it is none, or has none.
+
+    Infrared, which cameras of depth record beside it, is neither.
+    """
     tracks = video_tracks(path)
     if not tracks:
         raise MediaError(f"{path}: has no video track; check that it is the recording")
-    return [VideoReader(path, number, track, limits) for number, track in enumerate(tracks)]
+    readers = [VideoReader(path, number, track, limits) for number, track in enumerate(tracks) if not track.is_infrared]
+    if not readers:
+        raise MediaError(f"{path}: has a track of infrared only ({tracks[0].name}); record colour or depth with it")
+    return readers
 
 
 def write_video(path: Path, frames: Iterable[Frame], *, fps: int = 30) -> int:
