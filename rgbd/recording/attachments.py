@@ -8,6 +8,7 @@ import av
 
 from rgbd.camera.calibration import StreamCamera
 from rgbd.recording.azure_kinect import AZURE_KINECT_TAGS, AZURE_KINECT_UNIT_MM, AzureKinectCalibration
+from rgbd.recording.matroska_calibration import CALIBRATION_FILE, AttachedCalibration
 from rgbd.types import Size
 
 _AZURE_KINECT_FILE, _AZURE_KINECT_FILE_TAG = "calibration.json", "K4A_CALIBRATION_FILE"
@@ -16,11 +17,24 @@ _INFRARED = re.compile(r"(depth[_ -])?(ir|infra[ -]?red)([_ -]?(\d+|left|right|i
 
 
 class TrackFacts(NamedTuple):
-    """What is said of one track: its camera, the unit of its depth, and in words what should be said and is not."""
+    """What is said of one track: its camera, the unit of its depth, and in words what should be said and is not.
+
+    start_ms: what the recording's clock showed at the file's time 0. is_timed: whether the file's times mean anything.
+    """
 
     camera: StreamCamera = StreamCamera()
     unit_mm: float | None = None
     notes: tuple[str, ...] = ()
+    start_ms: int = 0
+    is_timed: bool = True
+
+    def on_its_clock(self, times_s: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        """Return the file's times on the recording's clock; None where they are not known."""
+        if times_s is None or not self.is_timed:
+            return None
+        if not self.start_ms:
+            return times_s
+        return tuple(round(time * 1000 + self.start_ms) / 1000 for time in times_s)  # whole ones, as they were written
 
 
 NO_FACTS = TrackFacts()
@@ -32,37 +46,47 @@ class Attachments:
     def __init__(self, container: av.container.InputContainer) -> None:
         tags = [container.metadata, *(track.metadata for track in container.streams)]
         self._is_azure_kinect = any(name.startswith(AZURE_KINECT_TAGS) for names in tags for name in names)
+        self._ours: AttachedCalibration | None = None
+        self._azure_kinect: AzureKinectCalibration | None = None
         self._broken: tuple[str, ...] = ()
-        self._calibration: AzureKinectCalibration | None = None
-        data = _azure_kinect_file(container)
-        if data is not None:
-            try:
-                self._calibration = AzureKinectCalibration(data)
-            except ValueError as error:
-                self._broken = (
-                    f"its {_AZURE_KINECT_FILE} cannot be read ({error}), so that its cameras are not known",
-                )
-        elif self._is_azure_kinect:
-            self._broken = (f"it has no {_AZURE_KINECT_FILE}, so that its cameras are not known",)
-
-    def facts(self, size: Size, *, is_depth: bool) -> TrackFacts:
-        """Return what is said of a track with frames of this size."""
-        if self._calibration is None:
-            return TrackFacts(
-                notes=self._broken, unit_mm=AZURE_KINECT_UNIT_MM if self._is_azure_kinect and is_depth else None
+        try:
+            if (data := _named(container, CALIBRATION_FILE)) is not None:
+                self._ours = AttachedCalibration.read(data)
+            elif (data := _azure_kinect_file(container)) is not None:
+                self._azure_kinect = AzureKinectCalibration(data)
+            elif self._is_azure_kinect:
+                self._broken = (f"it has no {_AZURE_KINECT_FILE}, so that its cameras are not known",)
+        except ValueError as error:
+            self._broken = (
+                f"the calibration attached to it cannot be read ({error}), so that its cameras are not known",
             )
-        camera, notes = self._calibration.camera("depth" if is_depth else "rgb", size)
-        return TrackFacts(camera, AZURE_KINECT_UNIT_MM if is_depth else None, notes)
+
+    def facts(self, title: str, size: Size, *, is_depth: bool) -> TrackFacts:
+        """Return what is said of a track of this title with frames of this size."""
+        if self._ours is not None:
+            track = self._ours.track(title)
+            start_ms = self._ours.start_ms
+            if track is None:
+                return TrackFacts(start_ms=start_ms)
+            return TrackFacts(track.camera, track.possible_unit_mm, (), start_ms, track.is_timed)
+        unit_mm = AZURE_KINECT_UNIT_MM if is_depth and (self._is_azure_kinect or self._azure_kinect) else None
+        if self._azure_kinect is None:
+            return TrackFacts(unit_mm=unit_mm, notes=self._broken)
+        camera, notes = self._azure_kinect.camera("depth" if is_depth else "rgb", size)
+        return TrackFacts(camera, unit_mm, notes)
+
+
+def _named(container: av.container.InputContainer, name: str) -> bytes | None:
+    """Return the content of the file of this name; None where none is attached."""
+    files = container.streams.attachments
+    return next((file.data or b"" for file in files if file.metadata.get("filename") == name), None)
 
 
 def _azure_kinect_file(container: av.container.InputContainer) -> bytes | None:
     """Return the calibration that the recorder of an Azure Kinect attaches; it is found by its tag, or its name."""
     files = container.streams.attachments
-    tagged = [file for file in files if _AZURE_KINECT_FILE_TAG in file.metadata]
-    for file in [*tagged, *files]:
-        if file in tagged or file.metadata.get("filename") == _AZURE_KINECT_FILE:
-            return file.data or b""
-    return None
+    tagged = (file.data or b"" for file in files if _AZURE_KINECT_FILE_TAG in file.metadata)
+    return next(tagged, None) or _named(container, _AZURE_KINECT_FILE)
 
 
 def is_infrared(tags: Mapping[str, str]) -> bool:

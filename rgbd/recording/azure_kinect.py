@@ -10,6 +10,7 @@ from typing import Annotated, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rgbd.camera.calibration import Intrinsics, Pose, StreamCamera, Triple
+from rgbd.recording.matroska_calibration import first_fault
 from rgbd.types import Size, Stream
 
 AZURE_KINECT_UNIT_MM = 1.0
@@ -95,9 +96,7 @@ class AzureKinectCalibration:
         try:
             cameras = _File.model_validate_json(data).information.cameras
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from error
+            raise ValueError(first_fault(error)) from error
         self._cameras = {camera.location: camera for camera in cameras}
 
     def camera(self, stream: Stream, size: Size) -> tuple[StreamCamera, tuple[str, ...]]:

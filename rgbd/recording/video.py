@@ -66,7 +66,7 @@ def video_tracks(path: Path) -> list[VideoTrack]:
                         promise.broken(track, packets[track.index], end_s, messages),
                     ),
                     name=name,
-                    facts=attachments.facts((track.width, track.height), is_depth=_is_depth(track)),
+                    facts=attachments.facts(name, (track.width, track.height), is_depth=_is_depth(track)),
                 )
                 for track, name in zip(tracks, _names(tracks), strict=True)
             ]
@@ -178,8 +178,10 @@ class VideoReader(StreamReader):
     def __init__(self, path: Path, number: int, track: VideoTrack, limits: Limits) -> None:
         self._path, self._number, self._limits = path, number, limits
         self.name, self.size, self.is_depth = str(path), (track.width, track.height), track.is_depth
-        self.num_frames, self.fps, self.times_s = track.num_packets, track.fps, track.times_s
-        self.track, (self.camera, self.unit_mm, self.notes) = track.name, track.facts
+        self._facts = facts = track.facts
+        self.track, self.camera, self.unit_mm, self.notes = track.name, facts.camera, facts.unit_mm, facts.notes
+        self.num_frames, self.fps = track.num_packets, track.fps if facts.is_timed else None
+        self.times_s = facts.on_its_clock(track.times_s)
         self._is_turned = track.rotation_deg != 0
         self._decoding, self._lacks = Decoding(self.name, limits.on_damage), track.damage
 
@@ -204,7 +206,7 @@ class VideoReader(StreamReader):
         if len(times_s) != self.num_frames:  # some packets carry no frame of their own
             self.num_frames = len(times_s)
             known = tuple(time for time in times_s if time is not None)
-            self.times_s = known if len(known) == len(times_s) else None
+            self.times_s = self._facts.on_its_clock(known if len(known) == len(times_s) else None)
             if wanted is not None:
                 raise MiscountedError
 

@@ -194,7 +194,7 @@ def test_a_calibration_that_is_broken_is_told_and_nothing_else(tmp_path: Path, a
     for stream in opened(written(tmp_path / "clip.mkv", WHOLE, attached)):
         assert stream.camera == StreamCamera()
         (note,) = stream.notes
-        assert "calibration.json cannot be read (" in note and len(note) < 500
+        assert "the calibration attached to it cannot be read (" in note and len(note) < 500
     assert all(map(np.array_equal, frames_of(stream), DEPTH)) and stream.unit_mm == 1
 
 
