@@ -8,8 +8,12 @@ import av
 import numpy as np
 import OpenEXR
 
+from benchmarks.support.azure_kinect import calibration, write_azure_kinect
 from benchmarks.support.ros_bags import camera_info, image, write_bag
+from rgbd.recording.formats import open_streams
 from rgbd.recording.images import encode_image
+from rgbd.recording.matroska import write_matroska
+from rgbd.recording.tracks import choose_tracks
 from rgbd.types import Frame
 
 Files = dict[str, bytes]
@@ -38,7 +42,8 @@ def samples(folder: Path) -> dict[str, Files]:
     return (
         {name: {"rgb": file, "depth": distance} for name, file in colours.items()}
         | {name: {"rgb": colour, "depth": file} for name, file in distances.items()}
-        | {"both .mkv": {"rgb": both}}
+        | {"both .mkv": {"rgb": both}, "both azure kinect": {"rgb": _azure_kinect(folder, rgb, depth)}}
+        | {"both kept": {"rgb": _kept(folder, rgb, depth)}}
         | {f"both .{kind}": {"rgb": _bag(folder, kind, rgb, depth)} for kind in ("bag lz4", "mcap zstd", "db3")}
     )
 
@@ -86,6 +91,20 @@ def _zipped(images: list[bytes], suffix: str) -> bytes:
         for index in np.random.default_rng(0).permutation(len(images)):
             archive.writestr(f"frames/{index}{suffix}", images[index])
     return buffer.getvalue()
+
+
+def _azure_kinect(folder: Path, rgb: list[Frame], depth: list[Frame]) -> bytes:
+    path = folder / "azure_kinect.mkv"
+    write_azure_kinect(path, {"COLOR": rgb, "DEPTH": depth, "IR": depth}, calibration())
+    return path.read_bytes()
+
+
+def _kept(folder: Path, rgb: list[Frame], depth: list[Frame]) -> bytes:
+    """Return the file that `python -m rgbd convert` writes."""
+    path = folder / "azure_kinect.mkv"
+    write_azure_kinect(path, {"COLOR": rgb, "DEPTH": depth}, calibration())
+    write_matroska(folder / "kept.mkv", choose_tracks(open_streams(path), ["rgb", "depth"], {}), {}, lambda: None)
+    return (folder / "kept.mkv").read_bytes()
 
 
 def _bag(folder: Path, container: str, rgb: list[Frame], depth: list[Frame]) -> bytes:

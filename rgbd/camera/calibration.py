@@ -1,6 +1,7 @@
 """What a camera's own file says of its lenses, and of how they lie beside each other."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from rgbd.types import Size
 
 _FARTHEST_M = 1e8
 _LARGEST_PX = 1e6
+_ROTATION_TOLERANCE = 1e-3  # files have three decimals at least
 
 Triple = tuple[float, float, float]
 
@@ -59,6 +61,15 @@ class Pose:
             ),
             translation_m,
         )
+
+    @staticmethod
+    def of_matrix(rotation: Sequence[float], translation_m: Triple) -> "Pose | None":
+        """Return the pose of nine numbers, row by row; None for those that are no rotation, or lead off the Earth."""
+        turn = np.array(rotation, np.float64).reshape(3, 3)
+        is_rotation = np.allclose(turn @ turn.T, np.eye(3), atol=_ROTATION_TOLERANCE) and np.linalg.det(turn) > 0
+        if not (is_rotation and math.hypot(*translation_m) < _FARTHEST_M):
+            return None
+        return _pose(turn, np.array(translation_m))
 
     def apply(self, places_m: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return places [N, 3] as the other camera has them."""

@@ -6,6 +6,9 @@ from rgbd.errors import MediaError
 from rgbd.recording.streams import StreamReader
 from rgbd.types import Stream
 
+TITLES: Mapping[Stream, str] = {"rgb": "COLOR", "depth": "DEPTH"}
+"""What tracks are called in our own files, and in those of an Azure Kinect."""
+
 _MAX_SHOWN = 30
 
 
@@ -14,9 +17,9 @@ def choose_tracks(
 ) -> dict[Stream, StreamReader]:
     """Return the readers that are meant for these streams, as far as a file, of which all are, has them.
 
-    One that `names` calls by its track is taken; else one of the kind, which has to be the only one, or the first of
-    tracks without names. Depth may be 8-bit images where there is nothing better. Raises `MediaError` where no track
-    has a name, several are of a kind, or none is meant.
+    One that `names` calls by its track is taken; else one of the kind, which has to be the only one, the only one that
+    is called COLOR or DEPTH, or the first of tracks without names. Depth may be 8-bit images where there is nothing
+    better. Raises `MediaError` where no track has a name, several are of a kind, or none is meant.
     """
     chosen: dict[Stream, StreamReader] = {}
     for stream in streams:
@@ -45,6 +48,9 @@ def _of_kind(stream: Stream, readers: Sequence[StreamReader]) -> list[StreamRead
 def _only(stream: Stream, candidates: Sequence[StreamReader]) -> StreamReader:
     first, *others = (reader for reader in candidates if not _is_twin(reader, candidates))
     if others and first.track:
+        called = [reader for reader in candidates if reader.track == TITLES[stream]]
+        if len(called) == 1:
+            return called[0]
         what = "colour" if stream == "rgb" else "depth"
         raise MediaError(
             f"{first.name}: has several tracks of {what}: {listed([first, *others])}; choose one by its name: "

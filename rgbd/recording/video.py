@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Collection, Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -14,6 +14,7 @@ from av.logging import Capture
 
 from rgbd.errors import DamagedError, MediaError
 from rgbd.files import atomic_file
+from rgbd.recording.attachments import NO_FACTS, Attachments, TrackFacts, is_infrared
 from rgbd.recording.damage import Decoding, Packets, Promise
 from rgbd.recording.limits import Limits
 from rgbd.recording.streams import MiscountedError, Picture, StreamReader, frame_of, is_deep_grey, turn_deg
@@ -24,6 +25,7 @@ _CODECS = {"rgb": ("mpeg4", "yuv420p", "rgb24"), "depth": ("ffv1", "gray16le", "
 
 # Codecs of which each packet is a frame, and frames come in the order in which they are shown.
 _ONE_A_PACKET = frozenset(("ffv1", "mjpeg", "png", "rawvideo"))
+_MAX_TITLE = 200  # letters: what is longer is no name, and would come back in messages
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class VideoTrack:
     `width` and `height` are those of the frames as they are shown: `rotation_deg`, 0 to 270 counter-clockwise, is how
     far they are turned for that, as phones ask for. `times_s` holds the frames' times, ascending, where each is known.
     `keys` are the numbers of the frames that need none before them to be decoded; empty where packets are not a frame
-    each. `damage` says in words what the container promises and does not hold.
+    each. `damage` says in words what the container promises and does not hold. `name` is its title, with its number
+    where others have the same; empty where it has none.
     """
 
     is_depth: bool  # grey of more than 8 bits
@@ -45,6 +48,9 @@ class VideoTrack:
     times_s: tuple[float, ...] | None
     keys: tuple[int, ...] = ()
     damage: tuple[str, ...] = ()
+    name: str = ""
+    is_infrared: bool = False
+    facts: TrackFacts = NO_FACTS
 
 
 def video_tracks(path: Path) -> list[VideoTrack]:
@@ -55,14 +61,19 @@ def video_tracks(path: Path) -> list[VideoTrack]:
             packets, end_s = _packets_of(container)
             knows_rotation = "mp4" in container.format.name  # alone among those that are read here
             turns = {track.index: _rotation_deg(path, track) for track in tracks if knows_rotation}
+            attachments = Attachments(container)
             return [
-                _describe(
-                    track,
-                    packets[track.index],
-                    turns.get(track.index, 0),
-                    promise.broken(track, packets[track.index], end_s, messages),
+                replace(
+                    _describe(
+                        track,
+                        packets[track.index],
+                        turns.get(track.index, 0),
+                        promise.broken(track, packets[track.index], end_s, messages),
+                    ),
+                    name=name,
+                    facts=attachments.facts(name, (track.width, track.height), is_depth=_is_depth(track)),
                 )
-                for track in tracks
+                for track, name in zip(tracks, _names(tracks), strict=True)
             ]
     except (av.FFmpegError, OSError) as error:
         reason = f"cannot be opened as a video ({error.strerror})"
@@ -80,6 +91,15 @@ def _decodable_tracks(container: av.container.InputContainer, path: Path) -> tup
     if any(track.codec_context is None for track in tracks):
         raise MediaError(f"{path}: is in a codec that is not known here; encode it again, as H.264 or FFV1")
     return tracks
+
+
+def _names(tracks: Sequence[av.VideoStream]) -> list[str]:
+    """Return what tracks are called: by their titles, and those of one title by their numbers among all, from 1."""
+    titles = [track.metadata.get("title", "").strip()[:_MAX_TITLE] for track in tracks]
+    return [
+        f"{title} {number}" if title and titles.count(title) > 1 else title
+        for number, title in enumerate(titles, start=1)
+    ]
 
 
 def _packets_of(container: av.container.InputContainer) -> tuple[dict[int, Packets], float]:
@@ -107,6 +127,7 @@ def _describe(track: av.VideoStream, packets: Packets, rotation_deg: int, damage
         times_s=_in_seconds(known, track) if len(known) == len(times) else None,
         keys=tuple(packets.keys) if _is_one_a_packet(track) else (),
         damage=damage,
+        is_infrared=_is_depth(track) and is_infrared(track.metadata),
     )
 
 
@@ -178,7 +199,10 @@ class VideoReader(StreamReader):
     def __init__(self, path: Path, number: int, track: VideoTrack, limits: Limits) -> None:
         self._path, self._number, self._limits = path, number, limits
         self.name, self.size, self.is_depth = str(path), (track.width, track.height), track.is_depth
-        self.num_frames, self.fps, self.times_s = track.num_packets, track.fps, track.times_s
+        self._facts = facts = track.facts
+        self.track, self.camera, self.unit_mm, self.notes = track.name, facts.camera, facts.unit_mm, facts.notes
+        self.num_frames, self.fps = track.num_packets, track.fps if facts.is_timed else None
+        self.times_s = facts.on_its_clock(track.times_s)
         self._is_turned = track.rotation_deg != 0
         # Where what is damaged is skipped, frames have other numbers than packets.
         self._keys = track.keys if track.keys[:1] == (0,) and limits.on_damage != "skip" else ()
@@ -208,7 +232,7 @@ class VideoReader(StreamReader):
         if len(times_s) != self.num_frames:  # some packets carry no frame of their own
             self.num_frames = len(times_s)
             known = tuple(time for time in times_s if time is not None)
-            self.times_s = known if len(known) == len(times_s) else None
+            self.times_s = self._facts.on_its_clock(known if len(known) == len(times_s) else None)
             if wanted is not None:
                 raise MiscountedError
 
@@ -228,11 +252,17 @@ def is_common_video(head: bytes) -> bool:
 
 
 def open_video(path: Path, limits: Limits) -> list[VideoReader]:
-    """Return the tracks of a video; raises `MediaError` where it is none, or has none."""
+    """Return the tracks of a video that are colour or depth; raises `MediaError` where it is none, or has none.
+
+    Infrared, which cameras of depth record beside it, is neither.
+    """
     tracks = video_tracks(path)
     if not tracks:
         raise MediaError(f"{path}: has no video track; check that it is the recording")
-    return [VideoReader(path, number, track, limits) for number, track in enumerate(tracks)]
+    readers = [VideoReader(path, number, track, limits) for number, track in enumerate(tracks) if not track.is_infrared]
+    if not readers:
+        raise MediaError(f"{path}: has a track of infrared only ({tracks[0].name}); record colour or depth with it")
+    return readers
 
 
 def write_video(path: Path, frames: Iterable[Frame], *, fps: int = 30) -> int:

@@ -37,6 +37,7 @@ from rgbd.camera.registration import Registration
 from rgbd.dataset.layouts import DATASETS
 from rgbd.dataset.records import ClipRecord
 from rgbd.dataset.run_info import RunInfo
+from rgbd.recording.matroska_calibration import AttachedCalibration
 from serve.app import create_app
 from serve.inference.loading import load_models
 from serve.keys import ApiKey
@@ -70,6 +71,7 @@ FILES: dict[str, type[BaseModel]] = {  # a file, and the place in it
     "preprocess.json": RunInfo,
     "records.jsonl": ClipRecord,
     "registration.json *": Registration,
+    "rgbd-calibration.json": AttachedCalibration,
 }
 CLIENT: tuple[ModuleType, ...] = (clients.client, clients.answers, clients.errors)
 
