@@ -22,9 +22,13 @@ class Given:
     tracks: Mapping[Stream, str]
 
     @property
-    def readers(self) -> list[StreamReader]:
-        """All streams that the files have."""
-        return [reader for readers in self.files.values() for reader in readers]
+    def readers(self) -> list[tuple[StreamReader, Stream]]:
+        """All streams that the files have, and what each is: what its file was given as, or by its pixels."""
+        return [
+            (reader, "depth" if reader.is_depth or list(self.meant[path]) == ["depth"] else "rgb")
+            for path, readers in self.files.items()
+            for reader in readers
+        ]
 
     def choose(self) -> dict[Stream, StreamReader]:
         """Return those that are meant as colour and as depth; raises `MediaError` as `choose_tracks`."""

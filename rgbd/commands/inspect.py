@@ -13,15 +13,18 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from rgbd.clip.preparation import Preparation
+from rgbd.clip.prepare import PreparedRecording, prepare
 from rgbd.commands.contact_sheet import draw_sheet
 from rgbd.commands.inputs import Given, add_input_options, open_inputs
 from rgbd.commands.inspection import Gap, Outcome, StreamFacts, outcome_of, stream_facts
-from rgbd.errors import ConfigError, UserError
+from rgbd.errors import ConfigError, UserError, reason_of
 from rgbd.files import atomic_file
 from rgbd.overlap import check_apart
 from rgbd.recording.images import encode_image
 from rgbd.recording.limits import Limits
 from rgbd.recording.recording import recording_of
+from rgbd.recording.streams import MiscountedError
 from rgbd.terminal import working
 from rgbd.types import in_order
 
@@ -59,11 +62,11 @@ def inspect(options: argparse.Namespace) -> int:
     if sheet is not None:
         _check_sheet(sheet, given)
     with working("reading"):
-        streams = [stream_facts(reader, options.depth_scale_mm) for reader in given.readers]
-        outcome, refusal = _outcome(given, options.depth_scale_mm, sheet)
+        streams = [stream_facts(reader, kind, options.depth_scale_mm) for reader, kind in given.readers]
+        outcome, refusal, prepared = _outcome(given, options.depth_scale_mm)
+        drawn = _draw(prepared, sheet) if prepared is not None and sheet is not None else None
     if outcome is not None and any(facts.damage for facts in streams):
         outcome.warnings.append("it is damaged: taken with --accept-short only")
-    drawn = sheet if outcome is not None else None
     if options.json:
         found = {
             "streams": [facts.model_dump() for facts in streams],
@@ -83,21 +86,34 @@ def _check_sheet(sheet: Path, given: Given) -> None:
     check_apart([sheet], given.files, option="--sheet")
 
 
-def _outcome(given: Given, told_unit_mm: float | None, sheet: Path | None) -> tuple[Outcome | None, str | None]:
-    """Return what preprocessing would make of it, and draw the sheet; and why it could not use it."""
+def _outcome(given: Given, told_unit_mm: float | None) -> tuple[Outcome | None, str | None, PreparedRecording | None]:
+    """Return what preprocessing would make of it, why it could not use it, and what there is to draw of it."""
+    prepared = None
     try:
         chosen = given.choose()
         recording = recording_of(next(iter(given.files)).name, chosen, depth_scale_mm=told_unit_mm)
+        prepared = prepare(recording, Preparation(streams=in_order(chosen), masks="none", roi="whole"))
         prepared, outcome = outcome_of(recording, in_order(chosen))
     except UserError as error:
-        return None, str(error)
-    if sheet is not None:
-        picture = encode_image(sheet.suffix.lower(), draw_sheet(prepared), jpeg_quality=90)
+        return None, str(error), prepared
+    nobody = "no body was found in any depth frame; --masks none keeps all of depth, whoever it shows"
+    return outcome, nobody if outcome.people_found_in == 0 else None, prepared
+
+
+def _draw(prepared: PreparedRecording, sheet: Path) -> Path | None:
+    """Draw the contact sheet and return it; None where the frames cannot be read, which is said elsewhere."""
+    try:
+        picture = draw_sheet(prepared)
+    except (UserError, MiscountedError):
+        return None
+    try:
         with atomic_file(sheet) as temporary:
-            temporary.write_bytes(picture)
-    if outcome.people_found_in == 0:
-        return outcome, "no body was found in any depth frame; --masks none keeps all of depth, whoever it shows"
-    return outcome, None
+            temporary.write_bytes(encode_image(sheet.suffix.lower(), picture, jpeg_quality=90))
+    except OSError as error:
+        raise ConfigError(
+            f"--sheet {sheet}: cannot be written ({reason_of(error)}); name another file, or --no-sheet"
+        ) from error
+    return sheet
 
 
 def _print(
@@ -127,9 +143,10 @@ def _table(streams: Sequence[StreamFacts]) -> Table:
     for name in ("stream", "size", "frames", "a second", "from, to (s)", "mm a unit"):
         table.add_column(name)
     for facts in streams:
+        kind = _KINDS[facts.kind] + ("" if facts.is_measured or facts.kind == "rgb" else ", 8 bits")
         span = "" if facts.first_s is None else f"{facts.first_s:.3f}, {facts.last_s:.3f}"
         table.add_row(
-            _KINDS[facts.kind],
+            kind,
             f"{facts.size[0]}x{facts.size[1]}",
             str(facts.num_frames),
             "" if facts.fps is None else f"{facts.fps:.4g}",

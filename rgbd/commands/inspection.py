@@ -37,7 +37,11 @@ class Distances(BaseModel):
 
 
 class StreamFacts(BaseModel):
-    """What a file says, and shows, of one stream. first_s, last_s: on its file's clock."""
+    """What a file says, and shows, of one stream.
+
+    kind: what it is, or was given as. is_measured: whether it is distances, and not 8-bit images. first_s, last_s: on
+    its file's clock.
+    """
 
     file: str
     track: str
@@ -48,6 +52,7 @@ class StreamFacts(BaseModel):
     first_s: float | None = None
     last_s: float | None = None
     gaps: list[Gap] = []
+    is_measured: bool = False
     unit_mm: float | None = None
     distances: Distances | None = None
     lens: dict[str, Any] | None = None
@@ -68,15 +73,16 @@ class Outcome(BaseModel):
     warnings: list[str]
 
 
-def stream_facts(reader: StreamReader, told_unit_mm: float | None) -> StreamFacts:
+def stream_facts(reader: StreamReader, kind: Stream, told_unit_mm: float | None) -> StreamFacts:
     """Return what is known of a stream when some of its frames were read; what cannot be read is named in `damage`."""
     facts = StreamFacts(
         file=reader.name,
         track=reader.track,
-        kind="depth" if reader.is_depth else "rgb",
+        kind=kind,
         size=reader.size,
         num_frames=reader.num_frames,
         fps=reader.fps,
+        is_measured=reader.is_depth,
         unit_mm=reader.unit_mm,
         lens=_lens(reader.camera.intrinsics),
         notes=list(reader.notes),
@@ -99,7 +105,8 @@ def stream_facts(reader: StreamReader, told_unit_mm: float | None) -> StreamFact
 def outcome_of(recording: Recording, streams: Sequence[Stream]) -> tuple[PreparedRecording, Outcome]:
     """Return what preprocessing would make of a recording; raises `UserError` where it could make nothing of it."""
     preparation = Preparation(streams=tuple(streams), masks="body", roi="clip")
-    odd = check_distance(recording.depth, recording.depth_unit_mm) if recording.depth is not None else ()
+    depth = recording.depth
+    odd = check_distance(depth, recording.depth_unit_mm) if depth is not None and depth.is_depth else ()
     while True:
         try:
             prepared = prepare(recording, preparation)

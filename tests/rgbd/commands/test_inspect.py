@@ -118,3 +118,34 @@ def test_a_real_fall_is_drawn_with_both_streams(tmp_path: Path, capsys: pytest.C
     assert main(["inspect", *files, "--depth-scale-mm", "0.09155", "--sheet", str(sheet)]) == 0
     assert "people are in 40 frames" in capsys.readouterr().out
     assert read_image(sheet).shape == (600, 6 * 267, 3)
+
+
+def test_depth_as_images_is_drawn_although_nobody_can_be_found_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = []
+    for stream in ("rgb", "depth"):
+        (tmp_path / stream).mkdir()
+        write_image(tmp_path / stream / "1.jpg", np.full((96, 128, 3), 90, np.uint8))
+        files += [f"--{stream}", str(tmp_path / stream)]
+    assert main(["inspect", *files, "--sheet", str(tmp_path / "sheet.png")]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "depth, 8 bits" in said and "is depth as 8-bit images, in which nobody can be found" in said
+    assert read_image(tmp_path / "sheet.png").shape == (600, 267, 3)
+
+
+def test_a_sheet_that_cannot_be_written_is_an_error_that_names_it(calibrated: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"--sheet .*nowhere/s.jpg: cannot be written .*name another file, or --no-sheet"
+    ):
+        main(["inspect", str(calibrated), "--sheet", str(tmp_path / "nowhere" / "s.jpg")])
+
+
+def test_what_is_damaged_says_that_it_needs_to_be_accepted(
+    calibrated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "cut.bag"
+    content = calibrated.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    main(["inspect", str(path), "--no-sheet"])
+    assert "it is damaged: taken with --accept-short only" in " ".join(capsys.readouterr().out.split())
