@@ -1,19 +1,43 @@
-"""`python -m rgbd`: commands about one recording."""
+"""`python -m rgbd`: commands for a recording of any format that is read here."""
 
 import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import cast
 
-from rgbd.commands.inspect import add_inspect
+from rgbd.commands import COMMANDS, CommandModule
+from rgbd.errors import UserError
 from rgbd.terminal import run_command
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m rgbd", description="Work with one recording.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    add_inspect(commands)
-    options = parser.parse_args(arguments)
-    code: int = options.run(options)
-    return code
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command, and only import what it needs; returns the exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser(prog="python -m rgbd", description="Work with a recording of any format.")
+    commands = parser.add_subparsers(
+        title="commands",
+        metavar="COMMAND",
+        dest="command",
+        required=True,
+        description="python -m rgbd COMMAND --help says more",
+    )
+    parsers = {name: commands.add_parser(name, help=command.help) for name, command in COMMANDS.items()}
+    chosen = next((word for word in words if word in COMMANDS), None)
+    module = _module(chosen) if chosen else None
+    if chosen and module:
+        parsers[chosen].description = module.__doc__
+        module.add_arguments(parsers[chosen])
+    options = parser.parse_args(words)
+    assert module is not None, "argparse has refused a command that is not known"
+    return module.run(options)
+
+
+def _module(command: str) -> CommandModule:
+    try:
+        return cast(CommandModule, import_module(COMMANDS[command].module))
+    except ModuleNotFoundError as error:
+        raise UserError(f"{command} needs {error.name}; install the 'media' extra: pip install '.[media]'") from error
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ def _kept(folder: Path, rgb: list[Frame], depth: list[Frame]) -> bytes:
     """Return the file that `python -m rgbd convert` writes."""
     path = folder / "azure_kinect.mkv"
     write_azure_kinect(path, {"COLOR": rgb, "DEPTH": depth}, calibration())
-    write_matroska(folder / "kept.mkv", choose_tracks(open_streams(path), ["rgb", "depth"], {}), {}, lambda: None)
+    write_matroska(folder / "kept.mkv", choose_tracks(open_streams(path), ["rgb", "depth"], {}), {}, lambda _: None)
     return (folder / "kept.mkv").read_bytes()
 
 

@@ -1,7 +1,7 @@
 """What commands about one recording are given: a file or folder with all of it, or one for each stream."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,62 +9,79 @@ from rgbd.errors import ConfigError
 from rgbd.recording.formats import open_streams
 from rgbd.recording.limits import Limits
 from rgbd.recording.streams import StreamReader
-from rgbd.recording.tracks import choose_tracks
+from rgbd.recording.tracks import TITLES, choose_tracks
 from rgbd.types import Stream
 
 
+def add_input_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the file or the files of a recording, and which of their tracks are meant."""
+    parser.add_argument("recording", type=Path, nargs="?", metavar="IN", help="the recording, of one stream or of both")
+    parser.add_argument("--rgb", type=Path, metavar="FILE", help="colour, where it lies in a file of its own")
+    parser.add_argument("--depth", type=Path, metavar="FILE", help="depth, where it lies in a file of its own")
+    parser.add_argument("--rgb-track", metavar="NAME", help="what the file calls colour, where it has several")
+    parser.add_argument("--depth-track", metavar="NAME", help="what the file calls depth, where it has several")
+
+
+def input_files(options: argparse.Namespace) -> dict[Stream, Path]:
+    """Return the file of each stream; of a recording as a whole, the same for both.
+
+    Raises `ConfigError` where nothing is given, or both ways at once.
+    """
+    apart: dict[Stream, Path | None] = {"rgb": options.rgb, "depth": options.depth}
+    given = {stream: path for stream, path in apart.items() if path is not None}
+    if options.recording is None and not given:
+        raise ConfigError("no recording is given; give the file that holds it as IN, or --rgb and --depth")
+    if options.recording is not None and given:
+        raise ConfigError(
+            f"{options.recording} and --{next(iter(given))} {next(iter(given.values()))} are both given; give one "
+            "recording as a whole, or --rgb and --depth"
+        )
+    return given or {"rgb": options.recording, "depth": options.recording}
+
+
 @dataclass(frozen=True)
-class Given:
-    """The streams of each file or folder that was given, and what each was given for."""
+class OpenInputs:
+    """The streams of each file that was given, which streams it was given for, and the tracks that were named."""
 
     files: Mapping[Path, Sequence[StreamReader]]
     meant: Mapping[Path, Sequence[Stream]]
     tracks: Mapping[Stream, str]
 
-    @property
-    def readers(self) -> list[tuple[StreamReader, Stream]]:
-        """All streams that the files have, and what each is: what its file was given as, or by its pixels."""
-        return [
-            (reader, "depth" if reader.is_depth or list(self.meant[path]) == ["depth"] else "rgb")
-            for path, readers in self.files.items()
-            for reader in readers
-        ]
+    def streams(self) -> Iterator[tuple[StreamReader, Stream]]:
+        """Yield all streams of the files, and what each is: what its file was given as, or by its pixels."""
+        for path, readers in self.files.items():
+            is_depth = list(self.meant[path]) == ["depth"]
+            yield from ((reader, "depth" if is_depth or reader.is_depth else "rgb") for reader in readers)
 
     def choose(self) -> dict[Stream, StreamReader]:
-        """Return those that are meant as colour and as depth; raises `MediaError` as `choose_tracks`."""
+        """Return those that are meant; 8-bit images are depth where they are called so, or no track has a name.
+
+        Raises `MediaError` as `choose_tracks`, and `ConfigError` for the name of a track that is not asked for.
+        """
         chosen: dict[Stream, StreamReader] = {}
         for path, readers in self.files.items():
-            chosen |= choose_tracks(readers, self.meant[path], self.tracks)
+            found = choose_tracks(readers, self.meant[path], self.tracks)
+            depth = found.get("depth")
+            if len(found) == 2 and depth is not None and not (depth.is_depth or self._is_called_depth(depth)):
+                del found["depth"]
+            chosen |= found
+        if unused := [stream for stream in self.tracks if stream not in chosen]:
+            name = f"--{unused[0]}-track {self.tracks[unused[0]]}"
+            raise ConfigError(f"{name}: no {unused[0]} is given; leave it out")
         return chosen
 
-
-def add_input_options(parser: argparse.ArgumentParser) -> None:
-    """Add the file or the files of a recording."""
-    parser.add_argument(
-        "file", type=Path, nargs="?", metavar="FILE", help="a file or folder of a recording, such as a camera's own"
-    )
-    parser.add_argument("--rgb", type=Path, metavar="FILE", help="instead, where there are two: that of colour")
-    parser.add_argument("--depth", type=Path, metavar="FILE", help="... and that of depth")
-    for stream, what in (("rgb", "colour"), ("depth", "depth")):
-        parser.add_argument(
-            f"--{stream}-track", metavar="NAME", help=f"what the file calls its {what}, where it has several"
-        )
+    def _is_called_depth(self, reader: StreamReader) -> bool:
+        return "depth" in self.tracks or reader.track in ("", TITLES["depth"])
 
 
-def open_inputs(options: argparse.Namespace, limits: Limits) -> Given:
-    """Open what was given.
-
-    Raises `ConfigError` where that is nothing or too much, `MediaError` for what cannot be read.
-    """
-    apart: dict[Stream, Path | None] = {"rgb": options.rgb, "depth": options.depth}
+def open_inputs(options: argparse.Namespace, limits: Limits) -> OpenInputs:
+    """Open what was given; raises as `input_files`, and `MediaError` for what cannot be read."""
     meant: dict[Path, list[Stream]] = {}
-    for stream, path in apart.items():
-        if path is not None:
-            meant.setdefault(path, []).append(stream)
-    if (options.file is None) == (not meant):
-        raise ConfigError("give either the file of a recording, or --rgb and --depth")
-    if options.file is not None:
-        meant = {options.file: ["rgb", "depth"]}
-    names: dict[Stream, str | None] = {"rgb": options.rgb_track, "depth": options.depth_track}
-    files = {path: open_streams(path, limits) for path in meant}
-    return Given(files, meant, {stream: name for stream, name in names.items() if name is not None})
+    for stream, path in input_files(options).items():
+        meant.setdefault(path, []).append(stream)
+    told: dict[Stream, str | None] = {"rgb": options.rgb_track, "depth": options.depth_track}
+    return OpenInputs(
+        files={path: open_streams(path, limits) for path in meant},
+        meant=meant,
+        tracks={stream: name for stream, name in told.items() if name},
+    )

@@ -1,11 +1,13 @@
-"""`python -m rgbd inspect`: what is in a recording's files, and what preprocessing would make of it."""
+"""`python -m rgbd inspect IN`: what a recording holds, and what `preprocess.custom` would make of it.
+
+Streams, frames, rates, gaps, units and lenses; and a contact sheet with depth over colour.
+"""
 
 import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,7 +18,7 @@ from rich.text import Text
 from rgbd.clip.preparation import Preparation
 from rgbd.clip.prepare import PreparedRecording, prepare
 from rgbd.commands.contact_sheet import draw_sheet
-from rgbd.commands.inputs import Given, add_input_options, open_inputs
+from rgbd.commands.inputs import OpenInputs, add_input_arguments, open_inputs
 from rgbd.commands.inspection import Gap, Outcome, StreamFacts, outcome_of, stream_facts
 from rgbd.errors import ConfigError, UserError, reason_of
 from rgbd.files import atomic_file
@@ -34,35 +36,31 @@ _KINDS = {"rgb": "colour", "depth": "depth"}
 _LIMITS = Limits(on_damage="report")
 
 
-def add_inspect(commands: Any) -> None:
-    """Add the command to those of `python -m rgbd`."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "inspect",
-        help="say what is in a recording, and draw it",
-        description="Say what is in a recording: streams, frames, rates, gaps, units and lenses, and what "
-        "preprocessing would make of it; and draw a contact sheet with depth over colour.",
-        epilog="Exit codes: 0 preprocessing could use it, 1 it could not, 2 it cannot be read, 130 stopped by Ctrl-C.",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what is looked at, and where the contact sheet goes."""
+    parser.usage = "%(prog)s (IN | --rgb FILE --depth FILE) [options]"
+    parser.epilog = (
+        "Exit codes: 0 preprocessing could use it, 1 it could not, 2 it cannot be read, 130 stopped by Ctrl-C."
     )
-    add_input_options(parser)
+    add_input_arguments(parser)
     parser.add_argument(
-        "--depth-scale-mm", type=float, help="millimetres of one unit of depth, where the file is silent"
+        "--depth-scale-mm", type=float, metavar="N", help="millimetres of one unit of depth, where the file is silent"
     )
     parser.add_argument(
         "--sheet", type=Path, metavar="FILE.jpg", help="where the contact sheet goes (NAME_sheet.jpg in this folder)"
     )
     parser.add_argument("--no-sheet", action="store_true", help="draw none")
     parser.add_argument("--json", action="store_true", help="print what is found as JSON")
-    parser.set_defaults(run=inspect)
 
 
-def inspect(options: argparse.Namespace) -> int:
-    """Print what is found; return 0, or 1 where preprocessing could not use the recording."""
+def run(options: argparse.Namespace) -> int:
+    """Print what is found; returns 0, or 1 where preprocessing could not use the recording."""
     given = open_inputs(options, _LIMITS)
     sheet = None if options.no_sheet else options.sheet or Path(f"{next(iter(given.files)).stem}_sheet.jpg")
     if sheet is not None:
         _check_sheet(sheet, given)
     with working("reading"):
-        streams = [stream_facts(reader, kind, options.depth_scale_mm) for reader, kind in given.readers]
+        streams = [stream_facts(reader, kind, options.depth_scale_mm) for reader, kind in given.streams()]
         outcome, refusal, prepared = _outcome(given, options.depth_scale_mm)
         drawn = _draw(prepared, sheet) if prepared is not None and sheet is not None else None
     if outcome is not None and any(facts.damage for facts in streams):
@@ -80,13 +78,15 @@ def inspect(options: argparse.Namespace) -> int:
     return 0 if refusal is None else 1
 
 
-def _check_sheet(sheet: Path, given: Given) -> None:
+def _check_sheet(sheet: Path, given: OpenInputs) -> None:
     if sheet.suffix.lower() not in (".jpg", ".jpeg", ".png"):
         raise ConfigError(f"--sheet {sheet}: is drawn as .jpg or .png; name it so")
     check_apart([sheet], given.files, option="--sheet")
 
 
-def _outcome(given: Given, told_unit_mm: float | None) -> tuple[Outcome | None, str | None, PreparedRecording | None]:
+def _outcome(
+    given: OpenInputs, told_unit_mm: float | None
+) -> tuple[Outcome | None, str | None, PreparedRecording | None]:
     """Return what preprocessing would make of it, why it could not use it, and what there is to draw of it."""
     prepared = None
     try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -25,10 +25,14 @@ from rgbd.recording.timeline import Timeline, make_timeline
 from rgbd.recording.tracks import TITLES
 from rgbd.types import Frame, Stream
 
+Step = Literal["write", "compare"]
+"""What is done with a frame."""
+
 _PIXELS = {3: ("bgr0", "rgb24"), 2: ("gray16le", "gray16le")}  # stored, given; by the dimensions of a frame
 _FFV1 = {"level": "3", "slicecrc": "1", "g": "1"}
 _UNTIMED_FPS = 30
 _LATEST_S = 1e12
+_SAME_RATE = 0.01  # by which whole milliseconds may change it
 _LARGEST_DENOMINATOR = 1001  # of a rate, such as 30000/1001
 
 
@@ -57,18 +61,20 @@ def write_matroska(
     path: Path,
     streams: Mapping[Stream, StreamReader],
     fps: Mapping[Stream, float | None],
-    on_frame: Callable[[], None],
+    on_frame: Callable[[Step], None],
 ) -> list[WrittenTrack]:
-    """Write one stream or two atomically, frame by frame, and return what the file must give back.
+    """Write one stream or two, frame by frame, read them back, and put the file into place where all is equal.
 
-    fps: of streams that do not know their times. Tracks of one file share its clock, files begin together. `on_frame`
-    is called after each frame. Raises `MediaError` where a stream cannot be read or the file not be written, and
-    `MiscountedError` where a stream had another number of frames than it promised: it is counted now, write again.
+    Returns what was written. fps: of streams that do not know their times. Tracks of one file share its clock, files
+    begin together. `on_frame` is called after each frame that was written, and after each that was compared. Raises
+    `MediaError` where a stream cannot be read, or the file not be written as it should be, and `MiscountedError` where
+    a stream had another number of frames than it promised: it is counted now, write again.
     """
     tracks = [_plan(stream, reader, fps.get(stream), streams) for stream, reader in streams.items()]
     try:
         with atomic_file(path) as temporary:
             _write(temporary, tracks, on_frame)
+            check_matroska(temporary, tracks, on_frame, name=str(path))
     except OSError as error:  # those of FFmpeg as well; readers raise none
         raise MediaError(f"{path}: cannot be written ({reason_of(error)}); make room, or name another place") from error
     return tracks
@@ -96,7 +102,7 @@ def _plan(
     return WrittenTrack(TITLES[stream], reader, times_ms, line.is_timed, farthest_ms)
 
 
-def _write(path: Path, tracks: Sequence[WrittenTrack], on_frame: Callable[[], None]) -> None:
+def _write(path: Path, tracks: Sequence[WrittenTrack], on_frame: Callable[[Step], None]) -> None:
     start_ms = min(track.times_ms[0] for track in tracks)
     attached = AttachedCalibration(start_ms=start_ms, tracks=tuple(track.attached for track in tracks))
     with av.open(str(path), "w", format="matroska") as container:
@@ -105,7 +111,7 @@ def _write(path: Path, tracks: Sequence[WrittenTrack], on_frame: Callable[[], No
         encoders = [_Encoder(container, track, start_ms) for track in tracks]
         for time_ms, number, frame in heapq.merge(*(encoder.frames(place) for place, encoder in enumerate(encoders))):
             encoders[number].write(frame, time_ms)
-            on_frame()
+            on_frame("write")
         for encoder in encoders:
             encoder.end()
 
@@ -159,7 +165,10 @@ class _Encoder:
 def _rate(track: WrittenTrack) -> Fraction:
     """Return the usual rate of a track, which players show."""
     intervals = [after - before for before, after in pairwise(track.times_ms)]
-    fps = 1000 * len(intervals) / sum(intervals) if intervals else track.stream.fps or _UNTIMED_FPS
+    said = track.stream.fps or _UNTIMED_FPS
+    fps = 1000 * len(intervals) / sum(intervals) if intervals else said
+    if abs(fps / said - 1) < _SAME_RATE:
+        fps = said
     return max(Fraction(1, _LARGEST_DENOMINATOR), Fraction(fps).limit_denominator(_LARGEST_DENOMINATOR))
 
 
@@ -176,30 +185,32 @@ def _described(shape: tuple[int, ...]) -> str:
     return f"{'depth' if len(shape) == 2 else 'colour'} of {shape[1]}x{shape[0]}"
 
 
-def check_matroska(path: Path, tracks: Sequence[WrittenTrack], on_frame: Callable[[], None]) -> None:
-    """Read a file that was written, and compare all of it; raises `MediaError` where anything is not as it was.
+def check_matroska(
+    path: Path, tracks: Sequence[WrittenTrack], on_frame: Callable[[Step], None], *, name: str | None = None
+) -> None:
+    """Read a file, and compare all of it with what was written; raises `MediaError` where anything differs.
 
-    Frames are compared bit for bit, times to the millisecond, and cameras and units as they are.
+    Frames are compared bit for bit, times to the millisecond, cameras and units as they are. name: what messages call
+    the file.
     """
     read = {reader.track: reader for reader in open_streams(path)}
-    if set(read) != {track.title for track in tracks}:
-        raise _unequal(path, f"has the tracks {', '.join(read)}")
     for track in tracks:
-        stream = read[track.title]
+        stream, source = read.pop(track.title, None), track.stream
+        if stream is None:
+            raise _unequal(name or str(path), f"has no track {track.title}")
         said = (stream.num_frames, stream.size, stream.camera, stream.unit_mm, _times_ms(stream))
-        source = track.stream
         times_ms = list(track.times_ms) if track.is_timed else None
         if said != (len(track.digests), source.size, source.camera, source.unit_mm, times_ms):
-            raise _unequal(path, f"says other things of {track.title} than were written")
+            raise _unequal(name or str(path), f"says other things of {track.title} than were written")
         for index, picture in enumerate(stream.read()):
             if _digest(_packed(picture)) != track.digests[index]:
-                raise _unequal(path, f"has another frame {index + 1} of {track.title} than was written")
-            on_frame()
+                raise _unequal(name or str(path), f"has another frame {index + 1} of {track.title} than was written")
+            on_frame("compare")
 
 
 def _times_ms(stream: StreamReader) -> list[int] | None:
     return None if stream.times_s is None else [round(time * 1000) for time in stream.times_s]
 
 
-def _unequal(path: Path, what: str) -> MediaError:
-    return MediaError(f"{path}: {what}; check the disk and its room, and write it again")
+def _unequal(name: str, what: str) -> MediaError:
+    return MediaError(f"{name}: {what}; check the disk and its room, and write it again")
