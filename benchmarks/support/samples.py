@@ -1,12 +1,14 @@
 """One short valid clip in every container that the service takes."""
 
 import io
+import json
 import zipfile
 from pathlib import Path
 
 import av
 import numpy as np
 import OpenEXR
+from imagecodecs import lzfse_encode
 
 from benchmarks.support.ros_bags import camera_info, image, write_bag
 from rgbd.recording.images import encode_image
@@ -38,7 +40,7 @@ def samples(folder: Path) -> dict[str, Files]:
     return (
         {name: {"rgb": file, "depth": distance} for name, file in colours.items()}
         | {name: {"rgb": colour, "depth": file} for name, file in distances.items()}
-        | {"both .mkv": {"rgb": both}}
+        | {"both .mkv": {"rgb": both}, "both .r3d": {"rgb": _record3d(rgb, depth)}}
         | {f"both .{kind}": {"rgb": _bag(folder, kind, rgb, depth)} for kind in ("bag lz4", "mcap zstd", "db3")}
     )
 
@@ -85,6 +87,20 @@ def _zipped(images: list[bytes], suffix: str) -> bytes:
         archive.writestr("__MACOSX/frames/._1.png", b"left behind by an archiver")
         for index in np.random.default_rng(0).permutation(len(images)):
             archive.writestr(f"frames/{index}{suffix}", images[index])
+    return buffer.getvalue()
+
+
+def _record3d(rgb: list[Frame], depth: list[Frame]) -> bytes:
+    height, width = _SIZE
+    lens = [50.0, 0, 0, 0, 50.0, 0, 32.0, 24.0, 1]
+    metadata = {"w": width, "h": height, "dw": width, "dh": height, "fps": 30, "K": lens}
+    metadata["frameTimestamps"] = [index / 30 for index in range(_NUM_FRAMES)]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("metadata", json.dumps(metadata))
+        for index, (color, distances) in enumerate(zip(rgb, depth, strict=True)):
+            archive.writestr(f"rgbd/{index}.jpg", encode_image(".jpg", color))
+            archive.writestr(f"rgbd/{index}.depth", lzfse_encode((distances / np.float32(1000)).tobytes()))
     return buffer.getvalue()
 
 

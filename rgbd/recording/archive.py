@@ -40,6 +40,14 @@ def members_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     ]
 
 
+def members_below_top(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """Return {place: file} of an archive, places as they are below the one folder that all may lie in."""
+    members = {PurePosixPath(member.filename): member for member in members_of(archive)}
+    tops = {place.parts[0] for place in members if len(place.parts) > 1}
+    is_packed_folder = len(tops) == 1 and all(len(place.parts) > 1 for place in members)
+    return {str(PurePosixPath(*place.parts[is_packed_folder:])): member for place, member in members.items()}
+
+
 def is_hidden(path: PurePath) -> bool:
     """Return whether a file or folder is none of its owner's: .DS_Store, ._frame0.png, __MACOSX."""
     return path.name.startswith((".", "__MACOSX"))

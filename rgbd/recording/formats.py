@@ -14,6 +14,7 @@ from rgbd.recording.image_files import IMAGE_FILES
 from rgbd.recording.limits import NO_LIMITS, Limits
 from rgbd.recording.matlab import MATLAB_MAGIC, open_matlab
 from rgbd.recording.msr_depth import is_msr_depth, open_msr_depth
+from rgbd.recording.phone.record3d import is_record3d, open_record3d
 from rgbd.recording.ros.reader import bag_of_folder, is_ros, open_ros
 from rgbd.recording.streams import StreamReader
 from rgbd.recording.tiff import is_tiff, open_tiff
@@ -37,6 +38,7 @@ class Format(NamedTuple):
 FORMATS = (
     Format(".npy", lambda _, head: head.startswith(NPY_MAGIC), open_npy),
     Format(".npz", lambda path, head: head.startswith(ZIP_MAGIC) and is_npz(path), open_npz),
+    Format("Record3D .r3d", lambda path, head: head.startswith(ZIP_MAGIC) and is_record3d(path), open_record3d),
     Format("MSR-Action3D .bin", lambda _, head: is_msr_depth(head), open_msr_depth),
     Format("MATLAB .mat of version 5", lambda _, head: head.startswith(MATLAB_MAGIC), open_matlab),
     Format("ROS .bag, .mcap or .db3", lambda _, head: is_ros(head), open_ros),
