@@ -41,6 +41,7 @@ def samples(folder: Path) -> dict[str, Files]:
         {name: {"rgb": file, "depth": distance} for name, file in colours.items()}
         | {name: {"rgb": colour, "depth": file} for name, file in distances.items()}
         | {"both .mkv": {"rgb": both}, "both .r3d": {"rgb": _record3d(rgb, depth)}}
+        | {"both of Stray Scanner": {"rgb": _stray_scanner(folder, rgb, depth)}}
         | {f"both .{kind}": {"rgb": _bag(folder, kind, rgb, depth)} for kind in ("bag lz4", "mcap zstd", "db3")}
     )
 
@@ -101,6 +102,18 @@ def _record3d(rgb: list[Frame], depth: list[Frame]) -> bytes:
         for index, (color, distances) in enumerate(zip(rgb, depth, strict=True)):
             archive.writestr(f"rgbd/{index}.jpg", encode_image(".jpg", color))
             archive.writestr(f"rgbd/{index}.depth", lzfse_encode((distances / np.float32(1000)).tobytes()))
+    return buffer.getvalue()
+
+
+def _stray_scanner(folder: Path, rgb: list[Frame], depth: list[Frame]) -> bytes:
+    rows = [f"{100 + index / 30}, {index:06d}, 0, 0, 0, 0, 0, 0, 1" for index in range(_NUM_FRAMES)]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("scan/rgb.mp4", _video(folder, ".mp4", ("libx264", rgb)))
+        archive.writestr("scan/odometry.csv", "\n".join(["timestamp, frame, x, y, z, qx, qy, qz, qw", *rows]))
+        archive.writestr("scan/camera_matrix.csv", "50, 0, 32\n0, 50, 24\n0, 0, 1")
+        for index, frame in enumerate(depth):
+            archive.writestr(f"scan/depth/{index:06d}.png", encode_image(".png", frame))
     return buffer.getvalue()
 
 

@@ -1,6 +1,7 @@
 """Read and write videos."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -13,6 +14,7 @@ from av.logging import Capture
 
 from rgbd.errors import DamagedError, MediaError
 from rgbd.files import atomic_file
+from rgbd.recording.archive import MemberFile
 from rgbd.recording.damage import Decoding, Packets, Promise
 from rgbd.recording.limits import Limits
 from rgbd.recording.streams import MiscountedError, Picture, StreamReader, frame_of, is_deep_grey, turn_deg
@@ -20,6 +22,8 @@ from rgbd.types import Frame
 
 # How each kind of stream is stored: XviD for colour, as the NTU recordings are; FFV1 for depth, bit for bit.
 _CODECS = {"rgb": ("mpeg4", "yuv420p", "rgb24"), "depth": ("ffv1", "gray16le", "gray16le")}
+
+VideoFile = Path | MemberFile
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class VideoTrack:
     damage: tuple[str, ...] = ()
 
 
-def video_tracks(path: Path) -> list[VideoTrack]:
+def video_tracks(path: VideoFile) -> list[VideoTrack]:
     """Return the video tracks of a file, hardly decoding; raises `MediaError` when the file is not a video."""
     try:
         with Capture() as messages, _open(path) as container:
@@ -63,13 +67,16 @@ def video_tracks(path: Path) -> list[VideoTrack]:
         raise MediaError(f"{path}: {reason}; check that the file is complete") from error
 
 
-def _open(path: Path) -> av.container.InputContainer:
+@contextmanager
+def _open(path: VideoFile) -> Iterator[av.container.InputContainer]:
     # Titles in an old encoding are common, and no concern of ours. A container may name other files or addresses to
     # read on from: addresses are none of its business.
-    return av.open(str(path), metadata_errors="replace", container_options={"protocol_whitelist": "file"})
+    file: Any = path.open() if isinstance(path, MemberFile) else str(path)
+    with av.open(file, metadata_errors="replace", container_options={"protocol_whitelist": "file"}) as container:
+        yield container
 
 
-def _decodable_tracks(container: av.container.InputContainer, path: Path) -> tuple[av.VideoStream, ...]:
+def _decodable_tracks(container: av.container.InputContainer, path: VideoFile) -> tuple[av.VideoStream, ...]:
     tracks = container.streams.video
     if any(track.codec_context is None for track in tracks):
         raise MediaError(f"{path}: is in a codec that is not known here; encode it again, as H.264 or FFV1")
@@ -108,7 +115,7 @@ def _in_seconds(times: list[int], track: av.VideoStream) -> tuple[float, ...]:
     return tuple(float(time * (track.time_base or 1)) for time in sorted(times))
 
 
-def _rotation_deg(path: Path, track: av.VideoStream) -> int:
+def _rotation_deg(path: VideoFile, track: av.VideoStream) -> int:
     """Return how far a track is turned; only its frames say so, so the first is decoded."""
     with _open(path) as container:
         first = next(container.decode(container.streams[track.index]), None)
@@ -119,7 +126,7 @@ def _is_depth(track: av.VideoStream) -> bool:
     return track.format is not None and is_deep_grey(track.format)
 
 
-def decode_video(path: Path, stream: int = 0, decoding: Decoding | None = None) -> Iterator[av.VideoFrame]:
+def decode_video(path: VideoFile, stream: int = 0, decoding: Decoding | None = None) -> Iterator[av.VideoFrame]:
     """Yield the frames of video track `stream` as they are stored, for `frame_of`.
 
     Raises `MediaError` when the file is not a video or lacks the track, and `DamagedError` at the first frame that is
@@ -153,7 +160,7 @@ def read_video(path: Path, stream: int = 0) -> Iterator[Frame]:
 class VideoReader(StreamReader):
     """A track of a video."""
 
-    def __init__(self, path: Path, number: int, track: VideoTrack, limits: Limits) -> None:
+    def __init__(self, path: VideoFile, number: int, track: VideoTrack, limits: Limits) -> None:
         self._path, self._number, self._limits = path, number, limits
         self.name, self.size, self.is_depth = str(path), (track.width, track.height), track.is_depth
         self.num_frames, self.fps, self.times_s = track.num_packets, track.fps, track.times_s
@@ -191,7 +198,7 @@ def is_common_video(head: bytes) -> bool:
     return head.startswith((b"\x1aE\xdf\xa3", b"RIFF")) or head[4:8] == b"ftyp"
 
 
-def open_video(path: Path, limits: Limits) -> list[VideoReader]:
+def open_video(path: VideoFile, limits: Limits) -> list[VideoReader]:
     """Return the tracks of a video; raises `MediaError` where it is none, or has none."""
     tracks = video_tracks(path)
     if not tracks:

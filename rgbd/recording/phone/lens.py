@@ -22,6 +22,8 @@ def scaled(lens: Intrinsics, size: Size) -> Intrinsics | None:
 
     Centres of pixels have whole numbers.
     """
+    if min(*size, *lens.size) < 1:  # of a video that is damaged
+        return None
     across, down = (new / old for new, old in zip(size, lens.size, strict=True))
     if abs(across / down - 1) > _SAME_SHAPE:
         return None
