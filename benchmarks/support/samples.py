@@ -2,10 +2,12 @@
 
 import io
 import json
+import struct
 import zipfile
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import OpenEXR
 from imagecodecs import lzfse_encode
@@ -42,6 +44,7 @@ def samples(folder: Path) -> dict[str, Files]:
         | {name: {"rgb": colour, "depth": file} for name, file in distances.items()}
         | {"both .mkv": {"rgb": both}, "both .r3d": {"rgb": _record3d(rgb, depth)}}
         | {"both of Stray Scanner": {"rgb": _stray_scanner(folder, rgb, depth)}}
+        | {"both as hue": {"rgb": _hue_video(folder, rgb, depth)}}
         | {f"both .{kind}": {"rgb": _bag(folder, kind, rgb, depth)} for kind in ("bag lz4", "mcap zstd", "db3")}
     )
 
@@ -115,6 +118,17 @@ def _stray_scanner(folder: Path, rgb: list[Frame], depth: list[Frame]) -> bytes:
         for index, frame in enumerate(depth):
             archive.writestr(f"scan/depth/{index:06d}.png", encode_image(".png", frame))
     return buffer.getvalue()
+
+
+def _hue_video(folder: Path, rgb: list[Frame], depth: list[Frame]) -> bytes:
+    """Return an RGBD video of Record3D: depth up to 5 m as hue, beside colour."""
+    frames = []
+    for color, distances in zip(rgb, depth, strict=True):
+        hue = np.stack([distances * np.float32(360 / 5000), *np.ones((2, *_SIZE), np.float32)], axis=-1)
+        frames.append(np.hstack([np.rint(255 * cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)).astype(np.uint8), color]))
+    metadata = {"intrinsicMatrix": [50.0, 0, 0, 0, 50.0, 0, 32.0, 24.0, 1], "rangeOfEncodedDepth": [0, 5]}
+    text = json.dumps(metadata).encode()
+    return _video(folder, ".mp4", ("libx264", frames)) + struct.pack(">I4s", 8 + len(text), b"udta") + text
 
 
 def _bag(folder: Path, container: str, rgb: list[Frame], depth: list[Frame]) -> bytes:

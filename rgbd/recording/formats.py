@@ -14,6 +14,7 @@ from rgbd.recording.image_files import IMAGE_FILES
 from rgbd.recording.limits import NO_LIMITS, Limits
 from rgbd.recording.matlab import MATLAB_MAGIC, open_matlab
 from rgbd.recording.msr_depth import is_msr_depth, open_msr_depth
+from rgbd.recording.phone.hue_video import is_hue_video, open_hue_video
 from rgbd.recording.phone.record3d import is_record3d, open_record3d
 from rgbd.recording.phone.stray_scanner import is_stray_folder, is_stray_zip, open_stray_folder, open_stray_zip
 from rgbd.recording.ros.reader import bag_of_folder, is_ros, open_ros
@@ -48,6 +49,7 @@ FORMATS = (
     Format("ROS .bag, .mcap or .db3", lambda _, head: is_ros(head), open_ros),
     Format("TIFF of pages", lambda _, head: is_tiff(head), open_tiff),
     Format(f"zip of {IMAGE_FILES} frames", lambda _, head: head.startswith(ZIP_MAGIC), open_zip),
+    Format("RGBD video of Record3D", lambda path, head: is_common_video(head) and is_hue_video(path), open_hue_video),
     Format("mp4, mkv, webm or avi video", lambda _, head: is_common_video(head), open_video),
 )
 _HEAD_BYTES = 64
