@@ -11,6 +11,7 @@ from rgbd.recording.arrays import NPY_MAGIC, is_npz, open_npy, open_npz
 from rgbd.recording.foreign import foreign_content, foreign_name
 from rgbd.recording.frames import open_folder, open_zip
 from rgbd.recording.image_files import IMAGE_FILES
+from rgbd.recording.lerobot import is_lerobot_depth, open_lerobot_depth
 from rgbd.recording.limits import NO_LIMITS, Limits
 from rgbd.recording.matlab import MATLAB_MAGIC, open_matlab
 from rgbd.recording.msr_depth import is_msr_depth, open_msr_depth
@@ -49,6 +50,11 @@ FORMATS = (
     Format("ROS .bag, .mcap or .db3", lambda _, head: is_ros(head), open_ros),
     Format("TIFF of pages", lambda _, head: is_tiff(head), open_tiff),
     Format(f"zip of {IMAGE_FILES} frames", lambda _, head: head.startswith(ZIP_MAGIC), open_zip),
+    Format(
+        "depth video of LeRobot",
+        lambda path, head: is_common_video(head) and is_lerobot_depth(path),
+        open_lerobot_depth,
+    ),
     Format("RGBD video of Record3D", lambda path, head: is_common_video(head) and is_hue_video(path), open_hue_video),
     Format("mp4, mkv, webm or avi video", lambda _, head: is_common_video(head), open_video),
 )

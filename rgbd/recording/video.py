@@ -20,10 +20,18 @@ from rgbd.recording.limits import Limits
 from rgbd.recording.streams import MiscountedError, Picture, StreamReader, frame_of, is_deep_grey, turn_deg
 from rgbd.types import Frame
 
+_LEROBOT = (
+    "LeRobot stores depth so: give such a video where it lies in its data set, whose meta/info.json says what its "
+    "numbers mean, or give 16-bit PNG of millimetres"
+)
+
 # How each kind of stream is stored: XviD for colour, as the NTU recordings are; FFV1 for depth, bit for bit.
 _CODECS = {"rgb": ("mpeg4", "yuv420p", "rgb24"), "depth": ("ffv1", "gray16le", "gray16le")}
 
 VideoFile = Path | MemberFile
+
+QUANTISED_BITS = 12
+"""Of grey that may be LeRobot's depth: steps of a logarithm, and no distances."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,8 @@ class VideoTrack:
     num_packets: int
     times_s: tuple[float, ...] | None
     damage: tuple[str, ...] = ()
+    num_bits: int = 8
+    is_lossy: bool = False
 
 
 def video_tracks(path: VideoFile) -> list[VideoTrack]:
@@ -107,6 +117,8 @@ def _describe(track: av.VideoStream, packets: Packets, rotation_deg: int, damage
         num_packets=len(times),
         times_s=_in_seconds(known, track) if len(known) == len(times) else None,
         damage=damage,
+        num_bits=max((part.bits for part in track.format.components), default=8) if track.format else 8,
+        is_lossy=track.codec_context.codec.lossy,
     )
 
 
@@ -166,6 +178,12 @@ class VideoReader(StreamReader):
         self.num_frames, self.fps, self.times_s = track.num_packets, track.fps, track.times_s
         self._is_turned = track.rotation_deg != 0
         self._decoding, self._lacks = Decoding(self.name, limits.on_damage), track.damage
+        self.is_lossy, self.is_quantised = track.is_lossy, track.is_depth and track.num_bits == QUANTISED_BITS
+        self.refusal: str | None = None  # why its numbers are not taken for distances
+        if self.is_quantised and self.is_lossy:
+            self.refusal = f"is 12-bit grey in a lossy codec, and what its numbers mean is not known; {_LEROBOT}"
+        elif self.is_quantised:
+            self.notes = (f"12-bit grey was read as whole units of depth, because nothing says otherwise; {_LEROBOT}",)
 
     @property
     def damage(self) -> tuple[str, ...]:
@@ -174,6 +192,8 @@ class VideoReader(StreamReader):
 
     def read(self, indices: Sequence[int] | None = None) -> Iterator[Picture]:
         """Yield the frames at these places, or all of them, as they are stored unless they are turned to be shown."""
+        if self.refusal is not None:
+            raise MediaError(f"{self.name}: {self.refusal}")
         # Not before: of a file's tracks, one that nobody reads may be as large as it likes.
         self._limits.check_pixels(*self.size)
         self._limits.check_frames(self.num_frames)

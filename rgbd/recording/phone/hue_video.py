@@ -5,7 +5,6 @@ record3d-wifi-streaming-and-rgbd-mp4-3d-video-demo there; the range of newer vid
 """
 
 import json
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +16,7 @@ from rgbd.camera.calibration import Intrinsics
 from rgbd.errors import MediaError
 from rgbd.recording.limits import Limits
 from rgbd.recording.phone.lens import share_lens
-from rgbd.recording.streams import StreamReader, frame_of
+from rgbd.recording.streams import Derived
 from rgbd.recording.video import VideoReader, open_video
 from rgbd.types import Depth, Frame
 
@@ -37,54 +36,29 @@ class _Metadata(BaseModel):
     rangeOfEncodedDepth: tuple[_Metres, _Metres] = _OLD_RANGE_M  # noqa: N815
 
 
-class _Half(StreamReader):
-    """A half of the frames of a video."""
+class _Color(Derived):
+    """The right halves."""
 
-    def __init__(self, video: VideoReader) -> None:
-        self._video, self._half = video, video.size[0] // 2
-        self.name, self.size, self.fps = video.name, (self._half, video.size[1]), video.fps
-        self._count()
-
-    @property
-    def damage(self) -> tuple[str, ...]:
-        """What the video lacks."""
-        return self._video.damage
-
-    def read(self, indices: Sequence[int] | None = None) -> Iterator[Frame]:
-        """Yield the frames at these places, or all of them."""
-        try:
-            yield from (self._part(frame_of(picture)) for picture in self._video.read(indices))
-        finally:
-            self._count()
-
-    def _count(self) -> None:
-        self.num_frames, self.times_s = self._video.num_frames, self._video.times_s
-
-    def _part(self, frame: Frame) -> Frame:
-        raise NotImplementedError
-
-
-class _Color(_Half):
     is_depth = False
 
-    def _part(self, frame: Frame) -> Frame:
-        return frame[:, self._half : 2 * self._half]
+    def __init__(self, video: VideoReader) -> None:
+        width, height = video.size[0] // 2, video.size[1]
+        super().__init__(video, (width, height), lambda frame: frame[:, width : 2 * width])
 
 
-class _HueDepth(_Half):
+class _HueDepth(Derived):
+    """The left halves, in millimetres."""
+
     is_depth, unit_mm = True, 1.0
 
     def __init__(self, video: VideoReader, range_m: tuple[float, float]) -> None:
-        super().__init__(video)
-        self._range_m = range_m
+        width, height = video.size[0] // 2, video.size[1]
+        super().__init__(video, (width, height), lambda frame: _depth_of_hue(frame[:, :width], range_m))
         near, far = range_m
         self.notes = (
             f"depth was stored as hue from {near:g} to {far:g} m in a video, which loses some of it, most at edges; "
             "export .r3d for all of it",
         )
-
-    def _part(self, frame: Frame) -> Frame:
-        return _depth_of_hue(frame[:, : self._half], self._range_m)
 
 
 def _depth_of_hue(frame: Frame, range_m: tuple[float, float]) -> Depth:
@@ -102,18 +76,18 @@ def is_hue_video(path: Path) -> bool:
     return _MARK in _tail(path)
 
 
-def open_hue_video(path: Path, limits: Limits) -> list[StreamReader]:
+def open_hue_video(path: Path, limits: Limits) -> list[Derived]:
     """Return colour and depth of an RGBD video; raises `MediaError` where it is damaged."""
     metadata = _metadata(path)
     videos = [open_video(path, limits) for _ in range(2)]  # each half counts its own frames
     first = videos[0][0]
     if len(videos[0]) != 1 or first.is_depth or first.size[0] < 2:
         raise MediaError(f"{path}: is no RGBD video of Record3D, though it says so; export it again")
-    streams = [_Color(videos[0][0]), _HueDepth(videos[1][0], metadata.rangeOfEncodedDepth)]
+    streams: list[Derived] = [_Color(videos[0][0]), _HueDepth(videos[1][0], metadata.rangeOfEncodedDepth)]
     fx, _, _, _, fy, _, cx, cy, _ = metadata.intrinsicMatrix  # column by column
     lens = Intrinsics(streams[0].size, fx, fy, cx, cy)
     share_lens(streams, lens if lens.can_be else None, _REFERENCE)
-    return list(streams)
+    return streams
 
 
 def _tail(path: Path) -> bytes:
