@@ -5,6 +5,7 @@ read by a process of its own, one core, from files that were written just before
 """
 
 import argparse
+import json
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import OpenEXR
+from imagecodecs import lzfse_encode
 from rich.console import Console
 from rich.table import Table
 from scipy.io import savemat
@@ -87,6 +89,15 @@ def _array(suffix: str, *, is_metres: bool = False) -> Callable[[Path, Frames], 
     return write
 
 
+def _record3d(path: Path, frames: Frames) -> Path:
+    metadata = {"w": _WIDTH, "h": _HEIGHT, "dw": _WIDTH, "dh": _HEIGHT, "fps": _FPS}
+    with zipfile.ZipFile(path.with_suffix(".r3d"), "w") as archive:
+        archive.writestr("metadata", json.dumps(metadata))
+        for index, frame in enumerate(frames()):
+            archive.writestr(f"rgbd/{index}.depth", lzfse_encode((frame / np.float32(1000)).tobytes()))
+    return path.with_suffix(".r3d")
+
+
 def _video(path: Path, frames: Frames) -> Path:
     write_video(path.with_suffix(".mkv"), frames())
     return path.with_suffix(".mkv")
@@ -104,6 +115,7 @@ FORMATS: dict[str, Callable[[Path, Frames], Path]] = {
     ".npy, metres": _array(".npy", is_metres=True),
     ".npz": _array(".npz"),
     "MATLAB .mat": _array(".mat"),
+    "Record3D .r3d": _record3d,
 }
 
 

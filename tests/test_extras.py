@@ -43,6 +43,7 @@ OPTIONAL = {
     ("rgbd.recording.exr", "openexr"),
     ("rgbd.recording.images", "kornia-rs"),
     ("rgbd.recording.matlab", "scipy"),
+    ("rgbd.recording.phone.record3d", "imagecodecs"),
     ("rgbd.recording.ros.packing", "lz4"),
     ("rgbd.recording.ros.packing", "zstandard"),
 }

@@ -1,12 +1,16 @@
 """One short valid clip in every container that the service takes."""
 
 import io
+import json
+import struct
 import zipfile
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import OpenEXR
+from imagecodecs import lzfse_encode
 
 from benchmarks.support.azure_kinect import calibration, write_azure_kinect
 from benchmarks.support.ros_bags import camera_info, image, write_bag
@@ -44,6 +48,9 @@ def samples(folder: Path) -> dict[str, Files]:
         | {name: {"rgb": colour, "depth": file} for name, file in distances.items()}
         | {"both .mkv": {"rgb": both}, "both azure kinect": {"rgb": _azure_kinect(folder, rgb, depth)}}
         | {"both kept": {"rgb": _kept(folder, rgb, depth)}}
+        | {"both .r3d": {"rgb": _record3d(rgb, depth)}}
+        | {"both of Stray Scanner": {"rgb": _stray_scanner(folder, rgb, depth)}}
+        | {"both as hue": {"rgb": _hue_video(folder, rgb, depth)}}
         | {f"both .{kind}": {"rgb": _bag(folder, kind, rgb, depth)} for kind in ("bag lz4", "mcap zstd", "db3")}
     )
 
@@ -105,6 +112,43 @@ def _kept(folder: Path, rgb: list[Frame], depth: list[Frame]) -> bytes:
     write_azure_kinect(path, {"COLOR": rgb, "DEPTH": depth}, calibration())
     write_matroska(folder / "kept.mkv", choose_tracks(open_streams(path), ["rgb", "depth"], {}), {}, lambda _: None)
     return (folder / "kept.mkv").read_bytes()
+
+
+def _record3d(rgb: list[Frame], depth: list[Frame]) -> bytes:
+    height, width = _SIZE
+    lens = [50.0, 0, 0, 0, 50.0, 0, 32.0, 24.0, 1]
+    metadata = {"w": width, "h": height, "dw": width, "dh": height, "fps": 30, "K": lens}
+    metadata["frameTimestamps"] = [index / 30 for index in range(_NUM_FRAMES)]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("metadata", json.dumps(metadata))
+        for index, (color, distances) in enumerate(zip(rgb, depth, strict=True)):
+            archive.writestr(f"rgbd/{index}.jpg", encode_image(".jpg", color))
+            archive.writestr(f"rgbd/{index}.depth", lzfse_encode((distances / np.float32(1000)).tobytes()))
+    return buffer.getvalue()
+
+
+def _stray_scanner(folder: Path, rgb: list[Frame], depth: list[Frame]) -> bytes:
+    rows = [f"{100 + index / 30}, {index:06d}, 0, 0, 0, 0, 0, 0, 1" for index in range(_NUM_FRAMES)]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("scan/rgb.mp4", _video(folder, ".mp4", ("libx264", rgb)))
+        archive.writestr("scan/odometry.csv", "\n".join(["timestamp, frame, x, y, z, qx, qy, qz, qw", *rows]))
+        archive.writestr("scan/camera_matrix.csv", "50, 0, 32\n0, 50, 24\n0, 0, 1")
+        for index, frame in enumerate(depth):
+            archive.writestr(f"scan/depth/{index:06d}.png", encode_image(".png", frame))
+    return buffer.getvalue()
+
+
+def _hue_video(folder: Path, rgb: list[Frame], depth: list[Frame]) -> bytes:
+    """Return an RGBD video of Record3D: depth up to 5 m as hue, beside colour."""
+    frames = []
+    for color, distances in zip(rgb, depth, strict=True):
+        hue = np.stack([distances * np.float32(360 / 5000), *np.ones((2, *_SIZE), np.float32)], axis=-1)
+        frames.append(np.hstack([np.rint(255 * cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)).astype(np.uint8), color]))
+    metadata = {"intrinsicMatrix": [50.0, 0, 0, 0, 50.0, 0, 32.0, 24.0, 1], "rangeOfEncodedDepth": [0, 5]}
+    text = json.dumps(metadata).encode()
+    return _video(folder, ".mp4", ("libx264", frames)) + struct.pack(">I4s", 8 + len(text), b"udta") + text
 
 
 def _bag(folder: Path, container: str, rgb: list[Frame], depth: list[Frame]) -> bytes:

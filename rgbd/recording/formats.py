@@ -11,9 +11,13 @@ from rgbd.recording.arrays import NPY_MAGIC, is_npz, open_npy, open_npz
 from rgbd.recording.foreign import foreign_content, foreign_name
 from rgbd.recording.frames import open_folder, open_zip
 from rgbd.recording.image_files import IMAGE_FILES
+from rgbd.recording.lerobot import is_lerobot_depth, open_lerobot_depth
 from rgbd.recording.limits import NO_LIMITS, Limits
 from rgbd.recording.matlab import MATLAB_MAGIC, open_matlab
 from rgbd.recording.msr_depth import is_msr_depth, open_msr_depth
+from rgbd.recording.phone.hue_video import is_hue_video, open_hue_video
+from rgbd.recording.phone.record3d import is_record3d, open_record3d
+from rgbd.recording.phone.stray_scanner import is_stray_folder, is_stray_zip, open_stray_folder, open_stray_zip
 from rgbd.recording.ros.reader import bag_of_folder, is_ros, open_ros
 from rgbd.recording.streams import StreamReader
 from rgbd.recording.tiff import is_tiff, open_tiff
@@ -37,11 +41,21 @@ class Format(NamedTuple):
 FORMATS = (
     Format(".npy", lambda _, head: head.startswith(NPY_MAGIC), open_npy),
     Format(".npz", lambda path, head: head.startswith(ZIP_MAGIC) and is_npz(path), open_npz),
+    Format("Record3D .r3d", lambda path, head: head.startswith(ZIP_MAGIC) and is_record3d(path), open_record3d),
+    Format(
+        "zip of Stray Scanner", lambda path, head: head.startswith(ZIP_MAGIC) and is_stray_zip(path), open_stray_zip
+    ),
     Format("MSR-Action3D .bin", lambda _, head: is_msr_depth(head), open_msr_depth),
     Format("MATLAB .mat of version 5", lambda _, head: head.startswith(MATLAB_MAGIC), open_matlab),
     Format("ROS .bag, .mcap or .db3", lambda _, head: is_ros(head), open_ros),
     Format("TIFF of pages", lambda _, head: is_tiff(head), open_tiff),
     Format(f"zip of {IMAGE_FILES} frames", lambda _, head: head.startswith(ZIP_MAGIC), open_zip),
+    Format(
+        "depth video of LeRobot",
+        lambda path, head: is_common_video(head) and is_lerobot_depth(path),
+        open_lerobot_depth,
+    ),
+    Format("RGBD video of Record3D", lambda path, head: is_common_video(head) and is_hue_video(path), open_hue_video),
     Format("mp4, mkv, webm or avi video", lambda _, head: is_common_video(head), open_video),
 )
 _HEAD_BYTES = 64
@@ -56,6 +70,8 @@ def open_streams(path: Path, limits: Limits = NO_LIMITS) -> Sequence[StreamReade
     What a file is, is decided by its first bytes. Raises `UnknownContainerError`, `TooLargeError`, or `MediaError`.
     """
     if _is_folder(path):
+        if is_stray_folder(path):
+            return open_stray_folder(path, limits)
         bag = bag_of_folder(path)
         return open_folder(path, limits) if bag is None else open_streams(bag, limits)
     head = _head(path)

@@ -1,8 +1,9 @@
 """Recordings as images, one a frame, in a folder or in a zip; they know no times."""
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 from rgbd.errors import MediaError, TooLargeError
 from rgbd.recording.archive import check_packing, is_hidden, members_of, opened_archive
@@ -11,7 +12,7 @@ from rgbd.recording.images import read_bytes
 from rgbd.recording.limits import NO_LIMITS, Limits
 from rgbd.recording.numbering import check_one_series, missing_frames, natural_order
 from rgbd.recording.streams import StreamReader
-from rgbd.types import Frame
+from rgbd.types import Frame, Size
 
 _MAX_IMAGE_BYTES = 64 << 20  # a 16-bit PNG of 3840x2160 that does not compress has 16 MiB
 
@@ -53,16 +54,42 @@ def open_folder(path: Path, limits: Limits) -> list[FolderReader]:
     return [FolderReader(sorted(paths, key=lambda file: natural_order(file.name)), limits)]
 
 
-class ZipReader(StreamReader):
-    """Images of a zip archive, at least one, in the order of their names."""
+class FrameDecoder(Protocol):
+    """Makes frames of one stream's files; see `ImageFrames`."""
 
-    def __init__(self, path: Path, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], limits: Limits) -> None:
+    size: Size
+    is_depth: bool
+    unit_mm: float | None
+
+    def frame(self, data: bytes, name: str) -> Frame:
+        """Return what a file holds; raises `MediaError` or `TooLargeError`, naming `name`."""
+
+    @property
+    def too_far(self) -> tuple[str, ...]:
+        """What of the depth read so far lies too far to be taken, in words."""
+
+
+FrameDecoderMaker = Callable[[bytes, str, Limits], FrameDecoder]
+"""Makes one of a stream's first file, the file's name, and the limits."""
+
+
+class ZipReader(StreamReader):
+    """Files of a zip archive, at least one, in the order of their names: images, unless `decoder` reads others."""
+
+    def __init__(
+        self,
+        path: Path,
+        archive: zipfile.ZipFile,
+        members: list[zipfile.ZipInfo],
+        limits: Limits,
+        decoder: FrameDecoderMaker = ImageFrames,
+    ) -> None:
         self._path, self._limits = path, limits
         self._members = sorted(members, key=lambda member: natural_order(member.filename))
         self.name, self.num_frames = str(path), len(members)
         self._missing = missing_frames([member.filename for member in self._members])
         first = self._members[0]
-        self._frames = ImageFrames(_read_member(archive, first), first.filename, limits)
+        self._frames = decoder(_read_member(archive, first), first.filename, limits)
         self.size, self.is_depth, self.unit_mm = self._frames.size, self._frames.is_depth, self._frames.unit_mm
 
     def read(self, indices: Sequence[int] | None = None) -> Iterator[Frame]:

@@ -1,6 +1,6 @@
 """What a reader of a recording's file gives: streams, frame by frame."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import av
@@ -130,3 +130,28 @@ class Excerpt(StreamReader):
     def frame_name(self, index: int) -> str:
         """Return what messages call one frame."""
         return self._stream.frame_name(self._start + index)
+
+
+class Derived(StreamReader):
+    """Frames that `derive` makes of those of another stream, one of each."""
+
+    def __init__(self, stream: StreamReader, size: Size, derive: Callable[[Frame], Frame]) -> None:
+        self._stream, self._derive = stream, derive
+        self.name, self.size, self.fps = stream.name, size, stream.fps
+        self._count()
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """What the other stream lacks."""
+        return self._stream.damage
+
+    def read(self, indices: Sequence[int] | None = None) -> Iterator[Frame]:
+        """Yield the frames at these places, or all of them."""
+        try:
+            for picture in self._stream.read(indices):
+                yield self._derive(frame_of(picture))
+        finally:
+            self._count()
+
+    def _count(self) -> None:
+        self.num_frames, self.times_s = self._stream.num_frames, self._stream.times_s

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Collection, Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
@@ -14,11 +15,17 @@ from av.logging import Capture
 
 from rgbd.errors import DamagedError, MediaError
 from rgbd.files import atomic_file
+from rgbd.recording.archive import MemberFile
 from rgbd.recording.attachments import NO_FACTS, Attachments, TrackFacts, is_infrared
 from rgbd.recording.damage import Decoding, Packets, Promise
 from rgbd.recording.limits import Limits
 from rgbd.recording.streams import MiscountedError, Picture, StreamReader, frame_of, is_deep_grey, turn_deg
 from rgbd.types import Frame
+
+_LEROBOT = (
+    "LeRobot stores depth so: give such a video where it lies in its data set, whose meta/info.json says what its "
+    "numbers mean, or give 16-bit PNG of millimetres"
+)
 
 # How each kind of stream is stored: XviD for colour, as the NTU recordings are; FFV1 for depth, bit for bit.
 _CODECS = {"rgb": ("mpeg4", "yuv420p", "rgb24"), "depth": ("ffv1", "gray16le", "gray16le")}
@@ -26,6 +33,11 @@ _CODECS = {"rgb": ("mpeg4", "yuv420p", "rgb24"), "depth": ("ffv1", "gray16le", "
 # Codecs of which each packet is a frame, and frames come in the order in which they are shown.
 _ONE_A_PACKET = frozenset(("ffv1", "mjpeg", "png", "rawvideo"))
 _MAX_TITLE = 200  # letters: what is longer is no name, and would come back in messages
+
+VideoFile = Path | MemberFile
+
+QUANTISED_BITS = 12
+"""Of grey that may be LeRobot's depth: steps of a logarithm, and no distances."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +63,11 @@ class VideoTrack:
     name: str = ""
     is_infrared: bool = False
     facts: TrackFacts = NO_FACTS
+    num_bits: int = 8
+    is_lossy: bool = False
 
 
-def video_tracks(path: Path) -> list[VideoTrack]:
+def video_tracks(path: VideoFile) -> list[VideoTrack]:
     """Return the video tracks of a file, hardly decoding; raises `MediaError` when the file is not a video."""
     try:
         with Capture() as messages, _open(path) as container:
@@ -80,13 +94,16 @@ def video_tracks(path: Path) -> list[VideoTrack]:
         raise MediaError(f"{path}: {reason}; check that the file is complete") from error
 
 
-def _open(path: Path) -> av.container.InputContainer:
+@contextmanager
+def _open(path: VideoFile) -> Iterator[av.container.InputContainer]:
     # Titles in an old encoding are common, and no concern of ours. A container may name other files or addresses to
     # read on from: addresses are none of its business.
-    return av.open(str(path), metadata_errors="replace", container_options={"protocol_whitelist": "file"})
+    file: Any = path.open() if isinstance(path, MemberFile) else str(path)
+    with av.open(file, metadata_errors="replace", container_options={"protocol_whitelist": "file"}) as container:
+        yield container
 
 
-def _decodable_tracks(container: av.container.InputContainer, path: Path) -> tuple[av.VideoStream, ...]:
+def _decodable_tracks(container: av.container.InputContainer, path: VideoFile) -> tuple[av.VideoStream, ...]:
     tracks = container.streams.video
     if any(track.codec_context is None for track in tracks):
         raise MediaError(f"{path}: is in a codec that is not known here; encode it again, as H.264 or FFV1")
@@ -128,6 +145,8 @@ def _describe(track: av.VideoStream, packets: Packets, rotation_deg: int, damage
         keys=tuple(packets.keys) if _is_one_a_packet(track) else (),
         damage=damage,
         is_infrared=_is_depth(track) and is_infrared(track.metadata),
+        num_bits=max((part.bits for part in track.format.components), default=8) if track.format else 8,
+        is_lossy=track.codec_context.codec.lossy,
     )
 
 
@@ -140,7 +159,7 @@ def _in_seconds(times: list[int], track: av.VideoStream) -> tuple[float, ...]:
     return tuple(float(time * (track.time_base or 1)) for time in sorted(times))
 
 
-def _rotation_deg(path: Path, track: av.VideoStream) -> int:
+def _rotation_deg(path: VideoFile, track: av.VideoStream) -> int:
     """Return how far a track is turned; only its frames say so, so the first is decoded."""
     with _open(path) as container:
         first = next(container.decode(container.streams[track.index]), None)
@@ -151,7 +170,7 @@ def _is_depth(track: av.VideoStream) -> bool:
     return track.format is not None and is_deep_grey(track.format)
 
 
-def decode_video(path: Path, stream: int = 0) -> Iterator[av.VideoFrame]:
+def decode_video(path: VideoFile, stream: int = 0) -> Iterator[av.VideoFrame]:
     """Yield the frames of video track `stream` as they are stored, for `frame_of`.
 
     Raises `MediaError` when the file is not a video or lacks the track, and `DamagedError` at the first frame that is
@@ -161,7 +180,7 @@ def decode_video(path: Path, stream: int = 0) -> Iterator[av.VideoFrame]:
 
 
 def _decode_packets(
-    path: Path, stream: int, decoding: Decoding, needed: Container[int] | None = None
+    path: VideoFile, stream: int, decoding: Decoding, needed: Container[int] | None = None
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     """Yield the frames of the packets with these numbers, or of all, and the number of the packet that completed each.
 
@@ -196,7 +215,7 @@ def read_video(path: Path, stream: int = 0) -> Iterator[Frame]:
 class VideoReader(StreamReader):
     """A track of a video."""
 
-    def __init__(self, path: Path, number: int, track: VideoTrack, limits: Limits) -> None:
+    def __init__(self, path: VideoFile, number: int, track: VideoTrack, limits: Limits) -> None:
         self._path, self._number, self._limits = path, number, limits
         self.name, self.size, self.is_depth = str(path), (track.width, track.height), track.is_depth
         self._facts = facts = track.facts
@@ -207,6 +226,13 @@ class VideoReader(StreamReader):
         # Where what is damaged is skipped, frames have other numbers than packets.
         self._keys = track.keys if track.keys[:1] == (0,) and limits.on_damage != "skip" else ()
         self._decoding, self._lacks = Decoding(self.name, limits.on_damage), track.damage
+        self.is_lossy, self.is_quantised = track.is_lossy, track.is_depth and track.num_bits == QUANTISED_BITS
+        self.refusal: str | None = None  # why its numbers are not taken for distances
+        if self.is_quantised and self.is_lossy:
+            self.refusal = f"is 12-bit grey in a lossy codec, and what its numbers mean is not known; {_LEROBOT}"
+        elif self.is_quantised:
+            what = "12-bit grey was read as whole units of depth, because nothing says otherwise"
+            self.notes = (*self.notes, f"{what}; {_LEROBOT}")
 
     @property
     def damage(self) -> tuple[str, ...]:
@@ -215,6 +241,8 @@ class VideoReader(StreamReader):
 
     def read(self, indices: Sequence[int] | None = None) -> Iterator[Picture]:
         """Yield the frames at these places, or all of them, as they are stored unless they are turned to be shown."""
+        if self.refusal is not None:
+            raise MediaError(f"{self.name}: {self.refusal}")
         # Not before: of a file's tracks, one that nobody reads may be as large as it likes.
         self._limits.check_pixels(*self.size)
         self._limits.check_frames(self.num_frames)
@@ -251,7 +279,7 @@ def is_common_video(head: bytes) -> bool:
     return head.startswith((b"\x1aE\xdf\xa3", b"RIFF")) or head[4:8] == b"ftyp"
 
 
-def open_video(path: Path, limits: Limits) -> list[VideoReader]:
+def open_video(path: VideoFile, limits: Limits) -> list[VideoReader]:
     """Return the tracks of a video that are colour or depth; raises `MediaError` where it is none, or has none.
 
     Infrared, which cameras of depth record beside it, is neither.

@@ -1,0 +1,1 @@
+"""What apps of phones record: colour and depth of one lens."""
