@@ -29,7 +29,7 @@ Step = Literal["write", "compare"]
 """What is done with a frame."""
 
 _PIXELS = {3: ("bgr0", "rgb24"), 2: ("gray16le", "gray16le")}  # stored, given; by the dimensions of a frame
-_FFV1 = {"level": "3", "slicecrc": "1"}
+_FFV1 = {"level": "3", "slicecrc": "1", "g": "1"}
 _UNTIMED_FPS = 30
 _LATEST_S = 1e12
 _SAME_RATE = 0.01  # by which whole milliseconds may change it
