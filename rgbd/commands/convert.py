@@ -33,8 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"IN, and either FILE, is a folder of images, or a file: {FILE_FORMATS}. Exit codes: 0 written, 2 nothing "
         "written, 130 stopped by Ctrl-C."
     )
-    parser.add_argument("recording", type=Path, nargs="?", metavar="IN", help="the recording, of one stream or of both")
-    parser.add_argument("out", type=Path, metavar="OUT.mkv", help="the file to write")
+    parser.add_argument("recording", type=Path, metavar="IN", help="the recording, of one stream or of both")
+    out = parser.add_argument("out", type=Path, metavar="OUT.mkv", help="the file to write")
+    out.required = False  # where IN is not there it has that place; `nargs="?"` would want both side by side
     parser.add_argument("--rgb", type=Path, metavar="FILE", help="colour, where it lies in a file of its own")
     parser.add_argument("--depth", type=Path, metavar="FILE", help="depth, where it lies in a file of its own")
     parser.add_argument("--rgb-track", metavar="NAME", help="what the file calls colour, where it has several")
@@ -53,15 +54,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Convert a recording; returns the exit code."""
-    inputs = _inputs(options)
-    _check_out(options.out, inputs, overwrite=options.overwrite)
+    recording, out = (options.recording, options.out) if options.out else (None, options.recording)
+    inputs = _inputs(recording, {"rgb": options.rgb, "depth": options.depth})
+    _check_out(out, inputs, overwrite=options.overwrite)
     with _remedy_for_damage(accepted=options.accept_short):
         chosen, left = _choose(options, inputs)
-        tracks = _write(options.out, chosen, {"rgb": options.fps, "depth": options.depth_fps or options.fps})
+        tracks = _write(out, chosen, {"rgb": options.fps, "depth": options.depth_fps or options.fps})
     _warn(tracks)
     if (options.fps or options.depth_fps) and all(track.stream.fps or track.stream.times_s for track in tracks):
         say("warning: the recording knows its times, which were kept; --fps is for those that do not")
-    _print(options.out, tracks, left)
+    _print(out, tracks, left)
     return 0
 
 
@@ -75,18 +77,19 @@ def _rate(text: str) -> float:
     return rate
 
 
-def _inputs(options: argparse.Namespace) -> dict[Stream, Path]:
+def _inputs(recording: Path | None, apart: Mapping[Stream, Path | None]) -> dict[Stream, Path]:
     """Return the file of each stream; of a recording as a whole, the same for both."""
-    apart: dict[Stream, Path | None] = {"rgb": options.rgb, "depth": options.depth}
     given = {stream: path for stream, path in apart.items() if path is not None}
-    if options.recording is None and not given:
-        raise ConfigError("there is nothing to convert; give IN and OUT.mkv, or --rgb and --depth and OUT.mkv")
-    if options.recording is not None and given:
+    if recording is not None and given:
+        stream, path = next(iter(given.items()))
         raise ConfigError(
-            f"{options.recording} and --{next(iter(given))} {next(iter(given.values()))} are both given; give one "
-            "recording as a whole, or --rgb and --depth"
+            f"{recording} and --{stream} {path} are both given; give a recording as a whole, or --rgb and --depth"
         )
-    return given or {"rgb": options.recording, "depth": options.recording}
+    if recording is not None:
+        return {"rgb": recording, "depth": recording}
+    if not given:
+        raise ConfigError("there is nothing to convert; give IN and OUT.mkv, or --rgb and --depth and OUT.mkv")
+    return given
 
 
 def _check_out(out: Path, inputs: Mapping[Stream, Path], *, overwrite: bool) -> None:
