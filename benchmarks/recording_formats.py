@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.io import savemat
 
+from benchmarks.support.azure_kinect import calibration, write_azure_kinect
 from rgbd.recording.formats import open_streams
 from rgbd.recording.images import write_image
 from rgbd.recording.streams import StreamReader, frame_of
@@ -103,8 +104,14 @@ def _video(path: Path, frames: Frames) -> Path:
     return path.with_suffix(".mkv")
 
 
+def _azure_kinect(path: Path, frames: Frames) -> Path:
+    write_azure_kinect(path.with_suffix(".mkv"), {"DEPTH": list(frames())}, calibration(), fps=_FPS)
+    return path.with_suffix(".mkv")
+
+
 FORMATS: dict[str, Callable[[Path, Frames], Path]] = {
     "mkv, FFV1": _video,
+    "mkv of an Azure Kinect": _azure_kinect,
     "folder of PNG": _images(".png"),
     "zip of PNG": _zip,
     "folder of TIFF": _images(".tif"),

@@ -3,11 +3,13 @@
 Source: Azure Kinect Sensor SDK, src/record/sdk/record.cpp.
 """
 
+import io
 import json
+import struct
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import av
 
@@ -32,17 +34,14 @@ TILT = [1.0, 0.0, 0.0, 0.0, 0.9945218953682733, 0.10452846326765347, 0.0, -0.104
 TRANSLATION_M = [-0.032, -0.002, 0.004]
 
 
-class SupportsWrite(Protocol):
-    """What takes bytes, and cannot go back."""
-
-    def write(self, data: bytes) -> int: ...
-
-
-_LAYOUTS = {
-    "COLOR": ("mjpeg", "yuvj444p", "rgb24"),
-    "DEPTH": ("rawvideo", "gray16be", "gray16le"),
-    "IR": ("rawvideo", "gray16be", "gray16le"),
+# How each is stored: codec, pixels there, pixels as they are given.
+_COLORS = {
+    "MJPG": ("mjpeg", "yuvj444p", "rgb24"),
+    "NV12": ("rawvideo", "nv12", "rgb24"),
+    "YUY2": ("rawvideo", "yuyv422", "rgb24"),
+    "BGRA": ("rawvideo", "bgra", "rgb24"),
 }
+_DEPTH = ("rawvideo", "gray16be", "gray16le")
 
 
 def camera(location: str, parameters: Sequence[float], size: Size, **changes: Any) -> dict[str, Any]:
@@ -73,50 +72,82 @@ def calibration(*cameras: Mapping[str, Any]) -> bytes:
 
 
 def write_azure_kinect(
-    file: Path | SupportsWrite,
+    path: Path, streams: Mapping[str, Sequence[Frame]], attached: bytes | None = None, **said: Any
+) -> None:
+    """Write what `azure_kinect` returns."""
+    path.write_bytes(azure_kinect(streams, attached, **said))
+
+
+def azure_kinect(
     streams: Mapping[str, Sequence[Frame]],
     attached: bytes | None = None,
     *,
     fps: int = 30,
+    color: str = "MJPG",
     name: str = "calibration.json",
     titles: Mapping[str, str] | None = None,
-) -> None:
-    """Write COLOR, DEPTH and IR, as far as they are there and in this order.
+    is_killed: bool = False,
+) -> bytes:
+    """Return a file of COLOR, DEPTH and IR, as far as they are there and in this order.
 
-    file: where, or what takes the bytes one after the other, as of a recording that was killed: no index, no length.
-    attached: calibration.json. titles: of tracks, where another recorder calls them otherwise and sets no tags.
+    attached: calibration.json. color: its format. titles: of tracks, where another recorder calls them otherwise and
+    sets no tags. is_killed: whether it has no index and no length, because nobody ended it.
     """
-    target: Any = str(file) if isinstance(file, Path) else file  # PyAV wants what can be read, too
-    with av.open(target, "w", format="matroska", options={"allow_raw_vfw": "1", "strict": "-1"}) as container:
+    target: Any = _Pipe() if is_killed else io.BytesIO()
+    layouts = {"COLOR": _COLORS[color], "DEPTH": _DEPTH, "IR": _DEPTH}
+    with av.open(target, "w", format="matroska", options={"allow_raw_vfw": "1", "write_crc32": "0"}) as container:
         if attached is not None:
             attachment = container.add_attachment(name, "application/octet-stream", attached)
             attachment.metadata["K4A_CALIBRATION_FILE"] = name
-        tracks = {kind: _track(container, kind, frames[0], fps, titles) for kind, frames in streams.items()}
+        tracks = {kind: _track(container, layouts[kind], frames[0], fps) for kind, frames in streams.items()}
+        for kind, track in tracks.items():
+            track.metadata.update(_tags(kind) if titles is None else {"title": titles[kind]})
         for index in range(max(map(len, streams.values()))):
             for kind, track in tracks.items():
                 if index < len(streams[kind]):
-                    picture = av.VideoFrame.from_ndarray(streams[kind][index], format=_LAYOUTS[kind][2])
-                    picture = picture.reformat(format=_LAYOUTS[kind][1])
+                    picture = av.VideoFrame.from_ndarray(streams[kind][index], format=layouts[kind][2])
+                    picture = picture.reformat(format=layouts[kind][1])
                     picture.pts, picture.time_base = index, Fraction(1, fps)
                     container.mux(track.encode(picture))
         for track in tracks.values():
             container.mux(track.encode())
+    content: bytes = target.getvalue()
+    for kind, frames in streams.items():
+        if layouts[kind][0] == "rawvideo":
+            content = _named(content, frames[0], color if kind == "COLOR" else "b16g")
+    return content
 
 
-def _track(
-    container: av.container.OutputContainer, kind: str, frame: Frame, fps: int, titles: Mapping[str, str] | None
-) -> Any:
-    codec, pixels, _ = _LAYOUTS[kind]
-    track: Any = container.add_stream(codec, rate=fps)  # PyAV's type covers every kind of stream
+class _Pipe:
+    """What takes bytes one after the other, and cannot go back."""
+
+    def __init__(self) -> None:
+        self._whole = io.BytesIO()
+
+    def write(self, data: bytes) -> int:
+        return self._whole.write(data)
+
+    def getvalue(self) -> bytes:
+        return self._whole.getvalue()
+
+
+def _track(container: av.container.OutputContainer, layout: tuple[str, str, str], frame: Frame, fps: int) -> Any:
+    track: Any = container.add_stream(layout[0], rate=fps)  # PyAV's type covers every kind of stream
     track.height, track.width = frame.shape[:2]
-    track.pix_fmt = pixels
-    if codec == "rawvideo":
-        track.codec_tag = "b16g"
-    if titles is not None:
-        track.metadata["title"] = titles[kind]
-        return track
-    track.metadata["title"] = kind
-    track.metadata[f"K4A_{kind}_TRACK"] = str(100 + len(container.streams))
-    if kind == "COLOR":
-        track.metadata["K4A_COLOR_MODE"] = f"MJPG_{frame.shape[0]}P"
+    track.pix_fmt = layout[1]
     return track
+
+
+def _tags(kind: str) -> dict[str, str]:
+    return {"title": kind, f"K4A_{kind}_TRACK": "100"}
+
+
+def _named(content: bytes, frame: Frame, name: str) -> bytes:
+    """Return a file in whose header raw frames of this size are called so: FFmpeg knows no name for all of them.
+
+    Such a track is V_MS/VFW/FOURCC, whose header is that of a bitmap: size, width, height, planes, bits, name.
+    """
+    height, width = frame.shape[:2]
+    unnamed, named = (struct.pack("<IiiH", 40, width, sign * height, 1) for sign in (-1, 1))
+    first, *others = content.split(unnamed)
+    return first + b"".join(named + part[:2] + name.encode() + part[6:] for part in others)

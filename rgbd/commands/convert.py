@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from rgbd.commands.inputs import add_input_arguments, input_files, open_inputs
+from rgbd.commands.inputs import add_input_options, input_files, open_inputs
 from rgbd.errors import ConfigError, DamagedError, UserError
 from rgbd.overlap import check_apart, with_links
 from rgbd.recording.formats import FILE_FORMATS
@@ -34,8 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"IN, and either FILE, is a folder of images, or a file: {FILE_FORMATS}. Exit codes: 0 written, 2 nothing "
         "written, 130 stopped by Ctrl-C."
     )
-    add_input_arguments(parser)
-    parser.add_argument("out", type=Path, metavar="OUT.mkv", help="the file to write")
+    parser.add_argument("recording", type=Path, metavar="IN", help="the recording, of one stream or of both")
+    out = parser.add_argument("out", type=Path, metavar="OUT.mkv", help="the file to write")
+    out.required = False  # where IN is not there it has that place; `nargs="?"` would want both side by side
+    add_input_options(parser)
     parser.add_argument(
         "--fps", type=_rate, metavar="N", help="frames a second of images and arrays, which know no times"
     )
@@ -50,16 +52,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Convert a recording; returns the exit code."""
-    _check_out(options.out, input_files(options), overwrite=options.overwrite)
+    recording, out = (options.recording, options.out) if options.out else (None, options.recording)
+    _check_out(out, input_files(recording, options), overwrite=options.overwrite)
     limits = Limits(on_damage="skip" if options.accept_short else "refuse")
     with _remedy_for_damage(accepted=options.accept_short):
-        given = open_inputs(options, limits)
+        given = open_inputs(recording, options, limits)
         chosen = given.choose()
-        tracks = _write(options.out, chosen, {"rgb": options.fps, "depth": options.depth_fps or options.fps})
+        tracks = _write(out, chosen, {"rgb": options.fps, "depth": options.depth_fps or options.fps})
     _warn(tracks)
     if (options.fps or options.depth_fps) and all(track.stream.fps or track.stream.times_s for track in tracks):
         say("warning: the recording knows its times, which were kept; --fps is for those that do not")
-    _print(options.out, tracks, [reader for reader, _ in given.streams() if reader not in chosen.values()])
+    _print(out, tracks, [reader for reader, _ in given.streams() if reader not in chosen.values()])
     return 0
 
 

@@ -18,7 +18,7 @@ from rich.text import Text
 from rgbd.clip.preparation import Preparation
 from rgbd.clip.prepare import PreparedRecording, prepare
 from rgbd.commands.contact_sheet import draw_sheet
-from rgbd.commands.inputs import OpenInputs, add_input_arguments, open_inputs
+from rgbd.commands.inputs import OpenInputs, add_input_options, open_inputs
 from rgbd.commands.inspection import Gap, Outcome, StreamFacts, outcome_of, stream_facts
 from rgbd.errors import ConfigError, UserError, reason_of
 from rgbd.files import atomic_file
@@ -42,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "Exit codes: 0 preprocessing could use it, 1 it could not, 2 it cannot be read, 130 stopped by Ctrl-C."
     )
-    add_input_arguments(parser)
+    parser.add_argument("recording", type=Path, nargs="?", metavar="IN", help="the recording, of one stream or of both")
+    add_input_options(parser)
     parser.add_argument(
         "--depth-scale-mm", type=float, metavar="N", help="millimetres of one unit of depth, where the file is silent"
     )
@@ -55,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what is found; returns 0, or 1 where preprocessing could not use the recording."""
-    given = open_inputs(options, _LIMITS)
+    given = open_inputs(options.recording, options, _LIMITS)
     sheet = None if options.no_sheet else options.sheet or Path(f"{next(iter(given.files)).stem}_sheet.jpg")
     if sheet is not None:
         _check_sheet(sheet, given)

@@ -19,14 +19,15 @@ def choose_tracks(
 
     One that `names` calls by its track is taken; else one of the kind, which has to be the only one, the only one that
     is called COLOR or DEPTH, or the first of tracks without names. Depth may be 8-bit images where there is nothing
-    better. Raises `MediaError` where no track has a name, several are of a kind, or none is meant.
+    better; of a file of both streams, those of a track without a name, or called DEPTH. Raises `MediaError` where no
+    track has a name, several are of a kind, or none is meant.
     """
     chosen: dict[Stream, StreamReader] = {}
     for stream in streams:
         left = [reader for reader in readers if reader not in chosen.values()]
         if (name := names.get(stream)) is not None:
             chosen[stream] = _named(name, readers)
-        elif candidates := _of_kind(stream, left):
+        elif candidates := _of_kind(stream, left, is_alone=len(streams) == 1):
             chosen[stream] = _only(stream, candidates)
     if not chosen:
         raise MediaError(f"{readers[0].name}: holds 16-bit depth, and no colour; give it as depth")
@@ -40,9 +41,12 @@ def _named(name: str, readers: Sequence[StreamReader]) -> StreamReader:
     raise MediaError(f"{readers[0].name}: has no track {name!r}, but {listed(readers)}")
 
 
-def _of_kind(stream: Stream, readers: Sequence[StreamReader]) -> list[StreamReader]:
+def _of_kind(stream: Stream, readers: Sequence[StreamReader], *, is_alone: bool) -> list[StreamReader]:
     colors = [reader for reader in readers if not reader.is_depth]
-    return colors if stream == "rgb" else [reader for reader in readers if reader.is_depth] or colors
+    if stream == "rgb":
+        return colors
+    as_images = [reader for reader in colors if is_alone or reader.track in ("", TITLES["depth"])]
+    return [reader for reader in readers if reader.is_depth] or as_images
 
 
 def _only(stream: Stream, candidates: Sequence[StreamReader]) -> StreamReader:

@@ -114,7 +114,7 @@ def test_another_camera_s_colour_is_not_taken_for_depth(tmp_path: Path, converte
 
 def test_two_files_and_rates_that_are_told(tmp_path: Path, converted: Converted) -> None:
     rgb, depth = as_folder(tmp_path / "rgb", COLOR), as_folder(tmp_path / "depth", DEPTH)
-    said = converted("--rgb", rgb, "--depth", depth, tmp_path / "kept.mkv")
+    said = converted("--rgb", rgb, tmp_path / "kept.mkv", "--depth", depth)
     assert "COLOR: nobody knows when its frames were taken" in said and "times not known" in said
     for stream, reader in streams_of(tmp_path / "kept.mkv").items():
         assert_equal(reader, open_stream({"rgb": rgb, "depth": depth}[stream], stream))
@@ -123,7 +123,7 @@ def test_two_files_and_rates_that_are_told(tmp_path: Path, converted: Converted)
     kept = streams_of(tmp_path / "kept.mkv")
     assert kept["rgb"].times_s == pytest.approx([index / 25 for index in range(6)])
     assert kept["depth"].times_s == pytest.approx([index / 10 for index in range(6)])
-    said = converted(tmp_path / "kept.mkv", tmp_path / "again.mkv", "--fps", "5")
+    said = converted(tmp_path / "kept.mkv", "--fps", "5", tmp_path / "again.mkv")
     assert "the recording knows its times, which were kept" in said
     assert streams_of(tmp_path / "again.mkv")["rgb"].times_s == kept["rgb"].times_s
 
@@ -213,6 +213,15 @@ def test_asked_to_stop_it_leaves_nothing(tmp_path: Path, number: signal.Signals,
         _, said = process.communicate(timeout=60)
     assert process.returncode == code and "interrupted" in said and "Traceback" not in said
     assert list(out.iterdir()) == []
+
+
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.mkv", DEPTH)
+    out = tmp_path / "out" / "kept.mkv"
+    limited = ["bash", "-c", 'ulimit -f 200; exec "$@"', "bash", sys.executable, "-m", "rgbd", "convert"]
+    result = subprocess.run([*limited, tmp_path / "clip.mkv", out], capture_output=True, text=True, check=False)
+    assert_refused(result, f"{out}: cannot be written (File too large); make room")
+    assert list(out.parent.iterdir()) == []
 
 
 def test_help_and_a_command_that_is_not_known() -> None:

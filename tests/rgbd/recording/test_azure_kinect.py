@@ -1,6 +1,5 @@
 """Recordings of an Azure Kinect, and of Orbbec's Femto: colour, depth and infrared, and what is attached to them."""
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from benchmarks.support.azure_kinect import (
     DEPTH_PARAMETERS,
     TILT,
     TRANSLATION_M,
+    azure_kinect,
     calibration,
     camera,
     write_azure_kinect,
@@ -67,6 +67,20 @@ def test_colour_and_depth_in_any_order_and_no_infrared(tmp_path: Path, order: st
     assert all(map(np.array_equal, frames_of(depth), DEPTH)) and depth.num_frames == 5
     assert [int(frame.mean()) for frame in frames_of(color)] == pytest.approx([0, 40, 80, 120, 160], abs=1)
     assert color.times_s == depth.times_s == pytest.approx([0, 0.033, 0.067, 0.1, 0.133])
+
+
+@pytest.mark.parametrize("color", ["MJPG", "NV12", "YUY2", "BGRA"])
+def test_colour_in_every_format_that_it_records(tmp_path: Path, color: str) -> None:
+    frame: Frame = np.zeros((720, 1280, 3), np.uint8)
+    frame[:360, :, 0] = 200  # red above, blue below
+    frame[360:, :, 2] = 100
+    path = written(tmp_path / "clip.mkv", {"COLOR": [frame] * 3, "DEPTH": DEPTH[:3]}, calibration(), color=color)
+    assert b"V_MS/VFW/FOURCC" in path.read_bytes() and b"b16g" in path.read_bytes()
+    rgb, depth = opened(path)
+    for read in frames_of(rgb):
+        for rows in (slice(0, 350), slice(370, 720)):  # NV12 has half as many rows of colours
+            np.testing.assert_allclose(read[rows].astype(int), frame[rows].astype(int), atol=4)
+    assert rgb.num_frames == 3 and all(map(np.array_equal, frames_of(depth), DEPTH[:3]))
 
 
 @pytest.mark.parametrize("title", ["IR", "ir", "Infrared", "infra-red", "IR left", "Infrared 2", "DEPTH_IR"])
@@ -243,17 +257,8 @@ def test_a_model_of_another_name_is_no_lens(tmp_path: Path) -> None:
 @pytest.mark.parametrize("share", [0.35, 0.6, 0.9])
 def test_a_recording_that_was_killed_is_read_as_far_as_it_goes(tmp_path: Path, share: float) -> None:
     """Such a file has no index and no length, and ends in the middle of a frame."""
-
-    class Pipe:
-        def __init__(self) -> None:
-            self.whole = io.BytesIO()
-
-        def write(self, data: bytes) -> int:
-            return self.whole.write(data)
-
-    pipe = Pipe()
-    write_azure_kinect(pipe, {"COLOR": COLOR * 4, "DEPTH": DEPTH * 4, "IR": INFRARED * 4}, calibration())
-    content = pipe.whole.getvalue()
+    whole = {"COLOR": COLOR * 4, "DEPTH": DEPTH * 4, "IR": INFRARED * 4}
+    content = azure_kinect(whole, calibration(), is_killed=True)
     path = tmp_path / "killed.mkv"
     path.write_bytes(content[: int(share * len(content))])
     with pytest.raises(DamagedError):

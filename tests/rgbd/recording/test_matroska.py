@@ -267,6 +267,23 @@ def test_a_file_that_was_cut_is_read_as_far_as_it_goes(tmp_path: Path, share: fl
     assert depth.camera.intrinsics == LENS and depth.damage
 
 
+def test_a_frame_that_is_damaged_spoils_no_other(tmp_path: Path) -> None:
+    path, frames = tmp_path / "kept.mkv", depths(9)
+    keep(path, {"depth": Made(frames, range(9))})
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux() if packet.size]
+        assert len(packets) == 9 and all(packet.is_keyframe for packet in packets)
+        middle, size = packets[4].pos, packets[4].size
+    content = bytearray(path.read_bytes())
+    content[(middle or 0) + size // 2] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(DamagedError, match="is damaged at frame 5"):
+        frames_of(open_stream(path, "depth"))
+    stream = open_stream(path, "depth", Limits(on_damage="report"))
+    is_whole = [np.array_equal(frame, other) for frame, other in zip(frames_of(stream), frames, strict=True)]
+    assert is_whole == [True] * 4 + [False] + [True] * 4 and stream.damage == ("1 frame is damaged",)
+
+
 def test_a_frame_that_is_not_as_it_was_written_is_found(tmp_path: Path) -> None:
     path = tmp_path / "kept.mkv"
     written = keep(path, {"depth": Made(depths(), range(4))})
