@@ -7,6 +7,7 @@ read by a process of its own, one core, from files that were written just before
 import argparse
 import json
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -24,11 +25,11 @@ from rich.table import Table
 from scipy.io import savemat
 
 from benchmarks.support.azure_kinect import calibration, write_azure_kinect
-from rgbd.recording.formats import open_streams
+from rgbd.recording.formats import open_stream
 from rgbd.recording.images import write_image
 from rgbd.recording.streams import StreamReader, frame_of
 from rgbd.recording.video import write_video
-from rgbd.types import Depth
+from rgbd.types import Depth, Frame
 
 _FPS, _HEIGHT, _WIDTH = 30, 480, 640
 _NUM_SPREAD = 64
@@ -99,6 +100,34 @@ def _record3d(path: Path, frames: Frames) -> Path:
     return path.with_suffix(".r3d")
 
 
+def _stray_scanner(path: Path, frames: Frames) -> Path:
+    """Write a video of grey beside depth; what is read is depth."""
+    _images(".png")(path.with_suffix(".frames"), frames)
+    files = sorted(path.with_suffix(".frames").iterdir())
+    grey = np.full((_HEIGHT, _WIDTH, 3), 90, np.uint8)
+    write_video(path.with_suffix(".mp4"), (grey for _ in files), fps=_FPS)
+    with zipfile.ZipFile(path.with_suffix(".zip"), "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(path.with_suffix(".mp4"), "scan/rgb.mp4")
+        for file in files:
+            archive.write(file, f"scan/depth/{file.name}")
+    return path.with_suffix(".zip")
+
+
+def _hue_video(path: Path, frames: Frames) -> Path:
+    def beside_grey() -> Iterator[Frame]:
+        for frame in frames():
+            hue = np.stack([frame * np.float32(360 / 5000), *np.ones((2, *frame.shape), np.float32)], axis=-1)
+            colors = np.rint(255 * cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)).astype(np.uint8)
+            yield np.hstack([colors, np.full_like(colors, 90)])
+
+    path = path.with_suffix(".mp4")
+    write_video(path, beside_grey(), fps=_FPS)
+    text = json.dumps({"intrinsicMatrix": [500, 0, 0, 0, 500, 0, 320, 240, 1], "rangeOfEncodedDepth": [0, 5]}).encode()
+    with path.open("ab") as file:
+        file.write(struct.pack(">I4s", 8 + len(text), b"udta") + text)
+    return path
+
+
 def _video(path: Path, frames: Frames) -> Path:
     write_video(path.with_suffix(".mkv"), frames())
     return path.with_suffix(".mkv")
@@ -123,12 +152,14 @@ FORMATS: dict[str, Callable[[Path, Frames], Path]] = {
     ".npz": _array(".npz"),
     "MATLAB .mat": _array(".mat"),
     "Record3D .r3d": _record3d,
+    "Record3D, hue in mp4": _hue_video,
+    "zip of Stray Scanner": _stray_scanner,
 }
 
 
 def read(path: Path) -> tuple[float, float, int]:
     """Return the seconds of reading all frames, and a few, and the most bytes that were in memory of its own."""
-    (stream,) = open_streams(path)
+    stream = open_stream(path, "depth")
     before = _own_bytes()
     spread = np.unique(np.linspace(0, stream.num_frames - 1, _NUM_SPREAD).astype(int)).tolist()
     return _seconds(stream, None), _seconds(stream, spread), max(0, _own_bytes() - before)

@@ -30,7 +30,7 @@ _COLUMNS = {
     f"{FILE_FORMATS}; an array is uint8 [frames, height, width, 3]",
     "depth": "the depth stream, lossless, of 16 bits or of floating-point metres: the same, but for JPEG, or video of "
     "grey (FFV1); an array is [frames, height, width], uint16 or floating point",
-    "recording": "instead of rgb and depth: one file that holds both, such as a camera's own",
+    "recording": "instead of rgb and depth: one file, or folder, that holds both, such as a camera's own",
     "rgb_track": "of a file with several streams of colour: the name of the one that is meant, such as a topic of ROS",
     "depth_track": "the same for depth",
     "depth_scale_mm": "how many millimetres one unit of depth is (default: as the file says, or else 1)",

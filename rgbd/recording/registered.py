@@ -1,6 +1,5 @@
 """Depth laid over colour by the calibration that their file has."""
 
-from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -9,7 +8,8 @@ from rgbd.camera.calibration import IDENTITY, StreamCamera
 from rgbd.camera.distortion import is_known
 from rgbd.camera.registration import Registration, between_lenses, stretch
 from rgbd.camera.reprojection import Reprojection
-from rgbd.recording.streams import Picture, StreamReader, frame_of
+from rgbd.recording.streams import Derived, StreamReader
+from rgbd.types import Frame
 
 _reprojection = lru_cache(maxsize=4)(Reprojection)  # the clips of a camera follow each other
 
@@ -36,37 +36,17 @@ def registered(depth: StreamReader, color: StreamReader, unit_mm: float) -> tupl
     return RegisteredDepth(depth, color.camera, reprojection), lies_over
 
 
-class RegisteredDepth(StreamReader):
+class RegisteredDepth(Derived):
     """A stream of depth whose frames are drawn anew from where the colour camera is."""
 
     is_depth = True
 
     def __init__(self, depth: StreamReader, color: StreamCamera, reprojection: Reprojection) -> None:
-        self._depth, self._reprojection = depth, reprojection
-        self.name, self.track, self.unit_mm, self.notes = depth.name, depth.track, depth.unit_mm, depth.notes
-        self.size = reprojection.size
+        super().__init__(depth, reprojection.size, self._drawn)
+        self._reprojection, self._stored_size, self.unit_mm = reprojection, depth.size, depth.unit_mm
         self.camera = StreamCamera(reprojection.lens, color.reference, color.to_reference)
-        self._count()
 
-    def _count(self) -> None:
-        self.num_frames, self.fps, self.times_s = self._depth.num_frames, self._depth.fps, self._depth.times_s
-
-    @property
-    def damage(self) -> tuple[str, ...]:
-        """What is missing or broken in the file."""
-        return self._depth.damage
-
-    def read(self, indices: Sequence[int] | None = None) -> Iterator[Picture]:
-        """Yield the frames at these places, or all of them."""
-        try:
-            for picture in self._depth.read(indices):
-                frame = frame_of(picture)
-                is_one = frame.ndim == 2 and frame.shape[1::-1] == self._depth.size
-                # Others are refused by who reads them.
-                yield self._reprojection.draw(frame.astype(np.uint16, copy=False)) if is_one else frame
-        finally:
-            self._count()
-
-    def frame_name(self, index: int) -> str:
-        """Return what messages call one frame."""
-        return self._depth.frame_name(index)
+    def _drawn(self, frame: Frame) -> Frame:
+        if frame.ndim != 2 or frame.shape[1::-1] != self._stored_size:
+            return frame  # it is refused by who reads it
+        return self._reprojection.draw(frame.astype(np.uint16, copy=False))

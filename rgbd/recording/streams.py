@@ -137,7 +137,8 @@ class Derived(StreamReader):
 
     def __init__(self, stream: StreamReader, size: Size, derive: Callable[[Frame], Frame]) -> None:
         self._stream, self._derive = stream, derive
-        self.name, self.size, self.fps = stream.name, size, stream.fps
+        self.name, self.track, self.size, self.fps = stream.name, stream.track, size, stream.fps
+        self.camera, self.notes = stream.camera, stream.notes
         self._count()
 
     @property
@@ -152,6 +153,10 @@ class Derived(StreamReader):
                 yield self._derive(frame_of(picture))
         finally:
             self._count()
+
+    def frame_name(self, index: int) -> str:
+        """Return what messages call one frame."""
+        return self._stream.frame_name(index)
 
     def _count(self) -> None:
         self.num_frames, self.times_s = self._stream.num_frames, self._stream.times_s

@@ -76,4 +76,4 @@ def test_a_recording_is_prepared_with_the_lens_and_the_unit_that_it_tells(
     assert run(write_csv(tmp_path / "m.csv", row), tmp_path / "data", "--roi", "whole") == 0
     record = records(tmp_path / "data")["c"]
     assert (record["num_frames"], record["mask_coverage"]) == (len(depth), pytest.approx(share, rel=0.1))
-    assert not [warning for warning in record["warnings"] if "field of view" in warning or "paired" in warning]
+    assert not [warning for warning in record["warnings"] if "was taken for" in warning or "paired" in warning]
