@@ -34,7 +34,7 @@ from rgbd.camera.sensors import SENSOR_NAMES, find_sensor
 from rgbd.people.masks import find_masks
 from rgbd.recording.depth import MeasuredDepth
 from rgbd.recording.formats import open_stream
-from rgbd.recording.skeleton import Body, Skeleton
+from rgbd.recording.skeletons.skeleton import Body, Skeleton
 from rgbd.types import Mask
 
 NUM_RECORDINGS = 400  # 10 motions x 10 performers x 4 set-ups

@@ -28,9 +28,9 @@ from preprocess.synthetic.__main__ import main as render
 from preprocess.synthetic.recording import MASK_FOLDER
 from rgbd.dataset.records import RECORDS_FILE, read_records
 from rgbd.people.boxes import legacy_box
-from rgbd.recording.images import read_image
-from rgbd.recording.ntu_skeleton import read_skeleton, write_skeleton
-from rgbd.recording.video import decode_video, read_video, write_video
+from rgbd.recording.skeletons.ntu_skeleton import read_skeleton, write_skeleton
+from rgbd.recording.stills.images import read_image
+from rgbd.recording.videos.video import decode_video, read_video, write_video
 
 ROUNDS = 3
 REPEATS = 2  # of every recording, which makes them about as long as NTU's, 84 frames on average

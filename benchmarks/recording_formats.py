@@ -26,9 +26,9 @@ from scipy.io import savemat
 
 from benchmarks.support.azure_kinect import calibration, write_azure_kinect
 from rgbd.recording.formats import open_stream
-from rgbd.recording.images import write_image
+from rgbd.recording.stills.images import write_image
 from rgbd.recording.streams import StreamReader, frame_of
-from rgbd.recording.video import write_video
+from rgbd.recording.videos.video import write_video
 from rgbd.types import Depth, Frame
 
 _FPS, _HEIGHT, _WIDTH = 30, 480, 640

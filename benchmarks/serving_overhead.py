@@ -36,7 +36,7 @@ from export.runtimes.machine import machine
 from preprocess.ntu.recording import RGB_FOLDER
 from preprocess.synthetic.__main__ import main as render
 from rgbd.recording.limits import Limits
-from rgbd.recording.video import read_video, write_video
+from rgbd.recording.videos.video import read_video, write_video
 from rgbd.types import Frame
 from serve.uploads.clip_decoding import decode_clip
 from serve.uploads.decoder_processes import Decoders

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preprocess.synthetic.recording import Recording, RecordingJob, write_recording
-from rgbd.recording.images import write_image
-from rgbd.recording.video import write_video
+from rgbd.recording.stills.images import write_image
+from rgbd.recording.videos.video import write_video
 
 INDEXES = range(10)  # one recording of each motion
 SEED = 0

@@ -21,7 +21,7 @@ from rich.table import Table
 from rgbd.clip.sampling import draw_per_bin
 from rgbd.dataset.layouts import NTU
 from rgbd.dataset.splits import SplitEntry, write_split
-from rgbd.recording.images import write_image
+from rgbd.recording.stills.images import write_image
 from training.config.schema import TrainingConfig
 from training.data.dataset import ClipDataset, Draw
 

@@ -19,7 +19,7 @@ from rich.progress import track
 
 from rgbd.dataset.layouts import NTU, Split
 from rgbd.dataset.splits import SplitEntry, write_class_names, write_split
-from rgbd.recording.images import write_image
+from rgbd.recording.stills.images import write_image
 from training.run.history import read_history
 
 ROUNDS = 3

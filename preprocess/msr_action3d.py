@@ -29,11 +29,11 @@ from rgbd.errors import DatasetError
 from rgbd.overlap import with_links
 from rgbd.people.clip_boxes import RoiMode
 from rgbd.recording.archive import is_hidden
-from rgbd.recording.msr_depth import open_msr_depth
-from rgbd.recording.msr_skeleton import read_skeleton
-from rgbd.recording.numbering import natural_order
+from rgbd.recording.numeric.msr_depth import open_msr_depth
 from rgbd.recording.recording import Recording
-from rgbd.recording.skeleton import Body, Skeleton
+from rgbd.recording.skeletons.msr_skeleton import read_skeleton
+from rgbd.recording.skeletons.skeleton import Body, Skeleton
+from rgbd.recording.stills.numbering import natural_order
 from rgbd.recording.streams import StreamReader, frame_of
 from rgbd.terminal import run_command
 from rgbd.types import Mask

@@ -28,11 +28,11 @@ from rgbd.overlap import with_links
 from rgbd.people.clip_boxes import RoiMode
 from rgbd.recording.archive import is_hidden
 from rgbd.recording.formats import open_stream
-from rgbd.recording.joint_layout import KINECT_V1
-from rgbd.recording.matlab import read_matlab_array
-from rgbd.recording.numbering import natural_order
+from rgbd.recording.numeric.matlab import read_matlab_array
 from rgbd.recording.recording import Recording
-from rgbd.recording.skeleton import Skeleton, kinect_v1_body
+from rgbd.recording.skeletons.joint_layout import KINECT_V1
+from rgbd.recording.skeletons.skeleton import Skeleton, kinect_v1_body
+from rgbd.recording.stills.numbering import natural_order
 from rgbd.terminal import run_command
 from rgbd.types import Size, Stream, in_order
 

@@ -12,7 +12,7 @@ import jinja2
 import numpy as np
 
 from rgbd.files import atomic_file
-from rgbd.recording.images import encode_image
+from rgbd.recording.stills.images import encode_image
 from rgbd.terminal import say
 from rgbd.types import Frame
 

@@ -40,9 +40,9 @@ DISTRIBUTIONS = {
 }
 # What a module does without where it is not installed, or asks for when it is needed.
 OPTIONAL = {
-    ("rgbd.recording.exr", "openexr"),
-    ("rgbd.recording.images", "kornia-rs"),
-    ("rgbd.recording.matlab", "scipy"),
+    ("rgbd.recording.stills.exr", "openexr"),
+    ("rgbd.recording.stills.images", "kornia-rs"),
+    ("rgbd.recording.numeric.matlab", "scipy"),
     ("rgbd.recording.phone.record3d", "imagecodecs"),
     ("rgbd.recording.ros.packing", "lz4"),
     ("rgbd.recording.ros.packing", "zstandard"),

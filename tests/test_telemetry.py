@@ -10,7 +10,7 @@ from benchmarks.support.tiny_bundle import make_bundle
 from export import switch_off_telemetry
 from export.bundle.folder import read_bundle, write_manifest
 from export.bundle.manifest import Artifact
-from rgbd.recording.video import write_video
+from rgbd.recording.videos.video import write_video
 from tests.support.contacts import ROOT, contacts
 from tests.support.page import CHROMIUM
 from tests.support.processed import write_clips, write_config

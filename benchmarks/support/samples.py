@@ -15,8 +15,8 @@ from imagecodecs import lzfse_encode
 from benchmarks.support.azure_kinect import calibration, write_azure_kinect
 from benchmarks.support.ros_bags import camera_info, image, write_bag
 from rgbd.recording.formats import open_streams
-from rgbd.recording.images import encode_image
 from rgbd.recording.matroska import write_matroska
+from rgbd.recording.stills.images import encode_image
 from rgbd.recording.tracks import choose_tracks
 from rgbd.types import Frame
 

@@ -12,7 +12,7 @@ from export.runtimes.loading import latency_ms, unavailable_reason
 from export.runtimes.registry import spec_of
 from rgbd.clip.build import build_clip
 from rgbd.clip.spec import centred_geometry
-from rgbd.recording.images import decode_image, encode_image
+from rgbd.recording.stills.images import decode_image, encode_image
 from rgbd.types import Frame
 
 _RUNS = 5

@@ -16,8 +16,8 @@ from export.runtimes.loading import load_runtime
 from export.runtimes.registry import devices
 from rgbd.errors import MissingStreamError, UserError
 from rgbd.recording.formats import FILE_FORMATS
-from rgbd.recording.image_files import IMAGE_FILES
 from rgbd.recording.limits import NO_LIMITS
+from rgbd.recording.stills.image_files import IMAGE_FILES
 from rgbd.types import Stream
 
 _RECORDING = f"a folder of {IMAGE_FILES} frames, or a file ({FILE_FORMATS})"

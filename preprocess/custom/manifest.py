@@ -20,7 +20,7 @@ from rgbd.dataset.records import ClipRecord
 from rgbd.errors import ConfigError, DatasetError, UserError, reason_of
 from rgbd.files import split_lines
 from rgbd.recording.formats import FILE_FORMATS
-from rgbd.recording.image_files import IMAGE_FILES
+from rgbd.recording.stills.image_files import IMAGE_FILES
 from rgbd.terminal import say
 from rgbd.types import Size, Stream
 

@@ -10,10 +10,10 @@ from rgbd.camera.sensors import find_sensor
 from rgbd.errors import DatasetError
 from rgbd.people.tracks import without_furniture
 from rgbd.recording.formats import open_stream
-from rgbd.recording.frames import FolderReader
-from rgbd.recording.ntu_skeleton import read_skeleton
 from rgbd.recording.recording import Recording
-from rgbd.recording.skeleton import Skeleton
+from rgbd.recording.skeletons.ntu_skeleton import read_skeleton
+from rgbd.recording.skeletons.skeleton import Skeleton
+from rgbd.recording.stills.frames import FolderReader
 
 RGB_FOLDER = "nturgb+d_rgb"
 DEPTH_FOLDER = "nturgb+d_depth"

@@ -19,8 +19,8 @@ from rgbd.camera.registration import (
     write_registrations,
 )
 from rgbd.errors import DatasetError
-from rgbd.recording.ntu_skeleton import read_skeleton
-from rgbd.recording.skeleton import joint_pairs
+from rgbd.recording.skeletons.ntu_skeleton import read_skeleton
+from rgbd.recording.skeletons.skeleton import joint_pairs
 from rgbd.terminal import say
 
 

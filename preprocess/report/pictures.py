@@ -13,7 +13,7 @@ from rgbd.dataset.records import ClipRecord
 from rgbd.dataset.store import ClipReader
 from rgbd.errors import DatasetError, UserError
 from rgbd.html_page import picture_address
-from rgbd.recording.video import read_video
+from rgbd.recording.videos.video import read_video
 from rgbd.types import Frame, Size, Stream
 
 _TILE = (160, 120)  # width, height

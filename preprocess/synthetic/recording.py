@@ -20,10 +20,10 @@ from preprocess.synthetic.sensor import add_color_noise, darken_for_noise, measu
 from preprocess.synthetic.shadow import cast_shadows
 from preprocess.synthetic.solids import Solid, body_solids, flag, glove
 from rgbd.files import atomic_folder
-from rgbd.recording.images import write_image
-from rgbd.recording.ntu_skeleton import write_skeleton
-from rgbd.recording.skeleton import Body, Skeleton
-from rgbd.recording.video import write_video
+from rgbd.recording.skeletons.ntu_skeleton import write_skeleton
+from rgbd.recording.skeletons.skeleton import Body, Skeleton
+from rgbd.recording.stills.images import write_image
+from rgbd.recording.videos.video import write_video
 
 MASK_FOLDER = "body_masks"
 

@@ -21,7 +21,7 @@ from rgbd.people.masked_depth import MaskedDepth, mask_depth
 from rgbd.recording.depth import DepthFrames, MeasuredDepth
 from rgbd.recording.recording import Recording
 from rgbd.recording.registered import RegisteredDepth, registered
-from rgbd.recording.skeleton import Skeleton
+from rgbd.recording.skeletons.skeleton import Skeleton
 from rgbd.recording.streams import Picture, StreamReader, frame_of
 from rgbd.recording.timeline import Indices
 from rgbd.types import Box, Frame, Size, Stream

@@ -23,9 +23,9 @@ from rgbd.commands.inspection import Gap, Outcome, StreamFacts, outcome_of, stre
 from rgbd.errors import ConfigError, UserError, reason_of
 from rgbd.files import atomic_file
 from rgbd.overlap import check_apart
-from rgbd.recording.images import encode_image
 from rgbd.recording.limits import Limits
 from rgbd.recording.recording import recording_of
+from rgbd.recording.stills.images import encode_image
 from rgbd.recording.streams import MiscountedError
 from rgbd.terminal import working
 from rgbd.types import in_order

@@ -9,7 +9,7 @@ from rgbd.dataset.records import ClipRecord
 from rgbd.dataset.store import ClipWriter, with_write_errors
 from rgbd.errors import MediaError, reason_of
 from rgbd.files import atomic_folder
-from rgbd.recording.images import encode_image
+from rgbd.recording.stills.images import encode_image
 from rgbd.types import Frame, Stream
 
 

@@ -8,7 +8,7 @@ from rgbd.dataset.layouts import DatasetSpec
 from rgbd.dataset.records import RECORDS_FILE, ClipRecord, read_records
 from rgbd.dataset.shards import SHARDS_FOLDER, ShardReader
 from rgbd.dataset.store import ClipReader
-from rgbd.recording.images import decode_image
+from rgbd.recording.stills.images import decode_image
 from rgbd.types import Frame, Stream
 
 

@@ -24,7 +24,7 @@ from rgbd.dataset.records import ClipRecord, ShardPlace
 from rgbd.dataset.store import ClipWriter, with_write_errors
 from rgbd.errors import DatasetError, reason_of
 from rgbd.files import atomic_file
-from rgbd.recording.images import encode_image
+from rgbd.recording.stills.images import encode_image
 from rgbd.types import Frame, Stream
 
 SHARDS_FOLDER = "shards"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rgbd.camera.registration import Registration
 from rgbd.errors import DatasetError
 from rgbd.legacy import legacy_centre
-from rgbd.recording.skeleton import Body
+from rgbd.recording.skeletons.skeleton import Body
 from rgbd.types import Box, Size
 
 _UNIT = np.array((8, 6))  # boxes are whole multiples: exactly 4:3, and even, as video stores one colour for 2x2 pixels

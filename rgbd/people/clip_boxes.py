@@ -19,7 +19,7 @@ from rgbd.people.boxes import (
     tracked_boxes,
 )
 from rgbd.people.masked_depth import MaskedDepth
-from rgbd.recording.skeleton import Skeleton
+from rgbd.recording.skeletons.skeleton import Skeleton
 from rgbd.types import Box, Size
 
 RoiMode = Literal["clip", "tracked", "legacy", "whole"]

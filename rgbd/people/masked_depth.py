@@ -11,7 +11,7 @@ from rgbd.camera.intrinsics import DepthCamera
 from rgbd.people.masks import find_masks
 from rgbd.people.removed_background import background_is_removed
 from rgbd.recording.depth import DepthFrames
-from rgbd.recording.skeleton import Skeleton
+from rgbd.recording.skeletons.skeleton import Skeleton
 from rgbd.types import Depth, Mask
 
 MaskSource = Literal["official", "given", "skeleton", "depth"]

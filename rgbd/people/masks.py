@@ -11,7 +11,7 @@ from rgbd.camera.intrinsics import DepthCamera, fit_camera
 from rgbd.people.depth_search import search_bodies
 from rgbd.people.skeleton_masks import skeleton_masks
 from rgbd.recording.depth import DepthFrames
-from rgbd.recording.skeleton import Skeleton, joints_of
+from rgbd.recording.skeletons.skeleton import Skeleton, joints_of
 from rgbd.types import Depth, Mask
 
 PeopleSource = Literal["skeleton", "depth"]

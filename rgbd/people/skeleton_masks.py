@@ -11,8 +11,8 @@ from rgbd.camera.intrinsics import DepthCamera, Tangents
 from rgbd.people.room import fit_floor
 from rgbd.people.tracks import Pose, body_tracks, poses_at
 from rgbd.recording.depth import DepthFrames
-from rgbd.recording.joint_layout import TORSO_RADIUS_M
-from rgbd.recording.skeleton import Skeleton
+from rgbd.recording.skeletons.joint_layout import TORSO_RADIUS_M
+from rgbd.recording.skeletons.skeleton import Skeleton
 from rgbd.types import Depth, Mask
 
 _LONGEST_BONE_M = 0.7  # a tall adult's thigh is 0.5: longer ones end at a joint that was guessed

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd.recording.joint_layout import JointLayout
-from rgbd.recording.skeleton import Body, Skeleton
+from rgbd.recording.skeletons.joint_layout import JointLayout
+from rgbd.recording.skeletons.skeleton import Body, Skeleton
 
 Joints = NDArray[np.float32]
 """Metres in the depth camera's frame, float32 [J, 3]; NaN where a joint was lost."""

@@ -7,22 +7,22 @@ from typing import NamedTuple
 
 from rgbd.errors import MediaError, UnknownContainerError, reason_of
 from rgbd.recording.archive import ZIP_MAGIC
-from rgbd.recording.arrays import NPY_MAGIC, is_npz, open_npy, open_npz
 from rgbd.recording.foreign import foreign_content, foreign_name
-from rgbd.recording.frames import open_folder, open_zip
-from rgbd.recording.image_files import IMAGE_FILES
-from rgbd.recording.lerobot import is_lerobot_depth, open_lerobot_depth
 from rgbd.recording.limits import NO_LIMITS, Limits
-from rgbd.recording.matlab import MATLAB_MAGIC, open_matlab
-from rgbd.recording.msr_depth import is_msr_depth, open_msr_depth
+from rgbd.recording.numeric.arrays import NPY_MAGIC, is_npz, open_npy, open_npz
+from rgbd.recording.numeric.matlab import MATLAB_MAGIC, open_matlab
+from rgbd.recording.numeric.msr_depth import is_msr_depth, open_msr_depth
 from rgbd.recording.phone.hue_video import is_hue_video, open_hue_video
 from rgbd.recording.phone.record3d import is_record3d, open_record3d
 from rgbd.recording.phone.stray_scanner import is_stray_folder, is_stray_zip, open_stray_folder, open_stray_zip
 from rgbd.recording.ros.reader import bag_of_folder, is_ros, open_ros
+from rgbd.recording.stills.frames import open_folder, open_zip
+from rgbd.recording.stills.image_files import IMAGE_FILES
+from rgbd.recording.stills.tiff import is_tiff, open_tiff
 from rgbd.recording.streams import StreamReader
-from rgbd.recording.tiff import is_tiff, open_tiff
 from rgbd.recording.tracks import choose_tracks
-from rgbd.recording.video import is_common_video, open_video
+from rgbd.recording.videos.lerobot import is_lerobot_depth, open_lerobot_depth
+from rgbd.recording.videos.video import is_common_video, open_video
 from rgbd.types import Stream
 
 

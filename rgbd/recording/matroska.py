@@ -19,10 +19,10 @@ import numpy as np
 from rgbd.errors import MediaError, reason_of
 from rgbd.files import atomic_file
 from rgbd.recording.formats import open_streams
-from rgbd.recording.matroska_calibration import CALIBRATION_FILE, AttachedCalibration, AttachedTrack
 from rgbd.recording.streams import MiscountedError, Picture, StreamReader, frame_of
 from rgbd.recording.timeline import Timeline, make_timeline
 from rgbd.recording.tracks import TITLES
+from rgbd.recording.videos.matroska_calibration import CALIBRATION_FILE, AttachedCalibration, AttachedTrack
 from rgbd.types import Frame, Stream
 
 Step = Literal["write", "compare"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from rgbd.camera.intrinsics import DepthCamera
 from rgbd.camera.registration import Registration
 from rgbd.recording.depth import check_unit, unit_of
-from rgbd.recording.skeleton import Skeleton
+from rgbd.recording.skeletons.skeleton import Skeleton
 from rgbd.recording.streams import StreamReader
 from rgbd.types import Stream
 

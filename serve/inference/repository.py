@@ -13,7 +13,7 @@ from export.bundle.archive import peek
 from export.bundle.folder import sha256
 from export.bundle.manifest import MANIFEST_NAME
 from rgbd.errors import UserError
-from rgbd.recording.numbering import natural_order
+from rgbd.recording.stills.numbering import natural_order
 from serve.concurrency.threads import in_thread
 from serve.errors import (
     LoadingError,

@@ -10,7 +10,7 @@ from export.predictor.clip_request import ClipRequest
 from rgbd.clip.depth_encoding import DepthEncoding, encode_depth
 from rgbd.errors import MissingStreamError
 from rgbd.recording.depth import stream_in_millimetres, unit_of
-from rgbd.recording.images import encode_image
+from rgbd.recording.stills.images import encode_image
 from rgbd.types import Frame, Stream
 from serve.schemas import PreviewReply, StreamPreview
 from serve.uploads.ipc import DecoderReply

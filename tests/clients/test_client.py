@@ -20,7 +20,7 @@ from benchmarks.support.tiny_bundle import make_bundle
 from clients.client import Client
 from clients.errors import BusyError, InputError, RefusedError, UnexpectedAnswerError, UnreachableError
 from clients.uploads import open_upload
-from rgbd.recording.video import write_video
+from rgbd.recording.videos.video import write_video
 from tests.support.client_recording import color_frames, depth_frames, write_frames, write_recording
 from tests.support.commands import run_module
 from tests.support.doctored import doctored

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from benchmarks.support.tiny_bundle import image_spec, make_bundle
-from rgbd.recording.video import write_video
+from rgbd.recording.videos.video import write_video
 from rgbd.types import Frame
 from tests.support.page import ARGUMENTS, CHROMIUM
 from tests.support.server import running_server

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from benchmarks.support.samples import samples
-from rgbd.recording.video import write_video
+from rgbd.recording.videos.video import write_video
 from tests.support.page import drop, expect_answer, open_page, pixel
 
 pytestmark = pytest.mark.slow

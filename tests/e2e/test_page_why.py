@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from rgbd.clip.sampling import bin_centres
-from rgbd.recording.video import write_video
+from rgbd.recording.videos.video import write_video
 from tests.support.page import expect_answer, open_page
 from tests.support.uploads import npz
 

@@ -11,7 +11,7 @@ from preprocess.synthetic.body import Arm, Pose, joints_in_room
 from preprocess.synthetic.scene import SETUPS
 from rgbd.camera.sensors import find_sensor
 from rgbd.dataset.layouts import CUSTOM
-from rgbd.recording.images import read_image, write_image
+from rgbd.recording.stills.images import read_image, write_image
 from rgbd.types import Size
 from tests.support.custom_runs import run, write_csv, write_frames
 from tests.support.processed import records

@@ -13,8 +13,8 @@ from preprocess.custom.manifest import read_manifest
 from rgbd.dataset.layouts import CUSTOM
 from rgbd.dataset.splits import read_class_names, read_split
 from rgbd.errors import ConfigError, DatasetError
-from rgbd.recording.images import read_image, write_image
-from rgbd.recording.video import write_video
+from rgbd.recording.stills.images import read_image, write_image
+from rgbd.recording.videos.video import write_video
 from tests.support.custom_runs import run, write_csv
 from tests.support.ntu_recordings import BODY_MM, body_at, scene
 from tests.support.processed import records

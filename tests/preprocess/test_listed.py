@@ -13,8 +13,8 @@ from rgbd.dataset.layouts import ISOGD, JESTER, NVGESTURE, THU_READ, DatasetSpec
 from rgbd.dataset.reading import open_clips, read_frames
 from rgbd.dataset.splits import read_class_names, read_split
 from rgbd.errors import DatasetError
-from rgbd.recording.images import read_image, write_image
-from rgbd.recording.video import write_video
+from rgbd.recording.stills.images import read_image, write_image
+from rgbd.recording.videos.video import write_video
 from rgbd.types import Stream
 from tests.support.processed import records
 

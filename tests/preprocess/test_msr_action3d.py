@@ -12,8 +12,8 @@ from rgbd.camera.sensors import find_sensor
 from rgbd.dataset.layouts import MSR_ACTION3D, UTD_MHAD
 from rgbd.dataset.splits import read_class_names, read_split
 from rgbd.errors import DatasetError
-from rgbd.recording.images import read_image
-from rgbd.recording.matlab import read_matlab_array
+from rgbd.recording.numeric.matlab import read_matlab_array
+from rgbd.recording.stills.images import read_image
 from tests.support.msr_action3d import UNIT_MM, write_depth, write_skeleton
 from tests.support.processed import records
 from tests.support.real import real_recordings

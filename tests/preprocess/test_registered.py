@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.support.scenes import Seen
-from rgbd.recording.images import read_image
+from rgbd.recording.stills.images import read_image
 from rgbd.types import Mask
 from tests.support.custom_runs import run, write_csv
 from tests.support.processed import records

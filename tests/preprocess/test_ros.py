@@ -10,7 +10,7 @@ from benchmarks.support.scenes import render_people, rendering_camera
 from preprocess.synthetic.body import Arm, Pose, joints_in_room
 from preprocess.synthetic.scene import SETUPS
 from rgbd.camera.sensors import find_sensor
-from rgbd.recording.images import read_image
+from rgbd.recording.stills.images import read_image
 from rgbd.types import Depth
 from tests.support.custom_runs import run, write_csv
 from tests.support.processed import records

@@ -11,9 +11,9 @@ from rgbd.camera.sensors import find_sensor
 from rgbd.dataset.layouts import UTD_MHAD
 from rgbd.dataset.splits import read_class_names, read_split
 from rgbd.errors import DatasetError
-from rgbd.recording.images import read_image
-from rgbd.recording.joint_layout import KINECT_V1
-from rgbd.recording.video import write_video
+from rgbd.recording.skeletons.joint_layout import KINECT_V1
+from rgbd.recording.stills.images import read_image
+from rgbd.recording.videos.video import write_video
 from tests.support.processed import records
 from tests.support.real import real_recordings
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rgbd.recording.images import write_image
-from rgbd.recording.video import write_video
+from rgbd.recording.stills.images import write_image
+from rgbd.recording.videos.video import write_video
 from rgbd.types import Frame
 
 SIZE = (96, 128)  # height, width

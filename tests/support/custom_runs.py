@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from preprocess.custom.dataset import main
-from rgbd.recording.images import write_image
+from rgbd.recording.stills.images import write_image
 
 
 def write_frames(folder: Path, num_frames: int = 3, suffix: str = ".png") -> Path:

@@ -5,11 +5,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rgbd.recording.images import write_image
-from rgbd.recording.joint_layout import KINECT_V2
-from rgbd.recording.ntu_skeleton import write_skeleton
-from rgbd.recording.skeleton import Body, Skeleton
-from rgbd.recording.video import write_video
+from rgbd.recording.skeletons.joint_layout import KINECT_V2
+from rgbd.recording.skeletons.ntu_skeleton import write_skeleton
+from rgbd.recording.skeletons.skeleton import Body, Skeleton
+from rgbd.recording.stills.images import write_image
+from rgbd.recording.videos.video import write_video
 
 COLOR_SIZE, DEPTH_SIZE = (480, 270), (128, 106)
 WALL_MM, BODY_MM = 4000, 2500

@@ -9,7 +9,7 @@ import yaml
 
 from rgbd.dataset.layouts import NTU, Split
 from rgbd.dataset.splits import SplitEntry, write_class_names, write_split
-from rgbd.recording.images import write_image
+from rgbd.recording.stills.images import write_image
 
 
 def records(out: Path) -> dict[str, dict[str, Any]]:

@@ -37,7 +37,7 @@ from rgbd.camera.registration import Registration
 from rgbd.dataset.layouts import DATASETS
 from rgbd.dataset.records import ClipRecord
 from rgbd.dataset.run_info import RunInfo
-from rgbd.recording.matroska_calibration import AttachedCalibration
+from rgbd.recording.videos.matroska_calibration import AttachedCalibration
 from serve.app import create_app
 from serve.inference.loading import load_models
 from serve.keys import ApiKey

@@ -17,7 +17,7 @@ from rgbd.errors import MediaError
 from rgbd.recording.limits import Limits
 from rgbd.recording.phone.lens import share_lens
 from rgbd.recording.streams import Derived
-from rgbd.recording.video import VideoReader, open_video
+from rgbd.recording.videos.video import VideoReader, open_video
 from rgbd.types import Depth, Frame
 
 _MARK = b'{"intrinsicMatrix"'

@@ -15,11 +15,11 @@ from pydantic import BaseModel, Field, ValidationError
 from rgbd.camera.calibration import Intrinsics
 from rgbd.errors import MediaError, TooLargeError
 from rgbd.recording.archive import check_packing, is_bomb, members_below_top, opened_archive
-from rgbd.recording.frames import FrameDecoderMaker, ZipReader
-from rgbd.recording.image_files import ImageFrames
 from rgbd.recording.limits import Limits
 from rgbd.recording.metres import METRES_UNIT_MM, Metres
 from rgbd.recording.phone.lens import share_lens
+from rgbd.recording.stills.frames import FrameDecoderMaker, ZipReader
+from rgbd.recording.stills.image_files import ImageFrames
 from rgbd.types import Depth, Size
 
 _METADATA, _FRAMES = "metadata", "rgbd"

@@ -14,12 +14,12 @@ import numpy as np
 from rgbd.camera.calibration import Intrinsics, StreamCamera
 from rgbd.errors import MediaError, TooLargeError
 from rgbd.recording.archive import MemberFile, check_packing, members_below_top, opened_archive
-from rgbd.recording.frames import FolderReader, ZipReader, open_folder
-from rgbd.recording.images import read_bytes
 from rgbd.recording.limits import Limits
 from rgbd.recording.phone.lens import scaled, share_lens
+from rgbd.recording.stills.frames import FolderReader, ZipReader, open_folder
+from rgbd.recording.stills.images import read_bytes
 from rgbd.recording.streams import StreamReader
-from rgbd.recording.video import VideoReader, is_common_video, open_video
+from rgbd.recording.videos.video import VideoReader, is_common_video, open_video
 
 _VIDEO, _DEPTH, _ODOMETRY, _MATRIX = "rgb.mp4", "depth", "odometry.csv", "camera_matrix.csv"
 _DEPTH_UNIT_MM = 1.0

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd.errors import MediaError
-from rgbd.recording.images import decode_image, image_header
 from rgbd.recording.limits import Limits
 from rgbd.recording.ros.messages import ImageHead
+from rgbd.recording.stills.images import decode_image, image_header
 from rgbd.types import Depth, Frame, Size, Stream
 
 DEPTH_UNIT_MM = 1.0

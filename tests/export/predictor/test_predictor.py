@@ -28,7 +28,7 @@ from export.runtimes import Inputs, Outputs, RuntimeInfo
 from export.runtimes.loading import load_runtime
 from rgbd.clip.appearance import Appearance
 from rgbd.errors import MediaError, MissingStreamError, UserError
-from rgbd.recording.images import write_image
+from rgbd.recording.stills.images import write_image
 from rgbd.types import Frame
 from serve.schemas import ClipMeta
 from tests.support.server import RunningServer, running_server

@@ -9,8 +9,8 @@ import pytest
 
 from rgbd.dataset.layouts import NTU
 from rgbd.dataset.splits import read_class_names, read_split
-from rgbd.recording.images import write_image
-from rgbd.recording.ntu_skeleton import write_skeleton
+from rgbd.recording.skeletons.ntu_skeleton import write_skeleton
+from rgbd.recording.stills.images import write_image
 from tests.support.ntu_recordings import CLIP, OTHER_CLIP, body_at, make_recording
 from tests.support.ntu_runs import output_of, run
 from tests.support.processed import records

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rgbd.dataset.layouts import NTU
-from rgbd.recording.images import read_image, write_image
+from rgbd.recording.stills.images import read_image, write_image
 from tests.support.ntu_recordings import BODY_MM, CLIP, OTHER_CLIP, WALL_MM, make_recording
 from tests.support.ntu_runs import run
 from tests.support.processed import records

@@ -13,7 +13,7 @@ import pytest
 from rgbd.dataset.layouts import NTU
 from rgbd.dataset.splits import read_class_names, read_split
 from rgbd.errors import DatasetError
-from rgbd.recording.images import read_image, write_image
+from rgbd.recording.stills.images import read_image, write_image
 from tests.support.ntu_recordings import CLIP, OTHER_CLIP, TO_COLOR, make_recording
 from tests.support.ntu_runs import run
 from tests.support.processed import records

@@ -9,7 +9,7 @@ import pytest
 from rgbd.dataset.layouts import CUSTOM, NTU
 from rgbd.dataset.reading import open_clips
 from rgbd.dataset.records import RECORDS_FILE, read_records
-from rgbd.recording.video import write_video
+from rgbd.recording.videos.video import write_video
 from tests.support.custom_runs import run as run_custom
 from tests.support.custom_runs import write_csv
 from tests.support.ntu_recordings import BODY_MM, CLIP, body_at, make_recording, scene

@@ -8,9 +8,9 @@ import pytest
 
 from preprocess import nvgesture, thu_read
 from rgbd.dataset.layouts import NTU
-from rgbd.recording.images import write_image
-from rgbd.recording.ntu_skeleton import write_skeleton
-from rgbd.recording.video import write_video
+from rgbd.recording.skeletons.ntu_skeleton import write_skeleton
+from rgbd.recording.stills.images import write_image
+from rgbd.recording.videos.video import write_video
 from tests.support import custom_runs, ntu_runs
 from tests.support.ntu_recordings import CLIP, OTHER_CLIP, make_recording
 from tests.support.processed import records

@@ -10,8 +10,8 @@ from rgbd.dataset.layouts import CUSTOM
 from rgbd.dataset.records import RECORDS_FILE, Journal
 from rgbd.dataset.splits import read_split
 from rgbd.errors import DatasetError
-from rgbd.recording.images import read_image, write_image
-from rgbd.recording.video import write_video
+from rgbd.recording.stills.images import read_image, write_image
+from rgbd.recording.videos.video import write_video
 from tests.support.custom_runs import run, write_csv
 from tests.support.processed import records
 from tests.support.real import real_recordings

@@ -10,8 +10,8 @@ from preprocess import convert, thu_read
 from rgbd.dataset.layouts import THU_READ
 from rgbd.dataset.run_info import RUN_FILE, read_run_info
 from rgbd.errors import DatasetError
-from rgbd.recording.images import read_image, write_image
-from rgbd.recording.video import write_video
+from rgbd.recording.stills.images import read_image, write_image
+from rgbd.recording.videos.video import write_video
 from tests.support.ntu_recordings import BODY_MM, DEPTH_SIZE, WALL_MM, body_at, draw, make_recording
 from tests.support.ntu_runs import run
 from tests.support.processed import records

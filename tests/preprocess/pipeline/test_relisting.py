@@ -15,7 +15,7 @@ from rgbd.dataset.records import RECORDS_FILE, Journal
 from rgbd.dataset.run_info import RUN_FILE
 from rgbd.dataset.splits import read_class_names, read_split
 from rgbd.dataset.store import Format
-from rgbd.recording.images import read_image, write_image
+from rgbd.recording.stills.images import read_image, write_image
 from tests.support.custom_runs import run, write_csv, write_frames
 from tests.support.folders import state
 from tests.support.ntu_recordings import CLIP, OTHER_CLIP, make_recording

@@ -10,8 +10,8 @@ import pytest
 
 from rgbd.dataset.layouts import CUSTOM
 from rgbd.recording.formats import open_stream
-from rgbd.recording.images import read_image, write_image
-from rgbd.recording.video import write_video
+from rgbd.recording.stills.images import read_image, write_image
+from rgbd.recording.videos.video import write_video
 from rgbd.types import Frame
 from tests.support.custom_runs import run, write_csv
 from tests.support.ntu_recordings import body_at, scene

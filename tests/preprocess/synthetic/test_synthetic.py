@@ -25,9 +25,9 @@ from preprocess.synthetic.solids import Ball, Cone
 from rgbd.dataset.layouts import NTU
 from rgbd.dataset.splits import read_class_names, read_split
 from rgbd.errors import DatasetError
-from rgbd.recording.images import read_image
-from rgbd.recording.ntu_skeleton import read_skeleton
-from rgbd.recording.video import read_video
+from rgbd.recording.skeletons.ntu_skeleton import read_skeleton
+from rgbd.recording.stills.images import read_image
+from rgbd.recording.videos.video import read_video
 from tests.support.waiting import wait_until
 
 SCALE = 0.2  # 384x216 and 102x84 pixels

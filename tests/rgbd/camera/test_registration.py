@@ -13,7 +13,7 @@ from rgbd.camera.registration import (
     stretch,
     write_registrations,
 )
-from rgbd.recording.skeleton import Body, joint_pairs
+from rgbd.recording.skeletons.skeleton import Body, joint_pairs
 
 KNOWN = np.array([[2.89, 0.02, 190.0], [-0.01, 2.87, -60.0]])
 

@@ -7,7 +7,7 @@ import pytest
 
 from rgbd.clip.appearance import Appearance, Look, appearance_of, differences, look_of, presumed_appearance
 from rgbd.recording.formats import open_streams
-from rgbd.recording.images import read_image
+from rgbd.recording.stills.images import read_image
 from tests.support.ntu_recordings import CLIP, OTHER_CLIP, make_recording
 from tests.support.ntu_runs import output_of, run
 

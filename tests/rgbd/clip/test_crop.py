@@ -9,7 +9,7 @@ import pytest
 from rgbd.camera.registration import Registration
 from rgbd.clip.crop import OUTPUT_SIZE, crop_depth, crop_picture, whole_size
 from rgbd.people.boxes import depth_box
-from rgbd.recording.video import decode_video, read_video, write_video
+from rgbd.recording.videos.video import decode_video, read_video, write_video
 from rgbd.types import Box
 
 NTU_LIKE = Registration(source="joints", matrix=((2.89, 0.0, 190.0), (0.0, 2.89, -60.0)))

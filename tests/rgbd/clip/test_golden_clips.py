@@ -13,7 +13,7 @@ from rgbd.clip.build import build_clip
 from rgbd.clip.depth_encoding import DepthEncoding
 from rgbd.clip.sampling import bin_centres
 from rgbd.clip.spec import ClipSpec, centred_geometry
-from rgbd.recording.images import read_image
+from rgbd.recording.stills.images import read_image
 from rgbd.types import Frame, Stream
 from tests.golden.seeding import seeded_depth
 from tests.support.real import real_recordings

@@ -18,10 +18,10 @@ from benchmarks.support.ros_bags import camera as ros_camera
 from rgbd.__main__ import main
 from rgbd.errors import MediaError, UserError
 from rgbd.recording.formats import open_stream, open_streams
-from rgbd.recording.images import write_image
+from rgbd.recording.stills.images import write_image
 from rgbd.recording.streams import StreamReader, frame_of
 from rgbd.recording.tracks import choose_tracks
-from rgbd.recording.video import write_video
+from rgbd.recording.videos.video import write_video
 from rgbd.types import Frame, Stream
 from tests.support.commands import assert_refused, run_module
 from tests.support.real import real_recordings

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.support.ros_bags import DEPTH, SECOND, image, write_bag
 from rgbd.__main__ import main
 from rgbd.errors import MediaError, UserError
-from rgbd.recording.images import read_image, write_image
+from rgbd.recording.stills.images import read_image, write_image
 from tests.support.real import real_recordings
 from tests.support.two_cameras import COLOR_FOCAL, see_both, write_both
 

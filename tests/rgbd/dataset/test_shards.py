@@ -19,7 +19,7 @@ from rgbd.dataset.records import RECORDS_FILE, ClipRecord, Journal, read_records
 from rgbd.dataset.shards import ShardStore
 from rgbd.dataset.store import Store
 from rgbd.errors import DatasetError
-from rgbd.recording.images import decode_image, read_image
+from rgbd.recording.stills.images import decode_image, read_image
 from rgbd.types import Stream
 from tests.support.ntu_recordings import CLIP, CLIPS, OTHER_CLIP, make_recording
 from tests.support.ntu_runs import run, start

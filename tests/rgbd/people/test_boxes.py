@@ -18,8 +18,8 @@ from rgbd.people.boxes import (
     mask_points,
     tracked_boxes,
 )
-from rgbd.recording.joint_layout import KINECT_V1
-from rgbd.recording.skeleton import Body
+from rgbd.recording.skeletons.joint_layout import KINECT_V1
+from rgbd.recording.skeletons.skeleton import Body
 from tests.golden.seeding import seeded_depth
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "legacy_roi.json"

@@ -11,7 +11,7 @@ from preprocess.utd_mhad import read_skeleton
 from rgbd.camera.sensors import find_sensor
 from rgbd.people.masks import find_masks
 from rgbd.recording.formats import open_streams
-from rgbd.recording.skeleton import Skeleton
+from rgbd.recording.skeletons.skeleton import Skeleton
 from tests.support.real import real_recordings
 
 SIZE = (320, 240)

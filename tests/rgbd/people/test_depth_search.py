@@ -17,7 +17,7 @@ from rgbd.people.masks import find_masks
 from rgbd.people.room import fit_floor
 from rgbd.recording.depth import MeasuredDepth
 from rgbd.recording.formats import open_streams
-from rgbd.recording.skeleton import joints_of
+from rgbd.recording.skeletons.skeleton import joints_of
 from tests.support.real import real_recordings
 
 SCALE = 0.5

@@ -9,8 +9,8 @@ import pytest
 from benchmarks.support.depth_list import DepthList
 from rgbd.camera.sensors import nominal_camera
 from rgbd.people.masks import find_masks
-from rgbd.recording.joint_layout import KINECT_V1
-from rgbd.recording.skeleton import Body, Skeleton
+from rgbd.recording.skeletons.joint_layout import KINECT_V1
+from rgbd.recording.skeletons.skeleton import Body, Skeleton
 from tests.support.ntu_recordings import BODY_MM, DEPTH_SIZE, body_at, scene
 
 

@@ -13,7 +13,7 @@ from rgbd.people.masked_depth import mask_depth
 from rgbd.people.removed_background import background_is_removed
 from rgbd.recording.depth import MeasuredDepth
 from rgbd.recording.formats import open_streams
-from rgbd.recording.images import read_image, write_image
+from rgbd.recording.stills.images import read_image, write_image
 from tests.support.custom_runs import run, write_csv
 from tests.support.processed import records
 from tests.support.real import real_recordings

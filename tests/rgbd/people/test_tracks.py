@@ -8,8 +8,8 @@ import pytest
 
 from rgbd.dataset.layouts import NTU
 from rgbd.people.tracks import body_tracks, poses_at, without_furniture
-from rgbd.recording.ntu_skeleton import read_skeleton, write_skeleton
-from rgbd.recording.skeleton import Body, Skeleton
+from rgbd.recording.skeletons.ntu_skeleton import read_skeleton, write_skeleton
+from rgbd.recording.skeletons.skeleton import Body, Skeleton
 from tests.support.ntu_recordings import CLIP, body_at, make_recording
 from tests.support.ntu_runs import run
 from tests.support.processed import records

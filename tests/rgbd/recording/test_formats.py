@@ -13,10 +13,10 @@ from scipy.io import savemat
 from rgbd.errors import MediaError, TooLargeError, UnknownContainerError
 from rgbd.recording.depth import MeasuredDepth
 from rgbd.recording.formats import open_stream, open_streams
-from rgbd.recording.images import write_image
 from rgbd.recording.limits import Limits
+from rgbd.recording.stills.images import write_image
 from rgbd.recording.streams import Excerpt, frame_of
-from rgbd.recording.video import write_video
+from rgbd.recording.videos.video import write_video
 from rgbd.types import Frame
 from tests.support.msr_action3d import write_depth
 from tests.support.real import real_recordings

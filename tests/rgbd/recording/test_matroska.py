@@ -24,9 +24,9 @@ from benchmarks.support.ros_bags import (
 from rgbd.camera.calibration import Intrinsics, StreamCamera
 from rgbd.errors import DamagedError, MediaError
 from rgbd.recording.formats import open_stream, open_streams
-from rgbd.recording.images import write_image
 from rgbd.recording.limits import Limits
 from rgbd.recording.matroska import WrittenTrack, check_matroska, write_matroska
+from rgbd.recording.stills.images import write_image
 from rgbd.recording.streams import MiscountedError, StreamReader, frame_of
 from rgbd.recording.tracks import choose_tracks
 from rgbd.types import Frame, Stream

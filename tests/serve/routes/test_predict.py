@@ -15,7 +15,7 @@ import tifffile
 
 from benchmarks.support.tiny_bundle import LABELS, SPEC, expected_scores, image_spec, make_bundle
 from rgbd.clip.sampling import bin_centres
-from rgbd.recording.video import write_video
+from rgbd.recording.videos.video import write_video
 from rgbd.types import Frame
 from tests.support.requests import post, scores
 from tests.support.server import RunningServer, running_server

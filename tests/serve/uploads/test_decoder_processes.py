@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from rgbd.errors import MediaError
-from rgbd.recording.images import decode_image, encode_image
+from rgbd.recording.stills.images import decode_image, encode_image
 from serve.errors import ServiceError
 from serve.uploads import decoder_processes
 from serve.uploads.ipc import DecoderReply, receive_reply

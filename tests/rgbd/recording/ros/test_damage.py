@@ -25,8 +25,8 @@ from benchmarks.support.ros_bags import (
 )
 from rgbd.errors import DamagedError, MediaError, TooLargeError, UserError
 from rgbd.recording.formats import open_stream, open_streams
-from rgbd.recording.images import encode_image
 from rgbd.recording.limits import Limits
+from rgbd.recording.stills.images import encode_image
 from rgbd.recording.streams import MiscountedError, frame_of
 
 SKIP = Limits(on_damage="skip")

@@ -26,9 +26,9 @@ from benchmarks.support.ros_bags import (
 )
 from rgbd.errors import MediaError
 from rgbd.recording.formats import open_stream, open_streams
-from rgbd.recording.images import encode_image
 from rgbd.recording.limits import NO_LIMITS
 from rgbd.recording.ros.reader import open_ros
+from rgbd.recording.stills.images import encode_image
 from rgbd.recording.streams import frame_of
 from rgbd.types import Frame
 from tests.support.real import real_recordings

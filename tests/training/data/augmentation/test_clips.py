@@ -9,7 +9,7 @@ import torch
 
 from rgbd.dataset.layouts import NTU
 from rgbd.errors import MediaError
-from rgbd.recording.images import write_image
+from rgbd.recording.stills.images import write_image
 from tests.support.processed import write_clips, write_config
 from training.config.loading import load_config
 from training.config.schema import TrainingConfig

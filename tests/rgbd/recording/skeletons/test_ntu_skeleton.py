@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from rgbd.errors import DatasetError
-from rgbd.recording.ntu_skeleton import read_skeleton, write_skeleton
-from rgbd.recording.skeleton import Body
+from rgbd.recording.skeletons.ntu_skeleton import read_skeleton, write_skeleton
+from rgbd.recording.skeletons.skeleton import Body
 from tests.support.ntu_recordings import body_at
 
 # As the sensor wrote them: a body line and joint lines of a real file, with the numbers it could not compute.

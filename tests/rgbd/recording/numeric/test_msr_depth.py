@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rgbd.errors import DamagedError, MediaError, UnknownContainerError
 from rgbd.recording.formats import open_streams
 from rgbd.recording.limits import Limits
-from rgbd.recording.msr_depth import open_msr_depth
+from rgbd.recording.numeric.msr_depth import open_msr_depth
 from rgbd.recording.streams import frame_of
 from tests.support.damage import check_refused_or_read, spoil
 from tests.support.msr_action3d import write_depth

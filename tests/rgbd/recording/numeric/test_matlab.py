@@ -16,7 +16,7 @@ from scipy.io import savemat
 from rgbd.errors import MediaError, TooLargeError
 from rgbd.recording.formats import open_stream, open_streams
 from rgbd.recording.limits import Limits
-from rgbd.recording.matlab import read_matlab_array
+from rgbd.recording.numeric.matlab import read_matlab_array
 from rgbd.recording.streams import frame_of
 from tests.support.damage import check_refused_or_read, spoil
 from tests.support.real import real_recordings

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from rgbd.errors import MediaError
-from rgbd.recording import images
-from rgbd.recording.images import decode_image, encode_image
+from rgbd.recording.stills import images
+from rgbd.recording.stills.images import decode_image, encode_image
 
 DEPTH = np.random.default_rng(0).integers(0, 4500, (24, 32)).astype(np.uint16)
 CONTENT = encode_image(".png", DEPTH)

@@ -13,7 +13,7 @@ from rgbd.errors import DamagedError, MediaError
 from rgbd.recording.formats import open_streams
 from rgbd.recording.limits import Limits
 from rgbd.recording.streams import Excerpt, StreamReader, frame_of
-from rgbd.recording.video import read_video
+from rgbd.recording.videos.video import read_video
 from rgbd.types import Frame
 from tests.support.real import real_recordings
 from tests.support.videos import (

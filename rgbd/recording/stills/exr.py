@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rgbd.errors import MediaError, TooLargeError, reason_of
 from rgbd.recording.archive import is_bomb
-from rgbd.recording.images import ImageHeader
+from rgbd.recording.stills.images import ImageHeader
 
 EXR_MAGIC = b"\x76\x2f\x31\x01"
 

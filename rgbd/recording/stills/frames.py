@@ -7,10 +7,10 @@ from typing import Protocol
 
 from rgbd.errors import MediaError, TooLargeError
 from rgbd.recording.archive import check_packing, is_hidden, members_of, opened_archive
-from rgbd.recording.image_files import IMAGE_FILES, IMAGE_SUFFIXES, ImageFrames
-from rgbd.recording.images import read_bytes
 from rgbd.recording.limits import NO_LIMITS, Limits
-from rgbd.recording.numbering import check_one_series, missing_frames, natural_order
+from rgbd.recording.stills.image_files import IMAGE_FILES, IMAGE_SUFFIXES, ImageFrames
+from rgbd.recording.stills.images import read_bytes
+from rgbd.recording.stills.numbering import check_one_series, missing_frames, natural_order
 from rgbd.recording.streams import StreamReader
 from rgbd.types import Frame, Size
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from rgbd.errors import DatasetError
-from rgbd.recording.joint_layout import KINECT_V1
-from rgbd.recording.msr_skeleton import read_skeleton
+from rgbd.recording.skeletons.joint_layout import KINECT_V1
+from rgbd.recording.skeletons.msr_skeleton import read_skeleton
 
 # The first frame of a17_s02_e01_skeleton3D.txt: metres, and a confidence.
 PLACES = """-0.236676 0.233941 2.559851 1.000000

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from rgbd.camera.intrinsics import DepthCamera
 from rgbd.camera.registration import Registration
-from rgbd.recording.joint_layout import KINECT_V1, KINECT_V2, JointLayout
+from rgbd.recording.skeletons.joint_layout import KINECT_V1, KINECT_V2, JointLayout
 
 _MAX_PAIRS_PER_CLIP = 200  # more bring no accuracy: a camera sees hundreds of clips
 

@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rgbd.camera.calibration import Intrinsics, Pose, StreamCamera, Triple
-from rgbd.recording.matroska_calibration import first_fault
+from rgbd.recording.videos.matroska_calibration import first_fault
 from rgbd.types import Size, Stream
 
 AZURE_KINECT_UNIT_MM = 1.0

@@ -9,8 +9,8 @@ import pytest
 
 from rgbd.errors import DamagedError, MediaError
 from rgbd.recording.formats import open_streams
-from rgbd.recording.images import encode_image, write_image
 from rgbd.recording.limits import Limits
+from rgbd.recording.stills.images import encode_image, write_image
 from rgbd.recording.streams import StreamReader
 
 GREY = np.full((6, 8), 1000, np.uint16)

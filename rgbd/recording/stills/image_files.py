@@ -5,12 +5,12 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from rgbd.errors import MediaError
-from rgbd.recording.exr import EXR_MAGIC, decode_exr, exr_header
-from rgbd.recording.images import ImageHeader, decode_image, image_header
 from rgbd.recording.limits import Limits
 from rgbd.recording.metres import METRES_UNIT_MM, Metres
-from rgbd.recording.netpbm import decode_netpbm, is_netpbm, netpbm_header
-from rgbd.recording.tiff import decode_tiff, is_tiff, tiff_header
+from rgbd.recording.stills.exr import EXR_MAGIC, decode_exr, exr_header
+from rgbd.recording.stills.images import ImageHeader, decode_image, image_header
+from rgbd.recording.stills.netpbm import decode_netpbm, is_netpbm, netpbm_header
+from rgbd.recording.stills.tiff import decode_tiff, is_tiff, tiff_header
 from rgbd.types import Frame
 
 

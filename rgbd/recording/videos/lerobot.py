@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from rgbd.errors import MediaError
 from rgbd.recording.limits import Limits
 from rgbd.recording.streams import Derived
-from rgbd.recording.video import QUANTISED_BITS, VideoReader, open_video
+from rgbd.recording.videos.video import QUANTISED_BITS, VideoReader, open_video
 
 _INFO = Path("meta") / "info.json"
 _LEVELS_UP = 6  # from a video in videos/KEY/chunk-000 or videos/chunk-000/KEY, and a little more

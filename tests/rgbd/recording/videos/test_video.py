@@ -9,10 +9,10 @@ import pytest
 
 from rgbd.clip.crop import crop_picture
 from rgbd.errors import MediaError
-from rgbd.recording.damage import Decoding
 from rgbd.recording.formats import open_streams
 from rgbd.recording.streams import frame_of
-from rgbd.recording.video import read_video, video_tracks, write_video
+from rgbd.recording.videos.damage import Decoding
+from rgbd.recording.videos.video import read_video, video_tracks, write_video
 from rgbd.types import Frame
 
 FRAMES: list[Frame] = [np.full((48, 64, 3), 20 * index, np.uint8) for index in range(6)]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd.errors import MediaError
-from rgbd.recording.images import ImageHeader
+from rgbd.recording.stills.images import ImageHeader
 from rgbd.types import Frame
 
 _HEAD_BYTES = 4096  # comments included

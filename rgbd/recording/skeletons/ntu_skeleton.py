@@ -9,8 +9,8 @@ import numpy as np
 
 from rgbd.errors import DatasetError, reason_of
 from rgbd.files import atomic_file
-from rgbd.recording.joint_layout import KINECT_V2
-from rgbd.recording.skeleton import Body, Skeleton
+from rgbd.recording.skeletons.joint_layout import KINECT_V2
+from rgbd.recording.skeletons.skeleton import Body, Skeleton
 
 _NUM_JOINTS = KINECT_V2.num_joints
 _JOINT_FIELDS = 12

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import av
 
 from rgbd.camera.calibration import StreamCamera
-from rgbd.recording.azure_kinect import AZURE_KINECT_TAGS, AZURE_KINECT_UNIT_MM, AzureKinectCalibration
-from rgbd.recording.matroska_calibration import CALIBRATION_FILE, AttachedCalibration
+from rgbd.recording.videos.azure_kinect import AZURE_KINECT_TAGS, AZURE_KINECT_UNIT_MM, AzureKinectCalibration
+from rgbd.recording.videos.matroska_calibration import CALIBRATION_FILE, AttachedCalibration
 from rgbd.types import Size
 
 _AZURE_KINECT_FILE, _AZURE_KINECT_FILE_TAG = "calibration.json", "K4A_CALIBRATION_FILE"

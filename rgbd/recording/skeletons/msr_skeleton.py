@@ -14,8 +14,8 @@ import numpy as np
 from rgbd.camera.registration import stretch
 from rgbd.camera.sensors import find_sensor
 from rgbd.errors import DatasetError, reason_of
-from rgbd.recording.joint_layout import KINECT_V1
-from rgbd.recording.skeleton import Skeleton, kinect_v1_body
+from rgbd.recording.skeletons.joint_layout import KINECT_V1
+from rgbd.recording.skeletons.skeleton import Skeleton, kinect_v1_body
 from rgbd.types import Size
 
 _NUM_VALUES = 4

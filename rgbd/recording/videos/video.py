@@ -16,10 +16,10 @@ from av.logging import Capture
 from rgbd.errors import DamagedError, MediaError
 from rgbd.files import atomic_file
 from rgbd.recording.archive import MemberFile
-from rgbd.recording.attachments import NO_FACTS, Attachments, TrackFacts, is_infrared
-from rgbd.recording.damage import Decoding, Packets, Promise
 from rgbd.recording.limits import Limits
 from rgbd.recording.streams import MiscountedError, Picture, StreamReader, frame_of, is_deep_grey, turn_deg
+from rgbd.recording.videos.attachments import NO_FACTS, Attachments, TrackFacts, is_infrared
+from rgbd.recording.videos.damage import Decoding, Packets, Promise
 from rgbd.types import Frame
 
 _LEROBOT = (

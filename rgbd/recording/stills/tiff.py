@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from rgbd.errors import MediaError, TooLargeError, reason_of
 from rgbd.recording.archive import is_bomb
-from rgbd.recording.images import ImageHeader
 from rgbd.recording.limits import Limits
 from rgbd.recording.metres import METRES_UNIT_MM, Metres
+from rgbd.recording.stills.images import ImageHeader
 from rgbd.recording.streams import StreamReader
 from rgbd.types import Frame, Size
 

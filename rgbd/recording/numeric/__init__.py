@@ -1,0 +1,1 @@
+"""Recordings as arrays of numbers: NumPy's, MATLAB's, and MSR-Action3D's."""

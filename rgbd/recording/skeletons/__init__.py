@@ -1,0 +1,1 @@
+"""The joints of bodies: what files of data sets say of them."""
