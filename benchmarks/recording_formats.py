@@ -5,6 +5,7 @@ read by a process of its own, one core, from files that were written just before
 """
 
 import argparse
+import itertools
 import json
 import re
 import struct
@@ -25,6 +26,7 @@ from rich.table import Table
 from scipy.io import savemat
 
 from benchmarks.support.azure_kinect import calibration, write_azure_kinect
+from benchmarks.support.ros_bags import image, write_bag
 from rgbd.recording.formats import open_stream
 from rgbd.recording.stills.images import write_image
 from rgbd.recording.streams import StreamReader, frame_of
@@ -128,6 +130,17 @@ def _hue_video(path: Path, frames: Frames) -> Path:
     return path
 
 
+def _bag(container: str) -> Callable[[Path, Frames], Path]:
+    def write(path: Path, frames: Frames) -> Path:
+        path.mkdir()
+        times = (10**9 + index * 10**9 // _FPS for index in itertools.count())
+        return write_bag(
+            path, container, {"/depth/image": [image("16UC1", *said) for said in zip(frames(), times, strict=False)]}
+        )
+
+    return write
+
+
 def _video(path: Path, frames: Frames) -> Path:
     write_video(path.with_suffix(".mkv"), frames())
     return path.with_suffix(".mkv")
@@ -151,6 +164,8 @@ FORMATS: dict[str, Callable[[Path, Frames], Path]] = {
     ".npy, metres": _array(".npy", is_metres=True),
     ".npz": _array(".npz"),
     "MATLAB .mat": _array(".mat"),
+    "ROS .bag": _bag("bag"),
+    "ROS .mcap, zstd": _bag("mcap zstd"),
     "Record3D .r3d": _record3d,
     "Record3D, hue in mp4": _hue_video,
     "zip of Stray Scanner": _stray_scanner,

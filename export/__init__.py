@@ -17,6 +17,8 @@ def switch_off_telemetry() -> None:
     has set ORT_DISABLE_TELEMETRY to 0.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    if (runtime := sys.modules.get("onnxruntime")) is not None:  # it was imported first, and asks no variable any more
+        runtime.disable_telemetry_events()
     # OpenVINO and NNCF report through this package, which no variable stops. Where it cannot be imported they do
     # without it; None is Python's sign for such a module.
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]

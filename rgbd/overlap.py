@@ -24,6 +24,14 @@ def check_apart(outputs: Iterable[Path], inputs: Iterable[Path], *, option: str 
         raise UserError(f"{option}: {words}; name another place")
 
 
+def check_replaceable(path: Path, *suffixes: str, option: str = "--out") -> None:
+    """Check that a file that is there may be replaced: its name ends as what is to be written; else `UserError`."""
+    if path.exists() and path.suffix.lower() not in suffixes:
+        raise UserError(
+            f"{option} {path}: is there already, and by its name no {suffixes[0]} file; remove it, or name another"
+        )
+
+
 def with_links(paths: Iterable[Path]) -> Iterator[Path]:
     """Yield the paths, and of folders among them the links in them, which stand for files elsewhere."""
     for path in paths:

@@ -24,7 +24,7 @@ from export.runtimes.machine import machine
 from export.runtimes.registry import spec_of
 from rgbd.errors import UserError
 from rgbd.files import atomic_file
-from rgbd.overlap import check_apart
+from rgbd.overlap import check_apart, check_replaceable
 from rgbd.terminal import positive
 
 
@@ -55,9 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Time a bundle; returns the exit code."""
     bundle = read_bundle(options.bundle)
-    for option, path in (("--json", options.json), ("--picture", options.picture)):
+    for option, path, suffix in (("--json", options.json, ".json"), ("--picture", options.picture, ".svg")):
         if path is not None:
             check_apart([path], [bundle.folder], option=option)
+            check_replaceable(path, suffix, option=option)
     if options.json and options.picture and options.json.resolve() == options.picture.resolve():
         raise UserError(f"--picture {options.picture}: is what --json names, too; name another file")
     names = _names(bundle, options.runtimes)

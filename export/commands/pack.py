@@ -9,7 +9,7 @@ from export.bundle.folder import Bundle, read_bundle
 from export.bundle.manifest import MANIFEST_NAME, SIGNATURE_NAME
 from rgbd.files import atomic_file
 from rgbd.locks import sole_writer
-from rgbd.overlap import check_apart
+from rgbd.overlap import check_apart, check_replaceable
 from rgbd.terminal import say
 
 
@@ -39,6 +39,7 @@ def run(options: argparse.Namespace) -> int:
     bundle = options.bundle.absolute()  # "." has no name
     out = options.out or bundle.with_name(bundle.name + ".zip")
     check_apart([out], [bundle])
+    check_replaceable(out, ".zip")
     pack_bundle(read_bundle(options.bundle), out)
     say(f"{out} ({out.stat().st_size / 1e6:.1f} MB)")
     return 0

@@ -23,8 +23,11 @@ LIMITS: dict[Precision, tuple[float, float]] = {
 def measure_parity(expected: Sequence[Outputs], actual: Sequence[Outputs], temperature: float, clips: str) -> Parity:
     """Return how far the batches of outputs lie apart over all heads; `clips` says where the clips are from.
 
-    PyTorch's first head, `expected`'s, is the answer.
+    PyTorch's first head, `expected`'s, is the answer. Raises `UserError` for scores that are no numbers.
     """
+    for whose, outputs in (("PyTorch", expected), ("the exported network", actual)):
+        if not all(np.isfinite(values).all() for batch in outputs for values in batch.values()):
+            raise UserError(f"{clips}: {whose} gives scores for them that are no numbers; export another checkpoint")
     names = [name for name in expected[0] if name in actual[0]]  # an artifact may leave out heads
     answer = names[0]
     a, b = ({name: np.concatenate([out[name] for out in outputs]) for name in names} for outputs in (expected, actual))

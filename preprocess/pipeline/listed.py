@@ -16,6 +16,7 @@ from rgbd.dataset.records import ClipRecord, SourceFile
 from rgbd.dataset.splits import read_class_names
 from rgbd.errors import DatasetError, reason_of
 from rgbd.files import split_lines
+from rgbd.overlap import with_links
 from rgbd.people.clip_boxes import RoiMode
 from rgbd.recording.formats import open_stream
 from rgbd.recording.limits import Limits
@@ -107,7 +108,9 @@ class ListedDataset:
             class_names=listing.class_names,
             jobs=list(listing.jobs.values()),
             refused=list(listing.refused.values()),
-            inputs=[raw, *(source.path for job in listing.jobs.values() for source in job.sources.values())],
+            inputs=with_links(
+                [raw, *(source.path for job in listing.jobs.values() for source in job.sources.values())]
+            ),
             identify=self.identify and partial(_identities, self.identify, listing.class_names),
         )
 

@@ -21,7 +21,7 @@ from rgbd.dataset.splits import read_class_names
 from rgbd.dataset.store import ClipReader
 from rgbd.errors import DatasetError, UserError
 from rgbd.html_page import Bar, bars, histogram, render_page, write_page
-from rgbd.overlap import check_apart
+from rgbd.overlap import check_apart, check_replaceable
 from rgbd.terminal import positive, progress_bar, run_command
 
 _FRAMES_PER_HOUR = 30 * 3600  # Kinect's rate; the records do not keep the videos'
@@ -44,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     data: Path = options.data
     out = options.out or data / "report.html"
+    check_replaceable(out, ".html", ".htm")
     records = read_records(data / RECORDS_FILE).values()
     if records and (spec := DATASETS.get(read_run_info(data).dataset)):
         check_apart([out], places_of(spec, data, records))

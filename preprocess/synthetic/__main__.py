@@ -48,6 +48,10 @@ def _check_own(out: Path) -> None:
         raise DatasetError(
             f"--out {out}: holds files of somebody else's, recordings perhaps; name another folder, a new or empty one"
         )
+    if links := [path for path in out.glob("*") if path.is_symlink()]:
+        raise DatasetError(
+            f"--out {out}: {links[0].name} leads elsewhere, where nothing is written; name another folder"
+        )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ from preprocess import isogd, jester, nvgesture, thu_read
 from rgbd.dataset.layouts import ISOGD, JESTER, NVGESTURE, THU_READ, DatasetSpec
 from rgbd.dataset.reading import open_clips, read_frames
 from rgbd.dataset.splits import read_class_names, read_split
-from rgbd.errors import DatasetError
+from rgbd.errors import DatasetError, UserError
 from rgbd.recording.stills.images import read_image, write_image
 from rgbd.recording.videos.video import write_video
 from rgbd.types import Stream
@@ -271,3 +271,18 @@ def test_of_two_recordings_of_a_name_none_is_chosen(
     by_clip = records(tmp_path / "out")
     assert f"may be any of {first}, {second}; move all but one of them elsewhere" in by_clip.pop(clip)["reason"]
     assert {record["status"] for record in by_clip.values()} == {"done"}
+
+
+def test_frames_that_are_links_into_the_output_are_not_overwritten(tmp_path: Path) -> None:
+    make_jester(tmp_path / "real")
+    words = ["--out", str(tmp_path / "data"), "--jobs", "1"]
+    assert jester.main(["--raw", str(tmp_path / "real"), *words]) == 0
+    make_jester(tmp_path / "raw")
+    written = tmp_path / "data" / "20bn-jester-v1" / "7" / "00001.jpg"
+    frame = tmp_path / "raw" / "20bn-jester-v1" / "7" / "00001.jpg"
+    frame.unlink()
+    frame.symlink_to(written)
+    before = written.read_bytes()
+    with pytest.raises(UserError, match="must not be overwritten"):
+        jester.main(["--raw", str(tmp_path / "raw"), *words, "--overwrite"])
+    assert written.read_bytes() == before

@@ -90,6 +90,10 @@ def test_only_files_of_runs_are_removed_and_runs_are_not_mixed(runs: Path, tmp_p
     assert_refused(train("--config", config, "--resume", "auto"), "holds best.pt, and no last.pt to go on from")
     assert_refused(train("--config", config), "holds a run")
     assert (tmp_path / "out" / "best.pt").exists()
+    (tmp_path / "out" / "best.pt").rename(
+        tmp_path / "best.pt"
+    )  # what else there is of it is not for the next one either
+    assert_refused(train("--config", config), "holds a run (best.json)")
 
 
 def test_a_run_is_not_written_over_its_configuration_or_among_clips(runs: Path, tmp_path: Path) -> None:

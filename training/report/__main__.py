@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from rgbd.html_page import write_page
-from rgbd.overlap import check_apart
+from rgbd.overlap import check_apart, check_replaceable
 from rgbd.terminal import positive, run_command
 from training.report.page import make_page
 from training.run.checkpoint_files import run_files
@@ -13,6 +13,9 @@ from training.run.checkpoint_files import run_files
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code, 0."""
     options = _parser().parse_args(arguments)
+    out = options.out or options.run / "report.html"
+    check_apart([out], run_files(options.run))
+    check_replaceable(out, ".html", ".htm")
     page = make_page(
         options.run,
         split=options.split,
@@ -21,8 +24,6 @@ def main(arguments: list[str] | None = None) -> int:
         num_explained=options.explained,
         clips=options.clips,
     )
-    out = options.out or options.run / "report.html"
-    check_apart([out], run_files(options.run))
     write_page(out, page)
     return 0
 

@@ -89,6 +89,9 @@ class ClipPictures:
         if reasons is None:
             shown.problem = "this family of networks draws nothing of what it looks at"
             return shown
+        if not np.isfinite(reasons.similarity).all():
+            shown.problem = "the network computes something that is no number; train it again"
+            return shown
         shown.caption = reasons.caption
         for name, clip, stream in zip(self._modalities, clips, reasons.streams, strict=True):
             matrices = {title: matrix(values) for title, values in stream.matrices.items()}

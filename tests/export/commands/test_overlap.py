@@ -27,6 +27,19 @@ def test_a_bundle_is_not_written_into(tmp_path: Path, name: str) -> None:
     assert len(read_bundle(bundle).manifest.files) == len(list(bundle.iterdir())) - 1
 
 
+def test_files_of_another_kind_are_not_replaced(tmp_path: Path) -> None:
+    bundle, mine = make_bundle(tmp_path / "bundle"), tmp_path / "mine.csv"
+    mine.write_text("mine")
+    for words in (
+        ["pack", str(bundle), "--out"],
+        ["bench", str(bundle), "--json"],
+        ["bench", str(bundle), "--picture"],
+    ):
+        with pytest.raises(UserError, match=r"mine.csv: is there already, and by its name no \.(zip|json|svg) file"):
+            main([*words, str(mine)])
+    assert mine.read_text() == "mine"
+
+
 @pytest.mark.parametrize("name", ["key.pem", "bundle.json", "new/key.pem"])
 def test_no_key_is_made_in_the_bundle_that_it_signs(tmp_path: Path, name: str) -> None:
     bundle = make_bundle(tmp_path / "bundle")

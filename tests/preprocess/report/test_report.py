@@ -10,7 +10,7 @@ from preprocess.report.quality_checks import find_suspicious
 from rgbd.dataset.ntu_classes import NTU_CLASSES
 from rgbd.dataset.records import RECORDS_FILE, ClipRecord, read_records
 from rgbd.dataset.run_info import RUN_FILE, RunInfo
-from rgbd.errors import DatasetError
+from rgbd.errors import DatasetError, UserError
 from tests.support.ntu_recordings import CLIP, OTHER_CLIP, make_recording
 from tests.support.ntu_runs import run
 
@@ -118,3 +118,10 @@ def test_what_is_no_data_set_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"has no records\.jsonl"):
         main([str(tmp_path)])
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_another_kind_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "class_names.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"class_names.txt: is there already, and by its name no .html file"):
+        main([str(tmp_path), "--out", str(tmp_path / "class_names.txt")])
+    assert (tmp_path / "class_names.txt").read_text() == "mine"

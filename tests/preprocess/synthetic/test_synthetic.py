@@ -283,3 +283,13 @@ def test_interrupted_it_leaves_whole_clips_only(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.tmp*"))
     for folder in tmp_path.glob("nturgb+d_depth/*"):
         assert len(list(folder.iterdir())) >= 28
+
+
+def test_nothing_is_rendered_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    assert main(["--out", str(tmp_path / "raw"), "--clips", "1", "--scale", "0.05"]) == 0
+    (tmp_path / "raw" / "nturgb+d_rgb").rename(tmp_path / "moved")
+    (tmp_path / "raw" / "nturgb+d_rgb").symlink_to(tmp_path / "real")
+    with pytest.raises(DatasetError, match=r"nturgb\+d_rgb leads elsewhere"):
+        main(["--out", str(tmp_path / "raw"), "--clips", "1", "--scale", "0.05"])
+    assert not list((tmp_path / "real").iterdir())

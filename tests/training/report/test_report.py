@@ -99,6 +99,17 @@ def test_without_the_data_set_the_figures_are_there_and_the_page_says_why_the_cl
     assert "not a readable JPEG" in make_page(run, data=moved)
 
 
+def test_a_network_whose_numbers_are_none_is_told_and_not_drawn(data: Path) -> None:
+    run = write_run(data, data.parent / "run")
+    content = torch.load(run / "best.pt")
+    for name, values in content["model"].items():
+        if values.is_floating_point() and name.endswith("weight"):
+            content["model"][name] = values * 1e15
+    torch.save(content, run / "best.pt")
+    page = make_page(run)
+    assert "computes something that is no number" in page and "--s:nan" not in page
+
+
 def test_a_folder_without_a_run_or_scores_is_refused(data: Path) -> None:
     assert_refused(run_module("training.report", data), "best.pt: cannot be read")
     run = write_run(data, data.parent / "run")
