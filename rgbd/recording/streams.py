@@ -25,7 +25,7 @@ class StreamReader(Protocol):
     """
 
     name: str
-    """What messages call it."""
+    """What messages call it: the file, or the folder, of all that was recorded together on one clock."""
 
     track: str = ""
     """What its file calls it, such as a topic of ROS; empty where files of its format hold one stream."""

@@ -10,29 +10,20 @@ import pytest
 from imagecodecs import lzfse_encode
 from PIL import Image
 
-from benchmarks.support.scenes import render_people, rendering_camera
-from preprocess.synthetic.body import Arm, Pose, joints_in_room
-from preprocess.synthetic.scene import SETUPS
-from rgbd.camera.sensors import find_sensor
 from rgbd.recording.stills.images import encode_image
 from rgbd.types import Depth
 from tests.support.custom_runs import run, write_csv
 from tests.support.processed import records
+from tests.support.standing import FOCAL, SIZE, see_standing
 from tests.support.videos import encode
 
-SIZE, FOCAL = (640, 480), 384.0  # of a D435, which a Kinect v1 has frames of the size of, but not the focal length
 LENS = (2 * FOCAL, 2 * FOCAL, 639.5, 479.5)  # of colour, twice as large
 COLOR = np.full((960, 1280, 3), 90, np.uint8)
-HANGING = Arm((5, -72), (10, -75))
 
 
 @pytest.fixture(scope="module")
 def standing() -> tuple[list[Depth], float]:
-    """Return depth of somebody who stands still, as a D435 sees it, and the share of the frame they cover."""
-    camera = rendering_camera(find_sensor("d435").camera(SIZE), SIZE)
-    joints = joints_in_room(Pose((0, 3.0), 5, (HANGING, HANGING)), 1.75)
-    frames = render_people(SETUPS[0], camera, lambda _: [joints], num_frames=6)
-    return [frame.depth_mm for frame in frames], float(np.mean([frame.mask.mean() for frame in frames]))
+    return see_standing()
 
 
 def record3d(folder: Path, depth: list[Depth]) -> str:
@@ -76,4 +67,5 @@ def test_a_recording_is_prepared_with_the_lens_and_the_unit_that_it_tells(
     assert run(write_csv(tmp_path / "m.csv", row), tmp_path / "data", "--roi", "whole") == 0
     record = records(tmp_path / "data")["c"]
     assert (record["num_frames"], record["mask_coverage"]) == (len(depth), pytest.approx(share, rel=0.1))
+    assert (record["registration"], record["depth_size"]) == ("calibration", list(SIZE))
     assert not [warning for warning in record["warnings"] if "was taken for" in warning or "paired" in warning]

@@ -6,30 +6,21 @@ import numpy as np
 import pytest
 
 from benchmarks.support.ros_bags import SECOND, Said, camera_info, image, write_bag
-from benchmarks.support.scenes import render_people, rendering_camera
-from preprocess.synthetic.body import Arm, Pose, joints_in_room
-from preprocess.synthetic.scene import SETUPS
-from rgbd.camera.sensors import find_sensor
 from rgbd.recording.stills.images import read_image
 from rgbd.types import Depth
 from tests.support.custom_runs import run, write_csv
 from tests.support.processed import records
 from tests.support.real import real_recordings
+from tests.support.standing import FOCAL, SIZE, see_standing
 
-SIZE, FOCAL = (640, 480), 384.0  # of a D435, which a Kinect v1 has frames of the size of, but not the focal length
 DEPTH, COLOR = "/device_0/sensor_0/Depth_0", "/device_0/sensor_1/Color_0"
 ALONE = {"clip": "c", "depth": "recorded.bag", "class": "stand", "split": "train"}
 ROW = {"clip": "c", "recording": "recorded.bag", "class": "stand", "split": "train"}
-HANGING = Arm((5, -72), (10, -75))
 
 
 @pytest.fixture(scope="module")
 def standing() -> tuple[list[Depth], float]:
-    """Return depth of somebody who stands still, as a D435 sees it, and the share of the frame they cover."""
-    camera = rendering_camera(find_sensor("d435").camera(SIZE), SIZE)
-    joints = joints_in_room(Pose((0, 3.0), 5, (HANGING, HANGING)), 1.75)
-    frames = render_people(SETUPS[0], camera, lambda _: [joints], num_frames=6)
-    return [frame.depth_mm for frame in frames], float(np.mean([frame.mask.mean() for frame in frames]))
+    return see_standing()
 
 
 def bag(folder: Path, depth: list[Depth], unit_m: float) -> Path:

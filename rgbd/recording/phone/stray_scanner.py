@@ -54,7 +54,7 @@ def open_stray_folder(folder: Path, limits: Limits) -> list[StreamReader]:
             _check_table((folder / name).stat().st_size, str(folder / name))
             tables[name] = read_bytes(folder / name)
     (depth,) = open_folder(folder / _DEPTH, limits)
-    return _joined(open_video(folder / _VIDEO, limits), depth, tables)
+    return _joined(str(folder), open_video(folder / _VIDEO, limits), depth, tables)
 
 
 def open_stray_zip(path: Path, limits: Limits) -> list[StreamReader]:
@@ -72,7 +72,7 @@ def open_stray_zip(path: Path, limits: Limits) -> list[StreamReader]:
         tables = {name: _table(archive, members[name]) for name in (_ODOMETRY, _MATRIX) if name in members}
         depth = ZipReader(path, archive, pictures, limits)
         colors = open_video(MemberFile(path, archive, members[_VIDEO]), limits)
-    return _joined(colors, depth, tables)
+    return _joined(str(path), colors, depth, tables)
 
 
 def _is_depth(name: str) -> bool:
@@ -98,7 +98,7 @@ def _table(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
 
 
 def _joined(
-    colors: list[VideoReader], depth: FolderReader | ZipReader, tables: Mapping[str, bytes]
+    name: str, colors: list[VideoReader], depth: FolderReader | ZipReader, tables: Mapping[str, bytes]
 ) -> list[StreamReader]:
     """Return the streams of one recording, with what its tables say of them."""
     if len(colors) != 1:
@@ -106,6 +106,7 @@ def _joined(
     color = colors[0]
     if not depth.is_depth:
         raise MediaError(f"{depth.name}: holds 8-bit images, and depth has 16 bits; export the recording again")
+    color.name = depth.name = name  # the same: of one recording, with one clock and one phone
     depth.unit_mm = _DEPTH_UNIT_MM
     rows = _odometry(tables.get(_ODOMETRY, b""))
     _set_times(color, depth, rows)
