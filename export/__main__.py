@@ -5,11 +5,10 @@ import errno
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib import import_module
-from typing import cast
 
-from export.commands import COMMANDS, CREATE, Command, CommandModule
+from export.commands import COMMANDS, CREATE
 from rgbd.errors import UserError, out_of_memory, reason_of
+from rgbd.subcommands import CommandModule
 from rgbd.terminal import run_command
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -40,17 +39,13 @@ def _parser(chosen: str) -> tuple[argparse.ArgumentParser, CommandModule]:
         title="commands", metavar="COMMAND", prog=parser.prog, description="python -m export COMMAND --help says more"
     )
     parsers = {name: commands.add_parser(name, help=command.help) for name, command in COMMANDS.items()}
-    module = _module(COMMANDS.get(chosen, CREATE))
+    module = COMMANDS.get(chosen, CREATE).load()
     if chosen in parsers:
         parsers[chosen].description = module.__doc__
         module.add_arguments(parsers[chosen])
     else:
         module.add_arguments(parser)
     return parser, module
-
-
-def _module(command: Command) -> CommandModule:
-    return cast(CommandModule, import_module(command.module))
 
 
 @contextmanager

@@ -3,11 +3,10 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib import import_module
-from typing import cast
 
-from rgbd.commands import COMMANDS, CommandModule
+from rgbd.commands import COMMANDS
 from rgbd.errors import UserError
+from rgbd.subcommands import CommandModule
 from rgbd.terminal import run_command
 
 
@@ -35,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _module(command: str) -> CommandModule:
     try:
-        return cast(CommandModule, import_module(COMMANDS[command].module))
+        return COMMANDS[command].load()
     except ModuleNotFoundError as error:
         raise UserError(f"{command} needs {error.name}; install the 'media' extra: pip install '.[media]'") from error
 

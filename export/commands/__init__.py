@@ -1,29 +1,6 @@
 """What can be done with a bundle: a module for each command, which is imported when it is chosen."""
 
-import argparse
-from dataclasses import dataclass
-from typing import Protocol
-
-
-class CommandModule(Protocol):
-    """What such a module has."""
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Add the command's arguments to a parser."""
-        ...
-
-    def run(self, options: argparse.Namespace) -> int:
-        """Do what the command is for; returns the exit code."""
-        ...
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command, without its module."""
-
-    module: str
-    help: str
-
+from rgbd.subcommands import Command
 
 CREATE = Command("export.commands.create", "make a bundle of a checkpoint")  # where none is named
 
