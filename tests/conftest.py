@@ -25,15 +25,15 @@ _LONGEST = (
     "e2e/test_real_recordings.py",
     "training/run/test_signals.py",
     "training/networks/dsn/test_golden_networks.py",
-    "export/commands/test_commands.py",
     "e2e/test_page.py",
-    "training/test_training.py",
     "serve/test_lifecycle.py",
+    "training/test_training.py",
+    "export/commands/test_commands.py",
     "e2e/test_own_family.py",
+    "serve/http/test_access_control.py",
     "preprocess/pipeline/test_run.py",
     "training/run/test_not_finite.py",
     "test_telemetry.py",
-    "serve/concurrency/test_supervisor.py",
     "rgbd/people/test_depth_search.py",
 )
 

@@ -33,7 +33,7 @@ SERVING = """
 import sys, time
 import httpx
 from pathlib import Path
-from tests.support.server import running_server
+from benchmarks.support.server import running_server
 with running_server(models=Path(sys.argv[1])) as server:
     for model in ("onnxruntime", "openvino"):
         files = {"rgb": Path(sys.argv[2]).read_bytes()}

@@ -44,7 +44,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="session")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_server(make_bundle(tmp_path_factory.mktemp("bundle"))) as server:
+    with running_server(make_bundle(tmp_path_factory.mktemp("bundle")), num_decoders=2) as server:
         yield server.url
 
 
@@ -55,7 +55,7 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     make_bundle(models / "both" / "1", alone={"rgb": 0.7})
     make_bundle(models / "colour" / "2", "rgb")
     make_bundle(models / "pictures" / "1", "depth", spec=image_spec())
-    with running_server(models=models) as server:
+    with running_server(models=models, num_decoders=2) as server:
         yield server.url
 
 

@@ -49,7 +49,10 @@ def test_the_files_of_the_bundle_may_go(tmp_path: Path) -> None:
 
 
 def test_every_request_of_a_burst_is_answered_while_decoders_die(tmp_path: Path) -> None:
-    with running_server(make_bundle(tmp_path), max_requests=16) as server, ThreadPoolExecutor(16) as threads:
+    with (
+        running_server(make_bundle(tmp_path), max_requests=16, num_decoders=2) as server,
+        ThreadPoolExecutor(16) as threads,
+    ):
         assert post(server, **FILES).status_code == 200
         for decoder in decoders_of(server):
             decoder.suspend()
@@ -80,7 +83,8 @@ def test_clients_that_leave_cost_the_others_nothing(tmp_path: Path, monkeypatch:
     folder = tmp_path / "uploads"
     folder.mkdir()
     monkeypatch.setenv("TMPDIR", str(folder))
-    with running_server(make_bundle(tmp_path / "bundle"), max_requests=40) as server, ThreadPoolExecutor(8) as threads:
+    bundle = make_bundle(tmp_path / "bundle")
+    with running_server(bundle, max_requests=40, num_decoders=2) as server, ThreadPoolExecutor(8) as threads:
         assert post(server, **FILES).status_code == 200
         before = set(folder.iterdir())
         leaving = [threads.submit(leave, server, number) for number in range(20)]

@@ -46,7 +46,7 @@ def test_clips_computed_together_get_each_its_own_answer(tmp_path: Path) -> None
             uploads = [{"rgb": npz(list(picture))} for picture in pictures * 4]
             return await asyncio.gather(*(client.post(url, files=files) for files in uploads))
 
-    with running_server(make_bundle(tmp_path, "rgb")) as server:
+    with running_server(make_bundle(tmp_path, "rgb"), num_decoders=2) as server:
         responses = asyncio.run(all_at_once(server.url + "/predict"))
     assert [response.json()["predictions"][0]["label"] for response in responses] == ["red", "green", "blue"] * 4
 
@@ -174,7 +174,7 @@ def test_of_a_request_that_failed_nothing_more_is_computed(tmp_path: Path) -> No
     bright, dark = (npz([np.full((48, 64, 3), value, np.uint8)] * 32) for value in (200, 0))
     shape = [8, *SPEC.shape]
     tensor = {"name": "rgb", "datatype": "UINT8", "shape": shape, "data": np.full(shape, 200).ravel().tolist()}
-    with running_server(bundle, max_batch=1) as server:
+    with running_server(bundle, max_batch=1, num_decoders=2) as server:
         refused(post(server, "/predict?windows=16", rgb=bright), 500, "internal")
         assert post(server, rgb=dark).status_code == 200  # behind whatever still waits
         windows = failed_clips(server)

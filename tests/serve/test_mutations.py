@@ -43,7 +43,9 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("TMPDIR", str(uploads))
         with (
-            running_server(make_bundle(folder / "bundle"), max_upload_mb=8, deadline_s=_LIMIT_S) as server,
+            running_server(
+                make_bundle(folder / "bundle"), max_upload_mb=8, deadline_s=_LIMIT_S, num_decoders=2
+            ) as server,
             httpx.Client(base_url=server.url, timeout=_LIMIT_S) as client,
         ):
             yield Target(server, uploads, client, valid)

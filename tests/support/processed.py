@@ -70,3 +70,13 @@ def write_config(path: Path, root: Path, out: Path, **sections: object) -> Path:
     }
     path.write_text(yaml.safe_dump(config | sections))
     return path
+
+
+def write_toy_config(path: Path, root: Path, out: Path, **sections: object) -> Path:
+    """Write the same for the toy family: for tests of runs, whatever their network. A step takes a fraction there.
+
+    Its weights are averaged and updated, its frames drawn and its features dropped as those of the published networks.
+    """
+    network = {"name": "tests.support.toy_family:FAMILY", "channels": 6}
+    schedule = {"epochs": 4, "warmup_epochs": 1, "evaluate_every": 2}
+    return write_config(path, root, out, **{"network": network, "schedule": schedule, **sections})

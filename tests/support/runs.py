@@ -1,17 +1,15 @@
 """Small runs as processes: started, watched, and sent signals."""
 
-import subprocess
-import sys
+import os
 from pathlib import Path
 
+from tests.support.warm import TalkingProcess
 from training.run.checkpoint import load_checkpoint
 
 
-def start(*command: str, **options: object) -> subprocess.Popen[str]:
-    """Start `python -m command...`; its output is in one pipe."""
-    return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
-        [sys.executable, "-m", *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
-    )
+def start(*command: str, new_session: bool = False) -> TalkingProcess:
+    """Start `python -m command...`; its outputs are one pipe."""
+    return TalkingProcess(command, os.environ, new_session=new_session)
 
 
 def steps_done(out: Path) -> int:

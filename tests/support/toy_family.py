@@ -50,7 +50,8 @@ class ToyNet(nn.Module):
     def __init__(self, streams: Sequence[Stream], channels: int, num_classes: int) -> None:
         super().__init__()
         self.eyes = nn.ModuleDict({stream: _eye(channels) for stream in streams})
-        self.own = nn.ModuleDict({stream: nn.Linear(2 * channels, num_classes) for stream in streams})
+        with_own = streams if len(streams) > 1 else ()
+        self.own = nn.ModuleDict({stream: nn.Linear(2 * channels, num_classes) for stream in with_own})
         self.verdict = nn.Linear(2 * channels * len(streams), num_classes)
         self.sharpness = 1.0
 
@@ -60,15 +61,20 @@ class ToyNet(nn.Module):
         features: Tensor = self.eyes[stream](frames)
         return features.unflatten(0, clips.shape[:2])
 
-    def forward(self, *clips: Tensor, rng: np.random.Generator | None = None) -> ToyOutput:  # noqa: ARG002
-        """Uint8 clips [B, T, H, W, 3] of each stream -> class scores; nothing is drawn."""
+    def forward(self, *clips: Tensor, rng: np.random.Generator | None = None) -> ToyOutput:
+        """Uint8 clips [B, T, H, W, 3] of each stream -> class scores; `rng` draws half of the frames."""
+        if rng is not None:
+            num_frames = clips[0].shape[1]
+            drawn = torch.from_numpy(rng.permutation(num_frames)[: num_frames // 2])
+            clips = tuple(clip[:, drawn] for clip in clips)
         seen = {stream: self.features(stream, clip) for stream, clip in zip(self.eyes, clips, strict=True)}
         return self.judge({stream: features.mean((1, 3, 4)) for stream, features in seen.items()})
 
     def judge(self, means: Mapping[str, Tensor]) -> ToyOutput:
         """Turn the streams' means [B, C] into scores."""
-        verdict = self.verdict(F.layer_norm(torch.cat(list(means.values()), 1), (self.verdict.in_features,)))
-        own = {f"of_{stream}": self.own[stream](mean) for stream, mean in means.items()} if len(means) > 1 else {}
+        together = F.layer_norm(torch.cat(list(means.values()), 1), (self.verdict.in_features,))
+        verdict = self.verdict(F.dropout(together, 0.1, self.training))
+        own = {f"of_{stream}": head(means[stream]) for stream, head in self.own.items()}
         return ToyOutput({name: scores * self.sharpness for name, scores in {"verdict": verdict, **own}.items()})
 
 

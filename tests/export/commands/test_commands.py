@@ -4,11 +4,7 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -32,6 +28,8 @@ from export.verification.verify import verify_bundle
 from rgbd.errors import UserError
 from tests.support.checkpoints import TOY, untrained, write_data
 from tests.support.commands import assert_refused, run_module
+from tests.support.waiting import wait_until
+from tests.support.warm import TalkingProcess
 
 pytestmark = pytest.mark.slow
 
@@ -189,39 +187,34 @@ def test_verifying_says_what_it_leaves_as_it_was(folder: Path, tmp_path: Path) -
 
 
 def test_ctrl_c_ends_the_benchmark_without_a_word_of_its_processes(folder: Path) -> None:
-    command = [sys.executable, "-m", "export", "bench", str(folder / "bundle"), "--rounds", "100000", "--no-stages"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True) as process:
-        assert process.stdout is not None
-        while not has_contenders(process.pid):
-            time.sleep(0.1)
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        said = process.stdout.read().decode()
+    command = ["export", "bench", str(folder / "bundle"), "--rounds", "100000", "--no-stages"]
+    process = TalkingProcess(command, os.environ, new_session=True)
+    while not has_contenders(process.pid):
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    said, _ = process.communicate()
     assert process.returncode == 130 and "interrupted" in said and "Traceback" not in said
 
 
-@contextmanager
-def export_at_work(checkpoint: Path, out: Path, written: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Start an export, and yield it when it has written something of its temporary folder."""
-    command = [sys.executable, "-m", "export", "--checkpoint", str(checkpoint), "--out", str(out)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        while not list(out.parent.glob(f".{out.name}.{process.pid}.tmp/{written}")):
-            assert process.poll() is None
-            time.sleep(0.01)
-        yield process
+def export_at_work(checkpoint: Path, out: Path, written: str) -> TalkingProcess:
+    """Start an export, and return it when it has written something of its temporary folder."""
+    process = TalkingProcess(["export", "--checkpoint", str(checkpoint), "--out", str(out)], os.environ)
+    wait_until(lambda: bool(list(out.parent.glob(f".{out.name}.{process.pid}.tmp/{written}"))), process)
+    return process
 
 
 def test_a_terminated_export_leaves_nothing_behind_nor_what_a_killed_one_left(folder: Path, tmp_path: Path) -> None:
     checkpoint, out = folder / "best.pt", tmp_path / "bundle"
-    with export_at_work(checkpoint, out, "") as process:
-        process.send_signal(signal.SIGSTOP)
-        result = run_module("export", "--checkpoint", checkpoint, "--out", out, "--formats", "onnx")
-        assert_refused(result, f"bundle: process {process.pid} on ", "has been writing there since")
-        process.kill()
+    process = export_at_work(checkpoint, out, "")
+    process.send_signal(signal.SIGSTOP)
+    result = run_module("export", "--checkpoint", checkpoint, "--out", out, "--formats", "onnx")
+    assert_refused(result, f"bundle: process {process.pid} on ", "has been writing there since")
+    process.kill()
+    process.communicate()
     assert {path.name for path in tmp_path.iterdir()} == {f".bundle.{process.pid}.tmp", ".bundle.lock"}
-    with export_at_work(checkpoint, out, "*") as process:
-        assert process.stdout is not None
-        process.terminate()
-        said = process.stdout.read().decode()
+    process = export_at_work(checkpoint, out, "*")
+    process.terminate()
+    said, _ = process.communicate()
     assert process.returncode == 128 + signal.SIGTERM and "interrupted" in said and "Traceback" not in said
     assert list(tmp_path.iterdir()) == []
 

@@ -11,11 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from benchmarks.support.server import running_server
 from benchmarks.support.tiny_bundle import make_bundle
 from serve.keys import add_key
 from tests.support.requests import connect, metrics_of, post, refused
-from tests.support.server import RunningServer
+from tests.support.server import RunningServer, running_server
 from tests.support.uploads import FILES
 from tests.support.waiting import wait_until
 

@@ -29,6 +29,7 @@ def test_two_runs_do_not_share_a_folder(config: str, tmp_path: Path) -> None:
     endless = ("--set", "schedule.epochs=1000", "--set", "keep.every_steps=1")
     first = start("training.main", *words(config, tmp_path, *endless))
     wait_until((tmp_path / "last.pt").exists, first)
+    first.send_signal(signal.SIGSTOP)  # it is there, and takes no time from the others
     settings = (tmp_path / "config.yml").read_bytes()
     for how in ((), ("--overwrite",), ("--resume", "auto")):
         second = run_module("training.main", *words(config, tmp_path, *how))
@@ -36,6 +37,7 @@ def test_two_runs_do_not_share_a_folder(config: str, tmp_path: Path) -> None:
     assert (tmp_path / "config.yml").read_bytes() == settings and (tmp_path / "last.pt").exists()
     weights = ("training.import_weights", config, "--config", config, "--out", str(tmp_path / "best.pt"))
     assert_refused(run_module(*weights), f"process {first.pid} on ")
+    first.send_signal(signal.SIGCONT)
     first.send_signal(signal.SIGTERM)
     output, _ = first.communicate(timeout=120)
     assert first.returncode == 143 and "stopped, and saved" in output

@@ -3,7 +3,6 @@
 import os
 import resource
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,10 @@ import torch
 
 from tests.support.checkpoints import rename_to_type
 from tests.support.commands import assert_refused, run_module
-from tests.support.processed import write_clips, write_config
+from tests.support.processed import write_clips, write_config, write_toy_config
 from tests.support.runs import start, steps_done
 from tests.support.waiting import wait_until
+from tests.support.warm import TalkingProcess
 from training.run.checkpoint import Checkpoint, load_checkpoint
 from training.run.history import read_history
 
@@ -21,8 +21,9 @@ pytestmark = pytest.mark.slow
 
 # Everything that has a state, and everything that is random.
 SETTINGS = ("keep.every_steps=1", "optimizer.ema_decay=0.9", "augment.mixup=0.5", "optimizer.accumulate=2")
-SETTINGS += ("schedule.evaluate_every=1", "batch_size=4", "schedule.epochs=3")
-STEPS = 3 * 3  # 24 clips in batches of 4, two of which make a step
+SETTINGS += ("schedule.evaluate_every=1", "batch_size=4")
+STEPS = 3  # of an epoch: 24 clips in batches of 4, two of which make a step
+EPOCHS = 8  # of the toy network, whose steps take so little that a run must have many to be stopped among them
 
 
 def words(config: Path, out: Path, *more: str) -> list[str]:
@@ -32,41 +33,60 @@ def words(config: Path, out: Path, *more: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A configuration and its data."""
+    """A configuration of a toy network, and its data."""
     folder = tmp_path_factory.mktemp("resume")
     write_clips(folder / "data", clips={"train": 24, "valid": 5})
-    return write_config(folder / "run.yml", folder / "data", folder / "unused")
+    schedule = {"epochs": EPOCHS, "warmup_epochs": 1}
+    return write_toy_config(folder / "run.yml", folder / "data", folder / "unused", schedule=schedule)
+
+
+@pytest.fixture(scope="module")
+def published(config: Path) -> Path:
+    """A configuration of a published network, small as it is, on the same data."""
+    schedule = {"epochs": 3, "warmup_epochs": 1, "tau": [0.1, 0.1]}
+    path = config.with_name("published.yml")
+    return write_config(path, config.parent / "data", config.parent / "unused", schedule=schedule)
+
+
+def whole_run(config: Path) -> Checkpoint:
+    """Return how the run ends that nothing disturbs."""
+    result = run_module("training.main", *words(config, config.with_suffix("")))
+    assert result.returncode == 0, result.stderr
+    return load_checkpoint(config.with_suffix("") / "last.pt")
 
 
 @pytest.fixture(scope="module")
 def undisturbed(config: Path) -> Checkpoint:
-    """How the run ends."""
-    result = run_module("training.main", *words(config, config.parent / "undisturbed"))
-    assert result.returncode == 0, result.stderr
-    return load_checkpoint(config.parent / "undisturbed" / "last.pt")
+    return whole_run(config)
+
+
+@pytest.fixture(scope="module")
+def published_undisturbed(published: Path) -> Checkpoint:
+    return whole_run(published)
 
 
 def assert_same_end(out: Path, undisturbed: Checkpoint) -> None:
     last = load_checkpoint(out / "last.pt")
-    assert last.position == undisturbed.position and last.position.step == STEPS
+    epochs = last.config.schedule.epochs
+    assert last.position == undisturbed.position and last.position.step == STEPS * epochs
     assert last.averaged is not None and undisturbed.averaged is not None
     for ours, theirs in ((last.model, undisturbed.model), (last.averaged, undisturbed.averaged)):
         assert all(torch.equal(value, theirs[key]) for key, value in ours.items())
     assert last.metrics == undisturbed.metrics
-    assert [row["epoch"] for row in read_history(out)] == [1, 2, 3]
+    assert [row["epoch"] for row in read_history(out)] == list(range(1, epochs + 1))
 
 
 def test_killed_again_and_again_it_ends_with_the_same_weights(
-    config: Path, undisturbed: Checkpoint, tmp_path: Path
+    published: Path, published_undisturbed: Checkpoint, tmp_path: Path
 ) -> None:
     for steps in (1, 4, 8):
-        process = start("training.main", *words(config, tmp_path, "--resume", "auto"))
+        process = start("training.main", *words(published, tmp_path, "--resume", "auto"))
         wait_until(lambda steps=steps: steps_done(tmp_path) >= steps, process)  # type: ignore[misc]
         process.kill()
         process.communicate()
-    result = run_module("training.main", *words(config, tmp_path, "--resume", "auto"))
+    result = run_module("training.main", *words(published, tmp_path, "--resume", "auto"))
     assert result.returncode == 0 and "going on in epoch" in result.stdout
-    assert_same_end(tmp_path, undisturbed)
+    assert_same_end(tmp_path, published_undisturbed)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -80,7 +100,7 @@ def test_asked_to_stop_it_saves_and_goes_on_later(
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + number, output
     assert "go on with --resume auto" in output
-    assert 0 < steps_done(tmp_path) <= STEPS
+    assert 0 < steps_done(tmp_path) < STEPS * EPOCHS
     result = run_module("training.main", *words(config, tmp_path, *seldom, "--resume", "auto"))
     assert result.returncode == 0, result.stderr
     assert_same_end(tmp_path, undisturbed)
@@ -88,7 +108,7 @@ def test_asked_to_stop_it_saves_and_goes_on_later(
 
 def test_ctrl_c_reaches_the_loader_processes_too_and_nothing_is_lost(config: Path, tmp_path: Path) -> None:
     more = ("--set", "keep.every_steps=100", "--set", "data.num_workers=2")
-    process = start("training.main", *words(config, tmp_path, *more), start_new_session=True)
+    process = start("training.main", *words(config, tmp_path, *more), new_session=True)
     wait_until((tmp_path / "history.jsonl").exists, process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     output, _ = process.communicate(timeout=60)
@@ -106,7 +126,7 @@ def test_what_is_overwritten_is_gone_at_once(config: Path, tmp_path: Path) -> No
     assert not (tmp_path / "last.pt").exists() and not (tmp_path / "best.pt").exists()
 
 
-def workers_of(process: subprocess.Popen[str]) -> list[int]:
+def workers_of(process: TalkingProcess) -> list[int]:
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     return [int(pid) for pid in children if "main.py" in Path(f"/proc/{pid}/cmdline").read_text()]
 
@@ -132,10 +152,8 @@ def test_a_full_disk_stops_the_run_and_leaves_the_last_checkpoint(config: Path, 
     assert run_module("training.main", *once).returncode == 0
     before = (tmp_path / "last.pt").read_bytes()
 
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-
-    process = start("training.main", *words(config, tmp_path, "--resume", "auto"), preexec_fn=limit)
+    process = start("training.main", *words(config, tmp_path, "--resume", "auto"))
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (len(before) // 2,) * 2)  # long before it writes
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 2, output
     assert "last.pt: cannot be written" in output and "Traceback" not in output
@@ -144,7 +162,7 @@ def test_a_full_disk_stops_the_run_and_leaves_the_last_checkpoint(config: Path, 
 
 def test_another_configuration_is_not_resumed(config: Path, undisturbed: Checkpoint) -> None:
     del undisturbed
-    out = config.parent / "undisturbed"
+    out = config.with_suffix("")
     assert_refused(run_module("training.main", *words(config, out)), "holds a run; go on with --resume auto")
     changed = words(config, out, "--resume", "auto", "--set", "optimizer.momentum=0.5", "--set", "data.num_workers=1")
     result = run_module("training.main", *changed)
@@ -165,13 +183,13 @@ def test_a_run_of_an_earlier_version_goes_on(config: Path, undisturbed: Checkpoi
 
 
 def test_a_new_run_starts_from_other_weights_but_for_what_is_named(
-    config: Path, undisturbed: Checkpoint, tmp_path: Path
+    published: Path, published_undisturbed: Checkpoint, tmp_path: Path
 ) -> None:
-    del undisturbed
-    start_from = f"start.checkpoint={config.parent / 'undisturbed' / 'best.pt'}"
+    del published_undisturbed
+    start_from = f"start.checkpoint={published.with_suffix('') / 'best.pt'}"
     short = ("--set", "schedule.epochs=1", "--set", start_from)
-    result = run_module("training.main", *words(config, tmp_path / "a", *short, "--set", "start.new=[heads]"))
+    result = run_module("training.main", *words(published, tmp_path / "a", *short, "--set", "start.new=[heads]"))
     assert result.returncode == 0, result.stderr
     assert "all its weights but 12 of heads" in result.stdout
-    result = run_module("training.main", *words(config, tmp_path / "b", *short, "--set", "network.num_blocks=2"))
+    result = run_module("training.main", *words(published, tmp_path / "b", *short, "--set", "network.num_blocks=2"))
     assert_refused(result, "is missing", "list in start.new what is to begin anew")
