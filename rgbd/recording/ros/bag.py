@@ -22,6 +22,15 @@ _DEFINITIONS = {
     "std_msgs/Float32": b"73fcbf46b49191e672908e50842a83d4",
     "geometry_msgs/Transform": b"ac9eff44abf714214112b05d54a3cf9b",
 }
+_IMAGE_FIELDS = [
+    (b"Header", b"header"),
+    (b"uint32", b"height"),
+    (b"uint32", b"width"),
+    (b"string", b"encoding"),
+    (b"uint8", b"is_bigendian"),
+    (b"uint32", b"step"),
+    (b"uint8[]", b"data"),
+]
 _MAX_HEADER_BYTES = 1 << 20
 _LENGTH, _TIME = struct.Struct("<I"), struct.Struct("<II")
 
@@ -81,8 +90,8 @@ class Bag(ChunkedFile):
         described = _fields(source.read(min(record.num_bytes, _MAX_HEADER_BYTES)))
         topic = record.fields.get(b"topic", b"").decode(errors="replace")
         type_name, definition = described.get(b"type", b"").decode(errors="replace"), described.get(b"md5sum", b"*")
-        if definition not in (_DEFINITIONS.get(type_name, definition), b"*"):
-            type_name = f"{type_name} of another definition than ROS's"  # as Orbbec's recorder has it
+        if definition not in (_DEFINITIONS.get(type_name, definition), b"*") and not _begins_as_an_image(described):
+            type_name = f"{type_name} of another definition than ROS's"
         self._connections[record.number(b"conn")] = (topic, plain_type(type_name))
 
     def _message(self, record: _Record, chunk: int | None) -> Message:
@@ -100,6 +109,13 @@ class Bag(ChunkedFile):
             raise BrokenError("a chunk is no longer there")
         packing = record.fields.get(b"compression", b"").decode(errors="replace")
         return Chunk(packing.removesuffix("none"), record.number(b"size"), record.start, record.num_bytes)
+
+
+def _begins_as_an_image(described: dict[bytes, bytes]) -> bool:
+    """Return whether a connection has images with more fields behind those of ROS, as Orbbec's recorder writes them."""
+    lines = (line.partition(b"#")[0].split() for line in described.get(b"message_definition", b"").split(b"\n"))
+    fields = [(kind.removeprefix(b"std_msgs/"), name) for kind, name, *_ in filter(lambda line: len(line) > 1, lines)]
+    return described.get(b"type") == b"sensor_msgs/Image" and fields[: len(_IMAGE_FIELDS)] == _IMAGE_FIELDS
 
 
 def _records(file: BinaryIO, start: int, end: int, broken: list[int]) -> Iterator[_Record]:

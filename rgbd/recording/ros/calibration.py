@@ -2,6 +2,7 @@
 
 ROS: a camera_info beside each topic of images (REP 104), and a tree of frames of reference in tf. RealSense's own bags:
 camera_info, depth units and extrinsics in topics of their own, below each stream's (librealsense, ros_file_format.h).
+Orbbec's own bags: see orbbec.py.
 """
 
 import re
@@ -13,6 +14,15 @@ from rgbd.errors import ConfigError
 from rgbd.recording.depth import check_unit
 from rgbd.recording.ros.container import BrokenError, Message
 from rgbd.recording.ros.messages import CameraInfo, Turn, camera_info, number, transform, transforms
+from rgbd.recording.ros.orbbec import (
+    COLOR_SENSOR,
+    DEPTH_SENSOR,
+    ORBBEC_PROFILE,
+    OrbbecProfile,
+    orbbec_profile,
+    sensor_of_image,
+    sensor_of_profile,
+)
 from rgbd.recording.ros.pictures import DEPTH_UNIT_MM
 
 _MAX_FRAMES_OF_REFERENCE = 1000
@@ -31,12 +41,14 @@ class CameraFacts:
         self._parents: dict[str, tuple[str, Pose]] = {}
         self._units_mm: dict[str, float] = {}
         self._from_reference: dict[str, tuple[str, Pose]] = {}
+        self._profiles: dict[int, OrbbecProfile] = {}
         self._readers: dict[str, Callable[[Message, bytes], None]] = {
             "sensor_msgs/CameraInfo": self._add_lens,
             "tf2_msgs/TFMessage": self._add_tree,
             "tf/tfMessage": self._add_tree,
             "std_msgs/Float32": self._add_unit,
             "geometry_msgs/Transform": self._add_pose,
+            ORBBEC_PROFILE: self._add_profile,
         }
 
     def add(self, message: Message, read: Callable[[], bytes]) -> None:
@@ -51,6 +63,8 @@ class CameraFacts:
 
     def camera(self, topic: str, frame: str) -> StreamCamera:
         """Return what is known of the camera of a topic of images, whose frame of reference is `frame`."""
+        if (sensor := sensor_of_image(topic)) is not None:
+            return self._orbbec_camera(sensor)
         lens = self._lens_of(topic)
         if (match := _REALSENSE_IMAGE.match(topic)) is None:
             return StreamCamera(lens, *self._to_root(frame)) if frame else StreamCamera(lens)
@@ -85,6 +99,18 @@ class CameraFacts:
         pose = _pose(transform(data, message.is_cdr))
         if (match := _REALSENSE_POSE.fullmatch(message.topic)) is not None and pose is not None:
             self._from_reference[match["stream"]] = (match["group"], pose)
+
+    def _add_profile(self, message: Message, data: bytes) -> None:
+        if (sensor := sensor_of_profile(message.topic)) is not None:
+            self._profiles.setdefault(sensor, orbbec_profile(data, message.is_cdr))
+
+    def _orbbec_camera(self, sensor: int) -> StreamCamera:
+        """Return the camera of a sensor of Orbbec's; that of depth is the reference of both."""
+        lens = self._profiles[sensor].lens if sensor in self._profiles else None
+        depth = self._profiles.get(DEPTH_SENSOR)
+        if depth is None or depth.to_color is None or sensor not in (COLOR_SENSOR, DEPTH_SENSOR):
+            return StreamCamera(lens)
+        return StreamCamera(lens, "depth", IDENTITY if sensor == DEPTH_SENSOR else depth.to_color.inverse())
 
     def _lens_of(self, topic: str) -> Intrinsics | None:
         """Return the lens of a camera; None for one that was not calibrated, or of which nothing is said."""

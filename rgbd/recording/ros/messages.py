@@ -14,7 +14,7 @@ HEAD_BYTES = 1024
 """Of an image: more than all that stands before its pixels."""
 
 _MAX_TEXT, _MAX_COEFFICIENTS = 512, 32
-_SIZES = {"B": 1, "i": 4, "I": 4, "f": 4, "d": 8}
+_SIZES = {"B": 1, "H": 2, "i": 4, "I": 4, "f": 4, "d": 8}
 
 
 class Cursor:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rgbd.errors import MediaError
 from rgbd.recording.limits import Limits
 from rgbd.recording.ros.messages import ImageHead
+from rgbd.recording.ros.orbbec import is_infrared
 from rgbd.recording.stills.images import decode_image, image_header
 from rgbd.types import Depth, Frame, Size, Stream
 
@@ -22,7 +23,7 @@ DEPTH_UNIT_MM = 1.0
 """Of depth as it is read here, unless the file says otherwise; metres are rounded to it."""
 
 _DEPTH: dict[str, np.dtype[Any]] = {
-    **dict.fromkeys(("16UC1", "mono16"), np.dtype(np.uint16)),
+    **dict.fromkeys(("16UC1", "mono16", "Z16", "z16"), np.dtype(np.uint16)),  # the last two are Orbbec's
     "32FC1": np.dtype(np.float32),
 }
 _GREY = ("mono8", "8UC1")
@@ -36,6 +37,7 @@ _COLORS: dict[str, tuple[int, int | None]] = {
     **dict.fromkeys(("yuv422_yuy2", "yuyv", "YUYV"), (2, cv2.COLOR_YUV2RGB_YUY2)),
     **dict.fromkeys(("yuv422", "uyvy", "UYVY"), (2, cv2.COLOR_YUV2RGB_UYVY)),
 }
+_JPEG = ("MJPG", "mjpg")  # in an Image, as Orbbec's recorder writes colour
 _INFRARED = re.compile(r"(^|[/_])(ir|infra\w*)\d?([/_]|$)", re.IGNORECASE)
 _CALLED_COLOR = re.compile(r"rgb|colou?r", re.IGNORECASE)
 
@@ -48,13 +50,13 @@ def stream_of(topic: str, head: ImageHead, data: bytes | None) -> Stream | None:
 
     Infrared has the encodings of either: its topic says so. Grey is colour where its topic says that.
     """
-    if _INFRARED.search(topic):
+    if _INFRARED.search(topic) or is_infrared(topic):
         return None
     encoding = head.encoding if data is None else head.encoding.split(";")[0].strip()
     if encoding in _GREY:
         return "rgb" if _CALLED_COLOR.search(topic) else None
     if data is None:
-        return "depth" if encoding in _DEPTH else "rgb" if encoding in _COLORS else None
+        return "depth" if encoding in _DEPTH else "rgb" if encoding in _COLORS or encoding in _JPEG else None
     if _COMPRESSED_DEPTH in head.encoding:
         return "depth"
     try:
@@ -74,6 +76,9 @@ def frame_of_image(head: ImageHead, data: bytes, name: str, limits: Limits) -> F
     """Return the frame of a sensor_msgs/Image; raises `MediaError`, naming `name`, for one that is damaged."""
     (width, height), encoding = head.size, head.encoding
     limits.check_pixels(width, height)
+    if encoding in _JPEG:
+        limits.check_pixels(*image_header(data, name).size)
+        return decode_image(data, name)
     depth, (pixel_bytes, code) = _DEPTH.get(encoding), _COLORS.get(encoding, (0, None))
     row_bytes = width * (depth.itemsize if depth else pixel_bytes)
     if not row_bytes or not height or head.step < row_bytes or len(data) < head.step * height:
