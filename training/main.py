@@ -19,7 +19,7 @@ from training.run.checkpoint_files import CONFIG_FILE, owned, remove_run, run_fi
 from training.run.cpu import prepare_cpu
 from training.run.display import Display
 from training.run.distributed import Process, gather, process_group
-from training.run.history import TENSORBOARD_FOLDER
+from training.run.history import HISTORY_FILE, TENSORBOARD_FOLDER
 from training.run.resume import find_resumable
 from training.run.trainer import Trainer
 
@@ -64,7 +64,8 @@ def _resumed(config: TrainingConfig, options: argparse.Namespace, process: Proce
     out = config.out
     # Under torchrun, a process that was killed begins again with the others, on other nodes perhaps.
     is_restart = any(gather(int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0, process))
-    results = [path for path in run_files(out) if path.name != TENSORBOARD_FOLDER]
+    # A run that has diverged leaves what it has logged, and is begun again with other settings.
+    results = [path for path in run_files(out) if path.name not in (HISTORY_FILE, TENSORBOARD_FOLDER)]
     weights = [path for path in results if path.suffix == ".pt"]
     if options.resume is not None or is_restart:
         path = None if options.resume in (None, "auto") else Path(options.resume)

@@ -128,13 +128,13 @@ def test_what_is_overwritten_is_gone_at_once(config: Path, tmp_path: Path) -> No
 
 def workers_of(process: TalkingProcess) -> list[int]:
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return [int(pid) for pid in children if "main.py" in Path(f"/proc/{pid}/cmdline").read_text()]
+    return [int(pid) for pid in children if "training.main" in Path(f"/proc/{pid}/cmdline").read_text()]
 
 
 def test_a_killed_worker_under_torchrun_goes_on_from_the_last_checkpoint(config: Path, tmp_path: Path) -> None:
     def command(out: Path) -> list[str]:
         launch = ["torch.distributed.run", "--standalone", "--nproc_per_node=2", "--max-restarts=1"]
-        return [*launch, "training/main.py", *words(config, out, "--set", "batch_size=2")]
+        return [*launch, "-m", "training.main", *words(config, out, "--set", "batch_size=2")]  # it finds the toy family
 
     whole = run_module(*command(tmp_path / "whole"))
     assert whole.returncode == 0, whole.stderr
@@ -163,7 +163,7 @@ def test_a_full_disk_stops_the_run_and_leaves_the_last_checkpoint(config: Path, 
 def test_another_configuration_is_not_resumed(config: Path, undisturbed: Checkpoint) -> None:
     del undisturbed
     out = config.with_suffix("")
-    assert_refused(run_module("training.main", *words(config, out)), "holds a run; go on with --resume auto")
+    assert_refused(run_module("training.main", *words(config, out)), "go on with --resume auto")
     changed = words(config, out, "--resume", "auto", "--set", "optimizer.momentum=0.5", "--set", "data.num_workers=1")
     result = run_module("training.main", *changed)
     assert_refused(result, "belongs to another configuration (optimizer.momentum was 0.9, is 0.5)")
