@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,12 @@ class Intrinsics:
         """Whether a lens can have these numbers; those of one that was not calibrated are zeros."""
         lengths = (self.fx, self.fy, abs(self.cx), abs(self.cy), *map(abs, self.distortion))
         return min(self.fx, self.fy) > 0 and all(length < _LARGEST_PX for length in lengths)
+
+    def scaled(self, size: Size) -> "Intrinsics":
+        """Return the same lens for frames of the same view in another size; centres of pixels have whole numbers."""
+        across, down = (new / old for new, old in zip(size, self.size, strict=True))
+        cx, cy = (self.cx + 0.5) * across - 0.5, (self.cy + 0.5) * down - 0.5
+        return replace(self, size=size, fx=self.fx * across, fy=self.fy * down, cx=cx, cy=cy)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Depth as the colour camera would have measured it: each pixel goes where calibration puts what it shows."""
 
-from dataclasses import replace
 from itertools import product
 
 import cv2
@@ -31,7 +30,7 @@ class Reprojection:
         rotation = np.array(depth_to_color.rotation, np.float32)
         self._turned = np.einsum("ij,jhw->ihw", rotation, _rays(depth))
         self._shift = np.array(depth_to_color.translation_m, np.float32) * np.float32(1000 / unit_mm)
-        self.lens = _scaled(color, _size(self._turned, color))
+        self.lens = color.scaled(_size(self._turned, color))
         self._pixels_of = _ProjectionTable(self.lens)
 
     @property
@@ -117,10 +116,3 @@ def _size(turned: NDArray[np.float32], color: Intrinsics) -> Size:
     scale = min(1.0, 1 / (apart * max(color.fx, color.fy)))
     width, height = (max(1, round(length * scale)) for length in color.size)
     return width, height
-
-
-def _scaled(lens: Intrinsics, size: Size) -> Intrinsics:
-    """Return the same lens for frames that were scaled to another size; pixels' centres lie at halves."""
-    x, y = size[0] / lens.size[0], size[1] / lens.size[1]
-    cx, cy = (lens.cx + 0.5) * x - 0.5, (lens.cy + 0.5) * y - 0.5
-    return replace(lens, size=size, fx=lens.fx * x, fy=lens.fy * y, cx=cx, cy=cy)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from rgbd.errors import MediaError, TooLargeError, reason_of
 from rgbd.recording.archive import is_bomb
+from rgbd.recording.extras import import_extra
 from rgbd.recording.limits import Limits
 from rgbd.recording.streams import StreamReader
 from rgbd.types import Frame
@@ -134,11 +135,7 @@ def _load(path: Path, variable: _Variable) -> NDArray[Any]:
 
 
 def _scipy_io(path: Path) -> Any:
-    try:
-        import scipy.io  # noqa: PLC0415  an extra
-    except ImportError as error:
-        raise MediaError(f"{path}: reading MATLAB files needs scipy; pip install 'rgbd-motion[matlab]'") from error
-    return scipy.io
+    return import_extra("scipy.io", "matlab", name=str(path), purpose="reading MATLAB files")
 
 
 def _variables(path: Path) -> list[_Variable]:

@@ -1,7 +1,6 @@
 """One lens that two streams of a file are seen through, in frames of different sizes."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from rgbd.camera.calibration import IDENTITY, Intrinsics, StreamCamera
 from rgbd.recording.streams import StreamReader
@@ -18,14 +17,10 @@ def share_lens(streams: Sequence[StreamReader], lens: Intrinsics | None, referen
 
 
 def scaled(lens: Intrinsics, size: Size) -> Intrinsics | None:
-    """Return a lens as it is for frames of the same view in another size; None where they show another part of it.
-
-    Centres of pixels have whole numbers.
-    """
+    """Return a lens as it is for frames of the same view in another size; None where they show another part of it."""
     if min(*size, *lens.size) < 1:  # of a video that is damaged
         return None
     across, down = (new / old for new, old in zip(size, lens.size, strict=True))
     if abs(across / down - 1) > _SAME_SHAPE:
         return None
-    cx, cy = (lens.cx + 0.5) * across - 0.5, (lens.cy + 0.5) * down - 0.5
-    return replace(lens, size=size, fx=lens.fx * across, fy=lens.fy * down, cx=cx, cy=cy)
+    return lens.scaled(size)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 from rgbd.camera.calibration import Intrinsics
 from rgbd.errors import MediaError, TooLargeError
 from rgbd.recording.archive import check_packing, is_bomb, members_below_top, opened_archive
+from rgbd.recording.extras import import_extra
 from rgbd.recording.limits import Limits
 from rgbd.recording.metres import METRES_UNIT_MM, Metres
 from rgbd.recording.phone.lens import share_lens
@@ -110,13 +111,7 @@ class _LzfseDepth:
 
 
 def _library(name: str) -> Any:
-    try:
-        import imagecodecs  # noqa: PLC0415  an extra
-    except ImportError as error:
-        raise MediaError(
-            f"{name}: reading depth of Record3D needs imagecodecs; pip install 'rgbd-motion[record3d]'"
-        ) from error
-    return imagecodecs
+    return import_extra("imagecodecs", "record3d", name=name, purpose="reading depth of Record3D")
 
 
 def is_record3d(path: Path) -> bool:

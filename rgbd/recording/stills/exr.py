@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rgbd.errors import MediaError, TooLargeError, reason_of
 from rgbd.recording.archive import is_bomb
+from rgbd.recording.extras import import_extra
 from rgbd.recording.stills.images import ImageHeader
 
 EXR_MAGIC = b"\x76\x2f\x31\x01"
@@ -61,11 +62,7 @@ def decode_exr(data: bytes, name: str) -> NDArray[np.floating[Any]]:
 
 
 def _library(name: str) -> Any:
-    try:
-        import OpenEXR  # noqa: PLC0415  an extra
-    except ImportError as error:
-        raise MediaError(f"{name}: reading EXR images needs OpenEXR; pip install 'rgbd-motion[exr]'") from error
-    return OpenEXR
+    return import_extra("OpenEXR", "exr", name=name, purpose="reading EXR images")
 
 
 def _parsed(data: bytes, name: str) -> _Header:
