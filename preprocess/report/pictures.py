@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd.clip.crop import letterbox
 from rgbd.clip.depth_encoding import DepthEncoding, encode_depth
 from rgbd.dataset.reading import read_frames
 from rgbd.dataset.records import ClipRecord
@@ -14,7 +15,7 @@ from rgbd.dataset.store import ClipReader
 from rgbd.errors import DatasetError, UserError
 from rgbd.html_page import picture_address
 from rgbd.recording.videos.video import read_video
-from rgbd.types import Frame, Size, Stream
+from rgbd.types import Frame, Stream
 
 _TILE = (160, 120)  # width, height
 _NUM_TILES = 5
@@ -33,7 +34,7 @@ def contact_sheet(record: ClipRecord, reader: ClipReader, raw_video: Path | None
     indices = np.linspace(0, record.num_frames - 1, _NUM_TILES).astype(int).tolist()
     frames = {stream: read_frames(reader, stream, record.clip, indices) for stream in record.streams}
     rows = [np.hstack([_tile(picture) for picture in _pictures(stream, frames)]) for stream in record.streams]
-    corner = _fit(_whole_frame(record, raw_video), (_TILE[0] * len(rows), _TILE[1] * len(rows)))
+    corner = letterbox(_whole_frame(record, raw_video), (_TILE[0] * len(rows), _TILE[1] * len(rows)), _EMPTY_COLOR)
     return picture_address(np.hstack([corner, np.vstack(rows)]))
 
 
@@ -67,14 +68,3 @@ def _whole_frame(record: ClipRecord, raw_video: Path | None) -> Picture:
 
 def _tile(picture: Picture) -> Picture:
     return cv2.resize(picture, _TILE, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-
-
-def _fit(picture: Picture, size: Size) -> Picture:
-    """Return the picture in the middle of one of this size, its aspect kept."""
-    height, width = picture.shape[:2]
-    scale = min(size[0] / width, size[1] / height)
-    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-    whole = np.full((*size[::-1], 3), _EMPTY_COLOR, np.uint8)
-    x, y = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
-    whole[y : y + inner[1], x : x + inner[0]] = cv2.resize(picture, inner, interpolation=cv2.INTER_AREA)
-    return whole

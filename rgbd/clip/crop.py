@@ -86,3 +86,14 @@ def crop_depth(
     to_depth = np.linalg.solve(to_color, to_box)[:2]
     flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(depth_mm, to_depth, size, flags=flags, borderValue=0).astype(np.uint16, copy=False)
+
+
+def letterbox(picture: NDArray[np.uint8], size: Size, margin: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Return a picture [H, W, 3] in the middle of one of this (width, height), its shape kept; `margin` is a colour."""
+    height, width = picture.shape[:2]
+    scale = min(size[0] / width, size[1] / height)
+    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+    whole = np.full((*size[::-1], 3), margin, np.uint8)
+    x, y = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    whole[y : y + inner[1], x : x + inner[0]] = cv2.resize(picture, inner, interpolation=cv2.INTER_AREA)
+    return whole

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd.clip.crop import letterbox
 from rgbd.clip.prepare import PreparedRecording
 from rgbd.recording.depth import in_millimetres
 from rgbd.recording.streams import StreamReader, frame_of
@@ -38,7 +39,7 @@ def draw_sheet(prepared: PreparedRecording) -> Picture:
         if color:
             rows.append([_over(prepared, frame, depth) for frame, depth in zip(boxed, drawn, strict=True)])
     size = _tile_size(rows[0][0])
-    return np.vstack([np.hstack([_fit(picture, size) for picture in row]) for row in rows])
+    return np.vstack([np.hstack([letterbox(picture, size, _EMPTY) for picture in row]) for row in rows])
 
 
 def _frames(prepared: PreparedRecording) -> dict[Stream, list[Frame]]:
@@ -95,14 +96,3 @@ def _with_box(prepared: PreparedRecording, color: Picture, place: int) -> Pictur
 def _tile_size(picture: Picture) -> Size:
     height, width = picture.shape[:2]
     return round(_TILE_HEIGHT * min(width / height, _WIDEST)), _TILE_HEIGHT
-
-
-def _fit(picture: Picture, size: Size) -> Picture:
-    """Return the picture in the middle of one of this (width, height), its shape kept."""
-    height, width = picture.shape[:2]
-    scale = min(size[0] / width, size[1] / height)
-    inner = max(1, round(width * scale)), max(1, round(height * scale))
-    whole = np.full((size[1], size[0], 3), _EMPTY, np.uint8)
-    x, y = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
-    whole[y : y + inner[1], x : x + inner[0]] = cv2.resize(picture, inner, interpolation=cv2.INTER_AREA)
-    return whole
