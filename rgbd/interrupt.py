@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker
 
 CTRL_C, SIGTERM = signal.SIGINT, signal.SIGTERM
+KILLED = -signal.SIGKILL  # exit code of a process of ours that somebody else ended, or the system for want of memory
 
 _SAME_REQUEST_S = 1.0  # `timeout` and schedulers signal the process and then its group: within this time it is one
 

@@ -37,7 +37,8 @@ ServiceError
 |       |-- WorkerFailedError
 |       |-- NoModelError
 |       |-- LoadingError
-|       `-- OverloadedError
+|       |-- OverloadedError
+|       `-- DecoderKilledError
 |-- DeadlineError                    504
 `-- NoSpaceError                     507
 
@@ -382,6 +383,14 @@ class OverloadedError(UnavailableError):
     title = "The service is busy"
     example = "12 requests come first, an answer would take 31.0 s, and only 20 s are allowed"
     operations = NETWORK
+
+
+class DecoderKilledError(UnavailableError):
+    """The process that decoded the files was killed twice, as the system does where memory runs out."""
+
+    word = "decoder_killed"
+    example = "the process that decoded these files was killed, as the system does where memory runs out"
+    operations = CLIP
 
 
 class DeadlineError(ServiceError):

@@ -17,9 +17,9 @@ from typing import TypeVar
 import cv2
 
 from rgbd.errors import MediaError
-from rgbd.interrupt import CTRL_C, blocked_in_new_processes
+from rgbd.interrupt import CTRL_C, KILLED, blocked_in_new_processes
 from serve.concurrency.threads import in_thread
-from serve.errors import DecoderCrashedError
+from serve.errors import DecoderCrashedError, DecoderKilledError
 from serve.uploads.ipc import DecoderReply, Facts, receive_reply, send_error, send_reply
 
 Argument = TypeVar("Argument")
@@ -29,6 +29,8 @@ _NICE = 5  # below the network, which all wait for: its threads wait for each ot
 _START_S = 60  # until a process must say that it is ready: it imports for a second or two
 _READY = b"ready"
 _CALLS = 500  # of one process: what decoders leak, and what a file may have done to one, ends with it
+_TRIES = 2  # of a call whose process was killed from outside
+_DYING_S = 5  # after its pipe has closed, a process may take a moment to end
 
 # A spawned process inherits no lock and no socket of the service.
 _SPAWN = multiprocessing.get_context("spawn")
@@ -72,9 +74,18 @@ class Decoders:
         """Return `function(argument)`, computed in a decoder process, which is killed when this call is cancelled.
 
         Its facts must be of this kind. Raises the `MediaError` that the function raises, and `ServiceError` when the
-        process dies, or answers nonsense.
+        process dies, or answers nonsense. No upload is to blame where somebody else kills the process, as the system
+        does where memory runs out: the call is tried once more then.
         """
-        while (decoder := await self._idle.get()).is_worn:  # the system may have killed it: no upload is to blame
+        for _ in range(_TRIES - 1):
+            with contextlib.suppress(DecoderKilledError):
+                return await self._run_once(function, kind, argument)
+        return await self._run_once(function, kind, argument)
+
+    async def _run_once(
+        self, function: Callable[[Argument], DecoderReply[Facts]], kind: type[Facts], argument: Argument
+    ) -> DecoderReply[Facts]:
+        while (decoder := await self._idle.get()).is_worn:
             self._unready.put_nowait(decoder)
         try:
             work = in_thread("decoder", decoder.call, function, kind, argument)
@@ -134,12 +145,23 @@ class _Decoder:
         except MediaError:
             raise
         except BaseException as error:
+            was_killed = isinstance(error, EOFError | OSError) and self._was_killed()
             self._end()  # half of its answer may still be in the pipe
             if not isinstance(error, _CRASHES):
                 raise
+            if was_killed:
+                raise DecoderKilledError(
+                    "the process that decoded these files was killed, as the system does where memory runs out; send "
+                    "them again later"
+                ) from error
             raise DecoderCrashedError(
                 "the decoder crashed on these files; encode them again, or send them as zips of PNG or JPEG frames",
             ) from error
+
+    def _was_killed(self) -> bool:
+        """Return whether a process whose pipe has closed was killed: none of its limits does that."""
+        self._process.join(_DYING_S)
+        return self._process.exitcode == KILLED
 
     @property
     def is_worn(self) -> bool:

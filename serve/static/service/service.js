@@ -9,6 +9,7 @@ import { askForKey, storedKey } from "./key.js";
 const ROOT = new URL("../..", import.meta.url); // wherever a proxy has put the service
 const EXAMPLE = { rgb: "rgb.mp4", depth: "depth.mkv" };
 const PASSING = [408, 429, 500, 502, 503, 504, 507];
+const OF_ONE_REQUEST = ["overloaded", "decoder_killed"]; // with 503: the service is up
 const NO_TITLE = "The service failed"; // a proxy in front of it answered with a page of its own
 const NO_KEY = "This service answers those who have a key; its owner hands them out.";
 
@@ -117,7 +118,7 @@ async function readJson(response) {
 function refusal({ status, headers }, body) {
   const word = body?.error?.split(":")[0] ?? ""; // the Open Inference Protocol has the detail behind it
   if (status === 401) return new Problem(body?.title ?? NO_TITLE, NO_KEY, { word, retry: "Enter a key" });
-  const isDown = word === "unknown_model" || (status === 503 && word !== "overloaded");
+  const isDown = word === "unknown_model" || (status === 503 && !OF_ONE_REQUEST.includes(word));
   const wait = status === 429 && headers.has("Retry-After") ? ` Try again in ${headers.get("Retry-After")} s.` : "";
   return new Problem(
     body?.title ?? NO_TITLE,

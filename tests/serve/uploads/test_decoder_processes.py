@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import signal
 import threading
 import time
 import weakref
@@ -16,7 +17,7 @@ from pydantic import BaseModel
 
 from rgbd.errors import MediaError
 from rgbd.recording.stills.images import decode_image, encode_image
-from serve.errors import ServiceError
+from serve.errors import DecoderKilledError, ServiceError
 from serve.uploads import decoder_processes
 from serve.uploads.ipc import DecoderReply, receive_reply
 from tests.support.decoders import Number, one_decoder
@@ -36,6 +37,21 @@ def test_a_decoder_may_compute_so_long() -> None:
 def spin(_: None) -> DecoderReply[Number]:
     while True:
         pass
+
+
+def test_a_call_whose_process_is_killed_twice_is_refused_without_blame() -> None:
+    async def ask() -> int:
+        with one_decoder() as decoders:
+            with pytest.raises(DecoderKilledError, match="send them again later"):
+                await decoders.run(be_killed, Number, None)
+            return (await decoders.run(process_id, Number, None)).facts.number
+
+    assert asyncio.run(ask()) != os.getpid()
+
+
+def be_killed(_: None) -> DecoderReply[Number]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
 
 
 class Evil(BaseModel):
