@@ -30,8 +30,8 @@ from export.bench.contenders import Contender, contenders
 from export.build.create import create_bundle
 from export.build.plan import ExportOptions
 from export.bundle.folder import Bundle
-from export.predictor.clip_reading import ClipFacts
 from export.predictor.clip_request import ClipRequest, RecordingMeta, StreamFile
+from export.predictor.decoded_clip import ClipFacts
 from export.runtimes.machine import machine
 from preprocess.ntu.recording import RGB_FOLDER
 from preprocess.synthetic.__main__ import main as render

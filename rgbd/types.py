@@ -1,6 +1,6 @@
 """The types that all packages share."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Literal, get_args
 
 import numpy as np
@@ -20,6 +20,9 @@ Depth = NDArray[np.uint16]
 
 Mask = NDArray[np.bool_]
 """bool [H, W]: which pixels of a depth frame are meant."""
+
+MaskOfFrame = Callable[[int, Depth], Mask]
+"""The number of a frame in its recording, and the frame -> its mask."""
 
 Size = tuple[int, int]
 """(width, height) in pixels."""

@@ -4,9 +4,23 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from export.predictor.decoded_clip import DecidedBy
+from rgbd.camera.sensors import SENSOR_NAMES
+from rgbd.clip.preparation import Preparation
 from rgbd.clip.spec import ClipSpec
 
 _DAY_S = 86400
+
+
+class Intrinsics(BaseModel):
+    """The lens of a depth camera: its focal length and centre in pixels; fx is enough."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fx: float = Field(gt=0, allow_inf_nan=False)
+    fy: float | None = Field(None, gt=0, allow_inf_nan=False)
+    cx: float | None = Field(None, allow_inf_nan=False)
+    cy: float | None = Field(None, allow_inf_nan=False)
 
 
 class ClipMeta(BaseModel):
@@ -28,6 +42,12 @@ class ClipMeta(BaseModel):
         None, max_length=256, description="what the file calls the colour stream that is meant, where it has several"
     )
     depth_track: str | None = Field(None, max_length=256, description="the same for depth")
+
+    prepared: bool | None = Field(
+        None, description="whether it was prepared as the training clips were; default: its frames tell"
+    )
+    camera: str | None = Field(None, max_length=64, description=f"the depth camera: {', '.join(SENSOR_NAMES)}")
+    intrinsics: Intrinsics | None = Field(None, description="instead of camera: the lens of depth, from calibration")
 
     @model_validator(mode="after")
     def _ordered(self) -> "ClipMeta":
@@ -65,6 +85,7 @@ class ModelDetails(ModelReply):
     outputs: list[TensorMetadata]
     labels: tuple[str, ...]
     clip_spec: ClipSpec
+    preparation: Preparation | None
     max_batch: int
 
 
@@ -133,6 +154,26 @@ class StreamPredictions(BaseModel):
     depth: list[Prediction] = []
 
 
+class PreparationReply(BaseModel):
+    """What was done to the recording before clips were cut from it: nothing where `was_prepared`.
+
+    `decided_by` says who said that: the request's `meta`, the `bundle`, which can do nothing else, or the `looks` of
+    its frames. `box_px`, (x0, y0, x1, y1), was cut out of frames of `frame_size` for the `person` whom the answer is
+    about, null for all of them. `mask_coverage` is the share of sampled depth frames that masks keep.
+    """
+
+    was_prepared: bool
+    decided_by: DecidedBy
+    frame_size: tuple[int, int]
+    person: int | None
+    num_people: int | None
+    box_px: tuple[int, int, int, int] | None
+    mask_coverage: float | None
+    masks: str | None
+    registration: str | None
+    depth_camera: str | None
+
+
 class ClipReply(BaseModel):
     """What was understood of the clip. Frame counts are those between `start_s` and `end_s`.
 
@@ -144,6 +185,15 @@ class ClipReply(BaseModel):
     sampled: int
     duration_s: float | None
     aligned_by: Literal["time", "index"]
+    preparation: PreparationReply
+
+
+class PersonReply(BaseModel):
+    """What one of several people does, by what was cut out for them; 1 is the person of whom most is seen."""
+
+    person: int
+    box_px: tuple[int, int, int, int] | None
+    predictions: list[Prediction]
 
 
 class WindowReply(BaseModel):
@@ -165,13 +215,18 @@ class Timing(BaseModel):
 
 
 class PredictReply(BaseModel):
-    """The answer, best class first; `windows` has the parts of a clip that was asked for in several."""
+    """The answer, best class first.
+
+    `windows` has the parts of a clip that was asked for in several, `people` the answers about each person where those
+    were asked for.
+    """
 
     request_id: str
     model: ModelReply
     predictions: list[Prediction]
     streams: StreamPredictions
     windows: list[WindowReply]
+    people: list[PersonReply]
     clip: ClipReply
     timing_ms: Timing
     warnings: list[str]

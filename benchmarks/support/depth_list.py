@@ -19,6 +19,9 @@ class DepthList:
     def __iter__(self) -> Iterator[Depth]:
         return iter(self._frames)
 
+    def at(self, indices: Sequence[int]) -> Iterator[Depth]:
+        return (self._frames[index] for index in indices)
+
     def spread(self, count: int) -> list[Depth]:
         places = np.linspace(0, len(self) - 1, min(count, len(self)))
         return [self._frames[index] for index in sorted({int(place) for place in places})]

@@ -44,6 +44,7 @@ def describe(folder: Path, artifacts: Sequence[Artifact], source: Source, option
         ),
         check=check,
         trained_on=checkpoint.trained_on,
+        preparation=checkpoint.preparation,
         files=describe_files(folder),
         artifacts=tuple(artifacts),
         source=SourceEntry(

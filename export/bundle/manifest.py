@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from rgbd.clip.appearance import Appearance, presumed_appearance
+from rgbd.clip.preparation import Preparation
 from rgbd.clip.spec import ClipSpec
 from rgbd.errors import UserError
 from rgbd.types import Modality, Stream, streams_of
@@ -16,7 +17,7 @@ MANIFEST_NAME = "bundle.json"
 
 SIGNATURE_NAME = "bundle.json.sig"
 
-SCHEMA_VERSION, SCHEMA_MINOR = 3, 0
+SCHEMA_VERSION, SCHEMA_MINOR = 3, 1
 """The manifest's. Where only the minor is raised, all that was read before is read still, and means the same."""
 
 Precision = str
@@ -145,6 +146,11 @@ class BundleManifest(_Record):
     )
     trained_on: dict[Stream, Appearance] = Field(
         {}, description="what the clips look like that it was trained on; empty where that is not known"
+    )
+    preparation: Preparation | None = Field(
+        None,
+        description="what was done to the recordings that it was trained on, and is done to those that come as the "
+        "camera wrote them; null where that is not known: then it takes prepared clips only",
     )
     files: tuple[BundleFile, ...]
     artifacts: tuple[Artifact, ...]

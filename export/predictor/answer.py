@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from export.predictor.clip_reading import ClipFacts
+from export.predictor.decoded_clip import ClipFacts
 from export.predictor.model import Model
-from export.predictor.results import Clip, Prediction, Score, Window
+from export.predictor.results import Clip, Person, Prediction, PreparedClip, Score, Window
 from rgbd.types import Stream
 
 WindowOutputs = Mapping[str, NDArray[np.float32]]
@@ -17,10 +17,11 @@ WindowOutputs = Mapping[str, NDArray[np.float32]]
 class Answer:
     """The scores of a recording: the mean over its windows. Where a stream is missing, the other one's head answers.
 
-    head: the name of the output that answers. scores: the classes' probabilities, float64 [N].
+    outputs: of each window, of each subject. head: the name of the output that answers. scores: the classes'
+    probabilities, float64 [N], by the clips of the first subject.
     """
 
-    def __init__(self, model: Model, facts: ClipFacts, outputs: Sequence[WindowOutputs]) -> None:
+    def __init__(self, model: Model, facts: ClipFacts, outputs: Sequence[Sequence[WindowOutputs]]) -> None:
         self._model, self._manifest, self._facts, self._outputs = model, model.bundle.manifest, facts, outputs
         is_complete = len(facts.given) == len(model.streams)
         self.head = self._manifest.answer if is_complete else self._manifest.stream_heads[facts.given[0]]
@@ -33,6 +34,7 @@ class Answer:
             predictions=self._model.rank(self.scores, top_k),
             streams=self._rank_streams(top_k),
             windows=self._rank_windows(top_k),
+            people=self._rank_people(top_k),
             clip=self._clip,
             warnings=self.warnings,
         )
@@ -49,9 +51,9 @@ class Answer:
         )
         return (*self._facts.warnings, *missing)
 
-    def _windows(self, head: str) -> NDArray[np.float64]:
-        """Return the probabilities [windows, N] by one of the outputs."""
-        return self._model.probabilities(np.stack([outputs[head] for outputs in self._outputs]))
+    def _windows(self, head: str, subject: int = 0) -> NDArray[np.float64]:
+        """Return the probabilities [windows, N] of one subject by one of the outputs."""
+        return self._model.probabilities(np.stack([outputs[head] for outputs in self._outputs[subject]]))
 
     def _rank_streams(self, top_k: int) -> dict[Stream, tuple[Score, ...]]:
         """Return what the streams' heads say of what was given."""
@@ -72,6 +74,17 @@ class Answer:
             for window, scores in zip(windows, self._scores, strict=True)
         )
 
+    def _rank_people(self, top_k: int) -> tuple[Person, ...]:
+        """Return what each person does, where there are answers about several."""
+        if len(self._facts.subjects) == 1:
+            return ()
+        return tuple(
+            Person(
+                subject.person or 0, subject.box_px, self._model.rank(self._windows(self.head, number).mean(0), top_k)
+            )
+            for number, subject in enumerate(self._facts.subjects)
+        )
+
     @property
     def _clip(self) -> Clip:
         whole, counts = self._facts.whole, self._facts.whole.num_frames
@@ -81,4 +94,5 @@ class Answer:
             sampled=self._manifest.clip_spec.num_frames,
             duration_s=round(whole.end - whole.start, 6) if self._facts.aligned_by == "time" else None,
             aligned_by=self._facts.aligned_by,
+            preparation=PreparedClip(**self._facts.prepared.model_dump(), **self._facts.subjects[0].model_dump()),
         )

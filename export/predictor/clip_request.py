@@ -3,15 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 from export.predictor.arguments import is_finite, shown
+from export.predictor.decoded_clip import PeopleChoice
+from rgbd.camera.intrinsics import DepthCamera
+from rgbd.camera.sensors import SENSOR_NAMES, camera_as_told, find_sensor
 from rgbd.clip.appearance import Appearance
+from rgbd.clip.preparation import Preparation
 from rgbd.clip.spec import ClipSpec
 from rgbd.errors import UserError
 from rgbd.recording.depth import check_unit
 from rgbd.recording.limits import Limits
-from rgbd.types import Stream
+from rgbd.types import Size, Stream
 
+_LENS = ("fx", "fy", "cx", "cy")
 _LOWEST_FPS, _HIGHEST_FPS = 1e-6, 1e6  # a frame in eleven days, and what the fastest cameras take
 
 
@@ -31,7 +37,9 @@ class RecordingMeta:
     depth_scale_mm: millimetres of one step of 16-bit depth; None: as its file says, or else 1. fps: frames a second,
     where the files do not say. depth_fps: depth's, where it differs. start_s, end_s: where the motion begins and ends,
     from the first moment that all streams show; None: the end. rgb_track, depth_track: what the file calls the stream
-    that is meant, where it has several of a kind. Raises `UserError` for what makes no sense.
+    that is meant, where it has several of a kind. prepared: whether it was prepared as the training clips were; None:
+    its frames tell. camera: the name of the depth camera; or intrinsics, its lens in pixels: fx, and maybe fy, cx, cy.
+    Raises `UserError` for what makes no sense.
     """
 
     depth_scale_mm: float | None = None
@@ -41,6 +49,9 @@ class RecordingMeta:
     end_s: float | None = None
     rgb_track: str | None = None
     depth_track: str | None = None
+    prepared: bool | None = None
+    camera: str | None = None
+    intrinsics: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         for name in ("depth_scale_mm", "fps", "depth_fps"):
@@ -69,6 +80,35 @@ class RecordingMeta:
             if value is not None and not isinstance(value, str):
                 raise UserError(f"{name} {shown(value)}: is no name; give one that the file has, or leave it out")
 
+        if self.prepared is not None and not isinstance(self.prepared, bool):
+            raise UserError(f"prepared {shown(self.prepared)}: is neither true nor false; leave it out to have it told")
+        self._check_camera()
+
+    def _check_camera(self) -> None:
+        if self.camera is not None and not isinstance(self.camera, str):
+            raise UserError(f"camera {shown(self.camera)}: is no name; give one of {', '.join(SENSOR_NAMES)}")
+        if self.camera is not None:
+            find_sensor(self.camera)
+        if self.intrinsics is None:
+            return
+        if self.camera is not None:
+            raise UserError("camera and intrinsics: both tell how wide depth sees; give one of them")
+        told = self.intrinsics if isinstance(self.intrinsics, Mapping) else {}
+        if "fx" not in told or not set(told) <= set(_LENS) or not all(map(is_finite, told.values())):
+            raise UserError(
+                f"intrinsics {shown(self.intrinsics)}: give fx, and fy, cx and cy where they are known, in pixels"
+            )
+        if told["fx"] <= 0 or told.get("fy", 1) <= 0:
+            raise UserError(f"intrinsics {shown(self.intrinsics)}: fx and fy are pixels, above 0")
+
+    def depth_camera(self, size: Size) -> DepthCamera | None:
+        """Return the camera of depth frames of this (width, height), as far as it is told."""
+        return camera_as_told(size, self.camera, **(self.intrinsics or {}))
+
+    def fps_of(self, stream: Stream) -> float | None:
+        """Return how many frames a second a stream has, as far as that is told."""
+        return (self.depth_fps if stream == "depth" else None) or self.fps
+
     @property
     def tracks(self) -> dict[Stream, str]:
         """The names of tracks by stream, as far as they are given."""
@@ -82,7 +122,8 @@ class ClipRequest:
 
     Of the `streams` one may be missing if the other is `enough`. The clip is cut into `num_windows` equal parts.
     Where `windows_need_frames`, each must have a frame of its own. `trained_on` says what the clips look like that the
-    model was trained on.
+    model was trained on, `preparation` what was done to their recordings, where that is known. `people`: whom answers
+    are to be about; None: as the model was trained.
     """
 
     files: tuple[StreamFile, ...]
@@ -94,3 +135,11 @@ class ClipRequest:
     num_windows: int = 1
     windows_need_frames: bool = False
     trained_on: Mapping[Stream, Appearance] = field(default_factory=dict)
+    preparation: Preparation | None = None
+    people: PeopleChoice | None = None
+
+    @property
+    def useful_streams(self) -> tuple[Stream, ...]:
+        """The streams that are of use, colour first: depth also tells where people are, and colour what to crop."""
+        may_be_raw = self.preparation is not None and self.meta.prepared is not True
+        return get_args(Stream) if may_be_raw else self.streams

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from export.bundle.folder import Bundle
 from export.bundle.manifest import TensorInfo
 from export.predictor.clip_request import ClipRequest, RecordingMeta, StreamFile
+from export.predictor.decoded_clip import PeopleChoice
 from export.predictor.results import Score
 from export.runtimes import Inputs, Outputs, Runtime
 from rgbd.recording.limits import Limits
@@ -32,9 +33,14 @@ class Model:
         return self.bundle.manifest.max_batch
 
     def request(
-        self, files: tuple[StreamFile, ...], meta: RecordingMeta, limits: Limits, num_windows: int
+        self,
+        files: tuple[StreamFile, ...],
+        meta: RecordingMeta,
+        limits: Limits,
+        num_windows: int = 1,
+        people: PeopleChoice | None = None,
     ) -> ClipRequest:
-        """Return what is to be read of the files for this model, in so many windows."""
+        """Return what is to be read of the files for this model, in so many windows, about which people."""
         manifest = self.bundle.manifest
         return ClipRequest(
             files=files,
@@ -45,6 +51,8 @@ class Model:
             enough=tuple(manifest.alone),
             num_windows=num_windows,
             trained_on={stream: manifest.appearance(stream) for stream in self.streams},
+            preparation=manifest.preparation,
+            people=people,
         )
 
     def infer(self, clips: Inputs) -> Outputs:

@@ -1,14 +1,20 @@
 """From a bundle to answers in three lines: no server, no port, no other process."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
 
 from export.bundle.archive import open_bundle
-from export.predictor.answer import Answer
+from export.predictor.answer import Answer, WindowOutputs
 from export.predictor.arguments import count, path_of, shown
 from export.predictor.clip_reading import read_clip
 from export.predictor.clip_request import RecordingMeta, StreamFile
+from export.predictor.decoded_clip import PeopleChoice
 from export.predictor.model import Model
 from export.predictor.results import Prediction
 from export.runtimes import RuntimeInfo
@@ -62,12 +68,18 @@ class Predictor:
         end_s: float | None = None,
         rgb_track: str | None = None,
         depth_track: str | None = None,
+        prepared: bool | None = None,
+        people: PeopleChoice | None = None,
+        camera: str | None = None,
+        intrinsics: Mapping[str, float] | None = None,
     ) -> Prediction:
         """Return which motion a recording shows.
 
         rgb, depth: each a file or a folder that `rgbd.recording.formats` opens; a file with a track of each, given as
         `rgb`, stands for both. windows: equal parts that are looked at one by one, for long recordings; no more than it
-        has frames. top_k: how many classes are named. The others are those of `RecordingMeta`.
+        has frames. top_k: how many classes are named. people: whom the answer is about where several are found: the
+        "largest", "all" together, or "each"; default: all, where the model knows actions of two people, else the
+        largest. The others are those of `RecordingMeta`.
 
         Raises `MediaError` for a recording that cannot be used, and `UserError` for what makes no sense.
         """
@@ -77,15 +89,20 @@ class Predictor:
         if not paths:
             raise MissingStreamError(f"no recording was given; this model needs {' and '.join(self.streams)}")
         files = tuple(StreamFile(stream, path, str(path)) for stream, path in paths.items())
-        meta = RecordingMeta(depth_scale_mm, fps, depth_fps, start_s, end_s, rgb_track, depth_track)
-        request = self._model.request(files, meta, NO_LIMITS, num_windows)
+        if people is not None and people not in get_args(PeopleChoice):
+            raise UserError(f"people {shown(people)}: give one of {', '.join(get_args(PeopleChoice))}, or leave it out")
+        meta = RecordingMeta(
+            depth_scale_mm, fps, depth_fps, start_s, end_s, rgb_track, depth_track, prepared, camera, intrinsics
+        )
+        request = self._model.request(files, meta, NO_LIMITS, num_windows, people)
         clip = read_clip(replace(request, windows_need_frames=True))
-        outputs = []
-        for clips in clip.windows(self.streams):
-            with self._computing:
-                found = self._model.infer({stream: frames[None] for stream, frames in clips.items()})
-            outputs.append({name: values[0] for name, values in found.items()})
+        outputs = [[self._infer(clips) for clips in windows] for windows in clip.subjects(self.streams)]
         return Answer(self._model, clip.facts, outputs).prediction(num_classes)
+
+    def _infer(self, clips: Mapping[Stream, NDArray[np.uint8]]) -> WindowOutputs:
+        with self._computing:
+            found = self._model.infer({stream: frames[None] for stream, frames in clips.items()})
+        return {name: values[0] for name, values in found.items()}
 
 
 def load_model(bundle: str | Path, *, device: str = "cpu", artifact: str | None = None) -> Predictor:

@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from rgbd.camera.intrinsics import DepthCamera, pinhole
-from rgbd.camera.sensors import SENSOR_NAMES, find_sensor
+from rgbd.camera.intrinsics import DepthCamera
+from rgbd.camera.sensors import SENSOR_NAMES, camera_as_told, find_sensor
 from rgbd.dataset.layouts import Split
 from rgbd.dataset.records import ClipRecord
 from rgbd.errors import ConfigError, DatasetError, UserError, reason_of
@@ -123,12 +123,7 @@ class Row(BaseModel):
 
     def depth_camera(self, size: Size) -> DepthCamera | None:
         """Return the camera of depth frames of this (width, height), as far as the row tells it."""
-        if self.camera is not None:
-            return find_sensor(self.camera).camera(size)
-        if self.fx is None:
-            return None
-        cx, cy = size[0] / 2 if self.cx is None else self.cx, size[1] / 2 if self.cy is None else self.cy
-        return pinhole(self.fx, self.fy or self.fx, cx, cy, name=self.camera_as_told or "")
+        return camera_as_told(size, self.camera, self.fx, self.fy, self.cx, self.cy)
 
     @property
     def unit_as_told(self) -> float:

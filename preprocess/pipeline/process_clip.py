@@ -18,8 +18,6 @@ from rgbd.recording.depth import check_distance
 from rgbd.recording.recording import Recording
 from rgbd.recording.streams import MiscountedError
 
-_JPEG_QUALITY = {False: 95, True: 75}  # by whether the published way is wanted; docs/method.md, "Published boxes"
-
 # Recorders end streams a frame or two after each other. A file that was cut lacks more than that.
 _FEW_FRAMES, _FEW_OF_ALL = 3, 0.05
 
@@ -89,8 +87,8 @@ def _process(
             remedy = "--on-empty keep keeps such recordings whole"
             if preparation.masks != "none":
                 remedy += ", --masks none all depth of every recording"
-            if prepared.masked is not None and prepared.masked.camera is not None and prepared.masked.camera.doubt:
-                remedy += f"; {prepared.masked.camera.doubt}"
+            if prepared.searched_by is not None and prepared.searched_by.doubt:
+                remedy += f"; {prepared.searched_by.doubt}"
             raise EmptyDepthError(f"{error}; {remedy}") from error
         # Colour that was written before stays, and depth has to show the same part.
         streams = prepared.preparation.streams
@@ -135,7 +133,7 @@ def _write(prepared: PreparedRecording, store: Store, *, kept_because: str | Non
 
 def _write_color(prepared: PreparedRecording, kept: Pairing, writer: ClipWriter) -> int:
     """Write the frames to keep, and return how many there were."""
-    quality = _JPEG_QUALITY[prepared.preparation.roi == "legacy"]
+    quality = prepared.preparation.jpeg_quality
     places, num_written = kept.places["rgb"], 0
     # The video is read to its end even past the last depth frame: a broken end has to be found.
     for place, picture in enumerate(prepared.pictures()):
@@ -191,7 +189,7 @@ def _record(prepared: PreparedRecording, written: _Written, kept_because: str | 
     recording, depth, boxes = prepared.recording, prepared.depth, prepared.boxes
     color_size = recording.rgb.size if recording.rgb is not None else None
     is_masked = prepared.masked is not None
-    camera = prepared.masked.camera if prepared.masked is not None else None
+    camera = prepared.searched_by if is_masked else None
     return ClipRecord(
         clip=recording.name,
         status="done",

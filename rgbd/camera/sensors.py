@@ -76,6 +76,28 @@ SENSORS = (
 SENSOR_NAMES = tuple(sensor.name for sensor in SENSORS)
 
 
+def camera_as_told(
+    size: Size,
+    name: str | None = None,
+    fx: float | None = None,
+    fy: float | None = None,
+    cx: float | None = None,
+    cy: float | None = None,
+) -> DepthCamera | None:
+    """Return the camera of depth frames of this (width, height) that somebody names, or whose lens they know.
+
+    None where they do neither. fx is enough of a lens. Raises `ConfigError` for a name that is not known.
+    """
+    if name is not None:
+        return find_sensor(name).camera(size)
+    if fx is None:
+        return None
+    told = {"fx": fx, "fy": fy, "cx": cx, "cy": cy}
+    in_words = " ".join(f"{which} {value:g}" for which, value in told.items() if value is not None)
+    centre = size[0] / 2 if cx is None else cx, size[1] / 2 if cy is None else cy
+    return pinhole(fx, fy or fx, *centre, name=in_words)
+
+
 def find_sensor(name: str) -> Sensor:
     """Return the sensor that is called so, such as "d435" or "Kinect v2"; raises `ConfigError` for others."""
     plain = name.strip().lower().replace(" ", "_").replace("-", "_").removeprefix("realsense_").removeprefix("orbbec_")

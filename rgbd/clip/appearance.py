@@ -93,6 +93,13 @@ def differences(look: Look, trained_on: Appearance) -> list[str]:
     return found
 
 
+def shows_background(look: Look, trained_on: Appearance) -> bool:
+    """Return whether depth shows more than all clips that a model was trained on, which were masked."""
+    if look.empty_share is None or trained_on.empty_share is None:
+        return False
+    return look.empty_share < trained_on.empty_share[0] - _EMPTY_TOLERANCE
+
+
 def _emptiness(empty_share: float, trained_on: tuple[float, float]) -> list[str]:
     """Return in words how much less, or more, of depth is empty than of all clips that a model was trained on."""
     low, high = trained_on
@@ -103,7 +110,7 @@ def _emptiness(empty_share: float, trained_on: tuple[float, float]) -> list[str]
         return [f"its background is masked, or little of it was measured {shares}"]
     if 1 - empty_share < _LEAST_FILLED * (1 - high):
         return [f"almost nothing of it was measured {shares}, or depth_scale_mm is wrong"]
-    if empty_share < low - _EMPTY_TOLERANCE:
+    if empty_share < low - _EMPTY_TOLERANCE:  # as `shows_background` says
         return [f"its background is not masked {shares}"]
     return []
 

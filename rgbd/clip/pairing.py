@@ -18,10 +18,12 @@ _NAMES: dict[Stream, str] = {"rgb": "colour", "depth": "depth"}
 class Pairing:
     """The frames that are kept of each stream that there is, int64 [N]; the n-th of both were taken together.
 
-    by: how that is known; None for one stream alone. warnings: what is odd about it, in words.
+    timeline: when each was taken. by: how it is known what was taken together; None for one stream alone. warnings:
+    what is odd about it, in words.
     """
 
     places: Mapping[Stream, Indices]
+    timeline: Timeline
     by: AlignedBy | None = None
     warnings: tuple[str, ...] = ()
 
@@ -34,6 +36,11 @@ class Pairing:
     def by_depth(self) -> Indices:
         """The number of each in depth, by which skeletons, masks and boxes count; in colour, where that is alone."""
         return self.places["depth" if "depth" in self.places else "rgb"]
+
+    @property
+    def alignment(self) -> Alignment:
+        """The kept frames of all streams beside each other: those of the same number were taken together."""
+        return Alignment(dict.fromkeys(self.places, self.timeline))
 
     @property
     def is_from_start(self) -> bool:
@@ -53,8 +60,9 @@ def pair_streams(readers: Mapping[Stream, StreamReader], fps: Mapping[Stream, fl
     frames of the same number are taken together. Raises `DatasetError` where no frame can be kept.
     """
     lines = {stream: _timeline(reader, fps.get(stream)) for stream, reader in readers.items()}
-    if len(lines) == 1:
-        return Pairing({stream: np.arange(len(line.clock), dtype=np.int64) for stream, line in lines.items()})
+    (leader, line), *others = lines.items()
+    if not others:
+        return Pairing({leader: np.arange(len(line.clock), dtype=np.int64)}, line)
     names = [reader.name for reader in readers.values()]
     share_clock = len(set(names)) == 1  # a file's tracks are called as the file is
     alignment = Alignment(lines, share_clock=share_clock)
@@ -63,7 +71,8 @@ def pair_streams(readers: Mapping[Stream, StreamReader], fps: Mapping[Stream, fl
     except MediaError as error:
         raise DatasetError(f"{' and '.join(dict.fromkeys(names))}: {error}") from error
     counting = _when_in_step(lines, pairs) if alignment.is_in_step else _when_by_time(lines, pairs, alignment)
-    return Pairing(pairs, alignment.by, (*counting, *_offset(lines, share_clock=share_clock)))
+    kept = Timeline(line.clock[pairs[leader]], line.is_timed)
+    return Pairing(pairs, kept, alignment.by, (*counting, *_offset(lines, share_clock=share_clock)))
 
 
 def _timeline(reader: StreamReader, fps: float | None) -> Timeline:

@@ -1,7 +1,7 @@
 """A recording -> the frames that a preparation makes of it, a few of them in memory at a time."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
 
@@ -9,6 +9,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd.camera.intrinsics import DepthCamera
 from rgbd.camera.registration import Registration, nominal_registration, stretch
 from rgbd.camera.sensors import nominal_camera
 from rgbd.clip.crop import crop_depth, crop_picture, whole_size
@@ -16,12 +17,14 @@ from rgbd.clip.pairing import Pairing, pair_streams
 from rgbd.clip.preparation import Preparation
 from rgbd.errors import DatasetError
 from rgbd.people.boxes import depth_box
-from rgbd.people.clip_boxes import ClipBoxes, find_boxes
+from rgbd.people.clip_boxes import ClipBoxes, find_boxes, looked_at
+from rgbd.people.individuals import Individual
 from rgbd.people.masked_depth import MaskedDepth, mask_depth
 from rgbd.recording.depth import DepthFrames, MeasuredDepth
 from rgbd.recording.recording import Recording
 from rgbd.recording.registered import RegisteredDepth, registered
 from rgbd.recording.skeletons.skeleton import Skeleton
+from rgbd.recording.stills.images import decode_image, encode_image
 from rgbd.recording.streams import Picture, StreamReader, frame_of
 from rgbd.recording.timeline import Indices
 from rgbd.types import Box, Frame, Size, Stream
@@ -32,16 +35,17 @@ class PreparedRecording:
     """A recording, where its people are, and what is cropped from it.
 
     kept: which frames, as far as streams were counted when it was prepared. depth: the stream that depth is taken from,
-    as it lies over colour where calibration tells that; None where there is none. masked: its frames and where bodies
-    are in them, where they are to be masked or have been masked already. registration: how depth lies on colour.
-    warnings: what is odd about the recording, or was found to be.
+    as it lies over colour where calibration tells that; None where there is none. bodies: its frames and where people
+    are in them, where that matters. used: the numbers of the depth frames whose people count. registration: how depth
+    lies on colour. warnings: what is odd about the recording, or was found to be.
     """
 
     recording: Recording
     preparation: Preparation
     kept: Pairing
     depth: StreamReader | None
-    masked: MaskedDepth | None
+    bodies: MaskedDepth | None
+    used: Indices
     registration: Registration
     boxes: ClipBoxes
     size: Size
@@ -49,8 +53,37 @@ class PreparedRecording:
 
     def only(self, streams: tuple[Stream, ...]) -> "PreparedRecording":
         """Return the same with fewer streams to write."""
-        preparation = self.preparation.model_copy(update={"streams": streams})
-        return replace(self, preparation=preparation, masked=self.masked if "depth" in streams else None)
+        return replace(self, preparation=self.preparation.model_copy(update={"streams": streams}))
+
+    @property
+    def masked(self) -> MaskedDepth | None:
+        """The frames of depth, where they are to be masked or have been masked already."""
+        return self.bodies if _masks_depth(self.preparation) else None
+
+    @property
+    def searched_by(self) -> DepthCamera | None:
+        """By whose lines of sight people were searched in depth alone; None where they were not."""
+        return self.bodies.camera if self.bodies is not None and self.bodies.source == "depth" else None
+
+    def individuals(self) -> list[Individual]:
+        """Return the people who were found in depth, the largest first."""
+        assert self.bodies is not None
+        return self.bodies.individuals(looked_at(self.used))
+
+    def of_person(self, person: int, people: Sequence[Individual]) -> "PreparedRecording":
+        """Return the same cropped to, and masked for, one of its people."""
+        assert self.bodies is not None
+        bodies, boxes = self.bodies.only(person, people), self.boxes
+        if boxes.roi != "whole":
+            boxes = find_boxes(boxes.roi, self.frame_size, [], bodies, self.registration, self.used)
+        return replace(self, bodies=bodies, boxes=boxes)
+
+    @property
+    def frame_size(self) -> Size:
+        """Of the frames that boxes are of: those of colour, or of depth alone."""
+        first = self.recording.rgb or self.depth
+        assert first is not None
+        return first.size
 
     def pair(self) -> Pairing:
         """Return which frames are to be kept, now that more may have been counted; raises as `prepare`."""
@@ -58,12 +91,18 @@ class PreparedRecording:
 
     def pictures(self) -> Iterator[Picture]:
         """Yield all colour frames as they come, for `crop_color`; raises `UserError` at the first that is unlike."""
+        return self._color(None)
+
+    def _color(self, places: Sequence[int] | None) -> Iterator[Picture]:
         stream = self.recording.rgb
         assert stream is not None
-        for index, picture in enumerate(stream.read()):
+        for number, picture in enumerate(stream.read(places)):
             if not isinstance(picture, av.VideoFrame) and (picture.ndim != 3 or picture.shape[1::-1] != stream.size):
-                size = f"{stream.size[0]}x{stream.size[1]}"
-                raise DatasetError(f"{stream.frame_name(index)}: is not a colour image of {size} as those before it")
+                size, name = (
+                    f"{stream.size[0]}x{stream.size[1]}",
+                    stream.frame_name(places[number] if places else number),
+                )
+                raise DatasetError(f"{name}: is not a colour image of {size} as those before it")
             yield picture
 
     def crop_color(self, picture: Picture, frame_in_depth: int) -> NDArray[np.uint8]:
@@ -86,13 +125,43 @@ class PreparedRecording:
             if places[-1] == place < self.depth.num_frames - 1:
                 return
 
-    def _raw_depth(self) -> Iterator[tuple[Picture, float]]:
+    def sample(self, stream: Stream, numbers: Indices) -> Iterator[tuple[Frame, float]]:
+        """Yield some of the frames that are kept of a stream, as the data set holds them; no others are decoded.
+
+        numbers: which, counted among those kept; they ascend, and may come more than once. What is yielded is as
+        `depth_frames` says; of colour, the share is 1.
+        """
+        places, wanted = self.kept.places[stream][numbers], np.unique(self.kept.places[stream][numbers]).tolist()
+        raw = ((picture, 1.0) for picture in self._color(wanted)) if stream == "rgb" else self._raw_depth(wanted)
+        numbered = zip(wanted, raw, strict=False)
+        at, picture, share = -1, None, 0.0
+        for place, in_depth in zip(places.tolist(), self.kept.by_depth[numbers].tolist(), strict=True):
+            while at < place:
+                at, (picture, share) = next(numbered)
+            assert picture is not None
+            kept = (
+                self.crop_color(picture, in_depth)
+                if stream == "rgb"
+                else self._crop_depth(picture, self.boxes[in_depth])
+            )
+            yield self._as_stored(kept, stream), share
+        for _ in raw:  # to the end: only then a video is known to be counted rightly
+            pass
+
+    def _as_stored(self, frame: Frame, stream: Stream) -> Frame:
+        """Return a frame as it is read from the data set."""
+        if frame.ndim == 2 or stream not in self.preparation.as_jpeg:
+            return frame
+        return decode_image(encode_image(".jpg", frame, jpeg_quality=self.preparation.jpeg_quality), stream)
+
+    def _raw_depth(self, places: Sequence[int] | None = None) -> Iterator[tuple[Picture, float]]:
         assert self.depth is not None
         if self.masked is not None:
-            return iter(self.masked.cut_out())
+            return iter(self.masked.cut_out(places))
         if self.depth.is_depth:
-            return ((frame, 1.0) for frame in MeasuredDepth(self.depth, self.recording.depth_unit_mm))
-        return ((picture, 1.0) for picture in self.depth.read())
+            frames = MeasuredDepth(self.depth, self.recording.depth_unit_mm)
+            return ((frame, 1.0) for frame in (frames if places is None else frames.at(places)))
+        return ((picture, 1.0) for picture in self.depth.read(places))
 
     def _crop_depth(self, picture: Picture, box: Box) -> Frame:
         if self.preparation.roi == "legacy":
@@ -102,10 +171,13 @@ class PreparedRecording:
         return crop_picture(picture, depth_box(box, self.registration), self.size)
 
 
-def prepare(recording: Recording, preparation: Preparation) -> PreparedRecording:
+def prepare(
+    recording: Recording, preparation: Preparation, start_s: float = 0.0, end_s: float | None = None
+) -> PreparedRecording:
     """Find the people of a recording, and what to crop to; raises `UserError` where it cannot be prepared like this.
 
     Frames are made when they are asked for. Where a box follows from masks, that takes a pass over depth already.
+    start_s, end_s: seconds from the first frame that is kept, between which people count; None: the end.
     """
     depth, is_official = _depth_to_use(recording, preparation)
     for stream, reader in (("rgb", recording.rgb), ("depth", depth)):
@@ -115,14 +187,15 @@ def prepare(recording: Recording, preparation: Preparation) -> PreparedRecording
     assert first is not None  # one of both is asked for
     depth, registration, odd = _registered(recording, depth, first.size)
     skeleton = recording.skeleton if recording.rgb is not None else _in_depth_pixels(recording.skeleton)
-    masked = _masked(recording, depth, preparation, is_official=is_official)
-    if masked is not None and masked.source == "given":
+    bodies = _bodies(recording, depth, preparation, is_official=is_official)
+    if bodies is not None and bodies.source == "given":
         odd = ("its depth came without a background; all of it was taken for the people's", *odd)
-    if masked is not None and masked.camera is not None and masked.camera.doubt:
-        odd = (*odd, masked.camera.doubt)
+    if bodies is not None and bodies.source == "depth" and bodies.camera.doubt:
+        odd = (*odd, bodies.camera.doubt)
     kept = _pair(recording, depth)
-    used = None if kept.is_from_start else set(kept.by_depth.tolist())
-    boxes = find_boxes(preparation.roi, first.size, skeleton, masked, registration, used)
+    first_used, end_used = next(iter(kept.alignment.whole(start_s, end_s).ranges.values()))
+    used = kept.by_depth[first_used:end_used]
+    boxes = find_boxes(preparation.roi, first.size, skeleton, bodies, registration, used)
     if recording.skeleton and depth is not None and len(recording.skeleton) != depth.num_frames:
         odd = (f"the skeleton has {len(recording.skeleton)} frames, the depth {depth.num_frames}", *odd)
     preparation = preparation.model_copy(update={"roi": boxes.roi})
@@ -131,7 +204,8 @@ def prepare(recording: Recording, preparation: Preparation) -> PreparedRecording
         preparation=preparation,
         kept=kept,
         depth=depth,
-        masked=masked if _masks_depth(preparation) else None,
+        bodies=bodies,
+        used=used,
         registration=registration,
         boxes=boxes,
         size=whole_size(first.size, preparation.size[1]) if boxes.roi == "whole" else preparation.size,
@@ -174,7 +248,7 @@ def _masks_depth(preparation: Preparation) -> bool:
     return "depth" in preparation.streams and preparation.masks != "none"
 
 
-def _masked(
+def _bodies(
     recording: Recording, depth: StreamReader | None, preparation: Preparation, *, is_official: bool
 ) -> MaskedDepth | None:
     """Return where the bodies are in depth, if it is to be masked, or boxes have to follow from it."""

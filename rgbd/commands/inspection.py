@@ -115,7 +115,7 @@ def outcome_of(recording: Recording, streams: Sequence[Stream]) -> tuple[Prepare
         except MiscountedError:
             continue  # a video is counted now
     both = recording.rgb is not None and recording.depth is not None
-    camera = prepared.masked.camera if prepared.masked is not None else None
+    camera = prepared.searched_by if prepared.masked is not None else None
     return prepared, Outcome(
         num_frames=prepared.kept.num_frames,
         registration=prepared.registration.source if both else None,

@@ -67,6 +67,11 @@ class DatasetSpec:
         """Return the suffix of a stream's files, such as .jpg."""
         return self.frame_path(Path(), stream, "clip", 0).suffix
 
+    @property
+    def jpeg_streams(self) -> tuple[Stream, ...]:
+        """The streams whose frames are JPEG files, colour first."""
+        return tuple(stream for stream in self.streams if self.suffix(stream) == ".jpg")
+
     def split_file(self, root: Path, split: Split, protocol: str) -> Path:
         """Return the file that lists the clips of one half of a protocol, such as NTU's "CS"."""
         return root / self.split_template.format(protocol=protocol, split=split)

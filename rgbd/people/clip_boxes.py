@@ -1,6 +1,6 @@
 """Which box of the colour frame every frame of a clip is cropped to."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,7 +20,10 @@ from rgbd.people.boxes import (
 )
 from rgbd.people.masked_depth import MaskedDepth
 from rgbd.recording.skeletons.skeleton import Skeleton
+from rgbd.recording.timeline import Indices
 from rgbd.types import Box, Size
+
+_STRIDE, _FEW_FRAMES = 3, 32  # a tenth of a second, in which nobody gets far beyond the margin of a box
 
 RoiMode = Literal["clip", "tracked", "legacy", "whole"]
 
@@ -52,27 +55,20 @@ def find_boxes(
     skeleton: Skeleton,
     masked: MaskedDepth | None,
     registration: Registration,
-    used: Collection[int] | None = None,
+    used: Indices,
 ) -> ClipBoxes:
     """Return the boxes of a clip in frames of `frame_size`, one for all of them, or one for each depth frame.
 
     Mode "whole" keeps all of the frame. The others follow the skeleton where there is one, else the masks, which takes
-    a pass over them; "legacy" always follows the masks. used: the numbers of the depth frames whose people count; None
-    for all.
+    a pass over some of them; "legacy" always follows the masks. used: the numbers of the depth frames whose people
+    count, ascending.
     """
     whole = ClipBoxes("whole", ((0, 0, *frame_size),))
     if mode == "whole":
         return whole
     if mode == "legacy":
         return _legacy_boxes(masked, frame_size)
-    if any(skeleton):
-        points = [body_points(bodies) for bodies in skeleton]
-    elif masked is not None:
-        points = [mask_points(mask, registration) for mask in masked.masks()]
-    else:
-        points = []
-    if used is not None:
-        points = [xy if index in used else np.empty((0, 2)) for index, xy in enumerate(points)]
+    points = _points(skeleton, masked, registration, used)
     if not any(len(frame_points) for frame_points in points):
         return replace(whole, warnings=("no body was found; the whole frame was kept",))
     if mode == "tracked":
@@ -82,11 +78,32 @@ def find_boxes(
     return replace(boxes, warnings=tuple(_box_warnings(boxes, points, skeleton, frame_size)))
 
 
+def _points(
+    skeleton: Skeleton, masked: MaskedDepth | None, registration: Registration, used: Indices
+) -> list[NDArray[np.float64]]:
+    """Return what a box must hold of each depth frame: colour pixels, float64 [N, 2]; none of those not looked at."""
+    if any(skeleton):
+        counted = set(used.tolist())
+        return [body_points(bodies) if index in counted else np.empty((0, 2)) for index, bodies in enumerate(skeleton)]
+    if masked is None:
+        return []
+    places = looked_at(used)
+    found = {place: mask_points(mask, registration) for place, mask in masked.masks(places)}
+    return [found.get(index, np.empty((0, 2))) for index in range(places[-1] + 1)]
+
+
+def looked_at(used: Indices) -> list[int]:
+    """Return by which of these frames a box is made where masks have to be found for it: a third; all of a few."""
+    places: list[int] = np.unique(used).tolist()
+    return places if len(places) <= _FEW_FRAMES else sorted({*places[::_STRIDE], places[-1]})
+
+
 def _box_warnings(
     boxes: ClipBoxes, points: Sequence[NDArray[np.float64]], skeleton: Skeleton, frame_size: Size
 ) -> Iterator[str]:
-    if cut := sum(not holds(boxes[index], xy, frame_size) for index, xy in enumerate(points) if len(xy)):
-        yield f"bodies spread over more than the largest 4:3 box of the frame; {cut} frames are cut"
+    seen = [(index, xy) for index, xy in enumerate(points) if len(xy)]
+    if cut := sum(not holds(boxes[index], xy, frame_size) for index, xy in seen):
+        yield f"bodies spread over more than the largest 4:3 box of the frame; {cut} of {len(seen)} frames are cut"
     if left := sum(leaves(bodies, frame_size) for bodies in skeleton):
         yield f"a body leaves the picture in {left} of {len(skeleton)} frames"
 
@@ -98,7 +115,7 @@ def _legacy_boxes(masked: MaskedDepth | None, frame_size: Size) -> ClipBoxes:
         return ClipBoxes(
             "legacy", (middle,), ("there is no depth to find bodies in; the middle of the frame was kept",)
         )
-    found = [legacy_box(mask, frame_size) for mask in masked.masks()]
+    found = [legacy_box(mask, frame_size) for _, mask in masked.masks()]
     boxes = [middle]
     for box in found:
         boxes.append(box or boxes[-1])

@@ -7,7 +7,7 @@ count without it. Then every frame is compared with the model.
 All limits are in metres or shares of the frame, so that any image size will do.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rgbd.camera.intrinsics import DepthCamera
 from rgbd.people.room import Plane, fit_floor, fit_walls
 from rgbd.recording.depth import DepthFrames
-from rgbd.types import Depth, Mask
+from rgbd.types import Depth, Mask, MaskOfFrame
 
 Metres = NDArray[np.float32]
 _Value = TypeVar("_Value", bound=np.generic)
@@ -309,8 +309,7 @@ def _ranked(ordered: Metres, share: float) -> Metres:
     return np.asarray(np.take_along_axis(ordered, np.clip(rank, 0, len(ordered) - 1)[None], axis=0)[0], np.float32)
 
 
-def search_bodies(frames: DepthFrames, camera: DepthCamera) -> Iterator[tuple[Depth, Mask]]:
-    """Yield every frame of a recording whose camera does not move, and the bool mask [H, W] of the people in it."""
+def search_bodies(frames: DepthFrames, camera: DepthCamera) -> MaskOfFrame:
+    """Return what tells the people in each frame of a recording whose camera does not move."""
     model = SceneModel(frames.spread(_NUM_SAMPLES), camera)
-    for frame in frames:
-        yield frame, model.mask(frame)
+    return lambda _, frame: model.mask(frame)

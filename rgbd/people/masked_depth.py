@@ -1,18 +1,21 @@
 """The depth frames of a recording with the bodies cut out, in one pass or two, a few frames in memory at a time."""
 
+import itertools
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Literal
 
 import cv2
 import numpy as np
 
 from rgbd.camera.intrinsics import DepthCamera
+from rgbd.people.individuals import Individual, find_individuals, mask_of
 from rgbd.people.masks import find_masks
 from rgbd.people.removed_background import background_is_removed
 from rgbd.recording.depth import DepthFrames
 from rgbd.recording.skeletons.skeleton import Skeleton
-from rgbd.types import Depth, Mask
+from rgbd.types import Depth, Mask, MaskOfFrame
 
 MaskSource = Literal["official", "given", "skeleton", "depth"]
 """Whose masks they are: the data set's, those that the recording came with, or ours by skeleton or in depth alone."""
@@ -22,46 +25,68 @@ MaskMode = Literal["official", "body", "none"]
 class MaskedDepth:
     """Depth frames, and of each which pixels are bodies'.
 
-    source: where the bodies were found. camera: by whose lines of sight, where they were searched in depth alone.
+    source: where the bodies were found. camera: by whose lines of sight they are searched in depth alone.
     """
 
     def __init__(
-        self,
-        frames: DepthFrames,
-        source: MaskSource,
-        found: Iterator[tuple[Depth, Mask]] | None,
-        camera: DepthCamera | None = None,
+        self, frames: DepthFrames, source: MaskSource, find: Callable[[], MaskOfFrame] | None, camera: DepthCamera
     ) -> None:
-        """Take all frames with their masks, as they are made; None for frames that are masked already."""
-        self._frames, self._found, self.camera = frames, found, camera
-        self._packed: list[bytes] = []
-        self.source = source
+        """Take all frames, and what finds their masks; None for frames that are masked already."""
+        self._frames, self._find, self.source, self.camera = frames, find, source, camera
+        self._packed: dict[int, bytes] = {}
 
     def __len__(self) -> int:
         return len(self._frames)
 
-    def masks(self) -> Iterator[Mask]:
-        """Yield the bool mask [H, W] of every frame, once; they are kept, compressed, for `cut_out`."""
-        for frame, mask in self._pairs():
-            if self._found is not None:
-                self._packed.append(zlib.compress(np.packbits(mask).tobytes(), 1))
-            yield mask.reshape(frame.shape)
+    def masks(self, indices: Sequence[int] | None = None) -> Iterator[tuple[int, Mask]]:
+        """Yield numbers and bool masks [H, W] of frames; masks are kept, compressed, for `cut_out`.
 
-    def cut_out(self) -> Iterator[tuple[Depth, float]]:
-        """Yield every frame, uint16 [H, W], with zero outside its mask, and the share of it that its mask keeps."""
-        for frame, mask in self._pairs():
+        indices: of which, ascending and different; None for all.
+        """
+        for index, frame in self._numbered(indices):
+            mask = self._mask(index, frame)
+            if self._find is not None:
+                self._packed[index] = zlib.compress(np.packbits(mask).tobytes(), 1)
+            yield index, mask
+
+    def cut_out(self, indices: Sequence[int] | None = None) -> Iterator[tuple[Depth, float]]:
+        """Yield frames, uint16 [H, W], with zero outside their masks, and the share of each that its mask keeps.
+
+        indices: which, ascending and different; None for all.
+        """
+        for index, frame in self._numbered(indices):
+            mask = self._mask(index, frame)
             masked = cv2.copyTo(frame, mask.view(np.uint8)).astype(np.uint16, copy=False)
             yield masked, np.count_nonzero(mask) / mask.size
 
-    def _pairs(self) -> Iterator[tuple[Depth, Mask]]:
-        if self._found is None:
-            yield from ((frame, frame > 0) for frame in self._frames)
-        elif self._packed:
-            yield from (
-                (frame, _unpack(packed, frame)) for frame, packed in zip(self._frames, self._packed, strict=True)
-            )
-        else:
-            yield from self._found
+    def _numbered(self, indices: Sequence[int] | None) -> Iterator[tuple[int, Depth]]:
+        places: Iterable[int] = itertools.count() if indices is None else indices
+        frames = iter(self._frames) if indices is None else self._frames.at(indices)
+        return ((index, frame) for frame, index in zip(frames, places, strict=False))
+
+    def _mask(self, index: int, frame: Depth) -> Mask:
+        if self._find is None:
+            return frame > 0
+        packed = self._packed.get(index)
+        return self._mask_of(index, frame) if packed is None else _unpack(packed, frame)
+
+    @cached_property
+    def _mask_of(self) -> MaskOfFrame:
+        assert self._find is not None
+        return self._find()
+
+    def individuals(self, indices: Sequence[int]) -> list[Individual]:
+        """Return the people whom the masks of these frames show, the largest first."""
+        frames = ((index, frame, self._mask(index, frame)) for index, frame in self._numbered(indices))
+        return find_individuals(frames, self.camera)
+
+    def only(self, person: int, people: Sequence[Individual]) -> "MaskedDepth":
+        """Return the same frames with the masks of one of the people."""
+
+        def mask(index: int, frame: Depth) -> Mask:
+            return mask_of(person, people, index, frame, self._mask(index, frame), self.camera)
+
+        return MaskedDepth(self._frames, self.source, lambda: mask, self.camera)
 
 
 def _unpack(packed: bytes, frame: Depth) -> Mask:
@@ -79,8 +104,8 @@ def mask_depth(
     box may need to know where the people are.
     """
     if is_official and (mode != "body" or not any(skeleton)):
-        return MaskedDepth(frames, "official", None)
+        return MaskedDepth(frames, "official", None, camera)
     if not is_official and background_is_removed(frames, camera):
-        return MaskedDepth(frames, "given", None)
+        return MaskedDepth(frames, "given", None, camera)
     found = find_masks(frames, "official" if mode == "official" else "body", skeleton, camera)
-    return MaskedDepth(frames, found.source, found.pairs, camera if found.source == "depth" else None)
+    return MaskedDepth(frames, found.source, found.find, camera)

@@ -1,7 +1,8 @@
 """Depth -> which pixels are kept of it: the people's alone, or the region around them as in NTU's official masks."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from rgbd.people.depth_search import search_bodies
 from rgbd.people.skeleton_masks import skeleton_masks
 from rgbd.recording.depth import DepthFrames
 from rgbd.recording.skeletons.skeleton import Skeleton, joints_of
-from rgbd.types import Depth, Mask
+from rgbd.types import Depth, Mask, MaskOfFrame
 
 PeopleSource = Literal["skeleton", "depth"]
 
@@ -23,10 +24,17 @@ _MIXED_SHARE = 0.01  # of a body's pixels: on its outline, a sensor mixes its di
 
 @dataclass(frozen=True)
 class FoundMasks:
-    """Where the bodies were found, and each frame with its bool mask [H, W], made as it is asked for, once."""
+    """Where the bodies are found, the frames, and what looks at some of them for what makes the masks of all."""
 
     source: PeopleSource
-    pairs: Iterator[tuple[Depth, Mask]]
+    frames: DepthFrames
+    find: Callable[[], MaskOfFrame]
+
+    @property
+    def pairs(self) -> Iterator[tuple[Depth, Mask]]:
+        """All frames, each with its mask."""
+        mask_of = self.find()
+        return ((frame, mask_of(index, frame)) for index, frame in enumerate(self.frames))
 
 
 def find_masks(
@@ -40,12 +48,10 @@ def find_masks(
     """
     by_skeleton = fit_camera(*joints_of(skeleton))
     if by_skeleton is not None:
-        source: PeopleSource = "skeleton"
-        bodies = skeleton_masks(frames, skeleton, by_skeleton)
+        bodies = FoundMasks("skeleton", frames, partial(skeleton_masks, frames, skeleton, by_skeleton))
     else:
-        source = "depth"
-        bodies = search_bodies(frames, camera)
-    return FoundMasks(source, bodies if mode == "body" else _region_masks(frames, bodies))
+        bodies = FoundMasks("depth", frames, partial(search_bodies, frames, camera))
+    return bodies if mode == "body" else replace(bodies, find=partial(_region_masks, bodies))
 
 
 @dataclass
@@ -64,16 +70,19 @@ class _Region:
             self.high = np.maximum(self.high, [rows[-1], columns.max(), farthest])
 
 
-def _region_masks(frames: DepthFrames, bodies: Iterator[tuple[Depth, Mask]]) -> Iterator[tuple[Depth, Mask]]:
-    """Yield all frames with the masks of the one region that holds all bodies, in a second pass over them."""
+def _region_masks(bodies: FoundMasks) -> MaskOfFrame:
+    """Return what keeps of each frame the one region that holds all bodies, which takes a pass over them."""
     largest = np.iinfo(np.uint16).max
     region = _Region(np.full(3, largest), np.zeros(3, np.int64))
-    for frame, mask in bodies:
+    for frame, mask in bodies.pairs:
         region.include(frame, mask)
     nearest_mm, farthest_mm = np.clip([region.low[2] - _MARGIN_MM, region.high[2] + _MARGIN_MM], 1, largest)
-    for frame in frames:
+
+    def mask_of(_: int, frame: Depth) -> Mask:
         margin = round(_MARGIN_SHARE * frame.shape[0])
         part = tuple(slice(max(0, region.low[axis] - margin), region.high[axis] + margin + 1) for axis in (0, 1))
         mask = np.zeros(frame.shape, np.bool_)
         mask[part] = (frame[part] >= nearest_mm) & (frame[part] <= farthest_mm)
-        yield frame, mask
+        return mask
+
+    return mask_of

@@ -1,6 +1,6 @@
 """Depth and a skeleton -> which pixels are the bodies': those that lie within a bone's thickness of a bone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -13,7 +13,7 @@ from rgbd.people.tracks import Pose, body_tracks, poses_at
 from rgbd.recording.depth import DepthFrames
 from rgbd.recording.skeletons.joint_layout import TORSO_RADIUS_M
 from rgbd.recording.skeletons.skeleton import Skeleton
-from rgbd.types import Depth, Mask
+from rgbd.types import Depth, Mask, MaskOfFrame
 
 _LONGEST_BONE_M = 0.7  # a tall adult's thigh is 0.5: longer ones end at a joint that was guessed
 
@@ -24,12 +24,11 @@ _SURFACE_MM = 60  # by how much the pixels between them may be farther away
 _MIN_REGION_SHARE = 0.02  # of all that is taken for a body: smaller regions are noise at depth edges
 
 
-def skeleton_masks(frames: DepthFrames, skeleton: Skeleton, camera: DepthCamera) -> Iterator[tuple[Depth, Mask]]:
-    """Yield every frame and the bool mask [H, W] of the bodies in it; see `poses_at` for those without a skeleton."""
+def skeleton_masks(frames: DepthFrames, skeleton: Skeleton, camera: DepthCamera) -> MaskOfFrame:
+    """Return what tells the bodies in each frame; see `poses_at` for those without a skeleton."""
     tracks = body_tracks(skeleton)
     cutter = _Cutter(frames.spread(_FLOOR_SAMPLES), camera)
-    for index, frame in enumerate(frames):
-        yield frame, cutter.mask(frame, poses_at(tracks, index))
+    return lambda index, frame: cutter.mask(frame, poses_at(tracks, index))
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,14 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rgbd.errors import ConfigError, DatasetError, MediaError
-from rgbd.recording.streams import MiscountedError, StreamReader, frame_of
+from rgbd.recording.streams import MiscountedError, Picture, StreamReader, frame_of
 from rgbd.types import Depth, Frame
 
 # What one unit of 16-bit depth may be: its 65,535 must reach a sensor's nearest 10 cm, and it is no more than a metre.
@@ -84,12 +84,9 @@ def in_millimetres(frame: NDArray[np.uint16], unit_mm: float) -> Depth:
     return np.clip(np.rint(frame * np.float64(unit_mm)), 0, np.iinfo(np.uint16).max).astype(np.uint16)
 
 
-def stream_in_millimetres(frames: Sequence[Frame], unit_mm: float) -> list[Frame]:
-    """Return frames of one stream: colours as they are, depth in millimetres; raises `MediaError` for a mixture."""
-    check_one_kind(frames)
-    return [
-        in_millimetres(frame.astype(np.uint16, copy=False), unit_mm) if frame.ndim == 2 else frame for frame in frames
-    ]
+def frame_in_millimetres(frame: Frame, unit_mm: float) -> Frame:
+    """Return depth [H, W], whose unit is `unit_mm` millimetres, in whole ones, and colours [H, W, 3] as they are."""
+    return in_millimetres(frame.astype(np.uint16, copy=False), unit_mm) if frame.ndim == 2 else frame
 
 
 def check_one_kind(frames: Sequence[Frame]) -> None:
@@ -107,6 +104,9 @@ class DepthFrames(Protocol):
     def __iter__(self) -> Iterator[Depth]:
         """Yield all frames, in order. Raises `UserError` at the first that is not 16-bit depth of the first's size."""
 
+    def at(self, indices: Sequence[int]) -> Iterator[Depth]:
+        """Yield the frames at these places, which ascend and differ; raises as iterating does."""
+
     def spread(self, count: int) -> list[Depth]:
         """Return at most `count` frames, spread evenly over the recording."""
 
@@ -121,21 +121,28 @@ class MeasuredDepth:
         return self._stream.num_frames
 
     def __iter__(self) -> Iterator[Depth]:
-        return self._frames(None)
+        return self._frames(self._stream.read(), itertools.count())
+
+    def at(self, indices: Sequence[int]) -> Iterator[Depth]:
+        """Yield the frames at these places, which ascend and differ."""
+        pictures = self._stream.read(indices)
+        yield from self._frames(pictures, indices)
+        for _ in pictures:  # to the end: only then a video is known to be counted rightly
+            pass
 
     def spread(self, count: int) -> list[Depth]:
         """Return at most `count` frames, spread evenly over the recording."""
         while True:
             last = self._stream.num_frames - 1
             try:
-                return list(self._frames(np.unique(np.linspace(0, last, min(count, last + 1)).astype(int)).tolist()))
+                places = np.unique(np.linspace(0, last, min(count, last + 1)).astype(int)).tolist()
+                return list(self._frames(self._stream.read(places), places))
             except MiscountedError:
                 continue
 
-    def _frames(self, indices: list[int] | None) -> Iterator[Depth]:
+    def _frames(self, pictures: Iterator[Picture], indices: Iterable[int]) -> Iterator[Depth]:
         size = None
-        places = itertools.count() if indices is None else indices
-        for index, picture in zip(places, self._stream.read(indices), strict=False):
+        for index, picture in zip(indices, pictures, strict=False):
             frame = frame_of(picture)
             if frame.ndim != 2:
                 raise MediaError(

@@ -41,6 +41,7 @@ class ServedModel(Model):
             platform=f"{self.reply.runtime}_{self.reply.precision}",
             labels=manifest.labels,
             clip_spec=manifest.clip_spec,
+            preparation=manifest.preparation,
             max_batch=manifest.max_batch,
             inputs=[_metadata(tensor) for tensor in manifest.inputs],
             outputs=[_metadata(tensor) for tensor in manifest.outputs],

@@ -14,6 +14,9 @@ from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
 from export.predictor.clip_request import ClipRequest, RecordingMeta, StreamFile
+from export.predictor.decoded_clip import PeopleChoice
+from export.predictor.raw_source import most_subjects
+from rgbd.errors import UserError
 from rgbd.recording.formats import FILE_FORMATS
 from rgbd.types import Stream
 from serve.errors import MalformedMetaError
@@ -29,7 +32,9 @@ _STREAM_HELP = (
 _META_HELP = (
     "JSON: depth_scale_mm (millimetres of one step of 16-bit depth; default: as its file says, or else 1), fps, "
     "depth_fps (where it differs), start_s, end_s; rgb_track and depth_track (what a file with "
-    "several streams of a kind calls the one that is meant, such as a topic of ROS)."
+    "several streams of a kind calls the one that is meant, such as a topic of ROS); prepared (true: the recording was "
+    "prepared as the training clips were; false: it is as the camera wrote it; default: its frames tell); camera, or "
+    "intrinsics (fx, fy, cx, cy), of depth, by which people are found (default: as its file says, or the likeliest)."
 )
 
 
@@ -72,7 +77,9 @@ class ClipUpload:
         self.request, self.service, self._form = request, service, form
 
     @asynccontextmanager
-    async def admit(self, num_clips: int, num_windows: int = 1) -> AsyncIterator[tuple[Admission, ClipRequest]]:
+    async def admit(
+        self, num_clips: int, num_windows: int = 1, people: PeopleChoice | None = None
+    ) -> AsyncIterator[tuple[Admission, ClipRequest]]:
         """Yield the request, which asks the network for `num_clips`, and what is to be decoded.
 
         Its windows, or as much as fits in a batch, wait for the network at a time. Raises as
@@ -81,21 +88,23 @@ class ClipUpload:
         form, service = self._form, self.service
         meta, model = _parse_meta(form.meta), service.models.get(form.model, form.version)
         files: dict[Stream, UploadFile | None] = {"rgb": form.rgb, "depth": form.depth}
-        at_once = max(num_windows, model.max_batch)
+        at_once = max(num_windows * most_subjects(people), model.max_batch)
         async with (
             service.admission.admit(self.request, model, num_clips, at_once) as admission,
             _saved(files) as uploads,
         ):
-            yield admission, model.request(uploads, meta, service.limits, num_windows)
+            yield admission, model.request(uploads, meta, service.limits, num_windows, people)
 
 
 def _parse_meta(meta: str | None) -> RecordingMeta:
     """Return what the form's `meta` says; raises 400 when it is not what `ClipMeta` says."""
     try:
-        return RecordingMeta(**ClipMeta.model_validate_json(meta or "{}").model_dump())
+        return RecordingMeta(**ClipMeta.model_validate_json(meta or "{}").model_dump(exclude_none=True))
     except ValidationError as error:
         reasons = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'meta'}: {e['msg']}" for e in error.errors())
         raise MalformedMetaError(f"meta: {reasons}") from error
+    except UserError as error:
+        raise MalformedMetaError(f"meta: {error}") from error
 
 
 @asynccontextmanager

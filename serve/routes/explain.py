@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from numpy.typing import NDArray
 
 from export.predictor.answer import Answer
-from export.predictor.clip_reading import ClipFacts
+from export.predictor.decoded_clip import ClipFacts
 from rgbd.clip.spec import ClipSpec, centred_geometry
 from serve.errors import UnknownClassError
 from serve.inference.batching import Clips
@@ -37,9 +37,9 @@ async def explain_answer(
             detail = f"index {index}: the model has the classes 0 to {len(model.bundle.manifest.labels) - 1}"
             raise UnknownClassError(detail)
         decoded = received(await upload.service.decode(decode_clip, ClipFacts, clip))
-        (clips,) = decoded.windows(model.streams)
+        ((clips,),) = decoded.subjects(model.streams)
         inferred = await upload.service.infer(admission, clips)
-        answer = Answer(model, decoded.facts, [inferred.outputs])
+        answer = Answer(model, decoded.facts, [[inferred.outputs]])
 
         async def infer(hidden: Clips) -> NDArray[np.float32]:
             return (await upload.service.infer(admission, hidden)).outputs[answer.head]

@@ -2,12 +2,14 @@
 
 import time
 from dataclasses import asdict
+from itertools import chain, islice
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
 from export.predictor.answer import Answer
-from export.predictor.clip_reading import ClipFacts
+from export.predictor.decoded_clip import ClipFacts, PeopleChoice
+from export.predictor.raw_source import most_subjects
 from serve.concurrency.task_group import gather_or_cancel
 from serve.inference.batching import Inferred
 from serve.routes.clip_form import ClipUpload, RefusedEarly
@@ -28,20 +30,29 @@ async def predict(
     windows: Annotated[
         int, Query(ge=1, le=_MAX_WINDOWS, description="equal parts that are looked at one by one, for long clips")
     ] = 1,
+    people: Annotated[
+        PeopleChoice | None,
+        Query(
+            description="whom the answer is about where several people are found: the one of whom most is seen, all "
+            "together, or each (default: all where the model knows motions of two people, else the largest)"
+        ),
+    ] = None,
 ) -> PredictReply:
     """Name the motion that a clip shows.
 
-    Send the streams that the model needs (see `/v2/models`), cropped around the people as `preprocess` does it: the
-    service looks at frames as they come. They are sampled evenly in time, over what both streams show, or from
+    Send the streams that the model needs (see `/v2/models`) as the camera wrote them, or prepared as `preprocess` does
+    it; `clip.preparation` says what was done. Frames are sampled evenly in time, over what both streams show, or from
     `start_s` to `end_s`. One video with a colour and a depth track, sent as `rgb`, stands for both. With `windows`, the
-    answer is the mean over the parts, and each part's own answer is there, too.
+    answer is the mean over the parts, and each part's own answer is there, too; with `people=each`, each person's.
     """
-    async with upload.admit(windows, windows) as (admission, clip):
+    async with upload.admit(windows * most_subjects(people), windows, people) as (admission, clip):
         model = admission.model
         decoded = received(await upload.service.decode(decode_clip, ClipFacts, clip))
-        clips = decoded.windows(model.streams)
-        inferred = await gather_or_cancel(upload.service.infer(admission, clip) for clip in clips)
-    answer = Answer(model, decoded.facts, [one.outputs for one in inferred])
+        subjects = decoded.subjects(model.streams)
+        admission.num_clips = len(subjects) * windows
+        inferred = await gather_or_cancel(upload.service.infer(admission, clips) for clips in chain(*subjects))
+    outputs = iter([one.outputs for one in inferred])
+    answer = Answer(model, decoded.facts, [list(islice(outputs, windows)) for _ in subjects])
     timing = make_timing(upload.request, decoded.facts, inferred)
     upload.service.metrics.count_answer(model.name, timing.model_dump())
     return PredictReply(

@@ -1,7 +1,8 @@
 """A clip's way out of a decoder process."""
 
-from export.predictor.clip_reading import ClipFacts, DecodedClip, read_clip
+from export.predictor.clip_reading import read_clip
 from export.predictor.clip_request import ClipRequest
+from export.predictor.decoded_clip import ClipFacts, DecodedClip
 from serve.uploads.ipc import DecoderReply
 
 

@@ -5,11 +5,12 @@ from base64 import b64encode
 import cv2
 import numpy as np
 
-from export.predictor.clip_reading import Streams, align, named, open_files, read_groups, read_together
 from export.predictor.clip_request import ClipRequest
+from export.predictor.frame_sources import PreparedSource
+from export.predictor.opened_files import Streams, file_named, open_files, read_together
 from rgbd.clip.depth_encoding import DepthEncoding, encode_depth
 from rgbd.errors import MissingStreamError
-from rgbd.recording.depth import stream_in_millimetres, unit_of
+from rgbd.recording.depth import check_one_kind
 from rgbd.recording.stills.images import encode_image
 from rgbd.types import Frame, Stream
 from serve.schemas import PreviewReply, StreamPreview
@@ -30,22 +31,24 @@ def make_previews(request: ClipRequest) -> DecoderReply[PreviewReply]:
 
 
 def _preview(streams: Streams, request: ClipRequest) -> dict[Stream, StreamPreview]:
-    alignment = align(streams, request.meta, request.limits)
+    source = PreparedSource(streams, request, "looks")
+    alignment = source.alignment
     whole = alignment.whole(request.meta.start_s, request.meta.end_s)
     counts = whole.num_frames
     shown = alignment.sample(whole, min(_FRAMES, *counts.values()))
     sampled = alignment.sample(whole, request.spec.num_frames)
     length_s = whole.end - whole.start if alignment.by == "time" else None
     previews = {}
-    for stream, (file, reader) in streams.items():
+    for stream in source.given:
         preview = StreamPreview(
             num_frames=counts[stream],
             fps=counts[stream] / length_s if length_s else None,
             sampled=(sampled[stream] - whole.ranges[stream][0]).tolist(),
         )
-        with named(file):
-            (frames,) = read_groups(reader, [shown[stream]])
-            _add_pictures(preview, stream_in_millimetres(frames, unit_of(reader, request.meta.depth_scale_mm)))
+        (frames,) = source.read(0, stream, [shown[stream]])
+        with file_named(streams, stream):
+            check_one_kind(frames)
+            _add_pictures(preview, frames)
         previews[stream] = preview
     return previews
 

@@ -14,10 +14,12 @@ from torch.utils.data import Dataset
 
 from rgbd.clip.appearance import Appearance, appearance_of, look_of
 from rgbd.clip.build import build_clip
+from rgbd.clip.preparation import Preparation
 from rgbd.clip.sampling import bin_centres, spread_per_bin
 from rgbd.clip.spec import ClipSpec, Geometry, centred_geometry
 from rgbd.dataset.layouts import DATASETS, Split
 from rgbd.dataset.reading import open_clips, read_frames
+from rgbd.dataset.run_info import RUN_FILE, read_run_info
 from rgbd.dataset.shards import SHARDS_FOLDER
 from rgbd.dataset.splits import SplitEntry, read_class_names, read_split
 from rgbd.errors import MediaError, UserError
@@ -132,6 +134,11 @@ def class_names(data: DataConfig) -> tuple[str, ...]:
 def numbered_classes(num_classes: int) -> tuple[str, ...]:
     """Return names for classes whose own nobody knows."""
     return tuple(f"class {number}" for number in range(1, num_classes + 1))
+
+
+def preparation_of(data: DataConfig) -> Preparation | None:
+    """Return what was done to the recordings of the data set; None where that was not written down."""
+    return read_run_info(data.root).preparation if (data.root / RUN_FILE).exists() else None
 
 
 def look_at_clips(config: TrainingConfig) -> dict[Stream, Appearance]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
 from rgbd.clip.appearance import Appearance
+from rgbd.clip.preparation import Preparation
 from rgbd.errors import ConfigError, UserError
 from rgbd.files import atomic_file
 from rgbd.terminal import say_once
@@ -55,6 +56,7 @@ class Checkpoint(BaseModel):
     epoch_state: dict[str, float] = {}  # what the network has of its epoch besides weights, by the family's names
     temperature: float = Field(1.0, gt=0)  # of calibration, fitted on the validation clips: scores are divided by it
     trained_on: dict[Stream, Appearance] = {}  # what the training clips look like; not known of imported weights
+    preparation: Preparation | None = None  # what was done to their recordings; None where nobody has written that
     metrics: dict[str, float]
     model: dict[str, Tensor]
     averaged: dict[str, Tensor] | None = None  # weights averaged over steps

@@ -12,7 +12,7 @@ from torch import nn
 
 from rgbd.interrupt import exit_code_after
 from training.config.schema import TrainingConfig
-from training.data.dataset import class_names, look_at_clips
+from training.data.dataset import class_names, look_at_clips, preparation_of
 from training.data.loader import Batch, Loader
 from training.networks.family import family_of
 from training.networks.quality_checks import check_family
@@ -47,6 +47,7 @@ class Trainer:
         self._train = Loader(config, "train", rank=process.rank, world_size=process.world_size)
         self._valid = Loader(config, "valid", rank=process.rank, world_size=process.world_size)
         self._trained_on = look_at_clips(config) if process.is_main else {}
+        self._preparation = preparation_of(config.data)
         torch.manual_seed(config.seed)  # initial weights are the same in every process
         network = build_network(config, len(self._class_names))
         if ":" in config.network.name:  # ours are held to it by tests
@@ -215,6 +216,7 @@ class Trainer:
             position=self._position,
             epoch_state=self._epoch_state,
             trained_on=self._trained_on,
+            preparation=self._preparation,
             metrics={},
             model=network.state_dict(),
             averaged=None if averaged is None else averaged.module.state_dict(),

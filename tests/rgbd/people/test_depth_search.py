@@ -29,7 +29,8 @@ def render(index: int) -> list[RenderedFrame]:
 
 def search(depth: Sequence[np.ndarray]) -> list[np.ndarray]:
     height, width = depth[0].shape
-    return [mask for _, mask in search_bodies(DepthList(depth), nominal_camera((width, height)))]
+    mask_of = search_bodies(DepthList(depth), nominal_camera((width, height)))
+    return [mask_of(index, frame) for index, frame in enumerate(depth)]
 
 
 def overlaps(masks: Sequence[np.ndarray], frames: Sequence[RenderedFrame]) -> tuple[float, float]:
