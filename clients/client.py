@@ -2,11 +2,12 @@
 
 import json
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import httpx
 
@@ -56,32 +57,57 @@ class Client:
         rgb: Path | None = None,
         depth: Path | None = None,
         *,
-        depth_scale_mm: float | None = None,
-        rgb_track: str | None = None,
-        depth_track: str | None = None,
+        model: str | None = None,
+        version: str | None = None,
         top_k: int = 5,
         windows: int = 1,
+        people: Literal["largest", "all", "each"] | None = None,
+        depth_scale_mm: float | None = None,
+        fps: float | None = None,
+        depth_fps: float | None = None,
+        start_s: float | None = None,
+        end_s: float | None = None,
+        rgb_track: str | None = None,
+        depth_track: str | None = None,
+        prepared: bool | None = None,
+        camera: str | None = None,
+        intrinsics: Mapping[str, float] | None = None,
     ) -> Prediction:
         """Return the service's answer for one clip.
 
         `rgb` and `depth` are each a file that the service reads, such as a video, or a folder of images; the model's
         modality says which are needed. A file with both streams, such as a camera's own, is given as `rgb`; where it
-        has several of a kind, `rgb_track` and `depth_track` name those that are meant. `depth_scale_mm` is the
-        millimetres of one unit of 16-bit depth (service: as the file says, or else 1). A long clip is looked at in
-        `windows` equal parts; the answer is their mean, with each part's own.
+        has several of a kind, `rgb_track` and `depth_track` name those that are meant. `model` and `version` choose
+        among several that are served. A long clip is looked at in `windows` equal parts; the answer is their mean, with
+        each part's own. `people` says whom it is about where several are found.
+
+        `depth_scale_mm` is the millimetres of one unit of 16-bit depth (service: as the file says, or else 1). `fps`
+        and `depth_fps` are for files that know no times. The motion is between `start_s` and `end_s`. `prepared` says
+        whether the recording was prepared as the training clips were (service: as its frames look). `camera` names the
+        depth camera; or `intrinsics` are its lens: fx, and where they are known fy, cx, cy, in pixels.
         Raises `InputError`, `UnreachableError`, `RefusedError` or `UnexpectedAnswerError`.
         """
         paths = {name: path for name, path in (("rgb", rgb), ("depth", depth)) if path is not None}
         if not paths:
             raise InputError("no stream was given; give rgb, depth, or both, as the model needs")
-        said = {"depth_scale_mm": depth_scale_mm, "rgb_track": rgb_track, "depth_track": depth_track}
-        meta = {name: value for name, value in said.items() if value is not None}
+        meta = _said(
+            depth_scale_mm=depth_scale_mm,
+            fps=fps,
+            depth_fps=depth_fps,
+            start_s=start_s,
+            end_s=end_s,
+            rgb_track=rgb_track,
+            depth_track=depth_track,
+            prepared=prepared,
+            camera=camera,
+            intrinsics=None if intrinsics is None else dict(intrinsics),
+        )
+        params = _said(model=model, version=version, top_k=top_k, windows=windows, people=people)
         with ExitStack() as stack:
             files = {}
             for name, path in paths.items():
                 file_name, file = open_upload(path)
                 files[name] = (file_name, stack.enter_context(file))
-            params = {"top_k": top_k, "windows": windows}
             return parse_prediction(
                 self._ask("POST", "/predict", files=files, data={"meta": json.dumps(meta)}, params=params)
             )
@@ -116,6 +142,11 @@ class Client:
         if not response.is_success:
             raise _refusal(response)
         return response
+
+
+def _said(**values: Any) -> dict[str, Any]:
+    """Return what is said; of the rest, the service knows better."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _authorization(api_key: str | None) -> dict[str, str]:

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from clients.client import Client
+from clients.errors import RefusedError
 from rgbd.types import Stream
 from tests.support.commands import run_module
 from tests.support.processed import write_toy_config
@@ -136,3 +138,44 @@ def test_depth_alone_is_prepared_as_well(server: RunningServer, folder: Path) ->
     preparation = answer["clip"]["preparation"]
     assert not preparation["was_prepared"] and preparation["depth_camera"] == "fx 285.63"
     assert any(warning.startswith("rgb is missing") for warning in answer["warnings"])
+
+
+def test_the_client_asks_for_all_of_it(server: RunningServer, folder: Path) -> None:
+    two = folder / "two"
+    with Client(server.url) as client:
+        model = client.predict(two / "rgb.avi", two / "depth").model
+        answer = client.predict(
+            two / "rgb.avi",
+            two / "depth",
+            model=model.name,
+            version=model.version,
+            people="each",
+            fps=30,
+            depth_fps=30,
+            start_s=0.2,
+            end_s=1.0,
+            prepared=False,
+            intrinsics={"fx": 285.63, "fy": 285.63, "cx": 160, "cy": 120},
+        )
+        with pytest.raises(RefusedError, match="kinect_v9"):
+            client.predict(two / "rgb.avi", two / "depth", camera="kinect_v9")
+        with pytest.raises(RefusedError, match="no model 'another'"):
+            client.predict(two / "rgb.avi", two / "depth", model="another")
+    preparation = answer.clip.preparation
+    assert preparation is not None and not preparation.was_prepared and preparation.num_people == 2
+    assert preparation.decided_by == "meta" and preparation.depth_camera == "fx 285.63 fy 285.63 cx 160 cy 120"
+    assert answer.clip.rgb_frames == 24 and answer.clip.aligned_by == "time"
+    assert [person.person for person in answer.people] == [1, 2]
+    assert answer.people[0].predictions == answer.predictions and answer.people[0].box_px == preparation.box_px
+
+
+def test_so_does_its_command_line(server: RunningServer, folder: Path) -> None:
+    two = folder / "two"
+    words = ("--rgb", two / "rgb.avi", "--depth", two / "depth", "--url", server.url)
+    more = ("--people", "each", "--prepared", "no", "--intrinsics", "285.63", "--fps", "30", "--end-s", "1")
+    result = run_module("clients", "predict", *words, *more)
+    assert result.returncode == 0, result.stderr
+    assert "person 1: " in result.stdout and "person 2: " in result.stdout
+    assert "a raw recording: 2 people were found; cut to " in result.stdout
+    wrong = run_module("clients", "predict", *words, "--intrinsics", "1,2")
+    assert wrong.returncode == 2 and "invalid one number, or four value: '1,2'" in wrong.stderr
