@@ -1,12 +1,7 @@
 """Who is let in: keys and their limits, and no web page but the service's own."""
 
-import math
-import time
 from urllib.parse import SplitResult, urlsplit
 
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -19,6 +14,7 @@ from serve.errors import (
     UnknownKeyError,
 )
 from serve.http.problems import refusal
+from serve.http.rate_limits import RateLimiter
 from serve.keys import ApiKey, find_key
 from serve.settings import is_loopback
 
@@ -38,7 +34,7 @@ class AccessControl:
         self, app: ASGIApp, keys: tuple[ApiKey, ...] | None, origins: tuple[str, ...], is_private: bool
     ) -> None:
         self._app, self._keys, self._origins, self._is_private = app, keys, origins, is_private
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._limiter = RateLimiter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or not."""
@@ -82,15 +78,11 @@ class AccessControl:
         if path.startswith(_ADMIN) and not key.admin:
             raise NotAdminError(f"the key of {key.name} may not do this")
         if key.per_minute is not None:
-            self._check_rate(key.name, RateLimitItemPerMinute(key.per_minute))
+            self._check_rate(key.name, key.per_minute)
 
-    def _check_rate(self, name: str, rate: RateLimitItemPerMinute) -> None:
-        if not self._limiter.hit(rate, name):
-            wait_s = self._limiter.get_window_stats(rate, name).reset_time - time.time()
-            raise RateLimitError(
-                f"{name} may ask {rate.amount} times a minute; come back later",
-                retry_after_s=max(1, math.ceil(wait_s)),
-            )
+    def _check_rate(self, name: str, per_minute: int) -> None:
+        if wait_s := self._limiter.wait_s(name, per_minute):
+            raise RateLimitError(f"{name} may ask {per_minute} times a minute; come back later", retry_after_s=wait_s)
 
 
 def _split(address: str) -> SplitResult:

@@ -2,8 +2,10 @@
 
 import asyncio
 import errno
+import itertools
 import multiprocessing
 import sys
+import time
 from typing import Any
 
 import numpy as np
@@ -92,6 +94,12 @@ def break_lifespan() -> None:
     Decoders.start = fail  # type: ignore[method-assign]
 
 
+def break_clock(step_s: float) -> None:
+    """Have the wall clock be set anew whenever somebody looks at it."""
+    read, steps = time.time, itertools.count(1)
+    time.time = lambda: read() + next(steps) * step_s
+
+
 if __name__ == "__main__":
     part = sys.argv.pop()
     if part == "decoders":
@@ -100,6 +108,8 @@ if __name__ == "__main__":
         break_runtimes()
     elif part == "lifespan":
         break_lifespan()
+    elif part.startswith("clock"):
+        break_clock({"clock-forward": 3600.0, "clock-back": -3600.0}[part])
     elif part.startswith("network"):
         break_network(int(part.removeprefix("network")))
     else:

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from benchmarks.support.tiny_bundle import make_bundle
+from serve.keys import add_key
 from tests.support.commands import assert_refused, run_module
 from tests.support.requests import connect, refused, request_at_work
 from tests.support.server import RunningServer, running_server
@@ -89,6 +90,17 @@ def test_a_key_may_ask_so_often(guarded: RunningServer, keys: dict[str, str]) ->
     assert "visitor may ask 3 times a minute" in refused(response, 429, "rate_limit")
     assert 1 <= int(response.headers["Retry-After"]) <= 60
     assert ask(guarded, keys["plain"]).status_code == 200
+
+
+@pytest.mark.parametrize("direction", ["forward", "back"])
+def test_a_key_may_ask_so_often_whatever_the_clock_is_set_to(tmp_path: Path, direction: str) -> None:
+    key = add_key(tmp_path / "keys.json", "visitor", 3, admin=False)
+    with running_server(make_bundle(tmp_path), broken=f"clock-{direction}", api_keys=tmp_path / "keys.json") as server:
+        for _ in range(3):
+            assert ask(server, key, "/v2/models").status_code == 200
+        response = ask(server, key, "/v2/models")
+    refused(response, 429, "rate_limit")
+    assert 1 <= int(response.headers["Retry-After"]) <= 60
 
 
 def test_a_refused_body_is_not_awaited(guarded: RunningServer) -> None:
