@@ -15,7 +15,7 @@ from serve.errors import (
 )
 from serve.http.problems import refusal
 from serve.http.rate_limits import RateLimiter
-from serve.keys import ApiKey, find_key
+from serve.keys import KeyRing
 from serve.settings import is_loopback
 
 _PUBLIC = ("/static/", "/v2/health/")  # what a browser needs before it has a key, and what supervisors ask
@@ -30,9 +30,7 @@ class AccessControl:
     browser here must not be turned against the service by a foreign page, not even one whose name leads here.
     """
 
-    def __init__(
-        self, app: ASGIApp, keys: tuple[ApiKey, ...] | None, origins: tuple[str, ...], is_private: bool
-    ) -> None:
+    def __init__(self, app: ASGIApp, keys: KeyRing | None, origins: tuple[str, ...], is_private: bool) -> None:
         self._app, self._keys, self._origins, self._is_private = app, keys, origins, is_private
         self._limiter = RateLimiter()
 
@@ -71,7 +69,7 @@ class AccessControl:
                 raise NotAdminError("start the service with keys to allow this")
             return
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        key = find_key(self._keys, token.strip()) if scheme.lower() == "bearer" else None
+        key = self._keys.find(token.strip()) if scheme.lower() == "bearer" else None
         if key is None:
             raise UnknownKeyError("send a key of this service as: Authorization: Bearer KEY")
         request.state.key_name = key.name

@@ -209,7 +209,7 @@ def test_beyond_this_machine_it_needs_keys(tmp_path: Path, keys: dict[str, str])
     ("content", "reason"),
     [
         ("keys", "Invalid JSON"),
-        ('{"keys": []}', "at least 1 item"),
+        ('{"keys": []}', "has no key, so that nobody could be let in"),
         ('{"keys": [{"name": "a", "sha256": "short"}]}', "keys.0.sha256"),
         (json.dumps({"keys": [{"name": "a", "sha256": "0" * 64}] * 2}), "two keys are called 'a'"),
     ],
