@@ -45,7 +45,7 @@ def create_app(models: Repository, settings: Settings) -> FastAPI:
     app.state.service = service
     keys = KeyRing(settings.api_keys) if settings.api_keys else None
     app.add_middleware(WebSocketAdmission, admit=service.admission.connection)
-    app.add_middleware(AccessControl, keys=keys, origins=settings.cors_origins, is_private=settings.is_private)
+    app.add_middleware(AccessControl, keys=keys, settings=settings)
     app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(RequestLog)
     app.add_middleware(RequestContext, settings=settings)

@@ -16,7 +16,7 @@ from serve.errors import (
 from serve.http.problems import refusal
 from serve.http.rate_limits import RateLimiter
 from serve.keys import KeyRing
-from serve.settings import is_loopback
+from serve.settings import Settings, is_address, is_loopback
 
 _PUBLIC = ("/static/", "/v2/health/")  # what a browser needs before it has a key, and what supervisors ask
 _PUBLIC_PATHS = ("/", "/admin/status", "/docs", "/openapi.json")
@@ -26,12 +26,14 @@ _ADMIN = ("/admin", "/v2/repository/")
 class AccessControl:
     """Refuses a request before its body is read, and a WebSocket before it is open: with 401, 403 or 429.
 
-    Without keys everything is allowed; if `is_private`, only to requests that name this machine as their host: a
-    browser here must not be turned against the service by a foreign page, not even one whose name leads here.
+    Without keys everything is allowed, but only under the service's own names: a browser must not be turned against the
+    service by a foreign page, not even by one whose name leads here (DNS rebinding).
     """
 
-    def __init__(self, app: ASGIApp, keys: KeyRing | None, origins: tuple[str, ...], is_private: bool) -> None:
-        self._app, self._keys, self._origins, self._is_private = app, keys, origins, is_private
+    def __init__(self, app: ASGIApp, keys: KeyRing | None, settings: Settings) -> None:
+        self._app, self._keys, self._origins = app, keys, settings.cors_origins
+        self._is_private, self._names = settings.is_private, {settings.host.lower(), *settings.allowed_hosts}
+        self._asks_for_names = keys is None or bool(settings.allowed_hosts)
         self._limiter = RateLimiter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,16 +50,24 @@ class AccessControl:
 
     def _check_sender(self, request: HTTPConnection) -> None:
         host, origin = request.headers.get("host", ""), request.headers.get("origin")
-        if self._is_private and not is_loopback(_split(f"//{host}").hostname or ""):
+        name = _split(f"//{host}").hostname or ""
+        if self._asks_for_names and not self._is_own(name):
             raise ForeignHostError(
-                f"this service is for this machine alone, and was asked for as {host!r}; behind a proxy, give it keys "
-                "or start it with --allow-anonymous",
+                f"the service was asked for as {host!r}, which is no name of its own that it knows; where it is one, "
+                f"start the service with --allowed-hosts {name or 'NAME'}",
             )
         if origin is not None and _split(origin).netloc != host and origin not in self._origins:
             raise ForeignOriginError(
                 f"a page of {origin} asked a service at {host}; start the service with --cors-origins {origin} to "
                 "allow that, or make the proxy in front of it pass the Host header on",
             )
+
+    def _is_own(self, name: str) -> bool:
+        """Return whether a host may be this service: a page elsewhere has a name, which may lead here, and no number.
+
+        One that is for this machine alone can only be reached by the machine's own numbers.
+        """
+        return is_loopback(name) or name in self._names or (is_address(name) and not self._is_private)
 
     def _check_key(self, request: HTTPConnection) -> None:
         path = request.url.path
