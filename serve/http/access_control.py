@@ -49,17 +49,17 @@ class AccessControl:
         await self._app(scope, receive, send)
 
     def _check_sender(self, request: HTTPConnection) -> None:
-        host, origin = request.headers.get("host", ""), request.headers.get("origin")
+        host, origin = request.headers.get("host"), request.headers.get("origin")
         name = _split(f"//{host}").hostname or ""
-        if self._asks_for_names and not self._is_own(name):
+        if self._asks_for_names and host is not None and not self._is_own(name):  # browsers always name one
             raise ForeignHostError(
                 f"the service was asked for as {host!r}, which is no name of its own that it knows; where it is one, "
                 f"start the service with --allowed-hosts {name or 'NAME'}",
             )
         if origin is not None and _split(origin).netloc != host and origin not in self._origins:
             raise ForeignOriginError(
-                f"a page of {origin} asked a service at {host}; start the service with --cors-origins {origin} to "
-                "allow that, or make the proxy in front of it pass the Host header on",
+                f"a page of {origin} asked a service at {host or 'no host'}; start the service with --cors-origins "
+                f"{origin} to allow that, or make the proxy in front of it pass the Host header on",
             )
 
     def _is_own(self, name: str) -> bool:

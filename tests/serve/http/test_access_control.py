@@ -223,6 +223,16 @@ def test_without_keys_it_answers_to_addresses_and_to_the_names_that_it_was_given
     )
 
 
+def test_who_names_no_host_is_answered(anonymous: RunningServer, server: RunningServer) -> None:
+    for running in (anonymous, server):  # as HAProxy asks whether it lives; browsers always name one
+        with connect(running) as connection:
+            connection.sendall(b"GET /v2/health/live HTTP/1.0\r\n\r\n")
+            assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200")
+        with connect(running) as connection:
+            connection.sendall(b"GET /v2/health/live HTTP/1.0\r\nOrigin: http://evil.example\r\n\r\n")
+            assert connection.recv(1 << 16).startswith(b"HTTP/1.1 403")
+
+
 def test_a_service_for_this_machine_alone_may_have_names_too(tmp_path: Path) -> None:
     with running_server(make_bundle(tmp_path), allowed_hosts="lab.example") as server:
         assert ask(server, None, "/v2/models", Host="lab.example:80").status_code == 200
