@@ -26,12 +26,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     errors = Console(stderr=True, soft_wrap=True)
     try:
-        with Client(options.url, api_key=os.environ.get(_KEY_VARIABLE), timeout_s=options.timeout_s) as client:
+        with Client(options.url, api_key=os.environ.get(_KEY_VARIABLE) or None, timeout_s=options.timeout_s) as client:
             if options.command == "predict":
                 _predict(client, options)
             else:
                 client.check_ready()
-                Console().print(f"{escape(options.url)}: ready", highlight=False)
+                Console().print(f"{escape(client.url)}: ready", highlight=False)
     except KeyboardInterrupt:
         errors.print("interrupted")
         return 130
