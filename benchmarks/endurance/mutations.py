@@ -28,7 +28,7 @@ from benchmarks.support.mutations import mutated
 from benchmarks.support.process import usage
 from benchmarks.support.samples import Files, samples
 from benchmarks.support.server import RunningServer, running_server
-from benchmarks.support.tiny_bundle import make_bundle
+from benchmarks.support.tiny_bundle import RAW, make_bundle
 from benchmarks.support.wire import Request, fault_of, valid_request
 
 DEADLINE_S = 30
@@ -114,7 +114,9 @@ def attack(options: argparse.Namespace, folder: Path, console: Console) -> list[
     uploads.mkdir()
     valid = samples(folder)
     os.environ["TMPDIR"] = str(uploads)  # the service inherits it
-    with running_server(make_bundle(folder / "bundle"), max_upload_mb=8, deadline_s=DEADLINE_S) as server:
+    with running_server(
+        make_bundle(folder / "bundle", preparation=RAW), max_upload_mb=8, deadline_s=DEADLINE_S
+    ) as server:
         faults = check_all_well(server, valid)
         left = set(uploads.iterdir())  # libraries leave something there when they are loaded
         console.print(f"before: {usage(server.process.pid)}")

@@ -29,7 +29,7 @@ from benchmarks.support.mutations import mutated
 from benchmarks.support.process import Usage, usage
 from benchmarks.support.samples import Files, samples
 from benchmarks.support.server import RunningServer, running_server
-from benchmarks.support.tiny_bundle import make_bundle
+from benchmarks.support.tiny_bundle import RAW, make_bundle
 from benchmarks.support.wire import fault_of, valid_request
 
 RATE = 8  # requests a second: half of what two cores can do, so that nothing has to be refused for lack of time
@@ -89,11 +89,11 @@ class Models:
     def __init__(self, folder: Path) -> None:
         self.folder, self._fresh, self._old = folder, folder / ".fresh", folder / ".old"
         self._place = folder / "tiny" / "1"
-        make_bundle(self._place)
+        make_bundle(self._place, preparation=RAW)
 
     async def swap(self, client: httpx.AsyncClient, number: int) -> str | None:
         """Serve a new bundle of this number in the place of the present one; returns what went wrong."""
-        make_bundle(self._fresh)
+        make_bundle(self._fresh, preparation=RAW)
         manifest = self._fresh / "bundle.json"
         manifest.write_text(manifest.read_text(encoding="utf-8").replace('"red"', f'"red {number}"'), encoding="utf-8")
         self._place.rename(self._old)

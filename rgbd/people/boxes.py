@@ -42,12 +42,16 @@ def _extent(points_xy: NDArray[np.floating], frame_size: Size) -> tuple[NDArray[
 
 
 def _largest_scale(frame_size: Size) -> int:
-    scale = int((np.array(frame_size) // _UNIT).min())
-    if scale < 1:
+    check_croppable(frame_size)
+    return int((np.array(frame_size) // _UNIT).min())
+
+
+def check_croppable(frame_size: Size) -> None:
+    """Raise `DatasetError` for frames that are too small for a box in them."""
+    if (np.array(frame_size) < _UNIT).any():
         raise DatasetError(
             f"frames of {frame_size[0]}x{frame_size[1]} pixels are too small to crop; at least 8x6 needed"
         )
-    return scale
 
 
 def _box_around(centre_xy: NDArray[np.floating], scale: int, frame_size: Size) -> Box:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rgbd.camera.registration import Registration
 from rgbd.people.boxes import (
     body_points,
+    check_croppable,
     covering_box,
     holds,
     leaves,
@@ -110,6 +111,7 @@ def _box_warnings(
 
 def _legacy_boxes(masked: MaskedDepth | None, frame_size: Size) -> ClipBoxes:
     """Return one published box a frame; where there is none, the one before, or the middle of the frame."""
+    check_croppable(frame_size)
     middle = legacy_window((frame_size[0] // 2, frame_size[1] // 2), frame_size)
     if masked is None:
         return ClipBoxes(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from benchmarks.support.mutations import mutated
 from benchmarks.support.samples import Files, samples
-from benchmarks.support.tiny_bundle import make_bundle
+from benchmarks.support.tiny_bundle import RAW, make_bundle
 from benchmarks.support.wire import Request, fault_of, valid_request
 from tests.support.server import RunningServer, running_server
 from tests.support.waiting import wait_until
@@ -44,7 +44,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
         environment.setenv("TMPDIR", str(uploads))
         with (
             running_server(
-                make_bundle(folder / "bundle"), max_upload_mb=8, deadline_s=_LIMIT_S, num_decoders=2
+                make_bundle(folder / "bundle", preparation=RAW), max_upload_mb=8, deadline_s=_LIMIT_S, num_decoders=2
             ) as server,
             httpx.Client(base_url=server.url, timeout=_LIMIT_S) as client,
         ):
