@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
@@ -19,6 +19,7 @@ from serve.inference.repository import Repository
 from serve.keys import read_keys
 from serve.routes import admin, explain, health, infer, model_repository, predict, preview
 from serve.routes import models as descriptions
+from serve.routes.known_names import check_names
 from serve.routes.openapi import DescribedApp
 from serve.service import Service
 from serve.settings import Settings
@@ -40,7 +41,9 @@ def create_app(models: Repository, settings: Settings) -> FastAPI:
         version=version("rgbd-motion"),
         description="Names the motion that an RGB-D clip shows.",
         lifespan=lifespan,
-        form_limits={"max_files": 2, "max_fields": 1},  # as `ClipForm` has: each takes memory while it arrives
+        dependencies=[Depends(check_names)],
+        # As many as there are, and a few to be refused by their names: each takes memory while it arrives.
+        form_limits={"max_files": 4, "max_fields": 4},
     )
     app.state.service = service
     keys = read_keys(settings.api_keys) if settings.api_keys else None

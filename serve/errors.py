@@ -110,11 +110,11 @@ class MalformedTimeoutError(BadRequestError):
 
 
 class MalformedRequestError(BadRequestError):
-    """The body is no form or no JSON, has parts that nobody asks for, or a value is not what it should be."""
+    """The body is no form or no JSON, a part or parameter is not known here, or a value is not what it should be."""
 
     word = "malformed_request"
-    example = "query.top_k: Input should be greater than or equal to 1"
-    operations = BODY
+    example = "'topk': no parameter of this address is called so; did you mean ?top_k=?"
+    operations = ALL
 
 
 class MalformedTensorsError(BadRequestError):
