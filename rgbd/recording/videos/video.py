@@ -12,6 +12,7 @@ from typing import Any, Literal
 import av
 import numpy as np
 from av.logging import Capture
+from av.stream import Disposition
 
 from rgbd.errors import DamagedError, MediaError
 from rgbd.files import atomic_file
@@ -104,7 +105,8 @@ def _open(path: VideoFile) -> Iterator[av.container.InputContainer]:
 
 
 def _decodable_tracks(container: av.container.InputContainer, path: VideoFile) -> tuple[av.VideoStream, ...]:
-    tracks = container.streams.video
+    """Return the video tracks but for pictures that are attached, such as a cover."""
+    tracks = tuple(track for track in container.streams.video if not track.disposition & Disposition.attached_pic)
     if any(track.codec_context is None for track in tracks):
         raise MediaError(f"{path}: is in a codec that is not known here; encode it again, as H.264 or FFV1")
     return tracks
