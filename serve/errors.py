@@ -23,6 +23,7 @@ ServiceError
 |   `-- GoneError
 |-- TooLargeError                    413
 |-- UnknownContainerError            415
+|-- UnknownEncodingError             415
 |-- UnprocessableError               422
 |   |-- UnusableClipError
 |   `-- DecoderCrashedError
@@ -263,6 +264,19 @@ class UnknownContainerError(ServiceError):
         "of pages, no ROS .bag, .mcap or .db3, no MATLAB .mat of version 5, no MSR-Action3D .bin, no .npz, and no .npy"
     )
     operations = CLIP
+
+
+class UnknownEncodingError(ServiceError):
+    """The body is packed, as `Content-Encoding` says, in a way that is not read; `Accept-Encoding` says which are."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    word = "unknown_encoding"
+    title = "This packing is not known"
+    example = "the body is packed with 'br'; send it as it is, or packed with gzip or deflate"
+    operations = BODY
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, {"Accept-Encoding": "gzip, deflate"})
 
 
 class UnprocessableError(ServiceError):

@@ -92,6 +92,8 @@ def refusal(request: HTTPConnection, error: HTTPException) -> JSONResponse:
     document = problem_document(error, request_id, is_protocol=request.url.path.startswith("/v2/"))
     # Answers to a failure inside the service are sent outside the middleware that would add this.
     headers = {**(error.headers or {}), "X-Request-ID": request_id}
+    if headers.get("Allow") == "GET":
+        headers["Allow"] = "GET, HEAD"  # as `HeadAsGet` has it
     return ProblemResponse(error.status_code, word, document, headers)
 
 
