@@ -418,7 +418,7 @@ class DeadlineError(ServiceError):
 
 
 class NoSpaceError(ServiceError):
-    """There is no space for the upload on the service's disk."""
+    """There is no space for the upload, or what it unpacks to, on the service's disk."""
 
     status = HTTPStatus.INSUFFICIENT_STORAGE
     word = "no_space"
