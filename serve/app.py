@@ -31,7 +31,6 @@ _STATIC = Path(__file__).parent / "static"
 def create_app(models: Repository, settings: Settings) -> FastAPI:
     """Return the application that serves `models`; its `state.service` is what does the work."""
     service = Service(models, settings)
-    keys = read_keys(settings.api_keys) if settings.api_keys else None
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -45,12 +44,13 @@ def create_app(models: Repository, settings: Settings) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # FastAPI's come from a public address
         redoc_url=None,
-        takes_keys=keys is not None,
+        takes_keys=settings.api_keys is not None,
         dependencies=[Depends(check_names)],
         # As many as there are, and a few to be refused by their names: each takes memory while it arrives.
         form_limits={"max_files": 4, "max_fields": 4},
     )
     app.state.service = service
+    keys = read_keys(settings.api_keys) if settings.api_keys else None
     app.add_middleware(HeadAsGet)
     app.add_middleware(WebSocketAdmission, admit=service.admission.connection)
     app.add_middleware(AccessControl, keys=keys, origins=settings.cors_origins, is_private=settings.is_private)

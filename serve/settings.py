@@ -152,6 +152,9 @@ def read_settings(flags: dict[str, Any]) -> Settings:
     except ValidationError as error:
         reasons = "; ".join(_reason(str(e["loc"][0]) if e["loc"] else "", e["msg"]) for e in error.errors())
         raise ConfigError(f"settings: {reasons}") from error
+    except OSError as error:
+        remedy = "let the user read it whom the service runs as"
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
     except ValueError as error:
         raise ConfigError(f"{path}: is no TOML ({error})") from error
 
