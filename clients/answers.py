@@ -1,6 +1,6 @@
 """The service's answer as typed values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import NoneType
 from typing import Any, TypeVar, get_args
 
@@ -32,10 +32,31 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Preparation:
+    """What was done to the recording before clips were cut from it: nothing where `was_prepared`.
+
+    `decided_by` says what told that. `box_px`, (x0, y0, x1, y1), was cut out of frames of `frame_size` for the `person`
+    whom the answer is about, None for all of the `num_people` that were found.
+    """
+
+    was_prepared: bool
+    decided_by: str
+    frame_size: tuple[int, int]
+    person: int | None
+    num_people: int | None
+    box_px: tuple[int, int, int, int] | None
+    mask_coverage: float | None
+    masks: str | None
+    registration: str | None
+    depth_camera: str | None
+
+
+@dataclass(frozen=True)
 class Clip:
     """What was seen: frames that arrived in each stream (None for a stream not sent) and frames that were sampled.
 
     `aligned_by` says how two streams were brought together: by "time", or by "index" where no times are known.
+    `preparation` is None where an older service answered.
     """
 
     rgb_frames: int | None
@@ -43,6 +64,16 @@ class Clip:
     sampled: int
     duration_s: float | None
     aligned_by: str
+    preparation: Preparation | None
+
+
+@dataclass(frozen=True)
+class Person:
+    """What one of several people does, by what was cut out for them; 1 is the person of whom most is seen."""
+
+    person: int
+    box_px: tuple[int, int, int, int] | None
+    predictions: tuple[Score, ...]
 
 
 @dataclass(frozen=True)
@@ -58,7 +89,7 @@ class Window:
 class Prediction:
     """The answer to one clip; `predictions` and each of `streams` hold the most probable label first.
 
-    `windows` has the parts of a clip that was asked for in several.
+    `windows` has the parts of a clip that was asked for in several, `people` the answers about each person.
     """
 
     request_id: str
@@ -66,6 +97,7 @@ class Prediction:
     predictions: tuple[Score, ...]
     streams: dict[str, tuple[Score, ...]]
     windows: tuple[Window, ...]
+    people: tuple[Person, ...]
     clip: Clip
     timing_ms: dict[str, float]
     warnings: tuple[str, ...]
@@ -88,7 +120,11 @@ def parse_prediction(body: Any) -> Prediction:
                 Window(window["start"], window["end"], _scores(window["predictions"]))
                 for window in body.get("windows", ())
             ),
-            clip=_pick(Clip, body["clip"]),
+            people=tuple(
+                Person(person["person"], _box(person.get("box_px")), _scores(person["predictions"]))
+                for person in body.get("people", ())
+            ),
+            clip=_clip(body["clip"]),
             timing_ms={name: ms for name, ms in body.get("timing_ms", {}).items() if isinstance(ms, int | float)},
             warnings=tuple(body.get("warnings", ())),
         )
@@ -96,6 +132,23 @@ def parse_prediction(body: Any) -> Prediction:
         raise UnexpectedAnswerError(
             f"the answer is not one of this service ({type(error).__name__}: {error}); check the address and version"
         ) from error
+
+
+def _clip(body: Any) -> Clip:
+    clip, preparation = _pick(Clip, body), body.get("preparation")
+    return replace(clip, preparation=None if preparation is None else _preparation(preparation))
+
+
+def _preparation(body: Any) -> Preparation:
+    width, height = body["frame_size"]
+    return replace(_pick(Preparation, body), frame_size=(width, height), box_px=_box(body.get("box_px")))
+
+
+def _box(corners: Any) -> tuple[int, int, int, int] | None:
+    if corners is None:
+        return None
+    x0, y0, x1, y1 = corners
+    return x0, y0, x1, y1
 
 
 def _scores(items: list[Any]) -> tuple[Score, ...]:

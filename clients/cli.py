@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from clients.answers import Prediction, Score
+from clients.answers import Prediction, Preparation, Score
 from clients.client import Client
 from clients.errors import ClientError, InputError, RefusedError
 
@@ -26,12 +26,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     errors = Console(stderr=True, soft_wrap=True)
     try:
-        with Client(options.url, api_key=os.environ.get(_KEY_VARIABLE), timeout_s=options.timeout_s) as client:
+        with Client(options.url, api_key=os.environ.get(_KEY_VARIABLE) or None, timeout_s=options.timeout_s) as client:
             if options.command == "predict":
                 _predict(client, options)
             else:
                 client.check_ready()
-                Console().print(f"{escape(options.url)}: ready", highlight=False)
+                Console().print(f"{escape(client.url)}: ready", highlight=False)
     except KeyboardInterrupt:
         errors.print("interrupted")
         return 130
@@ -75,21 +75,65 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument(
         "--windows", type=int, default=1, help="parts of a long clip, answered one by one (%(default)s)"
     )
+    predict.add_argument(
+        "--people",
+        choices=("largest", "all", "each"),
+        help="whom the answer is about where several are found (all, where the model knows motions of two people, else "
+        "the one of whom most is seen)",
+    )
+    predict.add_argument("--model", metavar="NAME", help="which model, where several are served")
+    predict.add_argument("--model-version", metavar="VERSION", help="which version of it (the newest)")
     predict.add_argument("--depth-scale-mm", type=float, help="millimetres of one unit of depth, where it is not 1")
+    predict.add_argument("--fps", type=float, help="frames a second, where the files know no times")
+    predict.add_argument("--depth-fps", type=float, help="those of depth, where they differ")
+    predict.add_argument("--start-s", type=float, help="where the motion begins, in seconds (0)")
+    predict.add_argument("--end-s", type=float, help="where it ends (at the end)")
+    predict.add_argument(
+        "--prepared",
+        choices=("yes", "no"),
+        help="whether it was prepared as the training clips were, or is as the camera wrote it (as its frames look)",
+    )
+    predict.add_argument("--camera", metavar="NAME", help="the depth camera, such as d435 (the likeliest)")
+    predict.add_argument(
+        "--intrinsics",
+        type=_intrinsics,
+        metavar="FX[,FY,CX,CY]",
+        help="instead of --camera: its focal length and centre in pixels, from calibration",
+    )
     predict.add_argument("--json", action="store_true", help="print the answer as JSON")
     commands.add_parser("health", parents=[shared], help="say whether the service is ready")
     return parser
+
+
+def _intrinsics(text: str) -> dict[str, float]:
+    values = [float(part) for part in text.split(",")]
+    if len(values) not in (1, 4):
+        raise ValueError(text)
+    return dict(zip(("fx", "fy", "cx", "cy"), values, strict=False))
+
+
+_intrinsics.__name__ = "one number, or four"  # argparse says it of what it refuses
 
 
 def _predict(client: Client, options: argparse.Namespace) -> None:
     answer = client.predict(
         options.rgb,
         options.depth,
-        depth_scale_mm=options.depth_scale_mm,
-        rgb_track=options.rgb_track,
-        depth_track=options.depth_track,
+        model=options.model,
+        version=options.model_version,
         top_k=options.top_k,
         windows=options.windows,
+        people=options.people,
+        depth_scale_mm=options.depth_scale_mm,
+        fps=options.fps,
+        depth_fps=options.depth_fps,
+        start_s=options.start_s,
+        end_s=options.end_s,
+        rgb_track=options.rgb_track,
+        depth_track=options.depth_track,
+        prepared=None if options.prepared is None else options.prepared == "yes",
+        camera=options.camera,
+        intrinsics=options.intrinsics,
     )
     if options.json:
         sys.stdout.write(json.dumps(asdict(answer), indent=2) + "\n")
@@ -107,13 +151,29 @@ def _print_answer(console: Console, answer: Prediction) -> None:
         best, unit = window.predictions[0], "s" if answer.clip.duration_s else "frames"
         stretch = f"{window.start:g} to {window.end:g} {unit}:"
         console.print(f"[dim]{stretch}[/] {escape(best.label)} {best.score:.1%}")
+    for person in answer.people:
+        best = person.predictions[0]
+        console.print(f"[dim]person {person.person}:[/] {escape(best.label)} {best.score:.1%}")
     model, total_ms = answer.model, answer.timing_ms.get("total", 0.0)
     console.print(
         f"[dim]{escape(model.name)} {escape(model.version)}, {escape(model.runtime)} {model.device} {model.precision}, "
         f"{answer.clip.sampled} frames, {total_ms:.0f} ms[/]"
     )
+    if (preparation := answer.clip.preparation) is not None and not preparation.was_prepared:
+        console.print(f"[dim]{_prepared_in_words(preparation)}[/]")
     for warning in answer.warnings:
         console.print(f"[yellow]warning:[/] {escape(warning)}")
+
+
+def _prepared_in_words(preparation: Preparation) -> str:
+    people = {None: "nobody was looked for", 0: "nobody was found", 1: "one person was found"}.get(
+        preparation.num_people, f"{preparation.num_people} people were found"
+    )
+    if preparation.box_px is None:
+        return f"a raw recording: {people}"
+    x0, y0, x1, y1 = preparation.box_px
+    width, height = preparation.frame_size
+    return f"a raw recording: {people}; cut to {x1 - x0}x{y1 - y0} at ({x0}, {y0}) of {width}x{height}"
 
 
 def _ranking(scores: Sequence[Score]) -> Table:

@@ -1,12 +1,14 @@
 """Client: sends a clip to the service, waits its turn when the service is busy, and returns the typed answer."""
 
 import json
+import re
 import time
-from contextlib import ExitStack
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import httpx
 
@@ -15,6 +17,9 @@ from clients.errors import BusyError, InputError, RefusedError, UnexpectedAnswer
 from clients.uploads import open_upload
 
 _BUSY = (429, 503)
+_LONGEST_TIMEOUT_S = 1e6  # eleven days; systems take little more
+_KEY = re.compile(r"[!-~]+")  # what a header's word may be
+_PASSWORD = re.compile(r"//[^/]*@")
 _LONGEST_WAIT_S = 30.0  # a service that asks for more is not coming back soon: better to say so
 
 
@@ -23,7 +28,7 @@ class Client:
 
     `api_key` is for services that ask for one. `timeout_s` bounds each silence of the service, `num_retries` how often
     a request is repeated when the service says that it is busy (429, 503), after the time its Retry-After header asks
-    for.
+    for. `url` is the address, without the password that it may hold. Raises `InputError` for what makes no sense.
     """
 
     def __init__(
@@ -34,12 +39,25 @@ class Client:
         timeout_s: float = 60.0,
         num_retries: int = 3,
     ) -> None:
-        self._url = url
+        self.url = _PASSWORD.sub("//***@", url)
         self._num_retries = num_retries
+        headers = _authorization(api_key)
+        del api_key  # tracebacks may show what a function's variables hold
+        if headers is None:
+            raise InputError("the key has characters that no key has, such as an accent or a line break; copy it again")
+        if not 0 < timeout_s <= _LONGEST_TIMEOUT_S:
+            raise InputError(f"timeout_s {timeout_s:g}: give seconds, above 0 and at most {_LONGEST_TIMEOUT_S:.0f}")
+        if num_retries < 0:
+            raise InputError(f"num_retries {num_retries}: give 0 or more")
         try:
-            self._http = httpx.Client(base_url=url, timeout=timeout_s, headers=_authorization(api_key))
-        except httpx.InvalidURL as error:
-            raise InputError(f"{url}: is not an address ({error}); give one like http://127.0.0.1:8000") from error
+            self._http = httpx.Client(base_url=url, timeout=timeout_s, headers=headers)
+        except (httpx.InvalidURL, UnicodeError):
+            raise self._no_address() from None
+        except (ValueError, ImportError, OSError) as error:
+            raise InputError(
+                "what the environment says of proxies or certificates cannot be used "
+                f"({_PASSWORD.sub('//***@', str(error))}); correct HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE"
+            ) from error
 
     def __enter__(self) -> Self:
         return self
@@ -56,32 +74,57 @@ class Client:
         rgb: Path | None = None,
         depth: Path | None = None,
         *,
-        depth_scale_mm: float | None = None,
-        rgb_track: str | None = None,
-        depth_track: str | None = None,
+        model: str | None = None,
+        version: str | None = None,
         top_k: int = 5,
         windows: int = 1,
+        people: Literal["largest", "all", "each"] | None = None,
+        depth_scale_mm: float | None = None,
+        fps: float | None = None,
+        depth_fps: float | None = None,
+        start_s: float | None = None,
+        end_s: float | None = None,
+        rgb_track: str | None = None,
+        depth_track: str | None = None,
+        prepared: bool | None = None,
+        camera: str | None = None,
+        intrinsics: Mapping[str, float] | None = None,
     ) -> Prediction:
         """Return the service's answer for one clip.
 
         `rgb` and `depth` are each a file that the service reads, such as a video, or a folder of images; the model's
         modality says which are needed. A file with both streams, such as a camera's own, is given as `rgb`; where it
-        has several of a kind, `rgb_track` and `depth_track` name those that are meant. `depth_scale_mm` is the
-        millimetres of one unit of 16-bit depth (service: as the file says, or else 1). A long clip is looked at in
-        `windows` equal parts; the answer is their mean, with each part's own.
+        has several of a kind, `rgb_track` and `depth_track` name those that are meant. `model` and `version` choose
+        among several that are served. A long clip is looked at in `windows` equal parts; the answer is their mean, with
+        each part's own. `people` says whom it is about where several are found.
+
+        `depth_scale_mm` is the millimetres of one unit of 16-bit depth (service: as the file says, or else 1). `fps`
+        and `depth_fps` are for files that know no times. The motion is between `start_s` and `end_s`. `prepared` says
+        whether the recording was prepared as the training clips were (service: as its frames look). `camera` names the
+        depth camera; or `intrinsics` are its lens: fx, and where they are known fy, cx, cy, in pixels.
         Raises `InputError`, `UnreachableError`, `RefusedError` or `UnexpectedAnswerError`.
         """
         paths = {name: path for name, path in (("rgb", rgb), ("depth", depth)) if path is not None}
         if not paths:
             raise InputError("no stream was given; give rgb, depth, or both, as the model needs")
-        said = {"depth_scale_mm": depth_scale_mm, "rgb_track": rgb_track, "depth_track": depth_track}
-        meta = {name: value for name, value in said.items() if value is not None}
+        meta = _said(
+            depth_scale_mm=depth_scale_mm,
+            fps=fps,
+            depth_fps=depth_fps,
+            start_s=start_s,
+            end_s=end_s,
+            rgb_track=rgb_track,
+            depth_track=depth_track,
+            prepared=prepared,
+            camera=camera,
+            intrinsics=None if intrinsics is None else dict(intrinsics),
+        )
+        params = _said(model=model, version=version, top_k=top_k, windows=windows, people=people)
         with ExitStack() as stack:
             files = {}
             for name, path in paths.items():
                 file_name, file = open_upload(path)
                 files[name] = (file_name, stack.enter_context(file))
-            params = {"top_k": top_k, "windows": windows}
             return parse_prediction(
                 self._ask("POST", "/predict", files=files, data={"meta": json.dumps(meta)}, params=params)
             )
@@ -90,23 +133,32 @@ class Client:
         """Return when the service is ready to predict; raises like `predict` when it is not."""
         self._send("GET", "/v2/health/ready")
 
+    def _no_address(self) -> InputError:
+        return InputError(f"{self.url}: is not an address; give one like http://127.0.0.1:8000")
+
     def _ask(self, method: str, path: str, **content: Any) -> Any:
         response = self._send(method, path, **content)
         try:
             return response.json()
         except ValueError as error:
-            raise UnexpectedAnswerError(f"{self._url}: answers, but not with JSON; check the address") from error
+            raise UnexpectedAnswerError(f"{self.url}: answers, but not with JSON; check the address") from error
 
     def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
         for attempt in range(self._num_retries + 1):
             try:
                 response = self._http.request(method, path, **content)  # httpx rewinds the files for each attempt
-            except httpx.UnsupportedProtocol as error:
-                raise InputError(f"{self._url}: is not an address; give one like http://127.0.0.1:8000") from error
+            except (httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError):
+                raise self._no_address() from None
             except httpx.TimeoutException as error:
-                raise UnreachableError(f"{self._url}: no answer in time; try a longer timeout") from error
+                raise UnreachableError(f"{self.url}: no answer in time; try a longer timeout") from error
             except httpx.TransportError as error:
-                raise UnreachableError(f"{self._url}: cannot be reached ({error}); is the service running?") from error
+                raise UnreachableError(f"{self.url}: cannot be reached ({error}); is the service running?") from error
+            except httpx.RequestError as error:
+                raise UnexpectedAnswerError(f"{self.url}: answers nonsense ({error}); check the address") from error
+            except OSError as error:  # the connection's are httpx's
+                raise InputError(
+                    f"a recording cannot be read to its end ({error.strerror}); check the file and its disk"
+                ) from error
             if response.status_code not in _BUSY or attempt == self._num_retries:
                 break
             wait_s = _retry_after_s(response)
@@ -118,8 +170,16 @@ class Client:
         return response
 
 
-def _authorization(api_key: str | None) -> dict[str, str]:
-    return {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+def _said(**values: Any) -> dict[str, Any]:
+    """Return what is said; of the rest, the service knows better."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _authorization(api_key: str | None) -> httpx.Headers | None:
+    """Return the headers with a key, which are printed without it; None for what is no key."""
+    if api_key is None:
+        return httpx.Headers()
+    return httpx.Headers({"Authorization": f"Bearer {api_key}"}) if _KEY.fullmatch(api_key) else None
 
 
 def _retry_after_s(response: httpx.Response) -> float:
@@ -139,10 +199,9 @@ def _refusal(response: httpx.Response) -> RefusedError:
     """Return the service's problem+json as an exception; a proxy's own error page has no detail worth showing."""
     problem: Any = {}
     if "json" in response.headers.get("Content-Type", ""):
-        try:
+        with suppress(ValueError):
             problem = response.json()
-        except ValueError:
-            problem = {}
+    problem = problem if isinstance(problem, dict) else {}
     kind = BusyError if response.status_code in _BUSY else RefusedError
     return kind(
         response.status_code,

@@ -12,7 +12,9 @@ from serve.inference.loading import load_models
 from serve.inference.served_model import ServedModel
 from serve.observability.logs import set_up_logging
 from serve.server import DrainingServer, listen
+from serve.service import Service
 from serve.settings import add_flags, read_settings
+from serve.startup import prepare_temp_folder
 
 _log = logging.getLogger("serve")
 
@@ -28,8 +30,11 @@ def main(arguments: list[str] | None = None) -> int:
     settings = read_settings(flags(parsed_args=options)())
     set_up_logging(settings.log_format)
     _log.info("settings: %s", settings.described())
+    prepare_temp_folder(settings.max_upload_mb)
     models = load_models(settings)
     app = create_app(models, settings)
+    service: Service = app.state.service
+    service.try_decoder()
     traces = _exported_traces(settings.otlp_endpoint)
     for model in models.ready:
         _log.info("serving %s", _described(model))
@@ -41,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     _log.info("open %s, or %s/docs; Ctrl-C stops", address, address)
     with traces:
         code = _serve(DrainingServer(app), listener)
-    return int(code or app.state.service.supervisor.has_given_up)
+    return int(code or service.supervisor.has_given_up)
 
 
 def _serve(server: DrainingServer, listener: socket.socket) -> int:

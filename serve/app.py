@@ -17,7 +17,7 @@ from serve.http.request_context import RequestContext
 from serve.http.request_log import RequestLog
 from serve.http.websocket_admission import WebSocketAdmission
 from serve.inference.repository import Repository
-from serve.keys import read_keys
+from serve.keys import KeyRing
 from serve.routes import admin, explain, health, infer, model_repository, predict, preview, reference
 from serve.routes import models as descriptions
 from serve.routes.known_names import check_names
@@ -50,10 +50,10 @@ def create_app(models: Repository, settings: Settings) -> FastAPI:
         form_limits={"max_files": 4, "max_fields": 4},
     )
     app.state.service = service
-    keys = read_keys(settings.api_keys) if settings.api_keys else None
+    keys = KeyRing(settings.api_keys) if settings.api_keys else None
     app.add_middleware(HeadAsGet)
     app.add_middleware(WebSocketAdmission, admit=service.admission.connection)
-    app.add_middleware(AccessControl, keys=keys, origins=settings.cors_origins, is_private=settings.is_private)
+    app.add_middleware(AccessControl, keys=keys, settings=settings)
     app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(RequestLog)
     app.add_middleware(RequestContext, settings=settings)

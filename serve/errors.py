@@ -171,10 +171,10 @@ class ForbiddenError(ServiceError):
 
 
 class ForeignHostError(ForbiddenError):
-    """The service is for its own machine alone, and was asked by another machine's name."""
+    """The service asks for no keys, or was given its names, and was asked for by a name that is none of its own."""
 
     word = "foreign_host"
-    example = "this service is for this machine alone, and was asked for as 'a.example'"
+    example = "the service was asked for as 'a.example', which is no name of its own that it knows"
     operations = ALL
 
 

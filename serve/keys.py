@@ -2,6 +2,7 @@
 
 import argparse
 import hmac
+import logging
 import os
 import secrets
 from hashlib import sha256
@@ -12,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rgbd.errors import ConfigError
 from rgbd.files import atomic_file
 from rgbd.terminal import run_command, say
+
+_log = logging.getLogger("serve")
 
 _PREFIX = "rgbdm_"  # by which a key is known where it was left by mistake
 _BYTES = 32  # drawn at random, so that one round of SHA-256 is hash enough
@@ -31,7 +34,56 @@ class ApiKey(BaseModel):
 class _KeyFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    keys: tuple[ApiKey, ...] = Field(min_length=1)
+    keys: tuple[ApiKey, ...]
+
+
+class KeyRing:
+    """The keys of a file, which is read again when it has changed."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the file; raises `ConfigError`, naming what is wrong with it."""
+        self._path = path
+        self._version: tuple[int, ...] | None = _version_of(path)  # before its content: what changes between is noticed
+        self._keys = read_keys(path)
+        self._failure: str | None = None
+        if not self._keys:
+            raise ConfigError(f"{path}: has no key, so that nobody could be let in; make one with python -m serve.keys")
+
+    def find(self, token: str) -> ApiKey | None:
+        """Return the key that a client sent, as the file is now; how long it takes tells nothing about the others.
+
+        Where the file cannot be read any more, the keys that it had last are valid.
+        """
+        self._read_again()
+        given = sha256(token.encode()).hexdigest()
+        found = None
+        for key in self._keys:
+            if hmac.compare_digest(key.sha256, given):
+                found = key
+        return found
+
+    def _read_again(self) -> None:
+        version = _version_of(self._path)
+        if version is not None and version == self._version:
+            return
+        try:
+            self._keys = read_keys(self._path)
+        except ConfigError as error:
+            if str(error) != self._failure:
+                _log.error("%s; until then the keys are valid that it had last", error)
+            self._version, self._failure = None, str(error)
+            return
+        self._version, self._failure = version, None
+        _log.info("%s: has changed, and was read again: keys=%d", self._path, len(self._keys))
+
+
+def _version_of(path: Path) -> tuple[int, ...] | None:
+    """Return what changes with a file's content, or None where it cannot be looked at."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_ctime_ns, state.st_size, state.st_ino
 
 
 def read_keys(path: Path) -> tuple[ApiKey, ...]:
@@ -56,16 +108,6 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
         if names.count(name) > 1:
             raise ConfigError(f"{path}: two keys are called {name!r}; their limits and logs could not be told apart")
     return keys
-
-
-def find_key(keys: tuple[ApiKey, ...], token: str) -> ApiKey | None:
-    """Return the key that a client sent; how long it takes tells nothing about the others."""
-    given = sha256(token.encode()).hexdigest()
-    found = None
-    for key in keys:
-        if hmac.compare_digest(key.sha256, given):
-            found = key
-    return found
 
 
 def add_key(path: Path, name: str, per_minute: int | None, *, admin: bool) -> str:

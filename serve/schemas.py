@@ -157,9 +157,10 @@ class StreamPredictions(BaseModel):
 class PreparationReply(BaseModel):
     """What was done to the recording before clips were cut from it: nothing where `was_prepared`.
 
-    `decided_by` says who said that: the request's `meta`, the `bundle`, which can do nothing else, or the `looks` of
-    its frames. `box_px`, (x0, y0, x1, y1), was cut out of frames of `frame_size` for the `person` whom the answer is
-    about, null for all of them. `mask_coverage` is the share of sampled depth frames that masks keep.
+    `decided_by` says what told that: the request's `meta`, the `bundle`, which can do nothing else, the `format` of a
+    file, or the `looks` of its frames. `box_px`, (x0, y0, x1, y1), was cut out of frames of `frame_size` for the
+    `person` whom the answer is about, null for all of them. `mask_coverage` is the share of the sampled depth frames
+    that masks keep.
     """
 
     was_prepared: bool

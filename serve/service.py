@@ -10,9 +10,12 @@ from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
 from export.predictor.clip_request import ClipRequest
-from rgbd.errors import MediaError
+from export.predictor.decoded_clip import ClipFacts
+from rgbd.errors import MediaError, UserError, reason_of
 from rgbd.recording.limits import Limits
+from rgbd.scratch import scratch_folder
 from serve.concurrency.supervisor import Supervisor
+from serve.errors import ServiceError
 from serve.inference.admission import Admission, AdmissionControl
 from serve.inference.batch_observer import BatchObserver
 from serve.inference.batching import Batcher, Clips, Inferred
@@ -20,6 +23,7 @@ from serve.inference.repository import Repository
 from serve.observability.metrics import Metrics
 from serve.observability.tracing import tracer
 from serve.settings import Settings
+from serve.uploads.clip_decoding import decode_clip, tiny_request
 from serve.uploads.decoder_processes import Decoders
 from serve.uploads.ipc import DecoderReply, Facts
 from serve.uploads.media_errors import refusal_of
@@ -40,6 +44,21 @@ class Service:
         self._started_at = time.monotonic()
         self.metrics.watch("requests_in_flight", "Requests at work or waiting.", lambda: self.admission.num_requests)
         self.metrics.watch("queue_clips", "Clips that wait for the network.", lambda: self.num_waiting)
+
+    def try_decoder(self) -> None:
+        """Decode a tiny clip in a process that later does so for requests; raises `UserError` where that fails.
+
+        To be called before `running`.
+        """
+        try:
+            with scratch_folder() as folder:
+                self._decoders.try_one(decode_clip, ClipFacts, tiny_request(folder))
+        except (MediaError, ServiceError, OSError, RuntimeError) as error:
+            reason = error.detail if isinstance(error, ServiceError) else reason_of(error)
+            raise UserError(
+                f"no clip can be decoded ({reason}); what the decoder process wrote stands above; where memory is what "
+                f"it lacks, raise --decoder-memory-mb, which is {self.settings.decoder_memory_mb}"
+            ) from error
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     CliSettingsSource,
@@ -28,11 +28,21 @@ else:
     Device = Literal[devices()]  # those of the runtimes that there are
 
 _PREFIX = "RGBD_MOTION_"
+_HOST_NAME = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)
 _PASSWORD = re.compile(r"//[^/@]+@")
 
 
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+def _host_name(name: str) -> str:
+    if not _HOST_NAME.fullmatch(name):
+        raise ValueError(f"{name!r}: give names alone, without http:// and port, such as lab.example.org")
+    return name.lower()
+
+
+HostName = Annotated[str, AfterValidator(_host_name)]
 
 
 class Settings(BaseSettings):
@@ -54,6 +64,9 @@ class Settings(BaseSettings):
     allow_anonymous: bool = Field(False, description="listen beyond this machine without keys: behind a proxy only")
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
         (), description="web origins whose pages may use the service, separated by commas"
+    )
+    allowed_hosts: Annotated[tuple[HostName, ...], NoDecode, BeforeValidator(_split)] = Field(
+        (), description="names, separated by commas, under which the service may be asked without keys"
     )
 
     max_upload_mb: int = Field(200, ge=1, description="MiB of one request")
@@ -115,14 +128,20 @@ class Settings(BaseSettings):
         return {name: _PASSWORD.sub("//***@", str(value)) for name, value in self.model_dump(exclude_none=True).items()}
 
 
+def is_address(host: str) -> bool:
+    """Return whether a host is a number, and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def is_loopback(host: str) -> bool:
     """Return whether an address or a name is this machine's alone."""
     if host == "localhost":
         return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_address(host) and ipaddress.ip_address(host).is_loopback
 
 
 def add_flags(parser: argparse.ArgumentParser) -> CliSettingsSource[argparse.ArgumentParser]:

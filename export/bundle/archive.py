@@ -2,7 +2,6 @@
 
 import lzma
 import stat
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 from export.bundle.folder import Bundle, member, read_bundle, read_manifest
 from export.bundle.manifest import MANIFEST_NAME, SIGNATURE_NAME, BundleError, BundleManifest
 from rgbd.errors import reason_of
+from rgbd.scratch import scratch_folder
 
 # In tables, in what is packed, or in how; and names that no file can have.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, LookupError, RuntimeError, ValueError)
@@ -29,20 +29,20 @@ def open_bundle(path: Path, public_key: Path | None = None) -> Iterator[Bundle]:
     if _is_folder(path):
         yield read_bundle(path, public_key)
         return
-    with tempfile.TemporaryDirectory(prefix="bundle-") as folder:
+    with scratch_folder() as folder:
         with _archive(path) as archive:
-            _unpack(archive, Path(folder), public_key)
-        yield read_bundle(Path(folder), public_key)
+            _unpack(archive, folder, public_key)
+        yield read_bundle(folder, public_key)
 
 
 def peek(path: Path) -> BundleManifest:
     """Return the manifest of a bundle, a folder or a .zip, without looking at its files; raises `BundleError`."""
     if _is_folder(path):
         return read_manifest(path)
-    with tempfile.TemporaryDirectory(prefix="bundle-") as folder:
+    with scratch_folder() as folder:
         with _archive(path) as archive:
-            _copy(archive, MANIFEST_NAME, Path(folder), _MAX_MANIFEST_BYTES)
-        return read_manifest(Path(folder))
+            _copy(archive, MANIFEST_NAME, folder, _MAX_MANIFEST_BYTES)
+        return read_manifest(folder)
 
 
 def _is_folder(path: Path) -> bool:

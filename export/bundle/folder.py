@@ -136,6 +136,10 @@ def _parse(path: Path, content: Any) -> BundleManifest:
     if isinstance(version, int) and version < OLDEST_SCHEMA:
         raise BundleError(f"{path}: is of the older schema {version}; export the checkpoint again with this version")
     if version == 2:
+        _warn_once(
+            f"bundle {content.get('name')}: is of schema 2, which does not say how its training clips were prepared: "
+            "it takes clips that were prepared like them, and no raw recordings; export a checkpoint of this version"
+        )
         content = upgraded(content)
     minor = content.get("schema_minor") if isinstance(content, dict) else None
     if isinstance(minor, int) and minor > SCHEMA_MINOR:

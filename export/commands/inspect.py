@@ -9,6 +9,7 @@ from rich.table import Table
 from export.bundle.archive import open_bundle
 from export.bundle.manifest import BundleManifest
 from export.commands.tables import artifacts_table
+from rgbd.clip.preparation import Preparation
 
 _MAX_LABELS = 12
 
@@ -45,6 +46,7 @@ def _facts(manifest: BundleManifest) -> Table:
         "clip": "{} frames of {}x{}, the middle {}x{} of {}x{}".format(
             clip.num_frames, *clip.size, *clip.crop, *clip.resize
         ),
+        "preparation": _prepared_as(manifest.preparation),
         "temperature": f"{manifest.temperature:.3f}",
         "checkpoint": f"{source.checkpoint} ({source.checkpoint_sha256[:12]})",
         "its figures": ", ".join(f"{name} {value:.3f}" for name, value in source.metrics.items()) or "none",
@@ -52,6 +54,14 @@ def _facts(manifest: BundleManifest) -> Table:
     }.items():
         table.add_row(name, value)
     return table
+
+
+def _prepared_as(preparation: Preparation | None) -> str:
+    if preparation is None:
+        return "not known: it takes prepared clips only"
+    size = "{}x{}".format(*preparation.size)
+    people = "; some motions are those of two people" if preparation.has_mutual_actions else ""
+    return f"masks {preparation.masks}, roi {preparation.roi}, {size}, version {preparation.version}{people}"
 
 
 def _tensors(manifest: BundleManifest) -> Table:

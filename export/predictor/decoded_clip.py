@@ -13,8 +13,9 @@ from rgbd.clip.alignment import AlignedBy, Part
 from rgbd.people.masked_depth import MaskSource
 from rgbd.types import Box, Size, Stream
 
-DecidedBy = Literal["meta", "bundle", "looks"]
-"""Who says whether a recording was prepared: the request, the bundle, which can do nothing else, or its frames."""
+DecidedBy = Literal["meta", "bundle", "format", "looks"]
+"""What tells whether a recording was prepared: the request's meta; the bundle, which can do nothing else; the format of
+a file, which only cameras and data sets write; or what its frames look like."""
 
 PeopleChoice = Literal["largest", "all", "each"]
 """Whom an answer is about: the person of whom most is seen, all together, or each on their own."""

@@ -4,6 +4,7 @@ from export.predictor.clip_request import ClipRequest
 from export.predictor.decoded_clip import DecidedBy
 from export.predictor.opened_files import Streams, all_named
 from rgbd.clip.appearance import Look, differences, look_of, shows_background
+from rgbd.recording.formats import is_original
 from rgbd.recording.streams import StreamReader, frame_of
 from rgbd.types import Stream
 
@@ -12,30 +13,28 @@ def was_prepared(streams: Streams, request: ClipRequest) -> tuple[bool, DecidedB
     """Return whether a recording was prepared as the training clips were, and what tells it.
 
     What the request says counts. A bundle that does not know how its training clips were prepared takes all recordings
-    for such clips. Else depth's frames tell, and, where there is none, those of colour: they were prepared if they have
-    the shape and the size of the training clips, and no background where those have none. Where only one of the streams
-    looks like that, and their frames are not of one size, one stream was prepared: both are taken as they come, and the
-    answer says what looks odd.
+    for such clips. Files that only cameras and data sets write were never prepared. Else depth's frames tell, and,
+    where there is none, those of colour: they were prepared if they have the shape and the size of the training clips,
+    and no background where those have none.
     """
     if request.preparation is None:
         return True, "bundle"
     if request.meta.prepared is not None:
         return request.meta.prepared, "meta"
+    if any(is_original(file.path) for file, _ in streams.values()):
+        return False, "format"
+    stream: Stream = "depth" if "depth" in streams else "rgb"
     with all_named(streams):
-        looked_at = {stream: streams[stream][1] for stream in request.streams if stream in streams}
-        prepared = {stream: _looks_prepared(stream, reader, request) for stream, reader in looked_at.items()}
-    if len(set(prepared.values())) > 1 and len({reader.size for reader in looked_at.values()}) > 1:
-        return True, "looks"
-    return prepared.get("depth", prepared.get("rgb", True)), "looks"
+        return _looks_prepared(stream, streams[stream][1], request), "looks"
 
 
 def _looks_prepared(stream: Stream, reader: StreamReader, request: ClipRequest) -> bool:
-    trained_on = request.trained_on.get(stream)
-    if trained_on is None:
-        return False
+    # Of a stream that the model does not look at, nothing is known but what is done to the others.
+    trained_on = request.trained_on.get(stream) or next(iter(request.trained_on.values()))
     if differences(Look(*reader.size, None), trained_on):
         return False
-    if stream == "rgb":
+    assert request.preparation is not None
+    if stream == "rgb" or request.preparation.masks == "none":
         return True
     first = frame_of(next(iter(reader.read([0]))))
     return not shows_background(look_of([first], stream), trained_on)

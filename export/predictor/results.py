@@ -25,8 +25,9 @@ class Score:
 class PreparedClip:
     """What was done to a recording before the clip was cut from it.
 
-    was_prepared: whether it came prepared as the training clips were, so that nothing was done. decided_by: who said
-    so: the request ("meta"), the bundle, which can do nothing else, or the "looks" of its frames. frame_size: (width,
+    was_prepared: whether it came prepared as the training clips were, so that nothing was done. decided_by: what told
+    that: the request ("meta"), the "bundle", which can do nothing else, the "format" of a file, or the "looks" of its
+    frames. frame_size: (width,
     height) of the frames that boxes are of. person: whom the answer is about, 1 being the largest; None: all that is
     there. box_px: what was cut out of every frame, (x0, y0, x1, y1), half-open; None where that changes, or nothing was
     cut. mask_coverage: the share of the sampled depth frames that masks keep; None where nothing was masked.

@@ -27,6 +27,7 @@ from preprocess.pipeline.dataset import Found, Identity
 from preprocess.pipeline.options import add_streams_option, check_streams, dataset_parser
 from preprocess.pipeline.sources import Sources
 from rgbd.dataset.layouts import NTU
+from rgbd.dataset.ntu_classes import MUTUAL_ACTIONS
 from rgbd.dataset.records import ClipRecord, SourceFile, SourceName, printable
 from rgbd.dataset.splits import CLASS_NAMES_FILE, read_class_names
 from rgbd.errors import DatasetError
@@ -80,6 +81,7 @@ class NtuDataset:
                 [raw, *(raw / name for name in (RGB_FOLDER, DEPTH_FOLDER, MASKED_FOLDER, SKELETON_FOLDER))]
             ),
             default_masks=default_masks,
+            has_mutual_actions=class_names == NTU.class_names and any(job.label in MUTUAL_ACTIONS for job in jobs),
             complete=partial(with_registrations, raw=raw, num_workers=options.jobs),
             registrations=known_registrations,
             identify=partial(identities, num_classes=len(class_names)),

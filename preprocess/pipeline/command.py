@@ -27,7 +27,13 @@ def run_dataset(dataset: Dataset[AnyClipJob], arguments: list[str] | None = None
     if options.accept_short:
         found = replace(found, jobs=[replace(job, accept_short=True) for job in found.jobs])
     masks = options.masks or found.default_masks
-    preparation = Preparation(streams=(), masks=masks, roi=options.roi, as_jpeg=dataset.layout.jpeg_streams)
+    preparation = Preparation(
+        streams=(),
+        masks=masks,
+        roi=options.roi,
+        as_jpeg=dataset.layout.jpeg_streams,
+        has_mutual_actions=found.has_mutual_actions,
+    )
     work = _Work(dataset, preparation, options.on_empty)
     return run_plan(Plan(dataset.layout, found, preparation, None, work), run_options(options))
 

@@ -76,8 +76,9 @@ class Found(Generic[AnyClipJob]):
 
     raw: where it was found. refused: records of clips that no job could be made of; their label and splits are there
     where the list says them nevertheless. inputs: all that is read. default_masks: which depth is kept unless --masks
-    says otherwise. complete: adds to the jobs what can be known only when the output folder is this process's own.
-    registrations: returns those that are known of cameras by now, given the output folder.
+    says otherwise. has_mutual_actions: whether some of the motions are those of two people together. complete: adds to
+    the jobs what can be known only when the output folder is this process's own. registrations: returns those that are
+    known of cameras by now, given the output folder.
     identify: returns what the names alone say of clips, wherever their recordings are by now, of those that belong to
     one data set; None where a list says it, and a clip that the list does not name is not of the data set.
     """
@@ -88,6 +89,7 @@ class Found(Generic[AnyClipJob]):
     refused: Sequence[ClipRecord]
     inputs: Iterable[Path]
     default_masks: MaskMode = "none"
+    has_mutual_actions: bool = False
     complete: Callable[[Sequence[AnyClipJob], RunOptions], Sequence[AnyClipJob]] = lambda jobs, _: jobs
     registrations: Callable[[Path], Mapping[str, Registration]] = lambda _: {}
     identify: Callable[[Collection[str]], Mapping[str, Identity]] | None = None

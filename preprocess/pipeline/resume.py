@@ -114,5 +114,7 @@ def _going_on(before: RunInfo, info: RunInfo, out: Path) -> RunInfo:
                 "does all of it again, and says so"
             )
         return info.model_copy(update={"preparation": before.preparation, "settings": before.settings})
+    mutual = before.preparation.has_mutual_actions or info.preparation.has_mutual_actions
     streams = in_order({*before.preparation.streams, *info.preparation.streams})
-    return info.model_copy(update={"preparation": info.preparation.model_copy(update={"streams": streams})})
+    update = {"streams": streams, "has_mutual_actions": mutual}
+    return info.model_copy(update={"preparation": info.preparation.model_copy(update=update)})

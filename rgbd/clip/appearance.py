@@ -16,6 +16,7 @@ from rgbd.types import Frame, Stream
 _SHAPE_TOLERANCE = 1.05  # another crop of the same camera differs by more, rounding to whole pixels by less
 _HEIGHT_TOLERANCE = 1.5  # a camera's smallest usual picture, 640x480, is twice as high as what preprocessing writes
 _EMPTY_TOLERANCE = 0.15  # of the pixels: what a sensor does not measure is a tenth, and a masked background over a half
+_LEAST_MASKED = 0.5  # of the pixels that are empty: where people are cut out, and nothing more is known
 _LEAST_FILLED = 1 / 3  # of what the emptiest training clip holds: there a person was small, and here is hardly anything
 _BLACK = 16  # below this an 8-bit depth image shows nothing, after JPEG too
 
@@ -94,10 +95,9 @@ def differences(look: Look, trained_on: Appearance) -> list[str]:
 
 
 def shows_background(look: Look, trained_on: Appearance) -> bool:
-    """Return whether depth shows more than all clips that a model was trained on, which were masked."""
-    if look.empty_share is None or trained_on.empty_share is None:
-        return False
-    return look.empty_share < trained_on.empty_share[0] - _EMPTY_TOLERANCE
+    """Return whether depth shows more than all clips, which were masked, that a model was trained on."""
+    low = trained_on.empty_share[0] if trained_on.empty_share is not None else _LEAST_MASKED
+    return look.empty_share is not None and look.empty_share < low - _EMPTY_TOLERANCE
 
 
 def _emptiness(empty_share: float, trained_on: tuple[float, float]) -> list[str]:

@@ -20,7 +20,7 @@ from rgbd.people.boxes import depth_box
 from rgbd.people.clip_boxes import ClipBoxes, find_boxes, looked_at
 from rgbd.people.individuals import Individual
 from rgbd.people.masked_depth import MaskedDepth, mask_depth
-from rgbd.recording.depth import DepthFrames, MeasuredDepth
+from rgbd.recording.depth import HeldDepth, MeasuredDepth
 from rgbd.recording.recording import Recording
 from rgbd.recording.registered import RegisteredDepth, registered
 from rgbd.recording.skeletons.skeleton import Skeleton
@@ -262,7 +262,7 @@ def _bodies(
             f"{depth.name}: is depth as 8-bit images, in which nobody can be found; export depth as 16-bit, or keep "
             "all of it: --masks none"
         )
-    frames: DepthFrames = MeasuredDepth(depth, recording.depth_unit_mm)
+    frames = HeldDepth(MeasuredDepth(depth, recording.depth_unit_mm))
     is_drawn = isinstance(depth, RegisteredDepth)  # then what is known of the depth camera holds no more
     known = depth.camera.depth_camera(depth.size) if is_drawn else recording.depth_camera
     camera = known or nominal_camera(depth.size, recording.depth_unit_mm)

@@ -125,3 +125,6 @@ NTU_CLASSES: tuple[str, ...] = (
     "support somebody with hand",
     "finger-guessing game (playing rock-paper-scissors)",
 )
+
+MUTUAL_ACTIONS = frozenset({*range(49, 60), *range(105, 120)})
+"""The labels, from 0, of the actions of two people together: A050 to A060, and A106 to A120."""

@@ -20,6 +20,7 @@ _KNOWN_UNITS_MM = (1.0, 0.1, 0.125, 0.25, 0.2, 10.0, 1000.0)
 # The nearest is a hand before a SR305, the farthest what a D455 sees in a hall.
 _POSSIBLE_MM, _USUAL_MM, _LIKELY_MM = (100, 20_000), (800, 8_000), (1_000, 5_000)
 _FRAMES_LOOKED_AT = 5
+_HELD_BYTES = 128 << 20
 _SAME_UNIT = 1e-3  # by which two numbers for one unit may differ, when one was written by hand
 
 
@@ -141,13 +142,7 @@ class MeasuredDepth:
 
     def spread(self, count: int) -> list[Depth]:
         """Return at most `count` frames, spread evenly over the recording."""
-        while True:
-            last = self._stream.num_frames - 1
-            try:
-                places = np.unique(np.linspace(0, last, min(count, last + 1)).astype(int)).tolist()
-                return list(self._frames(self._stream.read(places), places))
-            except MiscountedError:
-                continue
+        return _spread(self, count)
 
     def _frames(self, pictures: Iterator[Picture], indices: Iterable[int]) -> Iterator[Depth]:
         size = None
@@ -165,3 +160,50 @@ class MeasuredDepth:
                 )
             size = frame.shape
             yield in_millimetres(frame.astype(np.uint16, copy=False), self._unit_mm)
+
+
+class HeldDepth:
+    """Other frames of depth, of which those that were asked for one by one are held in memory, up to 128 MiB of them.
+
+    Finding people looks at the same frames several times, and decoding them takes longest.
+    """
+
+    def __init__(self, frames: DepthFrames) -> None:
+        self._frames, self._held, self._num_bytes = frames, dict[int, Depth](), 0
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __iter__(self) -> Iterator[Depth]:
+        return iter(self._frames)
+
+    def at(self, indices: Sequence[int]) -> Iterator[Depth]:
+        """Yield the frames at these places, which ascend and differ."""
+        missing = [index for index in indices if index not in self._held]  # more may be held while this goes on
+        decoded = self._frames.at(missing)
+        for index in indices:
+            if index in missing:
+                self._hold(index, frame := next(decoded))
+            else:
+                frame = self._held[index]
+            yield frame
+        for _ in decoded:  # to the end: only then a video is known to be counted rightly
+            pass
+
+    def _hold(self, index: int, frame: Depth) -> None:
+        if index not in self._held and self._num_bytes + frame.nbytes <= _HELD_BYTES:
+            self._held[index] = frame
+            self._num_bytes += frame.nbytes
+
+    def spread(self, count: int) -> list[Depth]:
+        """Return at most `count` frames, spread evenly over the recording."""
+        return _spread(self, count)
+
+
+def _spread(frames: DepthFrames, count: int) -> list[Depth]:
+    while True:
+        last = len(frames) - 1
+        try:
+            return list(frames.at(np.unique(np.linspace(0, last, min(count, last + 1)).astype(int)).tolist()))
+        except MiscountedError:
+            continue

@@ -29,33 +29,41 @@ from rgbd.types import Stream
 class Format(NamedTuple):
     """One format: its name in messages, whether a file with these first bytes is of it, and its reader.
 
-    `open` returns the streams of a file in its order. It raises `MediaError` for a file that is damaged.
+    `open` returns the streams of a file in its order. It raises `MediaError` for a file that is damaged. is_original:
+    whether only cameras and data sets write such files.
     """
 
     name: str
     recognises: Callable[[Path, bytes], bool]
     open: Callable[[Path, Limits], Sequence[StreamReader]]
+    is_original: bool = False
 
 
 # The first that recognises a file opens it.
 FORMATS = (
     Format(".npy", lambda _, head: head.startswith(NPY_MAGIC), open_npy),
     Format(".npz", lambda path, head: head.startswith(ZIP_MAGIC) and is_npz(path), open_npz),
-    Format("Record3D .r3d", lambda path, head: head.startswith(ZIP_MAGIC) and is_record3d(path), open_record3d),
+    Format("Record3D .r3d", lambda path, head: head.startswith(ZIP_MAGIC) and is_record3d(path), open_record3d, True),
     Format(
-        "zip of Stray Scanner", lambda path, head: head.startswith(ZIP_MAGIC) and is_stray_zip(path), open_stray_zip
+        "zip of Stray Scanner",
+        lambda path, head: head.startswith(ZIP_MAGIC) and is_stray_zip(path),
+        open_stray_zip,
+        True,
     ),
-    Format("MSR-Action3D .bin", lambda _, head: is_msr_depth(head), open_msr_depth),
-    Format("MATLAB .mat of version 5", lambda _, head: head.startswith(MATLAB_MAGIC), open_matlab),
-    Format("ROS .bag, .mcap or .db3", lambda _, head: is_ros(head), open_ros),
+    Format("MSR-Action3D .bin", lambda _, head: is_msr_depth(head), open_msr_depth, True),
+    Format("MATLAB .mat of version 5", lambda _, head: head.startswith(MATLAB_MAGIC), open_matlab, True),
+    Format("ROS .bag, .mcap or .db3", lambda _, head: is_ros(head), open_ros, True),
     Format("TIFF of pages", lambda _, head: is_tiff(head), open_tiff),
     Format(f"zip of {IMAGE_FILES} frames", lambda _, head: head.startswith(ZIP_MAGIC), open_zip),
     Format(
         "depth video of LeRobot",
         lambda path, head: is_common_video(head) and is_lerobot_depth(path),
         open_lerobot_depth,
+        True,
     ),
-    Format("RGBD video of Record3D", lambda path, head: is_common_video(head) and is_hue_video(path), open_hue_video),
+    Format(
+        "RGBD video of Record3D", lambda path, head: is_common_video(head) and is_hue_video(path), open_hue_video, True
+    ),
     Format("mp4, mkv, webm or avi video", lambda _, head: is_common_video(head), open_video),
 )
 _HEAD_BYTES = 64
@@ -86,6 +94,14 @@ def open_streams(path: Path, limits: Limits = NO_LIMITS) -> Sequence[StreamReade
         return open_video(path, limits)
     *names, last = (format_.name for format_ in reversed(FORMATS))
     raise UnknownContainerError(f"{path}: is no {', no '.join(names)}, and no {last}")
+
+
+def is_original(path: Path) -> bool:
+    """Return whether only cameras and data sets write such a file or folder: what it holds was not prepared before."""
+    if _is_folder(path):
+        return is_stray_folder(path) or bag_of_folder(path) is not None
+    head = _head(path)
+    return next((format_.is_original for format_ in FORMATS if format_.recognises(path, head)), False)
 
 
 def open_stream(path: Path, stream: Stream, limits: Limits = NO_LIMITS, track: str | None = None) -> StreamReader:

@@ -1,12 +1,7 @@
 """Who is let in: keys and their limits, and no web page but the service's own."""
 
-import math
-import time
 from urllib.parse import SplitResult, urlsplit
 
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -19,8 +14,9 @@ from serve.errors import (
     UnknownKeyError,
 )
 from serve.http.problems import refusal
-from serve.keys import ApiKey, find_key
-from serve.settings import is_loopback
+from serve.http.rate_limits import RateLimiter
+from serve.keys import KeyRing
+from serve.settings import Settings, is_address, is_loopback
 
 _PUBLIC = ("/static/", "/v2/health/")  # what a browser needs before it has a key, and what supervisors ask
 _PUBLIC_PATHS = ("/", "/admin/status", "/docs", "/openapi.json")
@@ -35,15 +31,15 @@ def is_public(path: str) -> bool:
 class AccessControl:
     """Refuses a request before its body is read, and a WebSocket before it is open: with 401, 403 or 429.
 
-    Without keys everything is allowed; if `is_private`, only to requests that name this machine as their host: a
-    browser here must not be turned against the service by a foreign page, not even one whose name leads here.
+    Without keys everything is allowed, but only under the service's own names: a browser must not be turned against the
+    service by a foreign page, not even by one whose name leads here (DNS rebinding).
     """
 
-    def __init__(
-        self, app: ASGIApp, keys: tuple[ApiKey, ...] | None, origins: tuple[str, ...], is_private: bool
-    ) -> None:
-        self._app, self._keys, self._origins, self._is_private = app, keys, origins, is_private
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+    def __init__(self, app: ASGIApp, keys: KeyRing | None, settings: Settings) -> None:
+        self._app, self._keys, self._origins = app, keys, settings.cors_origins
+        self._is_private, self._names = settings.is_private, {settings.host.lower(), *settings.allowed_hosts}
+        self._asks_for_names = keys is None or bool(settings.allowed_hosts)
+        self._limiter = RateLimiter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or not."""
@@ -58,17 +54,25 @@ class AccessControl:
         await self._app(scope, receive, send)
 
     def _check_sender(self, request: HTTPConnection) -> None:
-        host, origin = request.headers.get("host", ""), request.headers.get("origin")
-        if self._is_private and not is_loopback(_split(f"//{host}").hostname or ""):
+        host, origin = request.headers.get("host"), request.headers.get("origin")
+        name = _split(f"//{host}").hostname or ""
+        if self._asks_for_names and host is not None and not self._is_own(name):  # browsers always name one
             raise ForeignHostError(
-                f"this service is for this machine alone, and was asked for as {host!r}; behind a proxy, give it keys "
-                "or start it with --allow-anonymous",
+                f"the service was asked for as {host!r}, which is no name of its own that it knows; where it is one, "
+                f"start the service with --allowed-hosts {name or 'NAME'}",
             )
         if origin is not None and _split(origin).netloc != host and origin not in self._origins:
             raise ForeignOriginError(
-                f"a page of {origin} asked a service at {host}; start the service with --cors-origins {origin} to "
-                "allow that, or make the proxy in front of it pass the Host header on",
+                f"a page of {origin} asked a service at {host or 'no host'}; start the service with --cors-origins "
+                f"{origin} to allow that, or make the proxy in front of it pass the Host header on",
             )
+
+    def _is_own(self, name: str) -> bool:
+        """Return whether a host may be this service: a page elsewhere has a name, which may lead here, and no number.
+
+        One that is for this machine alone can only be reached by the machine's own numbers.
+        """
+        return is_loopback(name) or name in self._names or (is_address(name) and not self._is_private)
 
     def _check_key(self, request: HTTPConnection) -> None:
         path = request.url.path
@@ -79,22 +83,18 @@ class AccessControl:
                 raise NotAdminError("start the service with keys to allow this")
             return
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        key = find_key(self._keys, token.strip()) if scheme.lower() == "bearer" else None
+        key = self._keys.find(token.strip()) if scheme.lower() == "bearer" else None
         if key is None:
             raise UnknownKeyError("send a key of this service as: Authorization: Bearer KEY")
         request.state.key_name = key.name
         if path.startswith(_ADMIN) and not key.admin:
             raise NotAdminError(f"the key of {key.name} may not do this")
         if key.per_minute is not None:
-            self._check_rate(key.name, RateLimitItemPerMinute(key.per_minute))
+            self._check_rate(key.name, key.per_minute)
 
-    def _check_rate(self, name: str, rate: RateLimitItemPerMinute) -> None:
-        if not self._limiter.hit(rate, name):
-            wait_s = self._limiter.get_window_stats(rate, name).reset_time - time.time()
-            raise RateLimitError(
-                f"{name} may ask {rate.amount} times a minute; come back later",
-                retry_after_s=max(1, math.ceil(wait_s)),
-            )
+    def _check_rate(self, name: str, per_minute: int) -> None:
+        if wait_s := self._limiter.wait_s(name, per_minute):
+            raise RateLimitError(f"{name} may ask {per_minute} times a minute; come back later", retry_after_s=wait_s)
 
 
 def _split(address: str) -> SplitResult:

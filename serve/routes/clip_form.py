@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from fastapi import Depends, File, Form, Query, Request, Response, UploadFile
@@ -20,6 +19,7 @@ from export.predictor.decoded_clip import PeopleChoice
 from export.predictor.raw_source import most_subjects
 from rgbd.errors import UserError
 from rgbd.recording.formats import FILE_FORMATS
+from rgbd.scratch import scratch_folder
 from rgbd.types import Stream
 from serve.errors import MalformedMetaError, MalformedRequestError
 from serve.inference.admission import Admission
@@ -120,9 +120,9 @@ def _parse_meta(meta: str | None) -> RecordingMeta:
 async def _saved(files: dict[Stream, UploadFile | None]) -> AsyncIterator[tuple[StreamFile, ...]]:
     """Put the files that were sent where decoder processes can read them, for the length of the block."""
     given = [(stream, file) for stream, file in files.items() if file is not None]
-    with TemporaryDirectory(prefix="rgbd-motion-") as folder:
+    with scratch_folder() as folder:
         # In a thread: hundreds of megabytes must not keep all other requests waiting.
-        yield tuple([await asyncio.to_thread(_save, Path(folder) / stream, stream, file) for stream, file in given])
+        yield tuple([await asyncio.to_thread(_save, folder / stream, stream, file) for stream, file in given])
 
 
 def _save(path: Path, stream: Stream, file: UploadFile) -> StreamFile:

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import resource
 import sys
+import threading
 import time
 from collections.abc import Callable
 from multiprocessing import BufferTooShort
@@ -27,6 +28,7 @@ Argument = TypeVar("Argument")
 _PIPE_BYTES = 1 << 20  # what Linux allows everybody
 _NICE = 5  # below the network, which all wait for: its threads wait for each other, and one that is held up holds all
 _START_S = 60  # until a process must say that it is ready: it imports for a second or two
+_TRIAL_S = 60  # that a tiny clip may take when the service starts
 _READY = b"ready"
 _CALLS = 500  # of one process: what decoders leak, and what a file may have done to one, ends with it
 _TRIES = 2  # of a call whose process was killed from outside
@@ -47,9 +49,31 @@ class Decoders:
         self._idle: asyncio.Queue[_Decoder] = asyncio.Queue()  # ready for calls, but for those that died meanwhile
         self._unready: asyncio.Queue[_Decoder] = asyncio.Queue()
 
+    def try_one(
+        self, function: Callable[[Argument], DecoderReply[Facts]], kind: type[Facts], argument: Argument
+    ) -> None:
+        """Have `function(argument)` computed in the first process, which is ready for calls then; before `start`.
+
+        Raises as `run` does, and `RuntimeError` or `OSError` where no process can be started.
+        """
+        decoder = self._all[0]
+        decoder.start()
+        decoder.make_ready()
+        limit = threading.Timer(_TRIAL_S, decoder.kill)
+        limit.start()
+        try:
+            decoder.call(function, kind, argument)
+        except DecoderKilledError as error:
+            if limit.finished.is_set():
+                raise RuntimeError(f"a decoder process did not answer within {_TRIAL_S} s") from error
+            raise
+        finally:
+            limit.cancel()
+        self._idle.put_nowait(decoder)
+
     def start(self) -> None:
-        """Start all processes; `keep_ready` has them take calls."""
-        for decoder in self._all:
+        """Start all processes but for one that was tried; `keep_ready` has them take calls."""
+        for decoder in self._all[self._idle.qsize() :]:
             decoder.start()
             self._unready.put_nowait(decoder)
 

@@ -1,9 +1,12 @@
 """The client against the real service, and its patience against a service that is busy."""
 
 import json
+import logging
+import os
 import socket
 import threading
 import time
+import traceback
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,11 +21,11 @@ import pytest
 
 from benchmarks.support.tiny_bundle import make_bundle
 from clients.client import Client
-from clients.errors import BusyError, InputError, RefusedError, UnexpectedAnswerError, UnreachableError
+from clients.errors import BusyError, ClientError, InputError, RefusedError, UnexpectedAnswerError, UnreachableError
 from clients.uploads import open_upload
 from rgbd.recording.videos.video import write_video
 from tests.support.client_recording import color_frames, depth_frames, write_frames, write_recording
-from tests.support.commands import run_module
+from tests.support.commands import assert_refused, run_module
 from tests.support.doctored import doctored
 from tests.support.server import running_server
 
@@ -247,3 +250,122 @@ def test_silence_ends_with_the_timeout() -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with Client(url, timeout_s=0.2) as client, pytest.raises(UnreachableError, match="timeout"):
             client.check_ready()
+
+
+KEY = "rgbdm_a-key-that-nobody-may-see"
+
+
+def shown(error: BaseException, key: str) -> bool:
+    """Return whether a key is in what is printed of an error, even where all variables of our functions are."""
+    assert error.__traceback__ is not None
+    said = traceback.TracebackException(
+        type(error), error, error.__traceback__.tb_next, capture_locals=True
+    )  # but for those of the test
+    return any(key in line for line in said.format()) or key in repr(error)
+
+
+@pytest.mark.parametrize("key", [f"{KEY}é", f"{KEY}\n", f" {KEY}", f"{KEY}\r\nX-Evil: 1", f"{KEY}\udc80"])
+def test_what_is_no_key_is_a_mistake_and_is_not_printed(key: str) -> None:
+    with pytest.raises(InputError, match="the key has characters that no key has") as caught:
+        Client(api_key=key)
+    assert not shown(caught.value, KEY)
+    result = run_module("clients", "health", RGBD_MOTION_KEY=key.replace("\udc80", "é"))
+    assert_refused(result, "the key has characters that no key has")
+    assert KEY not in result.stderr + result.stdout
+
+
+def test_a_key_is_never_printed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rgb, _ = write_recording(tmp_path)
+    caplog.set_level(logging.DEBUG)
+    problem = json.dumps({"detail": "send a key", "error": "unknown_key"}).encode()
+    errors: list[ClientError] = []
+    with scripted((401, {"Content-Type": "application/problem+json"}, problem), (200, {}, b"")) as (url, _):
+        for address in (url, url, "http://127.0.0.1:9", "somewhere", "http://a..b"):
+            with pytest.raises(ClientError) as caught, Client(address, api_key=KEY) as client:
+                assert KEY not in repr(client) + str(client) + repr(vars(client))
+                client.predict(rgb)
+            errors.append(caught.value)
+    assert [type(error).__name__ for error in errors] == [
+        *("RefusedError", "UnexpectedAnswerError", "UnreachableError", "InputError", "InputError")
+    ]
+    assert not any(shown(error, KEY) for error in errors)
+    assert KEY not in caplog.text
+
+
+def test_a_password_in_an_address_is_not_printed() -> None:
+    for address in ("http://me:secret@127.0.0.1:9", "ftp://me:secret@127.0.0.1"):
+        result = run_module("clients", "health", "--url", address)
+        assert "://***@127.0.0.1" in result.stderr and "secret" not in result.stderr
+
+
+@pytest.mark.parametrize("timeout_s", ["-1", "0", "nan", "inf", "1e12"])
+def test_a_timeout_that_makes_no_sense_is_a_mistake(timeout_s: str) -> None:
+    assert_refused(run_module("clients", "health", f"--timeout-s={timeout_s}"), f"timeout_s {float(timeout_s):g}: ")
+    with pytest.raises(InputError, match="timeout_s"):
+        Client(timeout_s=float(timeout_s))
+
+
+def test_fewer_retries_than_none_are_a_mistake() -> None:
+    with pytest.raises(InputError, match="num_retries -1: "):
+        Client(num_retries=-1)
+
+
+@pytest.mark.parametrize("url", ["http://a..b", "http://xn--a:9", f"http://{'a' * 300}", "http://127.0.0.1:9/\udc80"])
+def test_what_is_no_address_is_a_mistake(url: str) -> None:
+    with pytest.raises(InputError, match="is not an address"), Client(url) as client:
+        client.check_ready()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("HTTP_PROXY", "foo://me:secret@x"), ("ALL_PROXY", "nonsense://x"), ("SSL_CERT_FILE", "/nowhere")],
+)
+def test_an_environment_that_cannot_be_used_is_a_mistake(name: str, value: str) -> None:
+    result = run_module("clients", "health", "--url", "https://127.0.0.1:9", **{name: value})
+    assert_refused(result, "what the environment says of proxies or certificates cannot be used")
+    assert "secret" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "/dev/null", "pipe", "a\0b", "frames"])
+def test_what_is_no_file_is_not_sent(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "frames" / "1.png").mkdir(parents=True)  # a folder without frames
+    os.mkfifo(tmp_path / "frames" / "2.png")
+    with Client("http://127.0.0.1:9") as client, pytest.raises(InputError):
+        client.predict(tmp_path / name)
+    if "\0" not in name:
+        assert_refused(run_module("clients", "predict", "--rgb", tmp_path / name, "--url", "http://127.0.0.1:9"), name)
+
+
+def test_a_file_that_cannot_be_read_to_its_end_is_a_mistake() -> None:
+    with scripted(OK) as (url, _), Client(url) as client, pytest.raises(InputError, match="cannot be read"):
+        client.predict(Path("/proc/self/mem"))
+
+
+def test_old_frames_and_names_in_any_encoding_are_sent(tmp_path: Path) -> None:
+    rgb = write_frames(tmp_path / "rgb", color_frames(3), ".png")
+    frame = min(rgb.iterdir())
+    os.utime(frame, (0, 0))
+    frame.rename(rgb / "frame_\udc80.png")
+    video = tmp_path / "wave\udc80.mp4"
+    video.write_bytes(b"a recording")
+    with scripted(OK, OK) as (url, server), Client(url) as client:
+        client.predict(rgb)
+        client.predict(video)
+    assert rb"frame_\udc80.png" in server.bodies[0] and b"udc80.mp4" in server.bodies[1]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (200, {"Content-Encoding": "gzip"}, b"no gzip"),
+        (500, {"Content-Type": "application/json"}, b'["a list"]'),
+        (500, {"Content-Type": "application/json"}, b"null"),
+    ],
+)
+def test_nonsense_from_another_program_is_an_error_of_the_client(
+    tmp_path: Path, answer: tuple[int, dict[str, str], bytes]
+) -> None:
+    rgb, _ = write_recording(tmp_path)
+    with scripted(answer) as (url, _), Client(url) as client, pytest.raises(ClientError):
+        client.predict(rgb)

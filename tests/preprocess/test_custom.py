@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from preprocess.custom.manifest import read_manifest
 from rgbd.dataset.layouts import CUSTOM
+from rgbd.dataset.run_info import read_run_info
 from rgbd.dataset.splits import read_class_names, read_split
 from rgbd.errors import ConfigError, DatasetError
 from rgbd.recording.stills.images import read_image, write_image
 from rgbd.recording.videos.video import write_video
-from tests.support.custom_runs import run, write_csv
+from tests.support.custom_runs import run, write_csv, write_frames
 from tests.support.ntu_recordings import BODY_MM, body_at, scene
 from tests.support.processed import records
 from tests.support.real import real_recordings
@@ -189,3 +190,15 @@ def test_a_real_fall_from_its_own_files(tmp_path: Path) -> None:
     assert 0 <= x0 < x1 <= 640 and 0 <= y0 < y1 <= 480
     shares = [(read_image(CUSTOM.frame_path(tmp_path / "data", "depth", "fall-01", i)) > 0).mean() for i in (0, 20, 39)]
     assert all(0.04 < share < 0.4 for share in shares)
+
+
+def test_a_data_set_of_mutual_actions_says_so(tmp_path: Path) -> None:
+    folder = write_frames(tmp_path / "raw" / "depth")
+    row = {"clip": "one", "depth": str(folder), "label": 0, "split": "train"}
+    manifest = write_csv(tmp_path / "list.csv", row)
+    assert run(manifest, tmp_path / "out", "--masks", "none", "--mutual-actions") == 0
+    preparation = read_run_info(tmp_path / "out").preparation
+    assert preparation is not None and preparation.has_mutual_actions
+    assert run(manifest, tmp_path / "out", "--masks", "none") == 0  # it goes on; what was said stays
+    preparation = read_run_info(tmp_path / "out").preparation
+    assert preparation is not None and preparation.has_mutual_actions

@@ -75,3 +75,6 @@ def test_flags_are_read_as_the_lines_of_the_file_are(bundle: Path, tmp_path: Pat
     shown = run_module("serve", "check", "--config", config, *flags).stderr
     assert "allow_anonymous=False" in shown and "max_batch=3" in shown
     assert "cors_origins=('http://b.example', 'http://c.example')" in shown
+    flags = ("--allowed-hosts", "b.example,c.example", "--allowed-hosts", "d.example")
+    shown = run_module("serve", "check", "--config", config, *flags).stderr
+    assert "allowed_hosts=('b.example', 'c.example', 'd.example')" in shown

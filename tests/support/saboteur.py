@@ -2,8 +2,12 @@
 
 import asyncio
 import errno
+import itertools
 import multiprocessing
+import os
+import signal
 import sys
+import time
 from typing import Any
 
 import numpy as np
@@ -15,6 +19,7 @@ from serve.__main__ import main
 from serve.errors import UnusableClipError
 from serve.inference import batching, loading
 from serve.inference.batching import TooLateError
+from serve.uploads import decoder_processes
 from serve.uploads.decoder_processes import Decoders
 
 FAILURES: tuple[BaseException, ...] = (
@@ -83,6 +88,29 @@ def break_decoders() -> None:
     multiprocessing.set_executable("/bin/false")
 
 
+def hang_decoders() -> None:
+    """Have decoder processes never answer a call."""
+    decoder_processes._TRIAL_S = 1
+    make_ready = decoder_processes._Decoder.make_ready
+
+    def make_ready_and_stop(decoder: Any) -> None:
+        make_ready(decoder)
+        os.kill(decoder._process.pid, signal.SIGSTOP)
+
+    decoder_processes._Decoder.make_ready = make_ready_and_stop  # type: ignore[method-assign]
+
+
+def break_later_decoders() -> None:
+    """Have decoder processes end so, but for the one that is tried when the service starts."""
+    start = Decoders.start
+
+    def break_and_start(decoders: Decoders) -> None:
+        break_decoders()
+        start(decoders)
+
+    Decoders.start = break_and_start  # type: ignore[method-assign]
+
+
 def break_lifespan() -> None:
     """Have the service fail as it begins to listen."""
 
@@ -92,14 +120,26 @@ def break_lifespan() -> None:
     Decoders.start = fail  # type: ignore[method-assign]
 
 
+def break_clock(step_s: float) -> None:
+    """Have the wall clock be set anew whenever somebody looks at it."""
+    read, steps = time.time, itertools.count(1)
+    time.time = lambda: read() + next(steps) * step_s
+
+
 if __name__ == "__main__":
     part = sys.argv.pop()
     if part == "decoders":
         break_decoders()
+    elif part == "hanging-decoders":
+        hang_decoders()
+    elif part == "later-decoders":
+        break_later_decoders()
     elif part == "runtimes":
         break_runtimes()
     elif part == "lifespan":
         break_lifespan()
+    elif part.startswith("clock"):
+        break_clock({"clock-forward": 3600.0, "clock-back": -3600.0}[part])
     elif part.startswith("network"):
         break_network(int(part.removeprefix("network")))
     else:

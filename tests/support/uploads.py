@@ -70,6 +70,15 @@ def zipped(folder: Path, frames: Sequence[Frame], suffix: str = ".png", name: st
     return buffer.getvalue()
 
 
+def zip_folder(folder: Path) -> bytes:
+    """Return a zip of the images in a folder."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in sorted(folder.iterdir()):
+            archive.write(path, path.name)
+    return buffer.getvalue()
+
+
 def npz(frames: Sequence[Frame]) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, np.stack(frames))

@@ -30,7 +30,7 @@ import export  # noqa: F401  it switches telemetry off: before a runtime is impo
 _LARGE = (
     "cv2", "av", "jinja2", "pydantic", "rich.progress", "rich.table", "yaml",
     "torch", "torch._dynamo", "torch.onnx._internal.exporter._core", "torch.utils.tensorboard", "torchmetrics",
-    "fastapi", "limits.aio", "prometheus_client", "psutil", "pydantic_settings", "uvicorn",
+    "fastapi", "prometheus_client", "psutil", "pydantic_settings", "uvicorn",
     "onnx", "onnxruntime", "onnxscript", "openvino",
 )  # fmt: skip
 _MESSAGE_BYTES = 1 << 20

@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.support.tiny_bundle import make_bundle
 from export.bundle.folder import read_bundle, read_manifest
-from export.bundle.manifest import BundleError
+from export.bundle.manifest import SCHEMA_MINOR, BundleError
 from export.bundle.seeded_clips import seeded_inputs
 from export.commands.sign import make_keys, sign_bundle
 from export.runtimes.loading import load_runtime
@@ -38,10 +38,13 @@ def as_schema_2(content: dict[str, Any]) -> None:
         del tensor["stream"]
 
 
-def test_what_an_earlier_version_wrote_is_read_as_this_one_would_write_it(tmp_path: Path) -> None:
+def test_what_an_earlier_version_wrote_is_read_as_this_one_would_write_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     shutil.copy(OF_SCHEMA_2, tmp_path / "bundle.json")
     manifest = read_manifest(tmp_path)
-    assert (manifest.schema_version, manifest.schema_minor) == (3, 0)
+    assert (manifest.schema_version, manifest.schema_minor) == (3, SCHEMA_MINOR)
+    assert manifest.preparation is None and "takes clips that were prepared like them" in caplog.text
     assert manifest.answer == "logits"
     assert manifest.stream_heads == {"rgb": "logits_rgb", "depth": "logits_depth"}
     before, after = json.loads(OF_SCHEMA_2.read_text()), json.loads(manifest.model_dump_json())
@@ -86,7 +89,7 @@ def test_of_a_newer_minor_what_is_not_known_is_passed_over_and_named(
         assert read_bundle(tmp_path) == plain
         read_bundle(tmp_path)
     (message,) = caplog.messages  # once
-    assert message.startswith("bundle tiny: is of schema 3.7, newer than 3.0; ignored: ")
+    assert message.startswith(f"bundle tiny: is of schema 3.7, newer than 3.{SCHEMA_MINOR}; ignored: ")
     assert set(message.split(": ")[-1].split(", ")) == {"licence", "artifacts.0.threads", "clip_spec.depth.noise"}
     rewrite(tmp_path, lambda content: content.pop("labels"))
     with pytest.raises(BundleError, match="labels: Field required"):

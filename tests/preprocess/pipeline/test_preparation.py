@@ -23,7 +23,7 @@ def test_it_is_written_and_goes_with_the_data(tmp_path: Path) -> None:
     info = read_run_info(tmp_path / "data")
     assert info.preparation is not None and info.settings is None
     assert (info.preparation.masks, info.preparation.roi, info.preparation.streams) == ("body", "tracked", ("rgb",))
-    assert info.preparation.size == (320, 240) and info.preparation.version == 3
+    assert info.preparation.size == (320, 240) and info.preparation.version == 4
     assert run(tmp_path / "raw", tmp_path / "data", "--streams", "depth", "--roi", "tracked") == 0
     both = read_run_info(tmp_path / "data").preparation
     assert both == info.preparation.model_copy(update={"streams": ("rgb", "depth")})
@@ -95,9 +95,9 @@ def test_clips_of_another_version_are_not_mixed_in(tmp_path: Path) -> None:
     info["preparation"]["version"] = 1
     (out / RUN_FILE).write_text(json.dumps(info))
     with pytest.raises(
-        DatasetError, match=r"was made with \{'version': '1'\}, not with \{'version': '3'\}.*--overwrite"
+        DatasetError, match=r"was made with \{'version': '1'\}, not with \{'version': '4'\}.*--overwrite"
     ):
         run(raw, out)
     assert run(raw, out, "--overwrite") == 0
     made = read_run_info(out).preparation
-    assert made is not None and made.version == 3
+    assert made is not None and made.version == 4

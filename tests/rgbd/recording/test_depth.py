@@ -7,8 +7,9 @@ import av
 import numpy as np
 import pytest
 
+from benchmarks.support.depth_list import DepthList
 from rgbd.errors import ConfigError, MediaError
-from rgbd.recording.depth import check_distance, check_unit
+from rgbd.recording.depth import HeldDepth, check_distance, check_unit
 from rgbd.recording.formats import open_stream
 from rgbd.recording.recording import Recording
 from rgbd.recording.streams import StreamReader, frame_of
@@ -93,3 +94,15 @@ def test_depth_is_no_colour(tmp_path: Path) -> None:
     path = encode(tmp_path / "depth.mkv", "ffv1", "gray16le", [np.full((48, 64), 1000, np.uint16)] * 3)
     with pytest.raises(MediaError, match=r"depth\.mkv: holds 16-bit depth, and no colour"):
         open_stream(path, "rgb")
+
+
+def test_frames_that_are_held_are_those_that_were_asked_for() -> None:
+    """Also where others are asked for while some are being read, as those are that a scene is made of."""
+    frames = [np.full((4, 6), number, np.uint16) for number in range(10)]
+    held = HeldDepth(DepthList(frames))
+    reading = held.at([1, 3, 5, 7, 9])
+    assert next(reading)[0, 0] == 1
+    assert [int(frame[0, 0]) for frame in held.spread(4)] == [0, 3, 6, 9]
+    assert [int(frame[0, 0]) for frame in reading] == [3, 5, 7, 9]
+    assert [int(frame[0, 0]) for frame in held.at(range(10))] == list(range(10))
+    assert len(held) == 10 and [int(frame[0, 0]) for frame in held] == list(range(10))

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ from serve.uploads.decoder_processes import Decoders
 from serve.uploads.ipc import receive_reply
 from serve.uploads.previews import make_previews
 from tests.support.fake_runtime import CLIP, Sleeper, end_threads, outcomes
-from tests.support.requests import metrics_of, post, refused
+from tests.support.requests import decoder_of, metrics_of, post, refused
 from tests.support.saboteur import FAILURES
 from tests.support.server import RunningServer, running_server
 from tests.support.uploads import FILES
@@ -102,14 +103,19 @@ def test_a_network_that_cannot_be_kept_running_ends_the_service(tmp_path: Path) 
 
 def test_decoders_that_cannot_be_started_end_the_service(tmp_path: Path) -> None:
     bundle = make_bundle(tmp_path)
-    with running_server(bundle, broken="decoders", exit_code=1, log_format="json", num_decoders=1) as server:
+    with (
+        running_server(bundle, broken="later-decoders", exit_code=1, log_format="json", num_decoders=1) as server,
+        ThreadPoolExecutor() as threads,
+    ):
+        assert post(server, **FILES).status_code == 200
+        os.kill(decoder_of(server), signal.SIGKILL)
+        waiting = threads.submit(post, server, **FILES)  # for a decoder, and is told when there will be none
         for path in ("/v2/health/ready", "/v2/models/tiny/ready"):
             down = wait_for_503(server.url + path)
             assert "(decoder 0); it is being started again" in refused(down, 503, "worker_failed")
         assert httpx.get(server.url + "/v2/health/live").status_code == 200
         assert metrics_of(server)["rgbd_motion_worker_failures_total", "decoder 0"] >= 1
-        answer = post(server, **FILES)  # waits for a decoder, and is told when there will be none
-        assert "had to stop" in refused(answer, 504, "deadline")
+        assert "had to stop" in refused(waiting.result(), 504, "deadline")
         assert server.process.wait(30) == 1
         last = errors_in(server)
         assert last[-1]["message"] == "decoder 0 cannot be kept running: the service ends"

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from benchmarks.support.tiny_bundle import make_bundle
+from serve.keys import add_key
 from tests.support.commands import assert_refused, run_module
 from tests.support.requests import connect, refused, request_at_work
 from tests.support.server import RunningServer, running_server
@@ -89,6 +90,17 @@ def test_a_key_may_ask_so_often(guarded: RunningServer, keys: dict[str, str]) ->
     assert "visitor may ask 3 times a minute" in refused(response, 429, "rate_limit")
     assert 1 <= int(response.headers["Retry-After"]) <= 60
     assert ask(guarded, keys["plain"]).status_code == 200
+
+
+@pytest.mark.parametrize("direction", ["forward", "back"])
+def test_a_key_may_ask_so_often_whatever_the_clock_is_set_to(tmp_path: Path, direction: str) -> None:
+    key = add_key(tmp_path / "keys.json", "visitor", 3, admin=False)
+    with running_server(make_bundle(tmp_path), broken=f"clock-{direction}", api_keys=tmp_path / "keys.json") as server:
+        for _ in range(3):
+            assert ask(server, key, "/v2/models").status_code == 200
+        response = ask(server, key, "/v2/models")
+    refused(response, 429, "rate_limit")
+    assert 1 <= int(response.headers["Retry-After"]) <= 60
 
 
 def test_a_refused_body_is_not_awaited(guarded: RunningServer) -> None:
@@ -168,6 +180,82 @@ def test_pages_of_others_are_kept_out(server: RunningServer, guarded: RunningSer
     assert "Access-Control-Allow-Origin" not in ask(server, None, "/v2/models", Origin=server.url).headers
 
 
+PATHS = (
+    *("/", "/static/app.js", "/docs", "/openapi.json", "/metrics", "/v2", "/v2/health/live", "/v2/models"),
+    *("/admin/status", "/admin/state", "/nowhere", "/predict", "/v2/repository/index"),
+)
+
+
+@pytest.fixture(scope="module")
+def anonymous(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    bundle = make_bundle(tmp_path_factory.mktemp("bundle"))
+    names = "camera.example,Lab.example"
+    with running_server(bundle, host="0.0.0.0", allow_anonymous="true", allowed_hosts=names) as server:
+        yield replace(server, url=server.url.replace("0.0.0.0", "127.0.0.1"))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_without_keys_nobody_is_answered_under_a_foreign_name(anonymous: RunningServer, path: str) -> None:
+    for host in ("evil.example", "evil.example:8000", "127.0.0.1.evil.example", "camera.example.evil.example"):
+        # As a browser asks here for a page of evil.example, once that name leads to this service.
+        detail = refused(ask(anonymous, None, path, Host=host, Origin=f"http://{host}"), 403, "foreign_host")
+        assert f"--allowed-hosts {host.removesuffix(':8000')}" in detail
+        refused(ask(anonymous, None, path, Host=host), 403, "foreign_host")
+
+
+def test_without_keys_it_answers_to_addresses_and_to_the_names_that_it_was_given(anonymous: RunningServer) -> None:
+    port = anonymous.url.rpartition(":")[2]
+    for host in (
+        "127.0.0.1",
+        "localhost",
+        "192.0.2.1",
+        "[2001:db8::1]",
+        "camera.example",
+        "CAMERA.example",
+        "lab.example",
+    ):
+        for named in (host, f"{host}:{port}"):
+            assert ask(anonymous, None, "/v2/models", Host=named).status_code == 200
+            assert ask(anonymous, None, "/v2/models", Host=named, Origin=f"http://{named}").status_code == 200
+    refused(ask(anonymous, None, "/v2/models", Origin="http://evil.example"), 403, "foreign_origin")
+    refused(
+        ask(anonymous, None, "/v2/models", Host="camera.example", Origin="http://evil.example"), 403, "foreign_origin"
+    )
+
+
+def test_who_names_no_host_is_answered(anonymous: RunningServer, server: RunningServer) -> None:
+    for running in (anonymous, server):  # as HAProxy asks whether it lives; browsers always name one
+        with connect(running) as connection:
+            connection.sendall(b"GET /v2/health/live HTTP/1.0\r\n\r\n")
+            assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200")
+        with connect(running) as connection:
+            connection.sendall(b"GET /v2/health/live HTTP/1.0\r\nOrigin: http://evil.example\r\n\r\n")
+            assert connection.recv(1 << 16).startswith(b"HTTP/1.1 403")
+
+
+def test_a_service_for_this_machine_alone_may_have_names_too(tmp_path: Path) -> None:
+    with running_server(make_bundle(tmp_path), allowed_hosts="lab.example") as server:
+        assert ask(server, None, "/v2/models", Host="lab.example:80").status_code == 200
+        assert ask(server, None, "/v2/models", Host="localhost").status_code == 200
+        refused(ask(server, None, "/v2/models", Host="evil.example"), 403, "foreign_host")
+        refused(ask(server, None, "/v2/models", Host="192.0.2.1"), 403, "foreign_host")
+
+
+def test_with_keys_names_count_where_they_are_given(
+    guarded: RunningServer, keys: dict[str, str], tmp_path: Path
+) -> None:
+    assert ask(guarded, keys["plain"], "/v2/models", Host="any.example").status_code == 200
+    with running_server(make_bundle(tmp_path), api_keys=keys["file"], allowed_hosts="lab.example") as server:
+        assert ask(server, keys["plain"], "/v2/models", Host="lab.example").status_code == 200
+        refused(ask(server, keys["plain"], "/v2/models", Host="any.example"), 403, "foreign_host")
+
+
+@pytest.mark.parametrize("name", ["https://lab.example", "lab.example:8000", "lab.example/", "", "*", "[::1"])
+def test_what_is_no_host_name_is_refused(tmp_path: Path, name: str) -> None:
+    result = run_module("serve", "check", "--bundle", make_bundle(tmp_path), f"--allowed-hosts={name},a.example")
+    assert_refused(result, f"allowed_hosts: Value error, {name!r}: give names alone")
+
+
 def test_every_answer_carries_safe_headers(server: RunningServer) -> None:
     for path in ("/", "/static/app.js", "/v2/models", "/nowhere"):
         headers = httpx.get(server.url + path).headers
@@ -197,7 +285,7 @@ def test_beyond_this_machine_it_needs_keys(tmp_path: Path, keys: dict[str, str])
     ("content", "reason"),
     [
         ("keys", "Invalid JSON"),
-        ('{"keys": []}', "at least 1 item"),
+        ('{"keys": []}', "has no key, so that nobody could be let in"),
         ('{"keys": [{"name": "a", "sha256": "short"}]}', "keys.0.sha256"),
         (json.dumps({"keys": [{"name": "a", "sha256": "0" * 64}] * 2}), "two keys are called 'a'"),
     ],

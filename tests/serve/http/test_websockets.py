@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,21 @@ def test_only_who_has_a_key_gets_one_and_all_is_logged_and_counted(tmp_path: Pat
     assert [line["status"] for line in lines[1:5]] == [401, 401, 401, 403]
     assert 'rgbd_motion_refusals_total{error="unknown_key"} 3.0' in counted
     assert key not in str(lines) and slow not in str(lines)
+
+
+def test_without_keys_none_is_opened_under_a_foreign_name(tmp_path: Path) -> None:
+    with echoing(tmp_path, host="0.0.0.0", allow_anonymous="true", allowed_hosts="lab.example") as server:
+        local = replace(server, url=server.url.replace("0.0.0.0", "127.0.0.1"))
+        for origin in ("http://evil.example", None):
+            with pytest.raises(exceptions.InvalidStatus) as caught:
+                client.connect("ws://evil.example/echo", sock=connect(local), origin=origin)
+            assert json.loads(caught.value.response.body)["error"] == "foreign_host"
+        with pytest.raises(exceptions.InvalidStatus, match="403"):
+            client.connect("ws://lab.example/echo", sock=connect(local), origin="http://evil.example")
+        for address, origin in ((f"{local.url}/echo", None), ("http://lab.example/echo", "http://lab.example")):
+            with client.connect(address.replace("http", "ws", 1), sock=connect(local), origin=origin) as connection:
+                connection.send("hello")
+                assert connection.recv(timeout=20) == "hello"
 
 
 def test_an_open_one_takes_a_place_and_may_stay_until_the_service_stops(tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""What is tried before the service listens, so that the first request does not find missing what all of them need."""
+
+import logging
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from rgbd.errors import UserError, reason_of
+from rgbd.scratch import remove_abandoned
+
+_log = logging.getLogger("serve")
+
+_UPLOAD_COPIES = 2  # the form as it arrives, and its files where decoder processes read them
+
+
+def prepare_temp_folder(max_upload_mb: int) -> None:
+    """Remove what killed processes left in the temp folder; raise `UserError` where no upload could be put there."""
+    folder = _temp_folder()
+    if num_removed := remove_abandoned(folder):
+        _log.info("removed from %s what killed processes had left there: folders=%d", folder, num_removed)
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"an upload")
+            file.flush()
+        free_mb = shutil.disk_usage(folder).free >> 20
+    except OSError as error:
+        raise UserError(
+            f"{folder}: uploads go there, and cannot be written ({reason_of(error)}); set TMPDIR to another folder"
+        ) from error
+    needed_mb = _UPLOAD_COPIES * max_upload_mb
+    if free_mb < needed_mb:
+        raise UserError(
+            f"{folder}: uploads go there, and one may need {needed_mb} MiB, but only {free_mb} are free; make room, "
+            f"set TMPDIR to another folder, or lower --max-upload-mb, which is {max_upload_mb}"
+        )
+
+
+def _temp_folder() -> Path:
+    """Return where uploads go; raises `UserError` where there is no such place."""
+    try:
+        # Python passes over what it cannot write to, and takes another folder; what was asked for is used, or an error.
+        folder = Path(os.environ.get("TMPDIR") or tempfile.gettempdir()).absolute()
+    except FileNotFoundError as error:
+        raise UserError(
+            f"there is no folder that uploads could be written to ({reason_of(error)}); set TMPDIR to one"
+        ) from error
+    tempfile.tempdir = str(folder)
+    return folder
