@@ -5,6 +5,7 @@ UserError
 |   |-- UnknownContainerError
 |   |-- DamagedError
 |   |-- TooLargeError
+|   |-- NoSpaceError
 |   `-- MissingStreamError
 |-- DatasetError               a folder, list or recording has not the layout it should have
 |-- ConfigError                a setting is unknown, wrong, or contradicts another
@@ -12,6 +13,7 @@ UserError
 `-- BundleError                a bundle cannot be used (export.bundle)
 """
 
+import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +39,10 @@ class TooLargeError(MediaError):
     """A recording has more frames, or larger ones, than are taken."""
 
 
+class NoSpaceError(MediaError):
+    """A recording cannot be unpacked, because the disk is full."""
+
+
 class MissingStreamError(MediaError):
     """A model needs a stream that was not given."""
 
@@ -49,6 +55,12 @@ class ConfigError(UserError):
     """A setting is unknown, has a wrong value, or contradicts another one."""
 
 
+NO_MEMORY = (
+    "needs more memory than there is for it; scale its frames down, or allow more (of the service: decoder_memory_mb)"
+)
+"""What a message says of a recording that cannot be decoded for that reason, behind its name."""
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # on the disk, in the quota, under the limit to files
 _SIGNS_OF_NO_MEMORY = re.compile(r"bad.?alloc|allocat|out of memory|(insufficient|not enough) memory", re.IGNORECASE)
 
 
@@ -62,6 +74,11 @@ def out_of_memory(remedy: str) -> Iterator[None]:
         if isinstance(cause, MemoryError) or (cause and _SIGNS_OF_NO_MEMORY.search(str(cause))):
             raise UserError(f"there is too little memory for this: {remedy} ({reason_of(error)})") from error
         raise
+
+
+def is_no_space(error: BaseException) -> bool:
+    """Return whether something could not be written because there is no space for it."""
+    return isinstance(error, OSError) and error.errno in _NO_SPACE
 
 
 def reason_of(error: Exception) -> str:

@@ -23,6 +23,7 @@ ServiceError
 |   `-- GoneError
 |-- TooLargeError                    413
 |-- UnknownContainerError            415
+|-- UnknownEncodingError             415
 |-- UnprocessableError               422
 |   |-- UnusableClipError
 |   `-- DecoderCrashedError
@@ -110,11 +111,11 @@ class MalformedTimeoutError(BadRequestError):
 
 
 class MalformedRequestError(BadRequestError):
-    """The body is no form or no JSON, has parts that nobody asks for, or a value is not what it should be."""
+    """The body is no form or no JSON, a part or parameter is not known here, or a value is not what it should be."""
 
     word = "malformed_request"
-    example = "query.top_k: Input should be greater than or equal to 1"
-    operations = BODY
+    example = "'topk': no parameter of this address is called so; did you mean ?top_k=?"
+    operations = ALL
 
 
 class MalformedTensorsError(BadRequestError):
@@ -265,6 +266,19 @@ class UnknownContainerError(ServiceError):
     operations = CLIP
 
 
+class UnknownEncodingError(ServiceError):
+    """The body is packed, as `Content-Encoding` says, in a way that is not read; `Accept-Encoding` says which are."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    word = "unknown_encoding"
+    title = "This packing is not known"
+    example = "the body is packed with 'br'; send it as it is, or packed with gzip or deflate"
+    operations = BODY
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, {"Accept-Encoding": "gzip, deflate"})
+
+
 class UnprocessableError(ServiceError):
     """The recording is none that the model can look at."""
 
@@ -404,7 +418,7 @@ class DeadlineError(ServiceError):
 
 
 class NoSpaceError(ServiceError):
-    """There is no space for the upload on the service's disk."""
+    """There is no space for the upload, or what it unpacks to, on the service's disk."""
 
     status = HTTPStatus.INSUFFICIENT_STORAGE
     word = "no_space"

@@ -3,6 +3,7 @@
 import argparse
 import hmac
 import logging
+import os
 import secrets
 from hashlib import sha256
 from pathlib import Path
@@ -89,12 +90,19 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
     """Return the keys of a file; raises `ConfigError`, naming what is wrong with it."""
     try:
         keys = _KeyFile.model_validate_json(path.read_bytes()).keys
+    except FileNotFoundError as error:
+        remedy = f"make it with python -m serve.keys NAME --file {path}"
+        raise ConfigError(f"{path}: there is no such file; {remedy}") from error
+    except IsADirectoryError as error:
+        raise ConfigError(f"{path}: is a folder; name the file of keys that lies in it") from error
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); make a key with python -m serve.keys") from error
+        remedy = "let the user read it whom the service runs as"
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"{path}: {where}: {first['msg']}; make keys with python -m serve.keys") from error
+        remedy = "correct it, or make another file with python -m serve.keys"
+        raise ConfigError(f"{path}: {where + ': ' if where else ''}{first['msg']}; {remedy}") from error
     names = [key.name for key in keys]
     for name in names:
         if names.count(name) > 1:
@@ -104,14 +112,17 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
 
 def add_key(path: Path, name: str, per_minute: int | None, *, admin: bool) -> str:
     """Add a new key to a file, which only its owner may read, and return the key: nobody can later."""
-    keys = read_keys(path) if path.exists() else ()
+    keys = read_keys(path) if os.path.exists(path) else ()  # noqa: PTH110  Path's raises where it may not look
     if name in [key.name for key in keys]:
         raise ConfigError(f"{path}: has a key {name!r} already; choose another name, or delete its entry first")
     token = _PREFIX + secrets.token_urlsafe(_BYTES)
     key = ApiKey(name=name, sha256=sha256(token.encode()).hexdigest(), per_minute=per_minute, admin=admin)
-    with atomic_file(path) as temporary:
-        temporary.touch(mode=0o600)
-        temporary.write_text(_KeyFile(keys=(*keys, key)).model_dump_json(indent=2) + "\n", encoding="utf-8")
+    try:
+        with atomic_file(path) as temporary:
+            temporary.touch(mode=0o600)
+            temporary.write_text(_KeyFile(keys=(*keys, key)).model_dump_json(indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror}); name another --file") from error
     return token
 
 

@@ -1,7 +1,6 @@
 """The service's settings: flags, then environment variables RGBD_MOTION_*, then a TOML file, then these defaults."""
 
 import argparse
-import difflib
 import ipaddress
 import os
 import re
@@ -20,6 +19,7 @@ from pydantic_settings import (
 
 from export.runtimes.registry import devices
 from rgbd.errors import ConfigError
+from rgbd.nearest_name import nearest_name
 from serve.observability.logs import LogFormat
 
 if TYPE_CHECKING:
@@ -171,6 +171,9 @@ def read_settings(flags: dict[str, Any]) -> Settings:
     except ValidationError as error:
         reasons = "; ".join(_reason(str(e["loc"][0]) if e["loc"] else "", e["msg"]) for e in error.errors())
         raise ConfigError(f"settings: {reasons}") from error
+    except OSError as error:
+        remedy = "let the user read it whom the service runs as"
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
     except ValueError as error:
         raise ConfigError(f"{path}: is no TOML ({error})") from error
 
@@ -189,5 +192,5 @@ def _check_environment() -> None:
 
 
 def _nearest(name: str) -> str:
-    near = difflib.get_close_matches(name, Settings.model_fields, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    near = nearest_name(name, Settings.model_fields)
+    return f"; did you mean {near}?" if near else ""

@@ -47,8 +47,8 @@ OPTIONAL = {
     ("rgbd.recording.ros.packing", "lz4"),
     ("rgbd.recording.ros.packing", "zstandard"),
 }
-# Needed by what is imported: files in forms, and torch's exporter.
-UNSEEN = {"python-multipart", "onnxscript"}
+# Needed by what is imported: files in forms, and torch's exporter; and files alone, the viewer of /docs.
+UNSEEN = {"python-multipart", "onnxscript", "fastapi-offline"}
 
 
 @cache

@@ -22,7 +22,8 @@ from rgbd.clip.appearance import Appearance, Look, differences, look_of
 from rgbd.clip.build import build_clip
 from rgbd.clip.spec import centred_geometry
 from rgbd.errors import MediaError
-from rgbd.types import Stream
+from rgbd.recording.depth import odd_distances, unit_of
+from rgbd.types import Frame, Stream
 
 
 def read_clip(request: ClipRequest) -> DecodedClip:
@@ -49,11 +50,14 @@ def _read(streams: Streams, request: ClipRequest) -> DecodedClip:
     chosen = [source.choose(window, request.spec.num_frames) for window in windows]
     clips: list[NDArray[np.uint8]] = []
     looks: dict[Stream, list[Look]] = {stream: [] for stream in source.given}
+    odd: list[str] = []
     transform_s = 0.0
     for subject, stream in product(range(source.num_subjects), source.given):
         for frames in source.read(subject, stream, [indices[stream] for indices in chosen]):
             start = time.perf_counter()
             with file_named(streams, stream):
+                if stream == "depth":
+                    odd += _odd_distances(frames, streams, request)
                 clips.append(build_clip(frames, stream, request.spec, centred_geometry(request.spec)))
             looks[stream].append(look_of(frames, stream))
             transform_s += time.perf_counter() - start
@@ -67,11 +71,19 @@ def _read(streams: Streams, request: ClipRequest) -> DecodedClip:
         warnings=[
             *_shortages(whole, request.spec.num_frames),
             *source.warnings,
+            *odd[:1],
             *unlike_training(looks, request.trained_on, can_prepare=request.preparation is not None),
         ],
         transform_ms=transform_s * 1000,
     )
     return DecodedClip(facts, clips)
+
+
+def _odd_distances(frames: Sequence[Frame], streams: Streams, request: ClipRequest) -> tuple[str, ...]:
+    """Return in words what is odd about how far away all of a window is; raises for what no sensor measures."""
+    file, reader = streams["depth"]
+    unit_mm = unit_of(reader, request.meta.depth_scale_mm)
+    return tuple(f"depth ({file.name}): {odd}" for odd in odd_distances(frames, unit_mm, reader.name))
 
 
 def unlike_training(

@@ -8,15 +8,13 @@ from typing import TypeVar
 import cv2
 
 from export.predictor.clip_request import ClipRequest, StreamFile
-from rgbd.errors import MediaError, MissingStreamError, TooLargeError, UserError
+from rgbd.errors import NO_MEMORY, MediaError, MissingStreamError, TooLargeError, UserError
 from rgbd.recording.formats import open_streams
 from rgbd.recording.streams import MiscountedError, StreamReader
 from rgbd.recording.tracks import choose_tracks
 from rgbd.types import Stream
 
 Result = TypeVar("Result")
-
-_NO_MEMORY = "needs more memory than one clip may take; scale its frames down"
 
 Streams = Mapping[Stream, tuple[StreamFile, StreamReader]]
 """Of each stream what was given for it, and the reader that was opened for that."""
@@ -68,7 +66,7 @@ def named(file: StreamFile) -> Iterator[None]:
         said = message.replace(path, name, 1) if message.startswith(path) else f"{name}: {message}"
         raise type(error)(said) from error
     except (MemoryError, cv2.error) as error:  # OpenCV reports in its own way that it got no memory
-        raise TooLargeError(f"{name}: {_NO_MEMORY}") from error
+        raise TooLargeError(f"{name}: {NO_MEMORY}") from error
 
 
 @contextmanager
@@ -87,8 +85,8 @@ def all_named(streams: Streams) -> Iterator[None]:
         kind = type(error) if isinstance(error, MediaError) else MediaError
         raise kind(without_paths(str(error), streams)) from error
     except (MemoryError, cv2.error) as error:
-        names = " and ".join(f"{stream} ({file.name})" for stream, (file, _) in streams.items())
-        raise TooLargeError(f"{names}: {_NO_MEMORY}") from error
+        files = " and ".join(f"{stream} ({file.name})" for stream, (file, _) in streams.items())
+        raise TooLargeError(f"{files}: {NO_MEMORY}") from error
 
 
 def without_paths(text: str, streams: Streams) -> str:

@@ -1,7 +1,6 @@
 """The manifest that names own recordings: a row for each, what is wrong with others, and the classes."""
 
 import csv
-import difflib
 import io
 import json
 import re
@@ -19,6 +18,7 @@ from rgbd.dataset.layouts import Split
 from rgbd.dataset.records import ClipRecord
 from rgbd.errors import ConfigError, DatasetError, UserError, reason_of
 from rgbd.files import split_lines
+from rgbd.nearest_name import nearest_name
 from rgbd.recording.formats import FILE_FORMATS
 from rgbd.recording.stills.image_files import IMAGE_FILES
 from rgbd.terminal import say
@@ -232,8 +232,8 @@ def _checked(values: dict[str, Any], path: Path) -> dict[str, Any]:
     known = [field.alias or name for name, field in Row.model_fields.items()]
     for name in values:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"the columns are {', '.join(known)}"
+            near = nearest_name(str(name), known)
+            hint = f"did you mean {near!r}?" if near else f"the columns are {', '.join(known)}"
             raise DatasetError(f"{path}: the column {name!r} is not known; {hint}")
     return values
 

@@ -99,7 +99,7 @@ def _process(
 
 
 def _odd_distances(recording: Recording) -> tuple[str, ...]:
-    """Return what is odd about a recording's distances; raises `DatasetError` for what no sensor measures."""
+    """Return what is odd about a recording's distances; raises `MediaError` for what no sensor measures."""
     depth = recording.depth or recording.masked_depth
     return check_distance(depth, recording.depth_unit_mm) if depth is not None and depth.is_depth else ()
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePath, PurePosixPath
 from tokenize import TokenError
 
-from rgbd.errors import MediaError, TooLargeError
+from rgbd.errors import MediaError, NoSpaceError, TooLargeError, is_no_space
 
 ZIP_MAGIC = b"PK\x03\x04"
 
@@ -34,6 +34,11 @@ def opened_archive(path: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except DAMAGE_ERRORS as error:
+        if is_no_space(error):
+            raise NoSpaceError(
+                f"{path}: there is no space to unpack it in the folder for temporary files; make room there, or name "
+                "another one (TMPDIR)"
+            ) from error
         reason = str(error) or "it breaks off"
         raise MediaError(f"{path}: the archive cannot be read ({reason}); pack it again") from error
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd.errors import ConfigError, DatasetError, MediaError
+from rgbd.errors import ConfigError, MediaError
 from rgbd.recording.streams import MiscountedError, Picture, StreamReader, frame_of
 from rgbd.types import Depth, Frame
 
@@ -52,10 +52,19 @@ def unit_of(stream: StreamReader, told_mm: float | None) -> float:
 def check_distance(stream: StreamReader, unit_mm: float) -> tuple[str, ...]:
     """Return in words what is odd about how far away all is that a depth stream shows, by its first frames.
 
-    Raises `DatasetError` for what no sensor measures, and `MediaError` where a frame cannot be read.
+    Raises `MediaError` for what no sensor measures, and where a frame cannot be read.
     """
     frames = itertools.islice(MeasuredDepth(stream, unit_mm), _FRAMES_LOOKED_AT)
-    measured = next((found for found in (frame[frame > 0] for frame in frames) if found.size), None)
+    return tuple(f"{stream.name}: {odd}" for odd in odd_distances(frames, unit_mm, stream.name))
+
+
+def odd_distances(frames_mm: Iterable[Frame], unit_mm: float, name: str) -> tuple[str, ...]:
+    """Return in words what is odd about how far away all is that frames show, by the first in which there is anything.
+
+    Images of 8 bits, which depth may be, say nothing. Raises `MediaError`, naming `name`, for what no sensor measures.
+    """
+    depth = (frame[frame > 0] for frame in frames_mm if frame.ndim == 2)
+    measured = next((found for found in depth if found.size), None)
     if measured is None:
         return ()
     median_mm = float(np.median(measured))
@@ -63,8 +72,8 @@ def check_distance(stream: StreamReader, unit_mm: float) -> tuple[str, ...]:
         return ()
     reason = f"half of its depth is farther than {median_mm / 1000:.3g} m{_better_unit(median_mm, unit_mm)}"
     if _POSSIBLE_MM[0] <= median_mm <= _POSSIBLE_MM[1]:
-        return (f"{stream.name}: {reason}; that is odd for people in a room",)
-    raise DatasetError(f"{stream.name}: {reason}; sensors measure 0.1 to 20 m: correct the scale of depth")
+        return (f"{reason}; that is odd for people in a room",)
+    raise MediaError(f"{name}: {reason}; sensors measure 0.1 to 20 m: correct the scale of depth")
 
 
 def _better_unit(median_mm: float, unit_mm: float) -> str:

@@ -23,6 +23,11 @@ _PUBLIC_PATHS = ("/", "/admin/status", "/docs", "/openapi.json")
 _ADMIN = ("/admin", "/v2/repository/")
 
 
+def is_public(path: str) -> bool:
+    """Return whether an address needs no key of a service that has keys."""
+    return path.startswith(_PUBLIC) or path in _PUBLIC_PATHS
+
+
 class AccessControl:
     """Refuses a request before its body is read, and a WebSocket before it is open: with 401, 403 or 429.
 
@@ -71,8 +76,7 @@ class AccessControl:
 
     def _check_key(self, request: HTTPConnection) -> None:
         path = request.url.path
-        is_public = path.startswith(_PUBLIC) or path in _PUBLIC_PATHS
-        if is_public and request.scope["type"] == "http":
+        if is_public(path) and request.scope["type"] == "http":
             return
         if self._keys is None:
             if path.startswith(_ADMIN) and not self._is_private:

@@ -1,6 +1,5 @@
 """Everything that can go wrong with a request, answered as RFC 9457 problem+json."""
 
-import errno
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -12,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
+from rgbd.errors import is_no_space
 from serve.errors import (
     InternalError,
     MalformedRequestError,
@@ -23,7 +23,6 @@ from serve.errors import (
 
 _log = logging.getLogger("serve")
 
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # on the disk, in the quota, under the limit to files
 _OF_FRAMEWORK: dict[int, type[ServiceError]] = {
     # What the framework refuses by itself: a body in which it finds no form and no JSON, and what is not there.
     kind.status: kind
@@ -70,13 +69,13 @@ class ProblemResponse(JSONResponse):
 
 async def _refused(request: HTTPConnection, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_SPACE:  # the framework takes it for theirs
+    if isinstance(error.__cause__, OSError) and is_no_space(error.__cause__):  # the framework takes it for theirs
         return await _no_space(request, error.__cause__)
     return refusal(request, error)
 
 
 async def _no_space(request: HTTPConnection, error: Exception) -> JSONResponse:
-    if not (isinstance(error, OSError) and error.errno in _NO_SPACE):
+    if not (isinstance(error, OSError) and is_no_space(error)):
         raise error
     _log.error("no space for the upload of request %s: %s", request.state.request_id, error.strerror)
     detail = "there is no space for the upload at the moment; tell the service's owner, and come back later"
@@ -92,6 +91,8 @@ def refusal(request: HTTPConnection, error: HTTPException) -> JSONResponse:
     document = problem_document(error, request_id, is_protocol=request.url.path.startswith("/v2/"))
     # Answers to a failure inside the service are sent outside the middleware that would add this.
     headers = {**(error.headers or {}), "X-Request-ID": request_id}
+    if headers.get("Allow") == "GET":
+        headers["Allow"] = "GET, HEAD"  # as `HeadAsGet` has it
     return ProblemResponse(error.status_code, word, document, headers)
 
 

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve.http.asgi_messages import add_headers, begun_status
 from serve.http.body_limits import LimitedBody
+from serve.http.content_encoding import unpacked
 from serve.settings import Settings
 
 _ID = re.compile(r"[\w.:-]{1,128}")
@@ -35,12 +36,9 @@ _POLICY = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
-# The viewer of the API's reference is FastAPI's, with a script in the page and the rest from a public address.
-_DOCS = "https://cdn.jsdelivr.net"
-_DOCS_POLICY = (
-    f"default-src 'none'; script-src {_DOCS} 'unsafe-inline'; style-src {_DOCS}; connect-src 'self'; "
-    "img-src data: https://fastapi.tiangolo.com; frame-ancestors 'none'"
-)
+_DOCS_POLICY = _POLICY.replace(
+    "script-src 'self'", "script-src 'self' 'unsafe-inline'"
+)  # the viewer's page has a script
 
 
 class RequestContext:
@@ -75,7 +73,8 @@ class RequestContext:
         if scope["type"] == "websocket":  # the server limits its messages
             await self._app(scope, receive, send_safely)
             return
-        body = LimitedBody(receive, int(headers.get("content-length", "0")), self._settings, self._bodies)
+        plain = unpacked(receive, headers.get("content-encoding", ""))  # first: what it unpacks to is limited, too
+        body = LimitedBody(plain, int(headers.get("content-length", "0")), self._settings, self._bodies)
         try:
             await self._app(scope, body.receive, send_safely)
         finally:

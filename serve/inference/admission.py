@@ -24,9 +24,13 @@ class Admission:
 
     model: ServedModel
     timer: asyncio.Timeout
+    timeout_s: float
     at_once: int
     num_clips: int = 0
     is_held: bool = False
+
+    def __post_init__(self) -> None:
+        self._admitted_at = self.deadline - self.timeout_s
 
     @property
     def deadline(self) -> float:
@@ -34,6 +38,12 @@ class Admission:
         when = self.timer.when()
         assert when is not None  # it is made with a time
         return when
+
+    def allow(self, timeout_s: float) -> None:
+        """Have it end so many seconds after it was let in, where that is sooner than it would."""
+        if timeout_s < self.timeout_s and not self.timer.expired():
+            self.timeout_s = timeout_s
+            self.timer.reschedule(min(self.deadline, self._admitted_at + timeout_s))
 
     @property
     def num_rounds(self) -> int:
@@ -102,7 +112,7 @@ class AdmissionControl:
         """
         self.check_room()
         timeout_s = requested_timeout_s(request, self._deadline_s)
-        admission = Admission(model, asyncio.timeout(timeout_s), at_once)
+        admission = Admission(model, asyncio.timeout(timeout_s), timeout_s, at_once)
         self._admitted.add(admission)
         try:
             async with admission.timer, while_connected(request):
@@ -112,7 +122,7 @@ class AdmissionControl:
             detail = (
                 "no answer before the service had to stop; ask again when it, or another one, has started"
                 if self.is_draining
-                else f"no answer within {timeout_s:g} s; cut out the motion, scale its frames down, or try "
+                else f"no answer within {admission.timeout_s:g} s; cut out the motion, scale its frames down, or try "
                 "again when the service is less busy"
             )
             raise DeadlineError(detail) from error

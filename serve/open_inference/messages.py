@@ -2,7 +2,35 @@
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class InputParameters(BaseModel):
+    """How a tensor comes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    binary_data_size: int | None = Field(None, description="so many bytes behind the JSON are its values")
+
+
+class OutputParameters(BaseModel):
+    """How an output is wanted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    binary_data: bool | None = Field(None, description="as bytes behind the JSON (default: as binary_data_output says)")
+    classification: int = Field(
+        0, ge=0, description="as this many classes by their names, the best first; 0: as numbers"
+    )
+
+
+class RequestParameters(BaseModel):
+    """How a request is to be answered."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    binary_data_output: bool = Field(False, description="outputs come as bytes behind the JSON")
+    timeout: int = Field(0, ge=0, description="microseconds that the answer may take; 0: as the service has it")
 
 
 class InferInput(BaseModel):
@@ -11,15 +39,15 @@ class InferInput(BaseModel):
     name: str
     shape: list[int]
     datatype: str
-    parameters: dict[str, Any] = {}
+    parameters: InputParameters = InputParameters()
     data: Any = None
 
 
 class InferOutput(BaseModel):
-    """Which output is wanted; `parameters.binary_data` asks for bytes behind the JSON."""
+    """Which output is wanted, and how."""
 
     name: str
-    parameters: dict[str, Any] = {}
+    parameters: OutputParameters = OutputParameters()
 
 
 class InferRequest(BaseModel):
@@ -28,12 +56,19 @@ class InferRequest(BaseModel):
     id: str | None = None
     inputs: list[InferInput] = Field(min_length=1)
     outputs: list[InferOutput] = []
-    parameters: dict[str, Any] = {}
+    parameters: RequestParameters = RequestParameters()
 
     def is_binary(self, name: str) -> bool:
         """Return whether the client wants this output as bytes."""
-        wanted = {output.name: output.parameters for output in self.outputs}
-        return bool(wanted.get(name, {}).get("binary_data", self.parameters.get("binary_data_output", False)))
+        is_wanted = self._parameters_of(name).binary_data
+        return self.parameters.binary_data_output if is_wanted is None else is_wanted
+
+    def num_classes(self, name: str) -> int:
+        """Return as how many classes the client wants this output, 0 for its numbers."""
+        return self._parameters_of(name).classification
+
+    def _parameters_of(self, name: str) -> OutputParameters:
+        return next((output.parameters for output in self.outputs if output.name == name), OutputParameters())
 
 
 class InferReply(BaseModel):

@@ -6,14 +6,25 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
+from rgbd.nearest_name import nearest_name
 from rgbd.types import Stream
 from serve.errors import MalformedTensorsError
 from serve.inference.served_model import ServedModel
-from serve.open_inference.messages import InferInput, InferRequest
+from serve.open_inference.messages import (
+    InferInput,
+    InferRequest,
+    InputParameters,
+    OutputParameters,
+    RequestParameters,
+)
 
+_PARAMETERS: dict[str, type[BaseModel]] = {
+    "inputs": InputParameters,
+    "outputs": OutputParameters,
+}  # by where they stand
 _MAX_DIGITS = 20  # Python refuses to read numbers of thousands
 _MAX_JSON_BYTES = 64 << 20  # numbers take ten times the memory of their digits
 
@@ -28,8 +39,7 @@ def read_request(body: bytes, json_bytes: str | None) -> tuple[InferRequest, mem
     try:
         return InferRequest.model_validate(from_json(body[:size])), memoryview(body)[size:]
     except ValidationError as error:
-        first = error.errors()[0]
-        raise MalformedTensorsError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise MalformedTensorsError(_reason(error)) from error
     except ValueError as error:
         raise MalformedTensorsError(f"the request is not JSON: {error}") from error
 
@@ -72,20 +82,50 @@ def check_outputs(request: InferRequest, model: ServedModel) -> list[str]:
 def write_reply(
     request: InferRequest, model: ServedModel, names: Sequence[str], outputs: Outputs
 ) -> tuple[bytes, int | None]:
-    """Return a reply of float32 [B, N] tensors, and how much of it is JSON if bytes follow."""
+    """Return a reply of float32 [B, N] tensors, or their best classes, and how much of it is JSON if bytes follow."""
     tensors, tail = [], []
     for name in names:
-        values = np.ascontiguousarray(outputs[name], "<f4")
-        tensor: dict[str, Any] = {"name": name, "datatype": "FP32", "shape": list(values.shape)}
+        datatype, values = "FP32", np.ascontiguousarray(outputs[name], "<f4")
+        if count := request.num_classes(name):
+            datatype, values = "BYTES", _best_classes(values, model.bundle.manifest.labels, count)
+        tensor: dict[str, Any] = {"name": name, "datatype": datatype, "shape": list(values.shape)}
         if request.is_binary(name):
-            tensor["parameters"] = {"binary_data_size": values.nbytes}
-            tail.append(values.tobytes())
+            content = _as_strings(values) if datatype == "BYTES" else values.tobytes()
+            tensor["parameters"] = {"binary_data_size": len(content)}
+            tail.append(content)
         else:
             tensor["data"] = values.ravel().tolist()
         tensors.append(tensor)
     reply = {"model_name": model.name, "model_version": model.version, "outputs": tensors}
-    head = json.dumps(reply | ({"id": request.id} if request.id else {})).encode()
+    head = json.dumps(reply | ({"id": request.id} if request.id is not None else {})).encode()
     return b"".join([head, *tail]), len(head) if tail else None
+
+
+def _best_classes(values: NDArray[np.float32], labels: Sequence[str], count: int) -> NDArray[np.object_]:
+    """Return the best classes of each clip [B, count], as the protocol's classification extension writes them."""
+    best = np.argsort(-values, axis=1, kind="stable")[:, :count]
+    rows = [
+        [f"{row[index]:f}:{index}:{labels[index]}" for index in order] for row, order in zip(values, best, strict=True)
+    ]
+    return np.array(rows, dtype=object)
+
+
+def _as_strings(texts: NDArray[np.object_]) -> bytes:
+    """Return strings as the binary extension has them: the length of each before it, in four bytes."""
+    encoded = [text.encode() for text in texts.ravel()]
+    return b"".join(part for text in encoded for part in (len(text).to_bytes(4, "little"), text))
+
+
+def _reason(error: ValidationError) -> str:
+    """Return what is wrong with a request, and which parameter was meant where one is not known."""
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    if first["type"] != "extra_forbidden":
+        return f"{where}: {first['msg']}"
+    place = _PARAMETERS.get(str(first["loc"][0]), RequestParameters)
+    near = nearest_name(str(first["loc"][-1]), place.model_fields)
+    hint = f"there are {', '.join(place.model_fields)}" if near is None else f"did you mean {near}?"
+    return f"{where}: is not known here; {hint}"
 
 
 def _number(text: str, largest: int) -> int:
@@ -97,7 +137,7 @@ def _number(text: str, largest: int) -> int:
 def _values(tensor: InferInput, binary: memoryview) -> tuple[NDArray[np.uint8], memoryview]:
     """Return the tensor's values, flat, and the bytes behind them."""
     count = int(np.prod(tensor.shape))
-    size = tensor.parameters.get("binary_data_size")
+    size = tensor.parameters.binary_data_size
     if size is not None:
         if size != count or len(binary) < count:
             raise MalformedTensorsError(f"{tensor.name}: takes {count} bytes, binary_data_size is {size}")

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 from fastapi import Depends, File, Form, Query, Request, Response, UploadFile
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 
 from export.predictor.clip_request import ClipRequest, RecordingMeta, StreamFile
 from export.predictor.decoded_clip import PeopleChoice
@@ -19,8 +21,9 @@ from rgbd.errors import UserError
 from rgbd.recording.formats import FILE_FORMATS
 from rgbd.scratch import scratch_folder
 from rgbd.types import Stream
-from serve.errors import MalformedMetaError
+from serve.errors import MalformedMetaError, MalformedRequestError
 from serve.inference.admission import Admission
+from serve.routes.known_names import WHOLE_FORM, check_parameters
 from serve.schemas import ClipMeta
 from serve.service import Answering, get_service
 
@@ -59,8 +62,14 @@ class RefusedEarly(APIRoute):
         async def check_first(request: Request) -> Response:
             service, query = get_service(request), request.query_params
             service.admission.check_room()
+            check_parameters(request)
             service.models.get(query.get("model"), query.get("version"))
-            return await answer(request)
+            try:
+                return await answer(request)
+            except HTTPException as error:
+                if isinstance(error.__context__, MultiPartException) and error.detail.startswith("Too many"):
+                    raise MalformedRequestError(f"there are more parts than that: {WHOLE_FORM}") from error
+                raise
 
         return check_first
 

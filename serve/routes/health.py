@@ -16,7 +16,8 @@ router = APIRouter(tags=["about the service"], responses=problems("service", is_
 @router.get("/v2")
 def describe_service() -> ServerMetadata:
     """Say what this service is."""
-    extensions = ["binary_tensor_data", "model_repository", "model_repository(unload_dependents)", "statistics"]
+    extensions = ["binary_tensor_data", "classification"]
+    extensions += ["model_repository", "model_repository(unload_dependents)", "statistics"]
     return ServerMetadata(name="rgbd-motion", version=version("rgbd-motion"), extensions=extensions)
 
 

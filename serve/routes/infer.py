@@ -39,6 +39,8 @@ async def infer(request: Request, name: str, service: Answering, version: str | 
     body = await request.body()
     async with service.admission.admit(request, model, num_clips=1, at_once=model.max_batch) as admission:
         wanted, binary = await asyncio.to_thread(read_request, body, request.headers.get(_HEADER))
+        if wanted.parameters.timeout:
+            admission.allow(wanted.parameters.timeout / 1e6)
         clips = await asyncio.to_thread(read_clips, wanted, binary, model)
         names = check_outputs(wanted, model)
         service.admission.expect(admission, len(clips))  # until they were read, one was expected

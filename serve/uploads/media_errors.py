@@ -1,6 +1,13 @@
 """What is wrong with an upload, as the reader of its files says it -> what the request is refused with."""
 
-from rgbd.errors import DamagedError, MediaError, MissingStreamError, TooLargeError, UnknownContainerError
+from rgbd.errors import (
+    DamagedError,
+    MediaError,
+    MissingStreamError,
+    NoSpaceError,
+    TooLargeError,
+    UnknownContainerError,
+)
 from serve import errors
 
 _REFUSALS: dict[type[MediaError], type[errors.ServiceError]] = {
@@ -8,6 +15,7 @@ _REFUSALS: dict[type[MediaError], type[errors.ServiceError]] = {
     DamagedError: errors.UnusableClipError,
     MissingStreamError: errors.MissingStreamError,
     TooLargeError: errors.TooLargeError,
+    NoSpaceError: errors.NoSpaceError,
     UnknownContainerError: errors.UnknownContainerError,
 }
 

@@ -106,7 +106,8 @@ def test_the_depth_scale_reaches_the_service(url: str, tmp_path: Path) -> None:
     write_video(tenths, [frame * 10 for frame in depth_frames(12)])
     with Client(url) as client:
         assert client.predict(rgb, tenths, depth_scale_mm=0.1).predictions == client.predict(rgb, depth).predictions
-        assert client.predict(rgb, tenths).predictions != client.predict(rgb, depth).predictions
+        with pytest.raises(RefusedError, match=r"at 0\.1 mm it would be .* m \(depth_scale_mm 0\.1\)"):
+            client.predict(rgb, tenths)
 
 
 def test_refusals_carry_what_the_service_said(url: str, tmp_path: Path) -> None:

@@ -11,10 +11,13 @@ from pathlib import Path
 import httpx
 import numpy as np
 
+from benchmarks.support.samples import samples
 from benchmarks.support.tiny_bundle import make_bundle
-from tests.support.requests import connect, post, refused, upload
+from rgbd.errors import NO_MEMORY
+from tests.support.requests import connect, decoder_of, post, refused, upload
 from tests.support.server import RunningServer, running_server
-from tests.support.uploads import FILES, npz
+from tests.support.uploads import FILES, npz, rgb_frames
+from tests.support.videos import encode
 from tests.support.waiting import wait_until
 
 
@@ -111,6 +114,29 @@ def test_a_full_disk_is_said_and_survived(tmp_path: Path) -> None:
         assert os.strerror(errno.EFBIG) not in response.text
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
         assert post(server, rgb=large).status_code == 200
+
+
+def test_a_full_folder_for_what_is_unpacked_is_no_fault_of_the_archive(tmp_path: Path) -> None:
+    stored, deflated = samples(tmp_path)["both of Stray Scanner"]["rgb"], io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(stored)) as source, zipfile.ZipFile(deflated, "w", zipfile.ZIP_DEFLATED) as target:
+        for member in source.infolist():
+            target.writestr(member.filename, source.read(member))
+    with running_server(make_bundle(tmp_path)) as server:
+        assert post(server, rgb=deflated.getvalue()).status_code == 200
+        resource.prlimit(decoder_of(server), resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+        detail = refused(post(server, rgb=deflated.getvalue()), 507, "no_space")
+        assert detail.startswith("rgb (upload): there is no space to unpack it") and "pack it again" not in detail
+
+
+def test_too_little_memory_is_no_fault_of_the_video(tmp_path: Path) -> None:
+    frames = [np.full((2160, 3840, 3), 9 * index, np.uint8) for index in range(12)]
+    path = encode(tmp_path / "large.mp4", "libx264", "yuv420p", frames)
+    with running_server(make_bundle(tmp_path / "bundle", "rgb"), decoder_memory_mb=512) as server:
+        assert post(server, rgb=npz(rgb_frames())).status_code == 200
+        detail = refused(post(server, rgb=path.read_bytes()), 413, "too_large")
+        assert detail == f"rgb (upload): {NO_MEMORY}" and "decoder_memory_mb" in detail
+    with running_server(make_bundle(tmp_path / "bundle", "rgb")) as server:
+        assert post(server, rgb=path.read_bytes()).status_code == 200
 
 
 def test_nonsense_over_the_wire_is_answered_or_closed(server: RunningServer) -> None:

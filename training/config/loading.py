@@ -1,6 +1,5 @@
 """A configuration file -> a checked `TrainingConfig`, with overrides from the command line; and back to YAML."""
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from types import UnionType
@@ -10,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from rgbd.errors import ConfigError, reason_of
+from rgbd.nearest_name import nearest_name
 from rgbd.terminal import say_once
 from training.config.compatibility import translate_earlier
 from training.config.families import Sections, sections_of
@@ -113,8 +113,8 @@ def _explain(problem: dict[str, Any], sections: Sections) -> str:
     if problem["type"] != "extra_forbidden":
         return f"{'.'.join([*place, key])}: {message} (got {problem['input']!r})"
     known = _known_keys(place, sections)
-    nearest = difflib.get_close_matches(key, known, n=1)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known keys are: {', '.join(known)}"
+    nearest = nearest_name(key, known)
+    hint = f"did you mean {nearest!r}?" if nearest else f"known keys are: {', '.join(known)}"
     return f"{'.'.join([*place, key])}: is an unknown key; {hint}"
 
 

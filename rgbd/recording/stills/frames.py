@@ -10,7 +10,7 @@ from rgbd.recording.archive import check_packing, is_hidden, members_of, opened_
 from rgbd.recording.limits import NO_LIMITS, Limits
 from rgbd.recording.stills.image_files import IMAGE_FILES, IMAGE_SUFFIXES, ImageFrames
 from rgbd.recording.stills.images import read_bytes
-from rgbd.recording.stills.numbering import check_one_series, missing_frames, natural_order
+from rgbd.recording.stills.numbering import check_one_series, listed_folders, missing_frames, natural_order
 from rgbd.recording.streams import StreamReader
 from rgbd.types import Frame, Size
 
@@ -49,7 +49,13 @@ def open_folder(path: Path, limits: Limits) -> list[FolderReader]:
     """Return the image files of a folder as one stream; raises `MediaError` where there is none."""
     paths = [file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES and not is_hidden(file)]
     if not paths:
-        raise MediaError(f"{path}: holds no {IMAGE_FILES} files; copy the frames again")
+        folders = {
+            file.parent.name
+            for file in path.glob("*/*")
+            if file.suffix.lower() in IMAGE_SUFFIXES and not is_hidden(file)
+        }
+        found = f", but folders of them, {listed_folders(folders)}; give one" if folders else "; copy the frames again"
+        raise MediaError(f"{path}: holds no {IMAGE_FILES} files{found}")
     check_one_series([file.name for file in paths], str(path))
     return [FolderReader(sorted(paths, key=lambda file: natural_order(file.name)), limits)]
 

@@ -1,7 +1,7 @@
 """The numbers in the names of frames: the order that they say, and what is missing in it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rgbd.errors import MediaError
 
 _LONGEST_STEP = 10  # between the numbers of neighbouring frames: what is further apart is a time
+_MAX_SHOWN = 10
 _LEAST_REGULAR = 0.5  # of the steps from one frame to the next: with fewer, frames were chosen one by one
 
 
@@ -23,23 +24,28 @@ def check_one_series(names: Sequence[str], where: str) -> None:
 
     They may lie in several folders, or two of them have the same number, as 7.jpg and 7.png have, or rgb_7 and depth_7.
     """
-    folders: dict[str, str] = {}
+    folders = {str(PurePosixPath(name).parent) for name in names}
+    if len(folders) > 1:
+        raise MediaError(
+            f"{where}: holds frames in several folders: {listed_folders(folders)}; give each recording a file of its "
+            "own"
+        )
     numbered: dict[tuple[int, ...], str] = {}
     for name in names:
-        path = PurePosixPath(name)
-        folders.setdefault(str(path.parent), name)
-        if len(folders) > 1:
-            first, second = folders.values()
-            raise MediaError(
-                f"{where}: holds frames in several folders, such as {first} and {second}; give each recording a file "
-                "of its own"
-            )
-        numbers = tuple(map(int, re.findall(r"\d+", path.stem)))
+        numbers = tuple(map(int, re.findall(r"\d+", PurePosixPath(name).stem)))
         if numbers and (other := numbered.setdefault(numbers, name)) != name:
             raise MediaError(
                 f"{where}: holds {other} and {name}, which have the same number; give each stream a folder or a file "
                 "of its own"
             )
+
+
+def listed_folders(folders: Collection[str]) -> str:
+    """Return the names of folders in words, the first of them where there are many."""
+    names = ["its top" if folder == "." else folder for folder in sorted(folders, key=natural_order)]
+    shown, num_more = names[:_MAX_SHOWN], len(names) - _MAX_SHOWN
+    words = [*shown, f"{num_more} more"] if num_more > 0 else shown
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
 
 
 def missing_frames(names: Sequence[str]) -> tuple[str, ...]:

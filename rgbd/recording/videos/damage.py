@@ -14,7 +14,7 @@ from typing import Any
 import av
 from av.logging import Capture
 
-from rgbd.errors import DamagedError
+from rgbd.errors import NO_MEMORY, DamagedError, TooLargeError
 from rgbd.recording.limits import OnDamage
 
 # PyAV hands on no message otherwise, and one that repeats the last, which may be another file's, not at all.
@@ -32,6 +32,7 @@ _MARKING_CODECS = frozenset(
     ("h264", "hevc", "mpeg4", "msmpeg4v2", "msmpeg4v3", "h263", "flv1", "wmv1", "wmv2", "mpeg1video", "mpeg2video")
 )
 _HARMLESS = re.compile("unable to decode APP fields")  # of JPEG: what a camera writes beside the picture
+_SIGNS_OF_NO_MEMORY = re.compile(r"get_buffer\(\) failed|out of memory|cannot allocate", re.IGNORECASE)
 _CHUNK_HEAD_BYTES = 8  # of an AVI, at which its index points
 _EMPTY_BLOCK = bytes(8)  # what is left of a file that was not written or sent to its end
 _TIMED_CONTAINERS = ("matroska", "flv")  # whose header says how long they last; others do, too, or FFmpeg guesses it
@@ -141,7 +142,8 @@ class Decoding:
         with Capture() as messages:
             try:
                 frames = packet.decode()
-            except av.error.InvalidDataError:
+            except av.error.InvalidDataError as error:
+                check_memory(self._name, error, messages)
                 if self._on_damage != "skip":
                     raise
                 self._undecodable.add(number)
@@ -154,6 +156,18 @@ class Decoding:
             raise DamagedError(f"{self._name}: is damaged at frame {num_before + concealed[0] + 1}; copy it again")
         self._concealed |= {(number, place) for place in concealed}
         return frames
+
+
+def check_memory(name: str, error: Exception, messages: Sequence[tuple[int, str, str]] = ()) -> None:
+    """Raise `TooLargeError` where a file was not decoded because there is too little memory.
+
+    FFmpeg's decoders call that invalid data; what they have said meanwhile, `messages`, tells.
+    """
+    # A thread that cannot be started is what is left of a lack of addresses.
+    if isinstance(error, MemoryError | BlockingIOError) or any(
+        _SIGNS_OF_NO_MEMORY.search(text) for _, _, text in messages
+    ):
+        raise TooLargeError(f"{name}: {NO_MEMORY}") from error
 
 
 def _complains(codec: str, messages: Sequence[tuple[int, str, str]]) -> bool:

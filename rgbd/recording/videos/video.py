@@ -12,6 +12,7 @@ from typing import Any, Literal
 import av
 import numpy as np
 from av.logging import Capture
+from av.stream import Disposition
 
 from rgbd.errors import DamagedError, MediaError
 from rgbd.files import atomic_file
@@ -19,7 +20,7 @@ from rgbd.recording.archive import MemberFile
 from rgbd.recording.limits import Limits
 from rgbd.recording.streams import MiscountedError, Picture, StreamReader, frame_of, is_deep_grey, turn_deg
 from rgbd.recording.videos.attachments import NO_FACTS, Attachments, TrackFacts, is_infrared
-from rgbd.recording.videos.damage import Decoding, Packets, Promise
+from rgbd.recording.videos.damage import Decoding, Packets, Promise, check_memory
 from rgbd.types import Frame
 
 _LEROBOT = (
@@ -69,6 +70,7 @@ class VideoTrack:
 
 def video_tracks(path: VideoFile) -> list[VideoTrack]:
     """Return the video tracks of a file, hardly decoding; raises `MediaError` when the file is not a video."""
+    messages: list[tuple[int, str, str]] = []
     try:
         with Capture() as messages, _open(path) as container:
             tracks, promise = _decodable_tracks(container, path), Promise(container)
@@ -90,6 +92,7 @@ def video_tracks(path: VideoFile) -> list[VideoTrack]:
                 for track, name in zip(tracks, _names(tracks), strict=True)
             ]
     except (av.FFmpegError, OSError) as error:
+        check_memory(str(path), error, messages)
         reason = f"cannot be opened as a video ({error.strerror})"
         raise MediaError(f"{path}: {reason}; check that the file is complete") from error
 
@@ -104,7 +107,8 @@ def _open(path: VideoFile) -> Iterator[av.container.InputContainer]:
 
 
 def _decodable_tracks(container: av.container.InputContainer, path: VideoFile) -> tuple[av.VideoStream, ...]:
-    tracks = container.streams.video
+    """Return the video tracks but for pictures that are attached, such as a cover."""
+    tracks = tuple(track for track in container.streams.video if not track.disposition & Disposition.attached_pic)
     if any(track.codec_context is None for track in tracks):
         raise MediaError(f"{path}: is in a codec that is not known here; encode it again, as H.264 or FFV1")
     return tracks
@@ -203,6 +207,7 @@ def _decode_packets(
                     yield number, frame
                     num_frames += 1
     except (av.FFmpegError, OSError) as error:
+        check_memory(str(path), error)
         reason = f"cannot be decoded as a video ({error.strerror})"
         raise DamagedError(f"{path}: {reason}; check that the file is complete") from error
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.support.depth_list import DepthList
-from rgbd.errors import ConfigError, DatasetError, MediaError
+from rgbd.errors import ConfigError, MediaError
 from rgbd.recording.depth import HeldDepth, check_distance, check_unit
 from rgbd.recording.formats import open_stream
 from rgbd.recording.recording import Recording
@@ -51,7 +51,7 @@ def test_distances(tmp_path: Path, value: int, unit_mm: float, words: str | None
     stream = stream_of(tmp_path, value, num_empty=2)
     if words is None:
         with pytest.raises(
-            DatasetError, match=r"depth\.npz: half of its depth is farther .* sensors measure 0\.1 to 20 m"
+            MediaError, match=r"depth\.npz: half of its depth is farther .* sensors measure 0\.1 to 20 m"
         ):
             check_distance(stream, unit_mm)
     elif not words:
@@ -70,7 +70,7 @@ def test_real_depth_is_plausible() -> None:
     assert check_distance(depth, 1.0) == ()
     fall = open_stream(real_recordings("ur_fall") / "depth", "depth")
     assert check_distance(fall, 6000 / 65535) == ()
-    with pytest.raises(DatasetError, match=r"at 0\.1 mm it would be"):
+    with pytest.raises(MediaError, match=r"at 0\.1 mm it would be"):
         check_distance(fall, 1.0)
 
 

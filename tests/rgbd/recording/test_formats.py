@@ -13,9 +13,10 @@ from scipy.io import savemat
 from rgbd.errors import MediaError, TooLargeError, UnknownContainerError
 from rgbd.recording.depth import MeasuredDepth
 from rgbd.recording.formats import open_stream, open_streams
-from rgbd.recording.limits import Limits
+from rgbd.recording.limits import NO_LIMITS, Limits
 from rgbd.recording.stills.images import write_image
 from rgbd.recording.streams import Excerpt, frame_of
+from rgbd.recording.tracks import choose_tracks
 from rgbd.recording.videos.video import write_video
 from rgbd.types import Frame
 from tests.support.msr_action3d import write_depth
@@ -167,19 +168,49 @@ def test_a_video_of_one_s_own_may_be_in_another_container(tmp_path: Path) -> Non
         open_streams(tmp_path / "clip.ts", Limits(any_container=False))
 
 
-def test_a_file_of_several_tracks_gives_the_one_that_is_meant(tmp_path: Path) -> None:
-    path = tmp_path / "camera.mkv"
+def tracks_in(path: Path, kinds: str) -> Path:
+    """Write a file of tracks without names, a letter each: (c)olour, (d)epth."""
+    stored = {"c": ("mjpeg", "yuvj420p", "rgb24", COLOR), "d": ("ffv1", "gray16le", "gray16le", DEPTH)}
     with av.open(str(path), "w") as container:
-        tracks = [container.add_stream(codec, rate=30) for codec in ("mjpeg", "ffv1")]
-        for track, pixels in zip(tracks, ("yuvj420p", "gray16le"), strict=True):
-            track.width, track.height, track.pix_fmt = 64, 48, pixels
-        for track, frames, pixels in zip(tracks, (COLOR, DEPTH), ("rgb24", "gray16le"), strict=True):
-            for frame in frames:
-                container.mux(track.encode(av.VideoFrame.from_ndarray(frame, format=pixels)))
+        tracks = [container.add_stream(stored[kind][0], rate=30) for kind in kinds]
+        for track, kind in zip(tracks, kinds, strict=True):
+            track.width, track.height, track.pix_fmt = 64, 48, stored[kind][1]
+        for track, kind in zip(tracks, kinds, strict=True):
+            for frame in stored[kind][3]:
+                container.mux(track.encode(av.VideoFrame.from_ndarray(frame, format=stored[kind][2])))
             container.mux(track.encode())
-    rgb, depth = open_stream(path, "rgb"), open_stream(path, "depth")
-    assert (rgb.is_depth, depth.is_depth) == (False, True)
-    assert [int(frame_of(picture)[0, 0]) for picture in depth.read()] == [int(frame[0, 0]) for frame in DEPTH]
+    return path
+
+
+@pytest.mark.parametrize("kinds", ["cd", "dc", "ccd", "cdc", "dcc"])
+@pytest.mark.parametrize("limits", [NO_LIMITS, Limits(any_container=False, on_damage="report")])
+def test_a_track_is_taken_by_its_kind_wherever_it_stands(tmp_path: Path, kinds: str, limits: Limits) -> None:
+    path = tracks_in(tmp_path / "camera.mkv", kinds)
+    both = choose_tracks(open_streams(path, limits), ["rgb", "depth"], {})
+    for rgb, depth in ((open_stream(path, "rgb", limits), open_stream(path, "depth", limits)), tuple(both.values())):
+        assert (rgb.is_depth, depth.is_depth) == (False, True)
+        assert [int(frame_of(picture)[0, 0]) for picture in depth.read()] == [int(frame[0, 0]) for frame in DEPTH]
+        assert [frame_of(picture).mean() for picture in rgb.read()] == pytest.approx(
+            [frame.mean() for frame in COLOR], abs=2
+        )
+
+
+def test_a_picture_that_is_attached_is_no_track(tmp_path: Path) -> None:
+    plain, path = tmp_path / "plain.mp4", tmp_path / "clip.mp4"
+    write_video(plain, COLOR)
+    with av.open(str(plain)) as source, av.open(str(path), "w") as container:
+        cover = container.add_stream("mjpeg", rate=30)
+        cover.width, cover.height, cover.pix_fmt = 32, 24, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        track = container.add_stream_from_template(source.streams.video[0])
+        picture = av.VideoFrame.from_ndarray(np.zeros((24, 32, 3), np.uint8), format="rgb24")
+        container.mux([*cover.encode(picture), *cover.encode()])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.size:
+                packet.stream = track
+                container.mux(packet)
+    (rgb,) = open_streams(path)
+    assert (rgb.size, len(list(rgb.read()))) == ((64, 48), len(COLOR))
 
 
 def test_a_real_azure_kinect_file_gives_colour_and_depth() -> None:

@@ -176,3 +176,78 @@ def test_the_client_hears_why(client: triton.InferenceServerClient) -> None:
         client.infer("tiny", tensors({"rgb": two["rgb"], "depth": one["depth"]}, is_binary=True))
     with pytest.raises(triton.InferenceServerException, match="there is no output 'labels'"):
         client.infer("tiny", tensors(one, is_binary=True), outputs=[triton.InferRequestedOutput("labels")])
+
+
+@pytest.mark.parametrize("is_binary", [True, False])
+def test_classes_come_with_their_names_where_they_are_asked_for(
+    client: triton.InferenceServerClient, tmp_path: Path, is_binary: bool
+) -> None:
+    wanted = [
+        triton.InferRequestedOutput("logits", binary_data=is_binary, class_count=2),
+        triton.InferRequestedOutput("logits_rgb", binary_data=is_binary, class_count=99),
+        triton.InferRequestedOutput("logits_depth", binary_data=is_binary),
+    ]
+    result = client.infer("tiny", tensors(clips(2), is_binary=True), outputs=wanted)
+    assert "classification" in client.get_server_metadata()["extensions"]
+    outputs = expected(tmp_path, clips(2))
+    assert [tensor["datatype"] for tensor in result.get_response()["outputs"]] == ["BYTES", "BYTES", "FP32"]
+    for name, count in (("logits", 2), ("logits_rgb", len(LABELS))):
+        named = result.as_numpy(name)
+        assert named.shape == (2, count)
+        for row, values in zip(named, outputs[name], strict=True):
+            order = np.argsort(-values)[:count]
+            said = [(entry.decode() if isinstance(entry, bytes) else entry).split(":") for entry in row]
+            assert [(int(index), label) for _, index, label in said] == [(index, LABELS[index]) for index in order]
+            assert [float(value) for value, *_ in said] == pytest.approx(values[order], abs=1e-5)
+    np.testing.assert_allclose(result.as_numpy("logits_depth"), outputs["logits_depth"], rtol=1e-6)
+
+
+def test_a_request_has_the_time_that_it_asks_for(client: triton.InferenceServerClient, server: RunningServer) -> None:
+    assert client.infer("tiny", tensors(clips(1), is_binary=True), timeout=30_000_000)  # microseconds
+    assert client.infer("tiny", tensors(clips(1), is_binary=True), timeout=0)  # the protocol's word for none
+    late = httpx.post(server.url + "/v2/models/tiny/infer", json=as_json(clips(1)) | {"parameters": {"timeout": 1}})
+    assert late.status_code in (503, 504), late.text  # refused before it is computed, or ended
+    assert late.json()["error"].startswith(("overloaded: ", "deadline: "))
+
+
+def test_the_id_comes_back(server: RunningServer) -> None:
+    for name in ("mine", ""):
+        answer = httpx.post(server.url + "/v2/models/tiny/infer", json=as_json(clips(1)) | {"id": name})
+        assert answer.json()["id"] == name
+    assert "id" not in httpx.post(server.url + "/v2/models/tiny/infer", json=as_json(clips(1))).json()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"parameters": {"timeout": "soon"}}, "parameters.timeout: "),
+        ({"parameters": {"timeout": -1}}, "parameters.timeout: "),
+        ({"parameters": {"time_out": 1}}, "parameters.time_out: is not known here; did you mean timeout?"),
+        (
+            {"parameters": {"priority": 1}},
+            "parameters.priority: is not known here; there are binary_data_output, timeout",
+        ),
+        (
+            {"outputs": [{"name": "logits", "parameters": {"classification": -1}}]},
+            "outputs.0.parameters.classification: ",
+        ),
+        (
+            {"outputs": [{"name": "logits", "parameters": {"clasification": 2}}]},
+            "did you mean classification?",
+        ),
+        (
+            {"outputs": [{"name": "logits", "parameters": {"shared_memory_region": "a"}}]},
+            "shared_memory_region: is not",
+        ),
+    ],
+)
+def test_parameters_are_not_passed_over(server: RunningServer, changes: dict[str, Any], reason: str) -> None:
+    response = httpx.post(server.url + "/v2/models/tiny/infer", json=as_json(clips(1)) | changes)
+    assert reason in refused(response, 400, "malformed_tensors")
+
+
+@pytest.mark.parametrize("packing", ["gzip", "deflate"])
+def test_requests_may_be_packed(client: triton.InferenceServerClient, tmp_path: Path, packing: str) -> None:
+    for is_binary in (True, False):
+        result = client.infer("tiny", tensors(clips(2), is_binary), request_compression_algorithm=packing)
+        np.testing.assert_allclose(result.as_numpy("logits"), expected(tmp_path, clips(2))["logits"], rtol=1e-6)

@@ -100,7 +100,25 @@ def test_two_streams_in_one_place_are_refused(tmp_path: Path, write: type, names
         opened(write(tmp_path / "clip", names), Limits())
 
 
-def test_two_folders_in_one_archive_are_refused(tmp_path: Path) -> None:
-    path = zip_of(tmp_path / "clip", [f"{day}/{number}.png" for day in ("day1", "day2") for number in range(4)])
-    with pytest.raises(MediaError, match=r"several folders, such as day1/0\.png and day2/0\.png"):
+@pytest.mark.parametrize(
+    ("folders", "listed"),
+    [
+        (["day1/", "day2/"], "day1 and day2"),
+        (["take1/rgb/", "take2/rgb/", "take3/rgb/"], "take1/rgb, take2/rgb and take3/rgb"),
+        (["", "more/"], "its top and more"),
+        ([f"{number}/" for number in range(30)], "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 20 more"),
+    ],
+)
+def test_several_folders_in_one_archive_are_refused(tmp_path: Path, folders: list[str], listed: str) -> None:
+    path = zip_of(tmp_path / "clip", [f"{folder}{number}.png" for folder in folders for number in range(4)])
+    with pytest.raises(MediaError, match=f"holds frames in several folders: {listed}; give each recording a file"):
         opened(path, Limits())
+
+
+def test_a_folder_of_folders_says_where_the_frames_are(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "clip", [f"take{take}/{number}.png" for take in (1, 2) for number in range(4)])
+    (folder / "notes").mkdir()
+    with pytest.raises(
+        MediaError, match=r"clip: holds no JPEG.* files, but folders of them, take1 and take2; give one"
+    ):
+        opened(folder, Limits())
