@@ -7,6 +7,7 @@ from export.build.files import write_files
 from export.build.graph import int8_rules
 from export.build.max_batch import choose_max_batch
 from export.build.plan import ExportOptions, wanted
+from export.bundle.fields import check_labels
 from export.bundle.folder import Bundle, write_manifest
 from export.runtimes.registry import spec_of
 from export.verification.dataset_clips import check_classes
@@ -26,6 +27,7 @@ def create_bundle(path: Path, out: Path, options: ExportOptions) -> Bundle:
     """
     source = load_source(path)
     artifacts = wanted(options)
+    check_labels(source.checkpoint.class_names)
     if any(artifact.precision == "int8" for artifact in artifacts):
         int8_rules(source.checkpoint)  # before anything is made
     for data in (options.data, options.calibration.data if options.calibration else None):

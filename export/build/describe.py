@@ -21,7 +21,7 @@ def describe(folder: Path, artifacts: Sequence[Artifact], source: Source, option
     check, heads = _check(source, answer_only=options.answer_only), family_of(config).heads
     return BundleManifest(
         name=options.name,
-        version="1",
+        version=version_of(source, options),
         modality=config.modality,
         labels=checkpoint.class_names,
         temperature=checkpoint.temperature,
@@ -55,6 +55,11 @@ def describe(folder: Path, artifacts: Sequence[Artifact], source: Source, option
             git_commit=_git_commit(),
         ),
     )
+
+
+def version_of(source: Source, options: ExportOptions) -> str:
+    """Return the version that was asked for, or else the checkpoint's epoch and the beginning of its hash."""
+    return options.version or f"epoch{source.checkpoint.position.epoch}-{source.sha256[:8]}"
 
 
 def _check(source: Source, *, answer_only: bool) -> dict[str, tuple[float, ...]]:

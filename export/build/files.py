@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from export.build.describe import version_of
 from export.build.graph import InferenceGraph
 from export.build.onnx import export_onnx
 from export.build.plan import ExportOptions
@@ -46,7 +47,7 @@ def _export(graph: Graph, path: Path, source: Source, options: ExportOptions) ->
     checkpoint, config = source.checkpoint, source.checkpoint.config
     metadata = {
         "name": options.name,
-        "version": "1",
+        "version": version_of(source, options),
         "labels": checkpoint.class_names,
         "clip_spec": config.clip.model_dump(mode="json"),
     }

@@ -21,7 +21,7 @@ from onnx_ir.passes.common import (
 )
 
 from export.build.graph import InferenceGraph
-from export.build.plan import MAX_BATCH
+from export.bundle.fields import MAX_BATCH
 from export.bundle.seeded_clips import seeded_inputs
 from rgbd.clip.spec import ClipSpec
 from rgbd.errors import UserError

@@ -27,8 +27,9 @@ _NUM_REAL_CLIPS = 32
 def verify_bundle(bundle: Bundle, source: Source, data: Path | None, device: str | None = None) -> Bundle:
     """Return the bundle with parity and speed as measured now, and write them into its bundle.json.
 
-    Each artifact runs on `device`, or where it is at home; what this machine cannot run keeps its figures. `data` is a
-    processed data set with real clips to compare on. Raises `UserError` where an artifact is too far from PyTorch.
+    Each artifact runs on `device`, or where it is at home; its speed elsewhere stays as it was, and what this machine
+    cannot run keeps all its figures. `data` is a processed data set with real clips to compare on. Raises `UserError`
+    where an artifact is too far from PyTorch.
     """
     batches, where = _clips(source, data, bundle.manifest.max_batch)
     expected = [_one_by_one(source.pytorch, inputs) for inputs in batches]
@@ -77,8 +78,8 @@ def _verify(
         raise UserError(f"{error}{_where_it_begins(bundle, artifact, device)}") from error
     clip = seeded_inputs(bundle.manifest.streams, bundle.manifest.clip_spec, batch=1)
     seconds = statistics.median(_time(runtime, clip) for _ in range(_TIMED_RUNS))
-    speed = Speed(latency_ms=1000 * seconds, machine=machine(), device=device)
-    return artifact.model_copy(update={"parity": parity, "speed": speed})
+    speeds = {**artifact.speeds, device: Speed(latency_ms=1000 * seconds, machine=machine())}
+    return artifact.model_copy(update={"parity": parity, "speeds": speeds})
 
 
 def _where_it_begins(bundle: Bundle, artifact: Artifact, device: str) -> str:
