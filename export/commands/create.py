@@ -90,10 +90,8 @@ def run(options: argparse.Namespace) -> int:
     )
     from export.build.create import create_bundle  # noqa: PLC0415  needs PyTorch, and --help does not
 
-    console = Console(markup=False)
-    with console.status("exporting, comparing with PyTorch, measuring"):
-        bundle = create_bundle(options.checkpoint, options.out, wanted)
-    console.print(artifacts_table(bundle))
+    bundle = create_bundle(options.checkpoint, options.out, wanted)
+    Console(markup=False).print(artifacts_table(bundle))
     return 0
 
 

@@ -155,7 +155,7 @@ def test_an_operator_that_onnx_lacks_is_named_with_its_module(tmp_path: Path) ->
     network.eyes.rgb = nn.Sequential(network.eyes.rgb, Odd())  # type: ignore
     graph = InferenceGraph(network, family_of(config), "frames")
     with pytest.raises(UserError, match=r"cannot become an ONNX graph.*bessel_j0.*eyes\.rgb\.1"):
-        export_onnx(graph, config.modalities, config.clip, {}, tmp_path / "model.onnx")
+        export_onnx(graph, config.modalities, config.clip, ["logits"], {}, tmp_path / "model.onnx")
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import time
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from export.build.plan import ExportOptions, wanted
 from export.bundle.folder import Bundle, read_bundle, write_manifest
 from export.bundle.manifest import BundleError, Speed
 from export.commands.sign import make_keys, sign_bundle
+from export.runtimes import Inputs, Outputs, Runtime
 from export.runtimes.loading import unavailable_reason
 from export.runtimes.openvino import can_compute
 from export.verification.dataset_clips import labelled_inputs
@@ -54,6 +57,28 @@ def test_verifying_measures_on_real_clips_and_writes_that_down(folder: Path) -> 
     assert artifact.parity.clips == f"made from a seed, and {folder / 'data'}"
 
 
+def test_each_clip_is_asked_of_pytorch_once_for_all_batches_and_artifacts(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "bundle", tmp_path / "bundle")
+    bundle = read_bundle(tmp_path / "bundle")
+    source = source_of(bundle)
+    pytorch = CountingRuntime(source.pytorch)
+    verified = verify_bundle(bundle, replace(source, pytorch=pytorch), folder / "data")  # type: ignore[arg-type]
+    assert pytorch.num_clips == bundle.manifest.max_batch + 5
+    parity = verified.manifest.artifacts[0].parity
+    assert parity is not None and parity.num_clips == 1 + 2 + 8 + 5 and parity.top1_agreement == 1
+
+
+class CountingRuntime:
+    """A runtime that counts the clips that it is asked about."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime, self.info, self.num_clips = runtime, runtime.info, 0
+
+    def infer(self, inputs: Inputs) -> Outputs:
+        self.num_clips += len(next(iter(inputs.values())))
+        return self._runtime.infer(inputs)
+
+
 def test_measuring_on_one_device_leaves_the_speed_on_others(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "bundle", tmp_path / "bundle")
     bundle = read_bundle(tmp_path / "bundle")
@@ -77,6 +102,17 @@ def test_a_bundle_has_the_version_of_its_checkpoint_or_the_one_that_is_given(fol
     assert result.returncode == 0, result.stderr
     named = read_bundle(tmp_path / "bundle")
     assert named.manifest.version == "2026.11"
+    steps = (
+        f"loading {folder / 'best.pt'}",
+        "asking PyTorch about the known clip",
+        "tracing the network for model.onnx",
+        "measuring the memory of onnxruntime-fp32",
+        "asking PyTorch about these clips",
+        "comparing onnxruntime-fp32 with PyTorch, and timing it",
+    )
+    said = [line for line in result.stderr.splitlines() if line.startswith(steps)]
+    assert said[::2] == [f"{name} ..." for name in steps]  # in a log, each when it begins and when it ends
+    assert all(re.fullmatch(rf"{re.escape(name)}: \d+ s", line) for name, line in zip(steps, said[1::2], strict=True))
     metadata = {entry.key: entry.value for entry in onnx.load(tmp_path / "bundle" / "model.onnx").metadata_props}
     assert json.loads(metadata["version"]) == "2026.11"
 
@@ -139,7 +175,14 @@ def test_the_benchmark_times_every_artifact_side_by_side(folder: Path, tmp_path:
 def test_inspecting_tells_what_is_in_a_bundle(folder: Path) -> None:
     result = run_module("export", "inspect", folder / "bundle")
     assert result.returncode == 0, result.stderr
-    for said in ("tiny epoch1-", "3: wave, squat, jump", "8 frames of 32x32", "onnxruntime-fp32", "model.onnx", "verdict"):
+    for said in (
+        "tiny epoch1-",
+        "3: wave, squat, jump",
+        "8 frames of 32x32",
+        "onnxruntime-fp32",
+        "model.onnx",
+        "verdict",
+    ):
         assert said in result.stdout
     assert "of_rgb" not in result.stdout  # it was exported with the answer alone
     result = run_module("export", "inspect", folder / "bundle", "--json")
