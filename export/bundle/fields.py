@@ -72,7 +72,7 @@ Line = Annotated[str, AfterValidator(_line)]
 
 Labels = Annotated[tuple[Line, ...], Field(min_length=1), AfterValidator(_all_different)]
 
-Path = Annotated[str, AfterValidator(_path)]
+AnyPath = Annotated[str, AfterValidator(_path)]
 """Of another file, perhaps on another machine."""
 
 PathWithin = Annotated[str, AfterValidator(_path_within)]

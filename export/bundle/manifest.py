@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from export.bundle.fields import (
     MAX_BATCH,
+    AnyPath,
     Difference,
     Labels,
     Line,
     Name,
-    Path,
     PathWithin,
     Score,
     Sha256,
@@ -103,7 +103,7 @@ class Artifact(_Record):
 class Source(_Record):
     """Where the weights come from."""
 
-    checkpoint: Path
+    checkpoint: AnyPath
     checkpoint_sha256: Sha256
     config: dict[str, Any]
     metrics: dict[str, float]
