@@ -1,7 +1,7 @@
 """What a new bundle says of itself."""
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from export.build.graph import exported_heads
@@ -14,14 +14,23 @@ from export.verification.source import Source
 from training.networks.family import family_of
 
 
-def describe(folder: Path, artifacts: Sequence[Artifact], source: Source, options: ExportOptions) -> BundleManifest:
-    """Return the manifest of the files in `folder`, made of the checkpoint in `source`."""
+def describe(
+    folder: Path,
+    artifacts: Sequence[Artifact],
+    source: Source,
+    options: ExportOptions,
+    check: Mapping[str, tuple[float, ...]],
+) -> BundleManifest:
+    """Return the manifest of the files in `folder`, made of the checkpoint in `source`.
+
+    `check` is what PyTorch answers to the known clip.
+    """
     checkpoint = source.checkpoint
     config, spec = checkpoint.config, checkpoint.config.clip
-    check, heads = _check(source, answer_only=options.answer_only), family_of(config).heads
+    heads = family_of(config).heads
     return BundleManifest(
         name=options.name,
-        version="1",
+        version=version_of(source, options),
         modality=config.modality,
         labels=checkpoint.class_names,
         temperature=checkpoint.temperature,
@@ -42,7 +51,7 @@ def describe(folder: Path, artifacts: Sequence[Artifact], source: Source, option
             )
             for head, scores in check.items()
         ),
-        check=check,
+        check=dict(check),
         trained_on=checkpoint.trained_on,
         preparation=checkpoint.preparation,
         files=describe_files(folder),
@@ -57,7 +66,12 @@ def describe(folder: Path, artifacts: Sequence[Artifact], source: Source, option
     )
 
 
-def _check(source: Source, *, answer_only: bool) -> dict[str, tuple[float, ...]]:
+def version_of(source: Source, options: ExportOptions) -> str:
+    """Return the version that was asked for, or else the checkpoint's epoch and the beginning of its hash."""
+    return options.version or f"epoch{source.checkpoint.position.epoch}-{source.sha256[:8]}"
+
+
+def known_answer(source: Source, *, answer_only: bool) -> dict[str, tuple[float, ...]]:
     """Return what PyTorch answers to one seeded clip, by head."""
     config = source.checkpoint.config
     outputs = source.pytorch.infer(seeded_inputs(config.modalities, config.clip, batch=1))

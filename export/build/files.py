@@ -6,27 +6,43 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from export.build.describe import version_of
 from export.build.graph import InferenceGraph
 from export.build.onnx import export_onnx
 from export.build.plan import ExportOptions
 from export.runtimes.spec import Graph, ModelFile
 from export.verification.source import Source
+from rgbd.steps import step
 from training.networks.family import family_of
 
 
-def write_files(folder: Path, files: Collection[ModelFile], source: Source, options: ExportOptions) -> None:
-    """Write the files into `folder`, and beside int8 what became of each layer; no graph is made twice."""
+def write_files(
+    folder: Path, files: Collection[ModelFile], source: Source, options: ExportOptions, heads: Sequence[str]
+) -> None:
+    """Write the files into `folder`, and beside int8 what became of each layer; no graph is made twice.
+
+    `heads` are the outputs of every graph, in their order.
+    """
     with tempfile.TemporaryDirectory(dir=folder, prefix="graphs-") as scratch:
         paths = {graph: Path(scratch) / f"{graph.form}-{graph.precision}.onnx" for graph in _graphs(files)}
         paths |= {file.graph: folder / file.name for file in files if file.write is None}
         for graph, path in paths.items():
             if graph.precision == "int8":
-                _quantize(paths[_quantized_from(graph)], path, folder / "quantization.json", source, options)
+                with step(f"quantizing for {path.name}"):
+                    _quantize(paths[_quantized_from(graph)], path, folder / "quantization.json", source, options)
             else:
-                _export(graph, path, source, options)
+                with step(f"tracing the network for {_made_of(graph, files)}"):
+                    _export(graph, path, source, options, heads)
         for file in files:
             if file.write is not None:
-                file.write(paths[file.graph], folder / file.name)
+                with step(f"converting to {file.name}"):
+                    file.write(paths[file.graph], folder / file.name)
+
+
+def _made_of(graph: Graph, files: Collection[ModelFile]) -> str:
+    """Return the names of the files that are made of a graph, or of it in int8."""
+    names = (file.name for file in files if graph in (file.graph, _quantized_from(file.graph)))
+    return ", ".join(dict.fromkeys(names))
 
 
 def _graphs(files: Collection[ModelFile]) -> Sequence[Graph]:
@@ -41,18 +57,18 @@ def _quantized_from(graph: Graph) -> Graph:
     return replace(graph, precision="fp32")
 
 
-def _export(graph: Graph, path: Path, source: Source, options: ExportOptions) -> None:
+def _export(graph: Graph, path: Path, source: Source, options: ExportOptions, heads: Sequence[str]) -> None:
     """Write one graph; its copy of the network ends with it."""
     checkpoint, config = source.checkpoint, source.checkpoint.config
     metadata = {
         "name": options.name,
-        "version": "1",
+        "version": version_of(source, options),
         "labels": checkpoint.class_names,
         "clip_spec": config.clip.model_dump(mode="json"),
     }
     family = family_of(config)
     module = InferenceGraph(source.network, family, graph.form, graph.precision, answer_only=options.answer_only)
-    export_onnx(module, config.modalities, config.clip, metadata, path)
+    export_onnx(module, config.modalities, config.clip, heads, metadata, path)
 
 
 def _quantize(onnx_path: Path, target: Path, report_path: Path, source: Source, options: ExportOptions) -> None:

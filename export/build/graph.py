@@ -45,15 +45,7 @@ class InferenceGraph(nn.Module):
 
     def forward(self, *clips: Tensor) -> tuple[Tensor, ...]:
         """Uint8 [B, T, H, W, 3] for each stream -> float32 [B, N] for each head."""
-        return tuple(self._heads(clips).values())
-
-    @torch.no_grad()
-    def head_names(self, clips: tuple[Tensor, ...]) -> tuple[str, ...]:
-        """Return the names of the outputs, the answer first."""
-        return tuple(self._heads(clips))
-
-    def _heads(self, clips: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        return exported_heads(self.network(*clips).heads(), answer_only=self.answer_only)
+        return tuple(exported_heads(self.network(*clips).heads(), answer_only=self.answer_only).values())
 
 
 def exported_heads(heads: Mapping[str, _Scores], *, answer_only: bool) -> dict[str, _Scores]:

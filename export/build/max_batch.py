@@ -9,6 +9,7 @@ from export.bundle.folder import Bundle
 from export.runtimes.loading import home_of, unavailable_reason
 from export.runtimes.machine import available_memory_mb
 from rgbd.errors import UserError
+from rgbd.steps import step
 
 _USUAL = 8  # the most that is promised where nothing else is asked for
 _SHARE = 0.5  # of what is available, unless a batch is asked for: others want memory, too
@@ -68,7 +69,7 @@ def fit_batch(needs: Sequence[MemoryNeed], available_mb: float, asked: int | Non
 
 
 def _measure(bundle: Bundle, name: str, available_mb: float, asked: int | None) -> MemoryNeed:
-    with contenders(bundle, [name]) as (contender,):
+    with step(f"measuring the memory of {name}"), contenders(bundle, [name]) as (contender,):
         load_mb, one_mb = contender.peak_mb(), _peak_mb(contender, 1)
         # Two take at most twice as much as one. Where that may not be there, they are tried only for who asks for them.
         are_tried = asked > 1 if asked else 2 * one_mb <= available_mb

@@ -21,7 +21,7 @@ from onnx_ir.passes.common import (
 )
 
 from export.build.graph import InferenceGraph
-from export.build.plan import MAX_BATCH
+from export.bundle.fields import MAX_BATCH
 from export.bundle.seeded_clips import seeded_inputs
 from rgbd.clip.spec import ClipSpec
 from rgbd.errors import UserError
@@ -34,9 +34,14 @@ _LARGEST_FILE = 2_000_000_000  # bytes; protobuf holds no more than 2 GiB
 
 
 def export_onnx(
-    graph: InferenceGraph, streams: Sequence[str], spec: ClipSpec, metadata: Mapping[str, object], path: Path
+    graph: InferenceGraph,
+    streams: Sequence[str],
+    spec: ClipSpec,
+    heads: Sequence[str],
+    metadata: Mapping[str, object],
+    path: Path,
 ) -> None:
-    """Write the graph to `path` with a dynamic batch and `metadata` in it.
+    """Write the graph to `path` with a dynamic batch and `metadata` in it; `heads` are its outputs, in their order.
 
     Raises `UserError`, naming the operator and its module, for a network with something that ONNX does not have.
     """
@@ -44,8 +49,9 @@ def export_onnx(
     clips = tuple(torch.from_numpy(clip) for clip in seeded_inputs(streams, spec, batch=2).values())
     batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # advice to its own developers
-    # Within its tracing, PyTorch drops exceptions that come from outside, or aborts.
-    with warnings.catch_warnings(action="ignore"), interrupted_after("tracing the network"):
+    # Within its tracing, PyTorch drops exceptions that come from outside, or aborts. Without gradients it has a fifth
+    # less to trace.
+    with warnings.catch_warnings(action="ignore"), interrupted_after("tracing the network"), torch.no_grad():
         try:
             program = torch.onnx.export(
                 graph,
@@ -53,7 +59,7 @@ def export_onnx(
                 dynamo=True,
                 opset_version=_OPSET_OF_BFLOAT16 if graph.precision == "bf16" else _OPSET,
                 input_names=list(streams),
-                output_names=list(graph.head_names(clips)),
+                output_names=list(heads),
                 dynamic_shapes=(tuple({0: batch} for _ in clips),),
                 verbose=False,
             )

@@ -1,6 +1,5 @@
 """What can be made of a checkpoint, and what of it is wanted."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +11,14 @@ from export.runtimes.registry import artifacts, formats, precisions, spec_of
 from rgbd.errors import UserError
 from rgbd.types import Stream
 
-NAME = re.compile(r"\w[\w.-]*")  # a model's is part of an address, and names a folder
-MAX_BATCH = 1024  # the most that a graph is promised to take
-
 
 @dataclass(frozen=True)
 class ExportOptions:
     """What a bundle is to hold; `data` is a processed data set with real clips to compare on.
 
-    Without formats it holds what this machine can run. A runtime that builds on the machine which runs it is made
-    where it is named, too. Of a fusion network, the streams in `alone` may come without the other. Without
-    `max_batch` memory decides.
+    Without a version it gets one of its checkpoint. Without formats it holds what this machine can run; a runtime that
+    builds on the machine which runs it is made where it is named, too. Of a fusion network, the streams in `alone` may
+    come without the other. Without `max_batch` memory decides.
     """
 
     name: str = "motion"
@@ -33,6 +29,7 @@ class ExportOptions:
     alone: Sequence[Stream] = ()
     max_batch: int | None = None
     calibration: Calibration | None = None
+    version: str | None = None
 
 
 def wanted(options: ExportOptions) -> tuple[Artifact, ...]:

@@ -7,6 +7,7 @@ both. The family of networks says which parts may be quantized at all.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import nncf
@@ -58,20 +59,20 @@ def quantize_onnx(source: Path, target: Path, checkpoint: Checkpoint, how: Calib
     model, rules = onnx.load(source), int8_rules(checkpoint)
     calibration = [inputs for inputs, _ in labelled_inputs(checkpoint, how.data, "train", how.num_clips)]
     validation = LabelledClips(checkpoint, how.data, "valid", keep_bytes=_KEEP_BYTES)
-    top1_before, _ = _accuracy(model, validation)
+    accuracy = _Accuracy(len(validation))
     nncf.set_log_level(40)  # its progress bars say enough
     quantized = nncf.quantize_with_accuracy_control(
         model,
         calibration_dataset=nncf.Dataset(calibration),
         validation_dataset=nncf.Dataset(validation),
-        validation_fn=_accuracy,
+        validation_fn=accuracy.measure,
         max_drop=how.max_drop,
         drop_type=nncf.DropType.ABSOLUTE,
         preset=nncf.QuantizationPreset.PERFORMANCE,
         subset_size=len(calibration),
         ignored_scope=nncf.IgnoredScope(patterns=[*rules.kept, _outside(rules)], validate=False),
     )
-    top1_after, _ = _accuracy(quantized, validation)
+    top1_before, top1_after = (accuracy.of(graph, validation) for graph in (model, quantized))
     if (loss := top1_before - top1_after) > how.max_drop:
         raise UserError(
             f"int8 loses {loss:.1%} of the validation clips, allowed is {how.max_drop:.1%}; calibrate on "
@@ -92,14 +93,33 @@ def _outside(rules: Int8Rules) -> str:
     return f"(?!{rules.parts}).*"
 
 
-def _accuracy(model: onnx.ModelProto, samples: Iterable[tuple[Inputs, int]]) -> tuple[float, list[float]]:
-    """Return the share of clips that a graph knows, as OpenVINO will run it, and 1 or 0 for each, as NNCF asks for."""
-    answer = model.graph.output[0].name
-    compiled = openvino.Core().compile_model(
-        openvino.Core().read_model(signed(model).SerializeToString()), "CPU", settings_of("int8")
-    )
-    right = [float(np.argmax(compiled(inputs)[answer][0]) == label) for inputs, label in samples]
-    return float(np.mean(right)), right
+class _Accuracy:
+    """Counts the share of clips that a graph knows, as OpenVINO will run it; what was counted once is remembered."""
+
+    def __init__(self, num_clips: int) -> None:
+        self._num_clips = num_clips  # of all that there are: NNCF tries one, or some, too
+        self._counted: dict[bytes, float] = {}
+
+    def of(self, model: onnx.ModelProto, validation: LabelledClips) -> float:
+        """Return the share of all clips."""
+        if (mark := _mark(signed(model))) not in self._counted:
+            self.measure(model, validation)
+        return self._counted[mark]
+
+    def measure(self, model: onnx.ModelProto, samples: Iterable[tuple[Inputs, int]]) -> tuple[float, list[float]]:
+        """Return the share of these clips, and 1 or 0 for each, as NNCF asks for."""
+        graph, answer = signed(model), model.graph.output[0].name
+        compiled = openvino.Core().compile_model(
+            openvino.Core().read_model(graph.SerializeToString()), "CPU", settings_of("int8")
+        )
+        right = [float(np.argmax(compiled(inputs)[answer][0]) == label) for inputs, label in samples]
+        if len(right) == self._num_clips:
+            self._counted[_mark(graph)] = float(np.mean(right))
+        return float(np.mean(right)), right
+
+
+def _mark(model: onnx.ModelProto) -> bytes:
+    return sha256(model.SerializeToString(deterministic=True)).digest()
 
 
 def signed(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from export.bundle.folder import Bundle, member, read_bundle, read_manifest
+from export.bundle.folder import MAX_MANIFEST_BYTES, Bundle, member, read_bundle, read_manifest
 from export.bundle.manifest import MANIFEST_NAME, SIGNATURE_NAME, BundleError, BundleManifest
 from rgbd.errors import reason_of
 from rgbd.scratch import scratch_folder
 
 # In tables, in what is packed, or in how; and names that no file can have.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, LookupError, RuntimeError, ValueError)
-_MAX_MANIFEST_BYTES = 10_000_000
 _MAX_BYTES = 8_000_000_000  # of all files together
 
 
@@ -41,7 +40,7 @@ def peek(path: Path) -> BundleManifest:
         return read_manifest(path)
     with scratch_folder() as folder:
         with _archive(path) as archive:
-            _copy(archive, MANIFEST_NAME, folder, _MAX_MANIFEST_BYTES)
+            _copy(archive, MANIFEST_NAME, folder, MAX_MANIFEST_BYTES + 1)
         return read_manifest(folder)
 
 
@@ -73,9 +72,9 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def _unpack(archive: zipfile.ZipFile, folder: Path, public_key: Path | None) -> None:
-    _copy(archive, MANIFEST_NAME, folder, _MAX_MANIFEST_BYTES)
+    _copy(archive, MANIFEST_NAME, folder, MAX_MANIFEST_BYTES + 1)
     if SIGNATURE_NAME in archive.namelist():
-        _copy(archive, SIGNATURE_NAME, folder, _MAX_MANIFEST_BYTES)
+        _copy(archive, SIGNATURE_NAME, folder, MAX_MANIFEST_BYTES + 1)
     files = read_manifest(folder, public_key).files
     if sum(file.size_bytes for file in files) > _MAX_BYTES:
         raise BundleError(f"{archive.filename}: is larger than {_MAX_BYTES / 1e9:.0f} GB unpacked; use it as a folder")

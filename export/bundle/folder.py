@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import reprlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,12 @@ from export.bundle.manifest import (
     BundleFile,
     BundleManifest,
 )
+from rgbd.errors import reason_of
 from rgbd.files import atomic_file
+
+MAX_MANIFEST_BYTES = 10_000_000
+
+_LONGEST_REASON = 400  # it may repeat what the file says
 
 _logger = logging.getLogger(__name__)
 
@@ -88,32 +94,38 @@ def read_manifest(folder: Path, public_key: Path | None = None) -> BundleManifes
     """
     path = folder / MANIFEST_NAME
     try:
-        encoded = path.read_bytes()
+        encoded = _read(path)
         if public_key is not None:
             _check_signature(folder, encoded, public_key)
-        manifest = _parse(path, json.loads(encoded))
+        return _parse(path, json.loads(encoded))
     except OSError as error:
         raise BundleError(
-            f"{path}: cannot be read ({error.strerror}); give a folder that `python -m export` wrote"
+            f"{path}: cannot be read ({reason_of(error)}); give a folder that `python -m export` wrote"
         ) from error
     except ValidationError as error:
         raise BundleError(f"{path}: {_reason(error)}; export the checkpoint again with this version") from error
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{path}: is not JSON ({error}); copy the bundle or export the checkpoint again") from error
-    listed = {file.path for file in manifest.files}
-    for artifact in manifest.artifacts:
-        if artifact.path not in listed:
-            raise BundleError(f"{path}: {artifact.name} is in no listed file; export the checkpoint again")
-    return manifest
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        encoded = file.read(MAX_MANIFEST_BYTES + 1)
+    if len(encoded) > MAX_MANIFEST_BYTES:
+        raise BundleError(
+            f"{path}: is larger than {MAX_MANIFEST_BYTES / 1e6:.0f} MB; copy the bundle or export the checkpoint again"
+        )
+    return encoded
 
 
 def _reason(error: ValidationError) -> str:
     """Return the first thing that is wrong, and where it is; our own sentences about the whole say that themselves."""
     first = error.errors()[0]
-    if first["type"] == "value_error" and not first["loc"]:
-        return first["msg"].removeprefix("Value error, ")
-    where = ".".join(str(part) for part in first["loc"]) or "the file"
-    return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] != "value_error" or first["loc"]:
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        reason = f"{where}: {reason}"
+    return reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]}..."
 
 
 def _check_signature(folder: Path, manifest: bytes, public_key: Path) -> None:
@@ -140,6 +152,7 @@ def _parse(path: Path, content: Any) -> BundleManifest:
             f"bundle {content.get('name')}: is of schema 2, which does not say how its training clips were prepared: "
             "it takes clips that were prepared like them, and no raw recordings; export a checkpoint of this version"
         )
+    if isinstance(content, dict):
         content = upgraded(content)
     minor = content.get("schema_minor") if isinstance(content, dict) else None
     if isinstance(minor, int) and minor > SCHEMA_MINOR:
@@ -175,14 +188,20 @@ def _warn_once(text: str) -> None:
 def member(folder: Path, name: str) -> Path:
     """Return where a listed file lies in the bundle's folder; raises `BundleError` for a name that leads elsewhere."""
     path = folder / name
-    if "\0" in name or not path.resolve().is_relative_to(folder.resolve()):
+    if not path.resolve().is_relative_to(folder.resolve()):  # as by a link
         raise BundleError(f"{str(path)!r}: lies outside the bundle; export the checkpoint again")
     return path
 
 
 def _check_file(folder: Path, file: BundleFile) -> None:
-    path = member(folder, file.path)
-    if not path.is_file():
-        raise BundleError(f"{path}: is missing; copy the whole bundle or export the checkpoint again")
-    if sha256(path) != file.sha256:
-        raise BundleError(f"{path}: does not match the hash in {MANIFEST_NAME}; copy it or export the checkpoint again")
+    try:
+        path = member(folder, file.path)
+        if not path.is_file():
+            raise BundleError(f"{path}: is missing; copy the whole bundle or export the checkpoint again")
+        if path.stat().st_size != file.size_bytes or sha256(path) != file.sha256:
+            raise BundleError(
+                f"{path}: does not match the hash in {MANIFEST_NAME}; copy it or export the checkpoint again"
+            )
+    except (OSError, RuntimeError) as error:  # the latter of links that lead in a circle
+        where = reprlib.repr(file.path)
+        raise BundleError(f"{folder}: its file {where} cannot be read ({reason_of(error)}); copy it again") from error

@@ -1,12 +1,26 @@
 """What bundle.json says."""
 
 import math
-from collections.abc import Iterable
+import reprlib
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from pathlib import PurePosixPath
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from export.bundle.fields import (
+    MAX_BATCH,
+    AnyPath,
+    Difference,
+    Labels,
+    Line,
+    Name,
+    PathWithin,
+    Score,
+    Sha256,
+    Share,
+    first_repeated,
+)
 from rgbd.clip.appearance import Appearance, presumed_appearance
 from rgbd.clip.preparation import Preparation
 from rgbd.clip.spec import ClipSpec
@@ -20,7 +34,7 @@ SIGNATURE_NAME = "bundle.json.sig"
 SCHEMA_VERSION, SCHEMA_MINOR = 3, 1
 """The manifest's. Where only the minor is raised, all that was read before is read still, and means the same."""
 
-Precision = str
+Precision = Name
 """What an artifact computes in, such as fp32 or int8; the runtimes say which they know."""
 
 _LOWEST_TEMPERATURE, _HIGHEST_TEMPERATURE = 1e-3, 1e3  # that calibration can give
@@ -37,7 +51,7 @@ class _Record(BaseModel):
 class TensorInfo(_Record):
     """One input or output of the graph; named dimensions of `shape` are dynamic."""
 
-    name: str
+    name: Line
     dtype: str
     shape: tuple[int | str, ...]
     meaning: str
@@ -47,39 +61,38 @@ class TensorInfo(_Record):
 class BundleFile(_Record):
     """One file of the bundle; what is not listed is not part of it."""
 
-    path: str
-    sha256: str
+    path: PathWithin
+    sha256: Sha256
     size_bytes: int = Field(ge=0)
 
 
 class Parity(_Record):
     """How far an artifact's scores lie from PyTorch's in float32 on the same clips."""
 
-    max_difference: float = Field(description="of logits, over all heads")
-    mean_difference: float
-    relative_difference: float = Field(description="the mean, over the standard deviation of PyTorch's logits")
-    probability_difference: float = Field(description="the largest of a class's probability")
-    top1_agreement: float
-    num_clips: int
+    max_difference: Difference = Field(description="of logits, over all heads")
+    mean_difference: Difference
+    relative_difference: Difference = Field(description="the mean, over the standard deviation of PyTorch's logits")
+    probability_difference: Share = Field(description="the largest of a class's probability")
+    top1_agreement: Share
+    num_clips: int = Field(ge=1)
     clips: str = Field(description="where they are from")
 
 
 class Speed(_Record):
     """How long an artifact took for one clip on the machine that exported or verified it."""
 
-    latency_ms: float = Field(description="median")
+    latency_ms: float = Field(gt=0, description="median")
     machine: str
-    device: str = "cpu"
 
 
 class Artifact(_Record):
     """One form of the graph, for one runtime; without parity it was not compared with PyTorch yet."""
 
-    runtime: str
+    runtime: Name
     precision: Precision
-    path: str = Field(description="of the file that the runtime loads; others lie beside it")
+    path: PathWithin = Field(description="of the file that the runtime loads; others lie beside it")
     parity: Parity | None = None
-    speed: Speed | None = None
+    speeds: dict[Name, Speed] = Field({}, description="by the device that it was measured on, such as cpu or cuda")
 
     @property
     def name(self) -> str:
@@ -90,8 +103,8 @@ class Artifact(_Record):
 class Source(_Record):
     """Where the weights come from."""
 
-    checkpoint: str
-    checkpoint_sha256: str
+    checkpoint: AnyPath
+    checkpoint_sha256: Sha256
     config: dict[str, Any]
     metrics: dict[str, float]
     git_commit: str | None
@@ -107,17 +120,14 @@ class Source(_Record):
         return config
 
 
-def _repeated(names: Iterable[str]) -> str | None:
-    """Return the first that comes a second time; None where all are different."""
-    seen = set()
-    for name in names:
-        if name in seen:
-            return name
-        seen.add(name)
-    return None
-
-
-_Share = Annotated[float, Field(ge=0, le=1)]
+def _check_tensor(place: str, tensor: TensorInfo, dtype: str, shape: tuple[int, ...], because: str) -> None:
+    """Raise `ValueError` where it is not of this type, or not of this shape behind a dynamic batch."""
+    if tensor.dtype != dtype:
+        raise ValueError(f"{place}: {tensor.name} is {reprlib.repr(tensor.dtype)}, and graphs have {dtype}")
+    batch, *rest = tensor.shape or (0,)
+    if not isinstance(batch, str) or tuple(rest) != shape:
+        given = reprlib.repr(list(tensor.shape))
+        raise ValueError(f"{place}: {tensor.name} has the shape {given}, and {because} {['batch', *shape]}")
 
 
 class BundleManifest(_Record):
@@ -125,23 +135,23 @@ class BundleManifest(_Record):
 
     schema_version: Literal[3] = 3
     schema_minor: int = Field(SCHEMA_MINOR, ge=0)
-    name: str
-    version: str
+    name: Name
+    version: Name
     created: datetime = Field(default_factory=lambda: datetime.now(UTC))
     task: str = "motion recognition"
     modality: Modality
-    labels: tuple[str, ...] = Field(min_length=1)
+    labels: Labels
     clip_spec: ClipSpec
     temperature: float = Field(  # divides the logits before softmax; 1 until one is fitted
         1.0, ge=_LOWEST_TEMPERATURE, le=_HIGHEST_TEMPERATURE
     )
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...] = Field(min_length=1, description="the first is the answer")
-    max_batch: int = Field(8, ge=1, description="clips at a time")
-    check: dict[str, tuple[float, ...]] = Field(
+    max_batch: int = Field(8, ge=1, le=MAX_BATCH, description="clips at a time")
+    check: dict[str, tuple[Score, ...]] = Field(
         description="PyTorch's outputs for the seeded clip that every artifact is tried with when it loads"
     )
-    alone: dict[Stream, _Share] = Field(
+    alone: dict[Stream, Share] = Field(
         {}, description="streams that may come without the other, and the share of clips that they named rightly so"
     )
     trained_on: dict[Stream, Appearance] = Field(
@@ -153,8 +163,36 @@ class BundleManifest(_Record):
         "camera wrote them; null where that is not known: then it takes prepared clips only",
     )
     files: tuple[BundleFile, ...]
-    artifacts: tuple[Artifact, ...]
+    artifacts: tuple[Artifact, ...] = Field(min_length=1)
     source: Source
+
+    @model_validator(mode="after")
+    def _inputs_fit(self) -> "BundleManifest":
+        given, wanted = ", ".join(tensor.name for tensor in self.inputs) or "none", ", ".join(self.streams)
+        if given != wanted:
+            raise ValueError(f"inputs: are {given}, and a model of {self.modality} takes {wanted}")
+        for tensor in self.inputs:
+            _check_tensor("inputs", tensor, "uint8", self.clip_spec.shape, "clip_spec says")
+            if tensor.stream not in (None, tensor.name):
+                raise ValueError(f"inputs: {tensor.name} is of the stream {tensor.stream}")
+        if foreign := [stream for stream in self.trained_on if stream not in self.streams]:
+            raise ValueError(f"trained_on: has {' and '.join(foreign)}, and this model takes none")
+        return self
+
+    @model_validator(mode="after")
+    def _files_fit(self) -> "BundleManifest":
+        paths = [file.path for file in self.files]
+        if (twice := first_repeated(paths)) is not None:
+            raise ValueError(f"files: {twice} is there twice")
+        for path in paths:
+            if PurePosixPath(path).name in (MANIFEST_NAME, SIGNATURE_NAME):
+                raise ValueError(f"files: {path} is no file of a graph")
+        if (twice := first_repeated(artifact.name for artifact in self.artifacts)) is not None:
+            raise ValueError(f"artifacts: {twice} is there twice")
+        for artifact in self.artifacts:
+            if artifact.path not in paths:
+                raise ValueError(f"artifacts: {artifact.name} is in no listed file")
+        return self
 
     @model_validator(mode="after")
     def _streams_alone_have_heads(self) -> "BundleManifest":
@@ -168,19 +206,15 @@ class BundleManifest(_Record):
             raise ValueError(
                 f"outputs: {self.answer}, the first, is of {self.outputs[0].stream} alone; it is the answer"
             )
-        if twice := _repeated(output.name for output in self.outputs):
+        if (twice := first_repeated(output.name for output in self.outputs)) is not None:
             raise ValueError(f"outputs: {twice} is there twice")
         heads = [output.stream for output in self.outputs if output.stream is not None]
-        if twice := _repeated(heads):
+        if (twice := first_repeated(heads)) is not None:
             raise ValueError(f"outputs: {twice} has two heads")
         for output in self.outputs:
             if output.stream is not None and output.stream not in self.streams:
                 raise ValueError(f"outputs: {output.name} is the head of {output.stream}, and this model takes none")
-            if output.shape[-1:] != (len(self.labels),):
-                shape = ", ".join(map(str, output.shape))
-                raise ValueError(
-                    f"outputs: {output.name} has the shape ({shape}), and there are {len(self.labels)} labels"
-                )
+            _check_tensor("outputs", output, "float32", (len(self.labels),), "the labels ask for")
         return self
 
     @model_validator(mode="after")

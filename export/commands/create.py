@@ -8,7 +8,8 @@ from typing import get_args
 from rich.console import Console
 
 from export.build.calibration import Calibration
-from export.build.plan import MAX_BATCH, NAME, ExportOptions
+from export.build.plan import ExportOptions
+from export.bundle.fields import MAX_BATCH, is_name
 from export.commands.data_folder import check_data_folder
 from export.commands.tables import artifacts_table
 from export.runtimes.registry import formats, precisions
@@ -24,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="a file that training wrote, such as best.pt")
     parser.add_argument("--out", type=Path, required=True, help="the bundle's folder; an older bundle is replaced")
     parser.add_argument("--name", type=_name, default="motion", help="the model's name in the service (motion)")
+    parser.add_argument(
+        "--version", type=_name, metavar="NAME", help="the bundle's version (the checkpoint's epoch and hash)"
+    )
     parser.add_argument(
         "--formats",
         type=_list_of(formats()),
@@ -75,6 +79,7 @@ def run(options: argparse.Namespace) -> int:
         calibration = Calibration(options.calibration, options.calibration_clips, options.max_drop / 100)
     wanted = ExportOptions(
         name=options.name,
+        version=options.version,
         formats=options.formats,
         precisions=options.precision,
         data=options.data,
@@ -85,17 +90,15 @@ def run(options: argparse.Namespace) -> int:
     )
     from export.build.create import create_bundle  # noqa: PLC0415  needs PyTorch, and --help does not
 
-    console = Console(markup=False)
-    with console.status("exporting, comparing with PyTorch, measuring"):
-        bundle = create_bundle(options.checkpoint, options.out, wanted)
-    console.print(artifacts_table(bundle))
+    bundle = create_bundle(options.checkpoint, options.out, wanted)
+    Console(markup=False).print(artifacts_table(bundle))
     return 0
 
 
 def _name(text: str) -> str:
     """Return a name that can be part of an address and name a folder, or refuse the text as argparse wants it."""
-    if not NAME.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"expected letters, digits, '.', '_' and '-', got {text!r}")
+    if not is_name(text):
+        raise argparse.ArgumentTypeError(f"expected up to 100 letters, digits, '.', '_' and '-', got {text!r}")
     return text
 
 

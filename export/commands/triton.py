@@ -2,11 +2,11 @@
 
 import argparse
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from export.build.plan import NAME
 from export.bundle.archive import open_bundle
 from export.bundle.folder import Bundle
 from export.bundle.manifest import Artifact, BundleError, TensorInfo
@@ -20,6 +20,7 @@ from rgbd.terminal import positive, say
 # The first artifact that Triton has a backend for.
 _USUAL = next(item.name for item in artifacts() if spec_of(item).triton_backend)
 _TYPES = {"uint8": "TYPE_UINT8", "float32": "TYPE_FP32"}
+_NUMBER = re.compile("[1-9][0-9]{0,17}")  # 64 bits hold it
 _MAX_DELAY_US = 5000  # a clip takes tens of milliseconds: waiting this long for others costs little
 
 _CONFIG = """\
@@ -35,6 +36,7 @@ dynamic_batching {{
 }}
 {warmups}
 parameters {{ key: "temperature" value {{ string_value: "{temperature}" }} }}
+parameters {{ key: "version" value {{ string_value: {version} }} }}
 parameters {{ key: "clip_spec" value {{ string_value: {clip_spec} }} }}
 """
 
@@ -70,19 +72,21 @@ def write_model(bundle: Bundle, artifact: Artifact, repository: Path, max_batch:
     if reason := spec.triton_refuses.get(artifact.precision):
         raise BundleError(reason)
     folder = repository / bundle.manifest.name
-    for name in (bundle.manifest.name, bundle.manifest.version):
-        if not NAME.fullmatch(name):  # somebody else's name may lead out of the repository
-            raise BundleError(f"{bundle.folder}: {name!r} cannot name a folder; export it with another --name")
     if folder.exists() and not (folder / "config.pbtxt").is_file():
         raise UserError(f"{folder}: exists and is no model of Triton's; choose another --out")
     with sole_writer(folder), atomic_folder(folder) as temporary:
-        version = temporary / bundle.manifest.version
+        version = temporary / _triton_version(bundle.manifest.version)
         version.mkdir()
         for file in files_of(bundle, artifact):
             shutil.copyfile(bundle.folder / file.path, version / file.path)
         (temporary / "config.pbtxt").write_text(config(bundle, artifact, max_batch), encoding="utf-8")
         (temporary / "labels.txt").write_text("".join(f"{label}\n" for label in bundle.manifest.labels), "utf-8")
     return folder
+
+
+def _triton_version(version: str) -> str:
+    """Return the version's folder: Triton passes over those that are not called by a number, so that others are 1."""
+    return version if _NUMBER.fullmatch(version) else "1"
 
 
 def config(bundle: Bundle, artifact: Artifact, max_batch: int) -> str:
@@ -99,6 +103,7 @@ def config(bundle: Bundle, artifact: Artifact, max_batch: int) -> str:
         delay=_MAX_DELAY_US,
         warmups="\n".join(_warmup(manifest.inputs, batch) for batch in sorted({1, max_batch})),
         temperature=manifest.temperature,
+        version=json.dumps(manifest.version),
         clip_spec=json.dumps(manifest.clip_spec.model_dump_json()),
     )
 

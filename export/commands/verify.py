@@ -37,8 +37,7 @@ def run(options: argparse.Namespace) -> int:
         listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
         raise UserError(f"{options.bundle}: nothing in it can be compared here ({listed})")
     has_torch = find_spec("torch") is not None
-    with console.status("comparing with PyTorch, measuring"):
-        bundle = _with_torch(bundle, options) if has_torch else _without_torch(bundle, options)
+    bundle = _with_torch(bundle, options) if has_torch else _without_torch(bundle, options)
     console.print(artifacts_table(bundle))
     for name, reason in reasons.items():
         if reason:

@@ -6,6 +6,7 @@ from export.bundle.folder import Bundle
 from export.bundle.seeded_clips import seeded_inputs
 from export.runtimes.loading import home_of, load_artifact, unavailable_reason
 from export.verification.parity import check_parity, measure_parity
+from rgbd.steps import step
 
 
 def compare_known_answer(bundle: Bundle, device: str | None = None) -> Bundle:
@@ -20,9 +21,10 @@ def compare_known_answer(bundle: Bundle, device: str | None = None) -> Bundle:
     artifacts = []
     for artifact in manifest.artifacts:
         if unavailable_reason(artifact, device) is None:
-            runtime = load_artifact(bundle, artifact, device or home_of(artifact))
-            parity = measure_parity([expected], [runtime.infer(clip)], manifest.temperature, "made from a seed")
-            check_parity(artifact.name, artifact.precision, parity)
+            with step(f"comparing {artifact.name} with the known answer"):
+                runtime = load_artifact(bundle, artifact, device or home_of(artifact))
+                parity = measure_parity([expected], [runtime.infer(clip)], manifest.temperature, "made from a seed")
+                check_parity(artifact.name, artifact.precision, parity)
             artifact = artifact.model_copy(update={"parity": parity})  # noqa: PLW2901  the same, compared
         artifacts.append(artifact)
     return Bundle(bundle.folder, manifest.model_copy(update={"artifacts": tuple(artifacts)}))

@@ -40,7 +40,7 @@ def source_of(bundle: Bundle, path: Path | None = None) -> Source:
     """
     source = bundle.manifest.source
     path = path or Path(source.checkpoint)
-    if not os.access(path, os.R_OK):
+    if not (path.is_file() and os.access(path, os.R_OK)):
         raise BundleError(f"{path}: cannot be read, and PyTorch computes the checkpoint; give it as --checkpoint")
     digest = sha256(path)
     if digest != source.checkpoint_sha256:

@@ -6,9 +6,10 @@ answered wrongly more often than not by one that has learnt from prepared clips.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from rgbd.clip.crop import OUTPUT_SIZE
 from rgbd.types import Frame, Stream
@@ -20,6 +21,8 @@ _LEAST_MASKED = 0.5  # of the pixels that are empty: where people are cut out, a
 _LEAST_FILLED = 1 / 3  # of what the emptiest training clip holds: there a person was small, and here is hardly anything
 _BLACK = 16  # below this an 8-bit depth image shows nothing, after JPEG too
 
+_Share = Annotated[float, Field(ge=0, le=1)]
+
 
 class Appearance(BaseModel):
     """What the clips of one stream look like: the lowest and the highest value of any of them.
@@ -30,9 +33,16 @@ class Appearance(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    aspect_ratio: tuple[float, float]
-    height_px: tuple[int, int]
-    empty_share: tuple[float, float] | None = None
+    aspect_ratio: tuple[PositiveFloat, PositiveFloat]
+    height_px: tuple[PositiveInt, PositiveInt]
+    empty_share: tuple[_Share, _Share] | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Appearance":
+        for low, high in (self.aspect_ratio, self.height_px, self.empty_share or (0, 0)):
+            if low > high:
+                raise ValueError(f"the lowest value, {low}, is above the highest, {high}")
+        return self
 
 
 @dataclass(frozen=True)

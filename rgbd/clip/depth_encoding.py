@@ -1,13 +1,15 @@
 """Depth in millimetres -> the 8-bit colour image that a network sees."""
 
-from typing import Literal, assert_never
+from typing import Annotated, Literal, assert_never
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rgbd.legacy import legacy_centre
+
+_Millimetres = Annotated[int, Field(ge=1, le=65_535)]  # as uint16 holds them
 
 
 class DepthEncoding(BaseModel):
@@ -28,14 +30,14 @@ class DepthEncoding(BaseModel):
     version: Literal[1] = 1
     mode: Literal["range", "centred", "wrapped", "image"] = "range"
     colors: Literal["jet", "grey"] = "jet"
-    near_mm: int = 500  # what a Kinect v2 measures reliably
-    far_mm: int = 4500
-    span_mm: int = 1000  # a person with arms stretched towards and away from the camera fits
+    near_mm: _Millimetres = 500  # what a Kinect v2 measures reliably
+    far_mm: _Millimetres = 4500
+    span_mm: _Millimetres = 1000  # a person with arms stretched towards and away from the camera fits
 
     @model_validator(mode="after")
     def _ordered(self) -> "DepthEncoding":
-        if not 0 < self.near_mm < self.far_mm or self.span_mm < 1:
-            raise ValueError(f"0 < near_mm < far_mm and span_mm > 0 are needed, got {self}")
+        if self.near_mm >= self.far_mm:
+            raise ValueError(f"near_mm < far_mm is needed, got {self}")
         return self
 
 

@@ -1,17 +1,19 @@
 """What is done to a recording before clips are cut from it."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from rgbd.camera.registration import RegistrationSource
 from rgbd.clip.crop import OUTPUT_SIZE
 from rgbd.people.clip_boxes import RoiMode
 from rgbd.people.masked_depth import MaskMode
 from rgbd.people.masks import PeopleSource
-from rgbd.types import Size, Stream
+from rgbd.types import Stream
 
 _NO_PIXELS = ("streams", "as_jpeg", "has_mutual_actions")  # what says nothing of how frames are made
+
+_Side = Annotated[int, Field(ge=1, le=4096)]  # of a frame, in pixels
 
 
 class Preparation(BaseModel):
@@ -35,7 +37,7 @@ class Preparation(BaseModel):
     streams: tuple[Stream, ...]
     masks: MaskMode
     roi: RoiMode
-    size: Size = OUTPUT_SIZE
+    size: tuple[_Side, _Side] = OUTPUT_SIZE
     people: tuple[PeopleSource, ...] = ("skeleton", "depth")
     registration: tuple[RegistrationSource, ...] = ("calibration", "joints", "nominal", "stretch")
     as_jpeg: tuple[Stream, ...] = ("rgb",)

@@ -1,13 +1,18 @@
 """What a network takes: how many frames, and what is done to each."""
 
+import math
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, model_validator
 
 from rgbd.clip.depth_encoding import DepthEncoding
 
-_Side = Annotated[int, Field(ge=32)]  # the network halves a frame five times
+_MAX_SIDE = 4096  # of a frame, in pixels: no network is given more
+_MAX_BYTES = 1 << 28  # of a clip: 27 times what the published networks take
+
+_Pixels = Annotated[int, Field(ge=1, le=_MAX_SIDE)]
+_Side = Annotated[int, Field(ge=32, le=_MAX_SIDE)]  # the network halves a frame five times
 
 
 def _both(value: object) -> object:
@@ -25,10 +30,12 @@ class ClipSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     num_frames: int = Field(64, ge=1)
-    resize: tuple[int, int] = (320, 240)
-    crop: Annotated[tuple[PositiveInt, PositiveInt], BeforeValidator(_both)] = (224, 224)
+    resize: tuple[_Pixels, _Pixels] = (320, 240)
+    crop: Annotated[tuple[_Pixels, _Pixels], BeforeValidator(_both)] = (224, 224)
     size: Annotated[tuple[_Side, _Side], BeforeValidator(_both)] = (224, 224)
-    crop_xy: tuple[int, int] | None = None  # None: the centre. NvGesture's published evaluation crops at (32, 32).
+    crop_xy: tuple[NonNegativeInt, NonNegativeInt] | None = (
+        None  # None: the centre. NvGesture's published evaluation crops at (32, 32).
+    )
     depth: DepthEncoding = DepthEncoding()
 
     @model_validator(mode="after")
@@ -36,6 +43,10 @@ class ClipSpec(BaseModel):
         x, y = self.crop_xy or (0, 0)
         if x + self.crop[0] > self.resize[0] or y + self.crop[1] > self.resize[1]:
             raise ValueError(f"crop {self.crop} at {(x, y)} does not fit into resize {self.resize}")
+        if math.prod(self.shape) > _MAX_BYTES:
+            raise ValueError(
+                f"a clip of {self.num_frames} frames of {self.size} takes more than {_MAX_BYTES >> 20} MiB"
+            )
         return self
 
     @property

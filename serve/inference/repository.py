@@ -12,7 +12,7 @@ import psutil
 from export.bundle.archive import peek
 from export.bundle.folder import sha256
 from export.bundle.manifest import MANIFEST_NAME
-from rgbd.errors import UserError
+from rgbd.errors import UserError, reason_of
 from rgbd.recording.stills.numbering import natural_order
 from serve.concurrency.threads import in_thread
 from serve.errors import (
@@ -40,7 +40,10 @@ class Place:
     def read_mark(self) -> str:
         """Return what changes when another bundle lies there."""
         path = self.path / MANIFEST_NAME if self.path.is_dir() else self.path
-        return sha256(path) if path.is_file() else ""
+        try:
+            return sha256(path) if path.is_file() else ""
+        except OSError:  # loading it will say so
+            return ""
 
 
 @dataclass
@@ -210,18 +213,27 @@ def many_bundles(folder: Path) -> Callable[[], list[Place]]:
     def find() -> list[Place]:
         if not folder.is_dir():
             raise UserError(f"{folder}: is no folder; models lie in it as <name>/<version>/, each what export wrote")
-        names = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
-        places = [
-            Place(name.name, path.name.removesuffix(".zip"), path)
-            for name in names
-            for path in sorted(name.iterdir())
-            if not path.name.startswith(".") and (path.is_dir() or path.suffix == ".zip")
-        ]
+        try:
+            places = _places_in(folder)
+        except OSError as error:
+            raise UserError(
+                f"{error.filename}: cannot be read ({reason_of(error)}); let the service read it"
+            ) from error
         if not places:
             raise UserError(f"{folder}: holds no models; put bundles into it as <name>/<version>/")
         return places
 
     return find
+
+
+def _places_in(folder: Path) -> list[Place]:
+    names = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    return [
+        Place(name.name, path.name.removesuffix(".zip"), path)
+        for name in names
+        for path in sorted(name.iterdir())
+        if not path.name.startswith(".") and (path.is_dir() or path.suffix == ".zip")
+    ]
 
 
 @contextmanager

@@ -31,8 +31,21 @@ def rewrite(folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
     return folder
 
 
+def with_one_speed(content: dict[str, Any]) -> None:
+    """Say the speed of one device, as up to schema 3.0."""
+    for artifact in content["artifacts"]:
+        speeds = artifact.pop("speeds")
+        artifact["speed"] = {**speeds["cpu"], "device": "cpu"} if speeds else None
+
+
+def as_schema_3_0(content: dict[str, Any]) -> None:
+    content["schema_minor"] = 0
+    with_one_speed(content)
+
+
 def as_schema_2(content: dict[str, Any]) -> None:
     content["schema_version"] = 2
+    with_one_speed(content)
     del content["schema_minor"]
     for tensor in (*content["inputs"], *content["outputs"]):
         del tensor["stream"]
@@ -48,8 +61,26 @@ def test_what_an_earlier_version_wrote_is_read_as_this_one_would_write_it(
     assert manifest.answer == "logits"
     assert manifest.stream_heads == {"rgb": "logits_rgb", "depth": "logits_depth"}
     before, after = json.loads(OF_SCHEMA_2.read_text()), json.loads(manifest.model_dump_json())
-    same = ("name", "created", "modality", "labels", "check", "trained_on", "max_batch", "files", "artifacts", "source")
+    same = ("name", "created", "modality", "labels", "check", "trained_on", "max_batch", "files", "source")
     assert {name: after[name] for name in same} == {name: before[name] for name in same}
+    for old, new in zip(before["artifacts"], after["artifacts"], strict=True):
+        speed = old.pop("speed")
+        assert new.pop("speeds") == {speed.pop("device"): speed}
+        assert new == old
+
+
+def test_the_speed_of_one_device_is_read_as_that_devices(tmp_path: Path) -> None:
+    make_bundle(tmp_path)
+    speeds = {"cpu": {"latency_ms": 2.5, "machine": "here"}}
+    rewrite(tmp_path, lambda content: content["artifacts"][0].update(speeds=speeds))
+    before = read_manifest(tmp_path)
+    after = read_manifest(rewrite(tmp_path, as_schema_3_0))
+    assert after == before and after.artifacts[0].speeds["cpu"].latency_ms == 2.5
+    rewrite(tmp_path, lambda content: content["artifacts"][0]["speed"].pop("device"))
+    assert read_manifest(tmp_path) == before
+    rewrite(tmp_path, lambda content: content["artifacts"][0].update(speed=7))
+    with pytest.raises(BundleError, match=r"artifacts\.0\.speeds: "):
+        read_manifest(tmp_path)
 
 
 @pytest.mark.parametrize("modality", ["rgb", "depth", "rgbd"])
@@ -108,6 +139,10 @@ def test_of_this_minor_and_of_schema_2_a_field_that_is_not_known_is_a_mistake(
         read_bundle(tmp_path)
 
 
+SCORES = [0.0, 1.0, 2.0]
+HEAD = {"name": "late", "dtype": "float32", "shape": ["batch", 3], "meaning": "", "stream": None}
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -117,7 +152,10 @@ def test_of_this_minor_and_of_schema_2_a_field_that_is_not_known_is_a_mistake(
         ({"schema_version": 2, "outputs": [5]}, r"outputs\.0: Input should be"),
         ({"schema_version": "3"}, "schema_version: Input should be 3"),
         ({"schema_minor": "new"}, "schema_minor: Input should be"),
-        ({"alone": {"rgb": 0.5}, "modality": "rgb"}, "rgb may come alone, but no output is the head of that stream"),
+        (
+            {"alone": {"rgb": 0.5}, "outputs": [HEAD], "check": {"late": SCORES}},
+            "rgb may come alone, but no output is the head of that stream",
+        ),
         ({"outputs": []}, "outputs: Tuple should have at least 1 item"),
     ],
 )
@@ -130,10 +168,6 @@ def test_what_cannot_be_read_is_refused_with_the_remedy(tmp_path: Path, change: 
         read_bundle(tmp_path)
 
 
-SCORES = [0.0, 1.0, 2.0]
-HEAD = {"name": "late", "dtype": "float32", "shape": ["batch", 3], "meaning": "", "stream": None}
-
-
 @pytest.mark.parametrize(
     ("modality", "change", "reason"),
     [
@@ -141,14 +175,14 @@ HEAD = {"name": "late", "dtype": "float32", "shape": ["batch", 3], "meaning": ""
         (
             "rgbd",
             lambda c: c.update(labels=["a", "b"]),
-            r"outputs: logits has the shape \(batch, 3\), and there are 2 labels",
+            r"outputs: logits has the shape \['batch', 3\], and the labels ask for \['batch', 2\]",
         ),
         (
             "rgbd",
             lambda c: c["outputs"][1].update(shape=["batch", 9]),
-            r"outputs: logits_rgb has the shape \(batch, 9\)",
+            r"outputs: logits_rgb has the shape \['batch', 9\]",
         ),
-        ("rgbd", lambda c: c["outputs"][1].update(shape=[]), r"outputs: logits_rgb has the shape \(\)"),
+        ("rgbd", lambda c: c["outputs"][1].update(shape=[]), r"outputs: logits_rgb has the shape \[\]"),
         ("rgbd", lambda c: c["outputs"].append(c["outputs"][0]), "outputs: logits is there twice"),
         ("rgbd", lambda c: c["outputs"].append(HEAD | {"stream": "rgb"}), "outputs: rgb has two heads"),
         ("rgbd", lambda c: c["outputs"].reverse(), "outputs: logits_depth, the first, is of depth alone"),
@@ -179,8 +213,8 @@ HEAD = {"name": "late", "dtype": "float32", "shape": ["batch", 3], "meaning": ""
         ("rgbd", lambda c: c["source"].update(metrics={"top1": math.nan}), r"source\.metrics\.top1: "),
         (
             "rgbd",
-            lambda c: c["artifacts"][0].update(speed={"latency_ms": math.inf, "machine": ""}),
-            r"artifacts\.0\.speed\.latency_ms: ",
+            lambda c: c["artifacts"][0].update(speeds={"cpu": {"latency_ms": math.inf, "machine": ""}}),
+            r"artifacts\.0\.speeds\.cpu\.latency_ms: ",
         ),
         (
             "rgbd",

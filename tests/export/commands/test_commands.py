@@ -2,13 +2,16 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import time
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+import onnx
 import psutil
 import pytest
 import torch
@@ -18,8 +21,9 @@ from export.build.calibration import Calibration
 from export.build.create import create_bundle
 from export.build.plan import ExportOptions, wanted
 from export.bundle.folder import Bundle, read_bundle, write_manifest
-from export.bundle.manifest import BundleError
+from export.bundle.manifest import BundleError, Speed
 from export.commands.sign import make_keys, sign_bundle
+from export.runtimes import Inputs, Outputs, Runtime
 from export.runtimes.loading import unavailable_reason
 from export.runtimes.openvino import can_compute
 from export.verification.dataset_clips import labelled_inputs
@@ -51,6 +55,66 @@ def test_verifying_measures_on_real_clips_and_writes_that_down(folder: Path) -> 
     (artifact,) = read_bundle(folder / "bundle").manifest.artifacts
     assert artifact.parity is not None and artifact.parity.num_clips == 11 + 5
     assert artifact.parity.clips == f"made from a seed, and {folder / 'data'}"
+
+
+def test_each_clip_is_asked_of_pytorch_once_for_all_batches_and_artifacts(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "bundle", tmp_path / "bundle")
+    bundle = read_bundle(tmp_path / "bundle")
+    source = source_of(bundle)
+    pytorch = CountingRuntime(source.pytorch)
+    verified = verify_bundle(bundle, replace(source, pytorch=pytorch), folder / "data")  # type: ignore[arg-type]
+    assert pytorch.num_clips == bundle.manifest.max_batch + 5
+    parity = verified.manifest.artifacts[0].parity
+    assert parity is not None and parity.num_clips == 1 + 2 + 8 + 5 and parity.top1_agreement == 1
+
+
+class CountingRuntime:
+    """A runtime that counts the clips that it is asked about."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime, self.info, self.num_clips = runtime, runtime.info, 0
+
+    def infer(self, inputs: Inputs) -> Outputs:
+        self.num_clips += len(next(iter(inputs.values())))
+        return self._runtime.infer(inputs)
+
+
+def test_measuring_on_one_device_leaves_the_speed_on_others(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "bundle", tmp_path / "bundle")
+    bundle = read_bundle(tmp_path / "bundle")
+    (artifact,) = bundle.manifest.artifacts
+    speeds = {"cpu": Speed(latency_ms=12345, machine="before"), "cuda": Speed(latency_ms=0.5, machine="a GPU")}
+    artifact = artifact.model_copy(update={"speeds": speeds})
+    write_manifest(bundle.folder, bundle.manifest.model_copy(update={"artifacts": (artifact,)}))
+    result = run_module("export", "verify", tmp_path / "bundle", "--device", "cpu")
+    assert result.returncode == 0, result.stderr
+    assert "ms, cpu" in result.stdout and "ms, cuda" in result.stdout
+    (measured,) = read_bundle(tmp_path / "bundle").manifest.artifacts
+    assert measured.speeds["cuda"] == speeds["cuda"]
+    assert measured.speeds["cpu"].latency_ms < 12345 and measured.speeds["cpu"].machine != "before"
+
+
+def test_a_bundle_has_the_version_of_its_checkpoint_or_the_one_that_is_given(folder: Path, tmp_path: Path) -> None:
+    manifest = read_bundle(folder / "bundle").manifest
+    assert manifest.version == f"epoch1-{sha256((folder / 'best.pt').read_bytes()).hexdigest()[:8]}"
+    words = ("--checkpoint", folder / "best.pt", "--out", tmp_path / "bundle", "--formats", "onnx", "--max-batch", 1)
+    result = run_module("export", *words, "--version", "2026.11")
+    assert result.returncode == 0, result.stderr
+    named = read_bundle(tmp_path / "bundle")
+    assert named.manifest.version == "2026.11"
+    steps = (
+        f"loading {folder / 'best.pt'}",
+        "asking PyTorch about the known clip",
+        "tracing the network for model.onnx",
+        "measuring the memory of onnxruntime-fp32",
+        "asking PyTorch about these clips",
+        "comparing onnxruntime-fp32 with PyTorch, and timing it",
+    )
+    said = [line for line in result.stderr.splitlines() if line.startswith(steps)]
+    assert said[::2] == [f"{name} ..." for name in steps]  # in a log, each when it begins and when it ends
+    assert all(re.fullmatch(rf"{re.escape(name)}: \d+ s", line) for name, line in zip(steps, said[1::2], strict=True))
+    metadata = {entry.key: entry.value for entry in onnx.load(tmp_path / "bundle" / "model.onnx").metadata_props}
+    assert json.loads(metadata["version"]) == "2026.11"
 
 
 def test_an_artifact_that_answers_something_else_fails_and_its_figures_stay(folder: Path, tmp_path: Path) -> None:
@@ -111,7 +175,14 @@ def test_the_benchmark_times_every_artifact_side_by_side(folder: Path, tmp_path:
 def test_inspecting_tells_what_is_in_a_bundle(folder: Path) -> None:
     result = run_module("export", "inspect", folder / "bundle")
     assert result.returncode == 0, result.stderr
-    for said in ("tiny 1", "3: wave, squat, jump", "8 frames of 32x32", "onnxruntime-fp32", "model.onnx", "verdict"):
+    for said in (
+        "tiny epoch1-",
+        "3: wave, squat, jump",
+        "8 frames of 32x32",
+        "onnxruntime-fp32",
+        "model.onnx",
+        "verdict",
+    ):
         assert said in result.stdout
     assert "of_rgb" not in result.stdout  # it was exported with the answer alone
     result = run_module("export", "inspect", folder / "bundle", "--json")
@@ -159,7 +230,13 @@ def test_what_is_named_is_made_or_refused(folder: Path, tmp_path: Path) -> None:
         with pytest.raises(UserError, match=f"{name}.*: cannot be made here"):
             wanted(options)
     words = ["--checkpoint", str(folder / "best.pt"), "--out", str(tmp_path / "bundle")]
-    for wrong in (("--name", "../evil"), ("--name", ""), ("--max-drop", "-1"), ("--max-drop", "nan")):
+    for wrong in (
+        ("--name", "../evil"),
+        ("--name", ""),
+        ("--version", "a/b"),
+        ("--max-drop", "-1"),
+        ("--max-drop", "nan"),
+    ):
         with pytest.raises(SystemExit, match="2"):
             main([*words, *wrong])
     shutil.copytree(folder / "bundle", tmp_path / "bundle")
@@ -172,7 +249,7 @@ def test_what_is_named_is_made_or_refused(folder: Path, tmp_path: Path) -> None:
 def test_verifying_says_what_it_leaves_as_it_was(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "bundle", tmp_path / "bundle")
     manifest = read_bundle(tmp_path / "bundle").manifest
-    engine = manifest.artifacts[0].model_copy(update={"runtime": "tensorrt", "parity": None, "speed": None})
+    engine = manifest.artifacts[0].model_copy(update={"runtime": "tensorrt", "parity": None, "speeds": {}})
     if unavailable_reason(engine, "cuda") is None:
         pytest.skip("there is a GPU")
     write_manifest(tmp_path / "bundle", manifest.model_copy(update={"artifacts": (*manifest.artifacts, engine)}))

@@ -76,6 +76,7 @@ def test_of_a_zip_only_what_is_listed_is_written(bundle: Path, tmp_path: Path) -
     outside = rewritten(packed, tmp_path / "outside.zip", bundle_json=json.dumps(manifest).encode())
     with pytest.raises(BundleError, match="outside the bundle"), open_bundle(outside):
         pass
+    manifest["files"][0]["path"] = manifest["artifacts"][0]["path"] = "model.onnx"
     manifest["files"][0]["size_bytes"] = 10**12
     huge = rewritten(packed, tmp_path / "huge.zip", bundle_json=json.dumps(manifest).encode())
     with pytest.raises(BundleError, match="larger than 8 GB"), open_bundle(huge):
@@ -87,7 +88,7 @@ def test_of_a_zip_only_what_is_listed_is_written(bundle: Path, tmp_path: Path) -
     manifest["files"][0] |= {"size_bytes": 1, "path": "model\0.onnx"}
     manifest["artifacts"][0]["path"] = "model\0.onnx"
     nameless = rewritten(packed, tmp_path / "nameless.zip", bundle_json=json.dumps(manifest).encode())
-    with pytest.raises(BundleError, match="outside the bundle"), open_bundle(nameless):
+    with pytest.raises(BundleError, match=r"'model\\x00\.onnx' is no path"), open_bundle(nameless):
         pass
     (tmp_path / "torn.zip").write_bytes(packed.read_bytes()[:-100])
     with pytest.raises(BundleError, match="cannot be unpacked"), open_bundle(tmp_path / "torn.zip"):

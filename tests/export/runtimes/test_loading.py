@@ -28,10 +28,10 @@ def bundle(tmp_path: Path) -> Bundle:
         if constant.name == "scale":
             constant.CopyFrom(numpy_helper.from_array(np.float32(-1 / 16), "scale"))
     onnx.save(graph, folder / "wrong.onnx")
-    right, wrong = (Speed(latency_ms=ms, machine="here") for ms in (2.0, 1.0))
+    right, wrong = ({"cpu": Speed(latency_ms=ms, machine="here")} for ms in (2.0, 1.0))
     artifacts = (
-        Artifact(runtime="onnxruntime", precision="fp32", path="model.onnx", speed=right),
-        Artifact(runtime="openvino", precision="fp32", path="wrong.onnx", speed=wrong),
+        Artifact(runtime="onnxruntime", precision="fp32", path="model.onnx", speeds=right),
+        Artifact(runtime="openvino", precision="fp32", path="wrong.onnx", speeds=wrong),
     )
     write_manifest(folder, manifest.model_copy(update={"files": describe_files(folder), "artifacts": artifacts}))
     return read_bundle(folder)
@@ -94,7 +94,7 @@ def test_the_fastest_on_such_a_device_is_taken(bundle: Bundle) -> None:
     assert load_runtime(bundle).info.name == "openvino"
     manifest = bundle.manifest
     measured_elsewhere = manifest.artifacts[1].model_copy(
-        update={"speed": Speed(latency_ms=1.0, machine="there", device="cuda")}
+        update={"speeds": {"cuda": Speed(latency_ms=1.0, machine="there")}}
     )
     other = manifest.model_copy(update={"artifacts": (manifest.artifacts[0], measured_elsewhere)})
     assert load_runtime(Bundle(bundle.folder, other)).info.name == "onnxruntime"
