@@ -6,10 +6,10 @@ import numpy as np
 
 from export.predictor.clip_request import ClipRequest
 from export.predictor.decoded_clip import DecidedBy, PeopleChoice, PreparedAs, Subject
-from export.predictor.frame_sources import in_groups, odd_in_files
+from export.predictor.frame_sources import align, in_groups, odd_in_files
 from export.predictor.opened_files import Streams, all_named, without_paths
 from rgbd.clip.alignment import Part
-from rgbd.clip.preparation import Preparation
+from rgbd.clip.preparation import PRESENT_VERSION, Preparation
 from rgbd.clip.prepare import PreparedRecording, prepare
 from rgbd.clip.sampling import bin_centres
 from rgbd.people.individuals import Individual
@@ -40,6 +40,7 @@ class RawSource:
         assert request.preparation is not None
         preparation = request.preparation.model_copy(update={"streams": self.given})
         self._wants_people = preparation.roi != "whole" or preparation.masks != "none"
+        align(streams, request.meta, request.limits)  # raises where it lasts too long
         with all_named(streams):
             self._everybody, self._people = _prepared(_recording(streams, request), preparation, request)
             self._subjects = _subjects(self._everybody, self._people or [], _choice(request.people, preparation))
@@ -103,7 +104,15 @@ class RawSource:
             *(without_paths(text, self._streams) for text in (*done.warnings, *done.kept.warnings)),
             *odd_in_files(self._streams),
             *self._about_people(),
+            *self._about_version(),
         ]
+
+    def _about_version(self) -> Iterator[str]:
+        if (version := self._everybody.preparation.version) != PRESENT_VERSION:
+            yield (
+                f"the training clips were prepared by version {version} of the code, and this one by version "
+                f"{PRESENT_VERSION}, whose masks and boxes may differ"
+            )
 
     def _about_people(self) -> Iterator[str]:
         if self._people is None:

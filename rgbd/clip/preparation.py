@@ -1,6 +1,6 @@
 """What is done to a recording before clips are cut from it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +11,7 @@ from rgbd.people.masked_depth import MaskMode
 from rgbd.people.masks import PeopleSource
 from rgbd.types import Stream
 
+PRESENT_VERSION: Final = 4
 _NO_PIXELS = ("streams", "as_jpeg", "has_mutual_actions")  # what says nothing of how frames are made
 
 _Side = Annotated[int, Field(ge=1, le=4096)]  # of a frame, in pixels
@@ -33,7 +34,7 @@ class Preparation(BaseModel):
 
     # 2: people without a floor in view, depth that arrives masked, frames paired by time. 3: fields of view of cameras,
     # children, people who lie, cameras that look down; colour without anybody is whole. 4: boxes by every third mask.
-    version: Literal[1, 2, 3, 4] = 4
+    version: Literal[1, 2, 3, 4] = PRESENT_VERSION
     streams: tuple[Stream, ...]
     masks: MaskMode
     roi: RoiMode

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import repeat
+from itertools import groupby, repeat
+from operator import itemgetter
 
 import av
 import numpy as np
@@ -98,10 +99,7 @@ class PreparedRecording:
         assert stream is not None
         for number, picture in enumerate(stream.read(places)):
             if not isinstance(picture, av.VideoFrame) and (picture.ndim != 3 or picture.shape[1::-1] != stream.size):
-                size, name = (
-                    f"{stream.size[0]}x{stream.size[1]}",
-                    stream.frame_name(places[number] if places else number),
-                )
+                name, size = stream.frame_name(places[number] if places else number), "{}x{}".format(*stream.size)
                 raise DatasetError(f"{name}: is not a colour image of {size} as those before it")
             yield picture
 
@@ -131,24 +129,24 @@ class PreparedRecording:
         numbers: which, counted among those kept; they ascend, and may come more than once. What is yielded is as
         `depth_frames` says; of colour, the share is 1.
         """
-        places, wanted = self.kept.places[stream][numbers], np.unique(self.kept.places[stream][numbers]).tolist()
-        raw = ((picture, 1.0) for picture in self._color(wanted)) if stream == "rgb" else self._raw_depth(wanted)
-        numbered = zip(wanted, raw, strict=False)
-        at, picture, share = -1, None, 0.0
-        for place, in_depth in zip(places.tolist(), self.kept.by_depth[numbers].tolist(), strict=True):
-            while at < place:
-                at, (picture, share) = next(numbered)
-            assert picture is not None
-            kept = (
-                self.crop_color(picture, in_depth)
-                if stream == "rgb"
-                else self._crop_depth(picture, self.boxes[in_depth])
-            )
-            yield self._as_stored(kept, stream), share
+        places, in_depth = self.kept.places[stream][numbers].tolist(), self.kept.by_depth[numbers].tolist()
+        raw = self._raw(stream, sorted(set(places)))
+        for _, together in groupby(zip(places, in_depth, strict=True), key=itemgetter(0)):
+            picture, share = next(raw)
+            for _, number in together:
+                yield self._as_stored(stream, self._crop(stream, picture, number)), share
         for _ in raw:  # to the end: only then a video is known to be counted rightly
             pass
 
-    def _as_stored(self, frame: Frame, stream: Stream) -> Frame:
+    def _raw(self, stream: Stream, places: Sequence[int]) -> Iterator[tuple[Picture, float]]:
+        return ((picture, 1.0) for picture in self._color(places)) if stream == "rgb" else self._raw_depth(places)
+
+    def _crop(self, stream: Stream, picture: Picture, frame_in_depth: int) -> Frame:
+        if stream == "rgb":
+            return self.crop_color(picture, frame_in_depth)
+        return self._crop_depth(picture, self.boxes[frame_in_depth])
+
+    def _as_stored(self, stream: Stream, frame: Frame) -> Frame:
         """Return a frame as it is read from the data set."""
         if frame.ndim == 2 or stream not in self.preparation.as_jpeg:
             return frame

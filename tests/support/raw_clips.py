@@ -73,6 +73,7 @@ def write_raw(folder: Path, frames: Sequence[Seen]) -> dict[Stream, Path]:
 
 def preprocessed(folder: Path, given: Mapping[str, Path], *options: str, **columns: object) -> Path:
     """Return the data set that `preprocess.custom` makes of a recording, for training and for evaluation."""
+    folder.mkdir(exist_ok=True)
     files = {stream: str(path) for stream, path in given.items()}
     clips = (("first", 0, "train"), ("second", 1, "train"), ("valid", 1, "valid"))
     rows = [{"clip": clip, **files, "label": label, "split": split, **columns} for clip, label, split in clips]

@@ -1,12 +1,17 @@
 """What a camera wrote becomes the clip that training would have had of it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from export.predictor.clip_reading import read_clip
+from rgbd.errors import MediaError, TooLargeError
+from rgbd.recording.limits import Limits
+from rgbd.recording.stills.images import write_image
 from rgbd.types import Stream
-from tests.support.raw_clips import config_of, empty_room, loaded, preprocessed, read_raw, seen, write_raw
+from tests.support.raw_clips import config_of, empty_room, loaded, preprocessed, read_raw, request_of, seen, write_raw
 from tests.support.real import real_recordings
 
 HALVES = (slice(0, 160), slice(160, 320))
@@ -147,3 +152,36 @@ def test_real_recordings_become_the_clips_that_training_has_of_them(tmp_path: Pa
     ((found,),) = clip.subjects(config.modalities)
     for stream, frames in loaded(config).items():
         np.testing.assert_array_equal(found[stream], frames)
+
+
+def test_what_lasts_too_long_is_not_prepared(tmp_path: Path) -> None:
+    given = write_raw(tmp_path, seen(0.2))
+    config = config_of(preprocessed(tmp_path, given), "rgbd")
+    request = replace(request_of(config, given, fps=30), limits=Limits(max_duration_s=1.0))
+    with pytest.raises(TooLargeError, match="the service takes 1 s"):
+        read_clip(request)
+
+
+def test_what_cannot_be_prepared_is_refused_by_its_name(tmp_path: Path) -> None:
+    given = write_raw(tmp_path, seen(0.2))
+    config = config_of(preprocessed(tmp_path, given), "rgbd")
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in range(3):
+        write_image(images / f"{number}.jpg", np.full((240, 320, 3), 90, np.uint8))
+    with pytest.raises(MediaError, match=r"^depth \(images\): is depth as 8-bit images, in which nobody can be found"):
+        read_raw(config, given | {"depth": images}, prepared=False)
+    with pytest.raises(MediaError, match="frames of 5x4 pixels are too small to crop"):
+        np.save(tmp_path / "tiny.npy", np.full((3, 4, 5), 2000, np.uint16))
+        config = config_of(preprocessed(tmp_path / "published", given, "--roi", "legacy"), "depth")
+        read_raw(config, {"depth": tmp_path / "tiny.npy"})
+
+
+def test_what_another_version_would_do_otherwise_is_said(tmp_path: Path) -> None:
+    given = write_raw(tmp_path, seen(0.2))
+    config = config_of(preprocessed(tmp_path, given), "rgbd")
+    request = request_of(config, given)
+    assert request.preparation is not None
+    assert not any("version" in warning for warning in read_clip(request).facts.warnings)
+    earlier = replace(request, preparation=request.preparation.model_copy(update={"version": 3}))
+    assert any("by version 3 of the code" in warning for warning in read_clip(earlier).facts.warnings)
