@@ -13,8 +13,27 @@ from rgbd.recording.stills.images import write_image
 from rgbd.types import Stream
 from tests.support.raw_clips import config_of, empty_room, loaded, preprocessed, read_raw, request_of, seen, write_raw
 from tests.support.real import real_recordings
+from training.config.schema import TrainingConfig
 
 HALVES = (slice(0, 160), slice(160, 320))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A raw recording, and the data set that preprocessing makes of it by its defaults."""
+    folder = tmp_path_factory.mktemp("recorded")
+    preprocessed(folder, write_raw(folder, seen(0.2)))
+    return folder
+
+
+@pytest.fixture
+def given(folder: Path) -> dict[Stream, Path]:
+    return {"rgb": folder / "rgb.avi", "depth": folder / "depth"}
+
+
+@pytest.fixture
+def config(folder: Path) -> TrainingConfig:
+    return config_of(folder / "data", "rgbd")
 
 
 @pytest.mark.parametrize(
@@ -22,10 +41,10 @@ HALVES = (slice(0, 160), slice(160, 320))
     [("rgbd", ()), ("rgb", ()), ("depth", ()), ("rgbd", ("--roi", "tracked")), ("depth", ("--masks", "official"))],
 )
 def test_a_raw_recording_becomes_the_clip_that_training_has_of_it(
-    tmp_path: Path, modality: str, options: tuple[str, ...]
+    tmp_path: Path, folder: Path, given: dict[Stream, Path], modality: str, options: tuple[str, ...]
 ) -> None:
-    given = write_raw(tmp_path, seen(0.2))
-    config = config_of(preprocessed(tmp_path, given, *options), modality)
+    data = preprocessed(tmp_path, given, *options) if options else folder / "data"
+    config = config_of(data, modality)
     clip = read_raw(config, given)
     assert not clip.facts.prepared.was_prepared and clip.facts.prepared.decided_by == "looks"
     ((found,),) = clip.subjects(config.modalities)
@@ -41,9 +60,7 @@ def test_of_one_stream_alone_as_well(tmp_path: Path, stream: Stream) -> None:
     np.testing.assert_array_equal(clip.arrays[0], loaded(config)[stream])
 
 
-def test_a_prepared_recording_is_known_by_its_frames(tmp_path: Path) -> None:
-    given = write_raw(tmp_path, seen(0.2))
-    config = config_of(preprocessed(tmp_path, given), "rgbd")
+def test_a_prepared_recording_is_known_by_its_frames(given: dict[Stream, Path], config: TrainingConfig) -> None:
     prepared = {stream: config.data.root / stream / "valid" for stream in config.modalities}
     clip = read_raw(config, prepared)
     assert clip.facts.prepared.was_prepared and clip.facts.prepared.decided_by == "looks"
@@ -70,9 +87,7 @@ def test_what_was_done_is_told(tmp_path: Path) -> None:
     assert subject.mask_coverage == pytest.approx(share, rel=0.1)
 
 
-def test_a_part_of_a_recording_is_prepared_by_who_is_in_it(tmp_path: Path) -> None:
-    given = write_raw(tmp_path, seen(0.2))
-    config = config_of(preprocessed(tmp_path, given, fps=30), "rgbd")
+def test_a_part_of_a_recording_is_prepared_by_who_is_in_it(given: dict[Stream, Path], config: TrainingConfig) -> None:
     whole = read_raw(config, given, fps=30, num_windows=2)
     assert [window.ranges["depth"] for window in whole.facts.windows] == [(0, 20), (20, 40)]
     part = read_raw(config, given, fps=30, start_s=1.2)
@@ -99,9 +114,7 @@ def test_two_people_are_answered_about_as_asked(tmp_path: Path) -> None:
     assert any(warning.startswith("2 people were found") for warning in largest.facts.warnings)
 
 
-def test_where_nobody_is_all_of_it_is_taken(tmp_path: Path) -> None:
-    given = write_raw(tmp_path, seen(0.2))
-    config = config_of(preprocessed(tmp_path, given), "rgbd")
+def test_where_nobody_is_all_of_it_is_taken(tmp_path: Path, config: TrainingConfig) -> None:
     nobody = write_raw(tmp_path / "empty", empty_room())
     clip = read_raw(config, nobody)
     assert clip.facts.prepared.num_people == 0 and clip.facts.subjects[0].box_px == (0, 0, 320, 240)
@@ -117,11 +130,11 @@ def test_colour_alone_says_what_is_missing(tmp_path: Path) -> None:
     assert any("nobody can be found in colour alone" in warning for warning in clip.facts.warnings)
 
 
-def test_messages_call_files_as_they_were_given(tmp_path: Path) -> None:
-    given = write_raw(tmp_path, seen(0.2))
-    config = config_of(preprocessed(tmp_path, given), "rgbd")
+def test_messages_call_files_as_they_were_given(
+    folder: Path, given: dict[Stream, Path], config: TrainingConfig
+) -> None:
     clip = read_raw(config, given, depth_scale_mm=4.0)
-    assert not any(str(tmp_path) in warning for warning in clip.facts.warnings)
+    assert not any(str(folder) in warning for warning in clip.facts.warnings)
 
 
 def real(name: str) -> tuple[dict[Stream, Path], dict[str, object], tuple[str, ...], dict[str, object]]:
@@ -154,17 +167,15 @@ def test_real_recordings_become_the_clips_that_training_has_of_them(tmp_path: Pa
         np.testing.assert_array_equal(found[stream], frames)
 
 
-def test_what_lasts_too_long_is_not_prepared(tmp_path: Path) -> None:
-    given = write_raw(tmp_path, seen(0.2))
-    config = config_of(preprocessed(tmp_path, given), "rgbd")
+def test_what_lasts_too_long_is_not_prepared(given: dict[Stream, Path], config: TrainingConfig) -> None:
     request = replace(request_of(config, given, fps=30), limits=Limits(max_duration_s=1.0))
     with pytest.raises(TooLargeError, match="the service takes 1 s"):
         read_clip(request)
 
 
-def test_what_cannot_be_prepared_is_refused_by_its_name(tmp_path: Path) -> None:
-    given = write_raw(tmp_path, seen(0.2))
-    config = config_of(preprocessed(tmp_path, given), "rgbd")
+def test_what_cannot_be_prepared_is_refused_by_its_name(
+    tmp_path: Path, given: dict[Stream, Path], config: TrainingConfig
+) -> None:
     images = tmp_path / "images"
     images.mkdir()
     for number in range(3):
@@ -177,9 +188,7 @@ def test_what_cannot_be_prepared_is_refused_by_its_name(tmp_path: Path) -> None:
         read_raw(config, {"depth": tmp_path / "tiny.npy"})
 
 
-def test_what_another_version_would_do_otherwise_is_said(tmp_path: Path) -> None:
-    given = write_raw(tmp_path, seen(0.2))
-    config = config_of(preprocessed(tmp_path, given), "rgbd")
+def test_what_another_version_would_do_otherwise_is_said(given: dict[Stream, Path], config: TrainingConfig) -> None:
     request = request_of(config, given)
     assert request.preparation is not None
     assert not any("version" in warning for warning in read_clip(request).facts.warnings)
