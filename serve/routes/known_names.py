@@ -14,6 +14,7 @@ from serve.schemas import ClipMeta
 
 _FILES = get_args(Stream)
 _META = "meta"
+_PROBED = ("/v2/health/", "/metrics")
 _PARTS = (*_FILES, _META)
 WHOLE_FORM = (
     f"the form takes {' and '.join(_FILES)}, each one file, and {_META}, a field; the frames of a stream go into one "
@@ -24,7 +25,8 @@ WHOLE_FORM = (
 async def check_names(connection: HTTPConnection) -> None:
     """Raise 400 where a request has a parameter, or a part of a form, that its route does not know, or has one twice.
 
-    What a route knows is what the OpenAPI document says; routes that are not in it, such as pages, take anything.
+    What a route knows is what the OpenAPI document says; routes that are not in it, such as pages, take any parameters.
+    So do those for probes and scrapers, which add some of their own, and must not find the service ill for that.
     """
     check_parameters(connection)
     if isinstance(connection, Request) and _takes_form(_operation(connection)):
@@ -33,6 +35,8 @@ async def check_names(connection: HTTPConnection) -> None:
 
 def check_parameters(connection: HTTPConnection) -> None:
     """Do the same for the parameters alone: no body is read."""
+    if connection.url.path.startswith(_PROBED):
+        return
     if not connection.query_params or not (operation := _operation(connection)):
         return
     known, places = _known_parameters(operation), _places(operation)

@@ -40,8 +40,6 @@ def test_parameters_that_are_not_known(server: RunningServer, query: str, reason
         ("POST", "/v2/repository/index?ready=true"),
         ("GET", "/v2/models?name=tiny"),
         ("GET", "/v2/models/tiny?versions=1"),
-        ("GET", "/v2/health/ready?verbose"),
-        ("GET", "/metrics?name=x"),
         ("GET", "/admin/state?model=tiny"),
     ],
 )
@@ -51,8 +49,9 @@ def test_no_address_passes_over_a_parameter(server: RunningServer, method: str, 
     assert f"{name!r}: no parameter of this address is called so" in malformed(response)
 
 
-def test_pages_take_what_links_to_them_bring(server: RunningServer) -> None:
-    for path in ("/?from=mail", "/docs?from=mail", "/static/app.js?v=2"):
+def test_pages_and_probes_take_what_links_and_balancers_bring(server: RunningServer) -> None:
+    paths = ("/?from=mail", "/docs?from=mail", "/static/app.js?v=2", "/v2/health/ready?verbose", "/metrics?name=x")
+    for path in paths:
         assert httpx.get(server.url + path).status_code == 200
 
 
