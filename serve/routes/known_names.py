@@ -35,9 +35,9 @@ async def check_names(connection: HTTPConnection) -> None:
 
 def check_parameters(connection: HTTPConnection) -> None:
     """Do the same for the parameters alone: no body is read."""
-    if connection.url.path.startswith(_PROBED):
+    if not connection.query_params or connection.scope["route"].path_format.startswith(_PROBED):
         return
-    if not connection.query_params or not (operation := _operation(connection)):
+    if not (operation := _operation(connection)):
         return
     known, places = _known_parameters(operation), _places(operation)
     for name, count in Counter(name for name, _ in connection.query_params.multi_items()).items():
