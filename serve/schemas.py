@@ -253,10 +253,28 @@ class ExplainReply(BaseModel):
     warnings: list[str]
 
 
+ShareBox = tuple[float, float, float, float]
+"""(x0, y0, x1, y1) as shares of a picture's width and height; it may reach beyond the picture."""
+
+
+class ViewPreview(BaseModel):
+    """What an answer about a `person`, 1 being the largest, or about all of them, null, looks at in each small frame.
+
+    `cut` is what preparation cuts out, and `seen` what the network sees of that. `outlines` are polygons around what
+    masks keep, of points (x, y) as shares; there are none where nothing is masked.
+    """
+
+    person: int | None
+    cut: list[ShareBox]
+    seen: list[ShareBox]
+    outlines: list[list[list[tuple[float, float]]]] = []
+
+
 class StreamPreview(BaseModel):
     """A few small frames of one stream as data URIs (JPEG), evenly spread; `sampled` are those that the network sees.
 
-    Depth is coloured from `near_mm` to `far_mm`.
+    Depth is coloured from `near_mm` to `far_mm`. `views` say what answers look at, in the order of all together, where
+    several people were found, and each.
     """
 
     num_frames: int
@@ -265,6 +283,16 @@ class StreamPreview(BaseModel):
     frames: list[str] = []
     near_mm: int | None = None
     far_mm: int | None = None
+    views: list[ViewPreview] = []
+
+
+class PreviewPreparation(BaseModel):
+    """What would be done to the recording, as `PreparationReply` says; `person`: whom an answer would be about."""
+
+    was_prepared: bool
+    decided_by: DecidedBy
+    num_people: int | None
+    person: int | None
 
 
 class PreviewReply(BaseModel):
@@ -272,6 +300,7 @@ class PreviewReply(BaseModel):
 
     rgb: StreamPreview | None = None
     depth: StreamPreview | None = None
+    preparation: PreviewPreparation
 
 
 class Problem(BaseModel):

@@ -14,6 +14,7 @@ from export.runtimes.loading import load_runtime
 from rgbd.clip.appearance import Appearance
 from rgbd.clip.build import build_clip
 from rgbd.clip.depth_encoding import DepthEncoding
+from rgbd.clip.preparation import Preparation
 from rgbd.clip.sampling import bin_centres
 from rgbd.clip.spec import ClipSpec, centred_geometry
 from rgbd.types import Frame, Modality, Stream, streams_of
@@ -29,6 +30,7 @@ def make_bundle(
     spec: ClipSpec = SPEC,
     alone: dict[Stream, float] | None = None,
     trained_on: dict[Stream, Appearance] | None = None,
+    preparation: Preparation | None = None,
     answer: str = "logits",
 ) -> Path:
     """Write a bundle whose scores are each stream's mean red, green and blue, over 16, and the sum of both.
@@ -57,6 +59,7 @@ def make_bundle(
         check=_answers(seeded_inputs(streams, spec, batch=1), answer),
         alone=alone or {},
         trained_on=trained_on or {},
+        preparation=preparation,
         files=describe_files(folder),
         artifacts=(Artifact(runtime="onnxruntime", precision="fp32", path="model.onnx"),),
         source=Source(checkpoint="best.pt", checkpoint_sha256="0" * 64, config={}, metrics={}, git_commit=None),

@@ -96,6 +96,12 @@ class RawSource:
         ]
 
     @property
+    def views(self) -> list[tuple[int | None, PreparedRecording]]:
+        """Whom the recording shows, and how it is cut for them: all together, where they are several, and each."""
+        together = [(None, self._everybody)] if self.num_subjects > 1 else []
+        return [*together, *self._subjects]
+
+    @property
     def warnings(self) -> list[str]:
         """What is odd about the recording, and what became of several people."""
         done = self._everybody

@@ -25,14 +25,15 @@ def build_clip(frames: Sequence[Frame], stream: Stream, spec: ClipSpec, geometry
     """
     if len(frames) != spec.num_frames:
         raise ValueError(f"expected {spec.num_frames} sampled frames, got {len(frames)}")
-    _check_kind(frames, stream, spec)
+    check_kind(frames, stream, spec)
     clip = np.empty(spec.shape, np.uint8)
     for image, output in zip(_as_images(frames, spec.depth), clip, strict=True):
         _warp(image, spec, geometry, output)
     return clip
 
 
-def _check_kind(frames: Sequence[Frame], stream: Stream, spec: ClipSpec) -> None:
+def check_kind(frames: Sequence[Frame], stream: Stream, spec: ClipSpec) -> None:
+    """Raise `MediaError` where frames are not of the kind that the network was trained on, as `build_clip` says."""
     check_one_kind(frames)
     is_measured, wants_images = frames[0].ndim == 2, spec.depth.mode == "image"
     if stream == "rgb" and is_measured:
