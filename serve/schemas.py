@@ -8,6 +8,7 @@ from export.predictor.decoded_clip import DecidedBy
 from rgbd.camera.sensors import SENSOR_NAMES
 from rgbd.clip.preparation import Preparation
 from rgbd.clip.spec import ClipSpec
+from rgbd.types import Stream
 
 _DAY_S = 86400
 
@@ -86,6 +87,7 @@ class ModelDetails(ModelReply):
     labels: tuple[str, ...]
     clip_spec: ClipSpec
     preparation: Preparation | None
+    alone: tuple[Stream, ...] = Field(description="the streams of which one is enough, where the model takes two")
     max_batch: int
 
 
@@ -273,8 +275,9 @@ class ViewPreview(BaseModel):
 class StreamPreview(BaseModel):
     """A few small frames of one stream as data URIs (JPEG), evenly spread; `sampled` are those that the network sees.
 
-    Depth is coloured from `near_mm` to `far_mm`. `views` say what answers look at, in the order of all together, where
-    several people were found, and each.
+    Depth is coloured from `near_mm` to `far_mm`; `likely_scale_mm` is another unit at which people would be where they
+    usually are, where they are not, and the file does not tell the unit. `views` say what answers look at: all people
+    together, where several were found, and each.
     """
 
     num_frames: int
@@ -283,6 +286,7 @@ class StreamPreview(BaseModel):
     frames: list[str] = []
     near_mm: int | None = None
     far_mm: int | None = None
+    likely_scale_mm: float | None = None
     views: list[ViewPreview] = []
 
 

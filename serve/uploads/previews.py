@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from export.predictor.clip_request import ClipRequest
 from export.predictor.frame_sources import PreparedSource, in_groups
@@ -18,6 +19,7 @@ from export.predictor.raw_source import RawSource
 from rgbd.clip.build import check_kind
 from rgbd.clip.depth_encoding import DepthEncoding, encode_depth
 from rgbd.errors import MissingStreamError
+from rgbd.recording.depth import check_one_kind, likely_unit
 from rgbd.recording.stills.images import encode_image
 from rgbd.recording.timeline import Indices
 from rgbd.types import Frame, Stream
@@ -51,13 +53,16 @@ def _preview(streams: Streams, request: ClipRequest) -> PreviewReply:
     for stream in source.given:
         with file_named(streams, stream):
             frames = [_shrink(frame) for frame in _frames(source, stream, shown[stream])]
-            check_kind(frames, stream, request.spec)
+            check_one_kind(frames)
+            check_kind(stream, request.spec, is_measured=frames[0].ndim == 2)
         previews[stream] = StreamPreview(
             num_frames=counts[stream],
             fps=counts[stream] / length_s if length_s else None,
             sampled=(sampled[stream] - whole.ranges[stream][0]).tolist(),
         )
         _add_pictures(previews[stream], frames)
+        if stream == "depth" and frames[0].ndim == 2 and streams[stream][1].unit_mm is None:
+            previews[stream].likely_scale_mm = _likely_scale(frames, request.meta.depth_scale_mm or 1.0)
     with all_named(streams):
         for stream, preview in previews.items():
             preview.views = _views(source, stream, shown[stream], request)
@@ -118,6 +123,16 @@ def _shrink(frame: Frame) -> Frame:
 
 def _depth_range(frames: Sequence[Frame]) -> tuple[int, int]:
     """Return (near, far) millimetres between which nearly all lies that was measured."""
-    measured = np.concatenate([frame[frame > 0] for frame in frames])
+    measured = _measured(frames)
     near, far = np.percentile(measured, _PERCENTILES) if measured.size else (1, 1)
     return int(near), int(far) + 1
+
+
+def _likely_scale(frames: Sequence[Frame], unit_mm: float) -> float | None:
+    """Return another unit at which people would be where they usually are; None where they are there already."""
+    measured = _measured(frames)
+    return likely_unit(float(np.median(measured)), unit_mm) if measured.size else None
+
+
+def _measured(frames: Sequence[Frame]) -> NDArray[np.uint16]:
+    return np.concatenate([frame[frame > 0] for frame in frames]).astype(np.uint16, copy=False)
