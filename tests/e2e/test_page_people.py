@@ -201,3 +201,21 @@ def test_on_a_phone_recordings_are_chosen(browser: Browser, preparing: str) -> N
     expect(page.locator("#lead")).to_contain_text("Choose a colour recording")
     expect(page.locator("main")).not_to_contain_text("rop ")
     context.close()
+
+
+def test_a_model_of_motions_of_two_answers_about_all_together(page: Page, tmp_path: Path) -> None:
+    spec = SPEC.model_copy(update={"resize": (320, 240), "crop": (224, 224)})
+    preparation = Preparation(streams=("rgb", "depth"), masks="body", roi="clip", has_mutual_actions=True)
+    with running_server(make_bundle(tmp_path / "bundle", spec=spec, preparation=preparation)) as server:
+        open_page(page, server.url)
+        give(page, *write_recording(tmp_path, -0.8, 0.7))
+        together = page.get_by_role("button", name="All together")
+        expect(together).to_have_attribute("aria-pressed", "true")
+        page.get_by_role("button", name="Person 1").click()
+        expect(page.locator("#answer [data-part=note]")).to_contain_text("person 1")
+        with page.expect_response("**/predict*") as response:
+            together.click()
+        assert response.value.json()["people"] == []
+        expect_answer(page)
+        expect(page.get_by_role("button", name="Why?")).to_be_enabled()
+        page.goto("about:blank")
