@@ -8,6 +8,7 @@ from export.predictor.decoded_clip import DecidedBy
 from rgbd.camera.sensors import SENSOR_NAMES
 from rgbd.clip.preparation import Preparation
 from rgbd.clip.spec import ClipSpec
+from rgbd.types import Stream
 
 _DAY_S = 86400
 
@@ -86,6 +87,7 @@ class ModelDetails(ModelReply):
     labels: tuple[str, ...]
     clip_spec: ClipSpec
     preparation: Preparation | None
+    alone: tuple[Stream, ...] = Field(description="the streams of which one is enough, where the model takes two")
     max_batch: int
 
 
@@ -253,10 +255,29 @@ class ExplainReply(BaseModel):
     warnings: list[str]
 
 
+ShareBox = tuple[float, float, float, float]
+"""(x0, y0, x1, y1) as shares of a picture's width and height; it may reach beyond the picture."""
+
+
+class ViewPreview(BaseModel):
+    """What an answer about a `person`, 1 being the largest, or about all of them, null, looks at in each small frame.
+
+    `cut` is what preparation cuts out, and `seen` what the network sees of that. `outlines` are polygons around what
+    masks keep, of points (x, y) as shares; there are none where nothing is masked.
+    """
+
+    person: int | None
+    cut: list[ShareBox]
+    seen: list[ShareBox]
+    outlines: list[list[list[tuple[float, float]]]] = []
+
+
 class StreamPreview(BaseModel):
     """A few small frames of one stream as data URIs (JPEG), evenly spread; `sampled` are those that the network sees.
 
-    Depth is coloured from `near_mm` to `far_mm`.
+    Depth is coloured from `near_mm` to `far_mm`; `likely_scale_mm` is another unit at which people would be where they
+    usually are, where they are not, and the file does not tell the unit. `views` say what answers look at: all people
+    together, where several were found, and each.
     """
 
     num_frames: int
@@ -265,6 +286,17 @@ class StreamPreview(BaseModel):
     frames: list[str] = []
     near_mm: int | None = None
     far_mm: int | None = None
+    likely_scale_mm: float | None = None
+    views: list[ViewPreview] = []
+
+
+class PreviewPreparation(BaseModel):
+    """What would be done to the recording, as `PreparationReply` says; `person`: whom an answer would be about."""
+
+    was_prepared: bool
+    decided_by: DecidedBy
+    num_people: int | None
+    person: int | None
 
 
 class PreviewReply(BaseModel):
@@ -272,6 +304,7 @@ class PreviewReply(BaseModel):
 
     rgb: StreamPreview | None = None
     depth: StreamPreview | None = None
+    preparation: PreviewPreparation
 
 
 class Problem(BaseModel):

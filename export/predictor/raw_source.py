@@ -7,8 +7,9 @@ import numpy as np
 from export.predictor.clip_request import ClipRequest
 from export.predictor.decoded_clip import DecidedBy, PeopleChoice, PreparedAs, Subject
 from export.predictor.frame_sources import align, in_groups, odd_in_files
-from export.predictor.opened_files import Streams, all_named, without_paths
+from export.predictor.opened_files import Streams, all_named, file_named, without_paths
 from rgbd.clip.alignment import Part
+from rgbd.clip.build import check_kind
 from rgbd.clip.preparation import PRESENT_VERSION, Preparation
 from rgbd.clip.prepare import PreparedRecording, prepare
 from rgbd.clip.sampling import bin_centres
@@ -39,6 +40,9 @@ class RawSource:
         self.given = tuple(stream for stream in request.streams if stream in streams)
         assert request.preparation is not None
         preparation = request.preparation.model_copy(update={"streams": self.given})
+        for stream in self.given:
+            with file_named(streams, stream):
+                check_kind(stream, request.spec, is_measured=streams[stream][1].is_depth)
         self._wants_people = preparation.roi != "whole" or preparation.masks != "none"
         align(streams, request.meta, request.limits)  # raises where it lasts too long
         with all_named(streams):
@@ -95,6 +99,12 @@ class RawSource:
             )
             for number, (person, prepared) in enumerate(self._subjects)
         ]
+
+    @property
+    def views(self) -> list[tuple[int | None, PreparedRecording]]:
+        """Whom the recording shows, and how it is cut for them: all together, where they are several, and each."""
+        together = [(None, self._everybody)] if self.num_subjects > 1 else []
+        return [*together, *self._subjects]
 
     @property
     def warnings(self) -> list[str]:

@@ -25,16 +25,20 @@ def build_clip(frames: Sequence[Frame], stream: Stream, spec: ClipSpec, geometry
     """
     if len(frames) != spec.num_frames:
         raise ValueError(f"expected {spec.num_frames} sampled frames, got {len(frames)}")
-    _check_kind(frames, stream, spec)
+    check_one_kind(frames)
+    check_kind(stream, spec, is_measured=frames[0].ndim == 2)
     clip = np.empty(spec.shape, np.uint8)
     for image, output in zip(_as_images(frames, spec.depth), clip, strict=True):
         _warp(image, spec, geometry, output)
     return clip
 
 
-def _check_kind(frames: Sequence[Frame], stream: Stream, spec: ClipSpec) -> None:
-    check_one_kind(frames)
-    is_measured, wants_images = frames[0].ndim == 2, spec.depth.mode == "image"
+def check_kind(stream: Stream, spec: ClipSpec, *, is_measured: bool) -> None:
+    """Raise `MediaError` where frames are not of the kind that the network was trained on, as `build_clip` says.
+
+    is_measured: whether they are 16-bit depth, not images.
+    """
+    wants_images = spec.depth.mode == "image"
     if stream == "rgb" and is_measured:
         raise MediaError("holds 16-bit depth; give it as depth, and the colour frames as rgb")
     if stream == "depth" and is_measured and wants_images:

@@ -86,6 +86,31 @@ class PreparedRecording:
         assert first is not None
         return first.size
 
+    def box_in(self, stream: Stream, frame_in_depth: int) -> Box:
+        """Return what is cut out of a stream's frame that was taken with this one of depth; it may reach beyond it."""
+        box = self.boxes[frame_in_depth]
+        if stream == "rgb":
+            return box
+        assert self.depth is not None
+        return (0, 0, *self.depth.size) if self.preparation.roi == "legacy" else depth_box(box, self.registration)
+
+    def uncut(self, stream: Stream, numbers: Sequence[int]) -> Iterator[Frame]:
+        """Yield frames as they were recorded, uint8 RGB [H, W, 3] or uint16 millimetres [H, W].
+
+        numbers: which of those that are kept; they ascend and differ.
+        """
+        places: list[int] = self.kept.places[stream][np.array(numbers, np.int64)].tolist()
+        wanted = np.unique(places).tolist()
+        reader = self.recording.rgb if stream == "rgb" else self.depth
+        assert reader is not None
+        if reader.is_depth:
+            frames: Iterator[Frame] = MeasuredDepth(reader, self.recording.depth_unit_mm).at(wanted)
+        else:
+            frames = (frame_of(picture) for picture in reader.read(wanted))
+        num_uses = Counter(places)
+        for place, frame in zip(wanted, frames, strict=False):
+            yield from repeat(frame, num_uses[place])
+
     def pair(self) -> Pairing:
         """Return which frames are to be kept, now that more may have been counted; raises as `prepare`."""
         return _pair(self.recording, self.depth)

@@ -55,6 +55,12 @@ class ClipSpec(BaseModel):
         width, height = self.size
         return (self.num_frames, height, width, 3)
 
+    @property
+    def seen(self) -> tuple[float, float, float, float]:
+        """What the network sees of a frame, (x0, y0, x1, y1), as shares of its width and height."""
+        (width, height), (x, y) = self.resize, centred_geometry(self).crop_xy
+        return x / width, y / height, (x + self.crop[0]) / width, (y + self.crop[1]) / height
+
 
 @dataclass(frozen=True)
 class Geometry:

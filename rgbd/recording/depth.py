@@ -18,7 +18,7 @@ _UNITS_MM = (100 / 65535, 1000.0)
 _KNOWN_UNITS_MM = (1.0, 0.1, 0.125, 0.25, 0.2, 10.0, 1000.0)
 # Half of a recording's depth is farther than this: none that sensors for a room measure, and none with people in view.
 # The nearest is a hand before a SR305, the farthest what a D455 sees in a hall.
-_POSSIBLE_MM, _USUAL_MM, _LIKELY_MM = (100, 20_000), (800, 8_000), (1_000, 5_000)
+_POSSIBLE_MM, _USUAL_MM, _LIKELY_MM = (100, 20_000), (800, 8_000), (1_000, 6_000)
 _FRAMES_LOOKED_AT = 5
 _HELD_BYTES = 128 << 20
 _SAME_UNIT = 1e-3  # by which two numbers for one unit may differ, when one was written by hand
@@ -78,13 +78,22 @@ def odd_distances(frames_mm: Iterable[Frame], unit_mm: float, name: str) -> tupl
 
 def _better_unit(median_mm: float, unit_mm: float) -> str:
     """Return in words at which usual unit people would be where they usually are."""
+    other_mm = likely_unit(median_mm, unit_mm)
+    if other_mm is None:
+        return f" at {unit_mm:.6g} mm a unit"
+    fits = f"at {other_mm:g} mm it would be {median_mm / unit_mm * other_mm / 1000:.3g} m"
+    return f" at {unit_mm:.6g} mm a unit; {fits} (depth_scale_mm {other_mm:g})"
+
+
+def likely_unit(median_mm: float, unit_mm: float) -> float | None:
+    """Return another unit at which people would be where they usually are; None where they are, or there is none.
+
+    median_mm: half of what was measured is nearer, where a unit is `unit_mm`.
+    """
+    if _USUAL_MM[0] <= median_mm <= _USUAL_MM[1]:
+        return None
     near, far = _LIKELY_MM
-    for other_mm in _KNOWN_UNITS_MM:
-        other_median_mm = median_mm / unit_mm * other_mm
-        if near <= other_median_mm <= far:
-            fits = f"at {other_mm:g} mm it would be {other_median_mm / 1000:.3g} m"
-            return f" at {unit_mm:.6g} mm a unit; {fits} (depth_scale_mm {other_mm:g})"
-    return f" at {unit_mm:.6g} mm a unit"
+    return next((other for other in _KNOWN_UNITS_MM if near <= median_mm / unit_mm * other <= far), None)
 
 
 def in_millimetres(frame: NDArray[np.uint16], unit_mm: float) -> Depth:

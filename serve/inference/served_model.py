@@ -42,6 +42,7 @@ class ServedModel(Model):
             labels=manifest.labels,
             clip_spec=manifest.clip_spec,
             preparation=manifest.preparation,
+            alone=tuple(manifest.alone),
             max_batch=manifest.max_batch,
             inputs=[_metadata(tensor) for tensor in manifest.inputs],
             outputs=[_metadata(tensor) for tensor in manifest.outputs],

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from export.predictor.answer import Answer
 from export.predictor.decoded_clip import ClipFacts
-from rgbd.clip.spec import ClipSpec, centred_geometry
 from serve.errors import UnknownClassError
 from serve.inference.batching import Clips
 from serve.inference.explanation import NUM_CLIPS, explain
@@ -53,15 +52,9 @@ async def explain_answer(
         index=chosen,
         score=float(answer.scores[chosen]),
         lead=found.lead,
-        box=_seen(model.bundle.manifest.clip_spec),
+        box=model.bundle.manifest.clip_spec.seen,
         regions=found.regions.tolist(),
         moments=found.moments.tolist(),
         timing_ms=make_timing(upload.request, decoded.facts, [inferred]),
         warnings=list(answer.warnings),
     )
-
-
-def _seen(spec: ClipSpec) -> tuple[float, float, float, float]:
-    """Return (x0, y0, x1, y1) of what the network sees, as shares of the frame's width and height."""
-    (width, height), (x, y) = spec.resize, centred_geometry(spec).crop_xy
-    return x / width, y / height, (x + spec.crop[0]) / width, (y + spec.crop[1]) / height

@@ -6,6 +6,8 @@ import { Why } from "./answer/why.js";
 import { find } from "./elements/dom.js";
 import { Masthead } from "./elements/masthead.js";
 import { Camera } from "./recording/camera.js";
+import { Options } from "./recording/options.js";
+import { People } from "./recording/people.js";
 import { Player } from "./recording/player.js";
 import { Recordings } from "./recording/recordings.js";
 import { Stage } from "./recording/stage.js";
@@ -14,21 +16,23 @@ import { Requests } from "./service/requests.js";
 import { describeModel, explain, fetchExample, listModels, predict } from "./service/service.js";
 
 /** @import { Problem } from "./elements/problem.js" */
-/** @import { Answer, Explanation, Model, StreamName } from "./types.d.ts" */
+/** @import { Answer, Explanation, Model, ModelDetails, StreamName } from "./types.d.ts" */
 
 const POLL_MS = 3000;
+const FAR_MM = 10_000; // beyond it hardly any camera measures people
+const BY_TOUCH = matchMedia("(pointer: coarse)").matches; // there nothing can be dropped
 const NAMES = { rgb: "colour", depth: "depth" };
+const VERB = BY_TOUCH ? "Choose" : "Drop";
 const LEADS = {
-  rgb: "Drop a colour recording of somebody moving.",
-  depth: "Drop a depth recording of somebody moving.",
-  rgbd: "Drop a colour recording of somebody moving, and the depth recorded with it.",
+  rgb: `${VERB} a colour recording of somebody moving.`,
+  depth: `${VERB} a depth recording of somebody moving.`,
+  rgbd: `${VERB} a colour recording of somebody moving, and the depth recorded with it.`,
 };
-const MEASURED_HINT = "or choose a file, such as a zip of 16-bit PNGs";
+const ANY_FILE = "a video, a zip of images, or as a camera wrote it";
+const MEASURED_FILE = "such as a zip of 16-bit PNGs";
 
 /** @type {Record<"recognise" | "example", HTMLButtonElement>} */
 const buttons = { recognise: find("recognise"), example: find("example") };
-/** @type {HTMLInputElement} */
-const depthScale = find("depth-scale");
 const requests = new Requests();
 const answerView = new AnswerView(find("answer"));
 const masthead = new Masthead(find("model"), (model) => ask(model));
@@ -39,13 +43,25 @@ const camera = new Camera(stages.rgb, {
   clear: () => recordings.release("rgb"),
   take: (file) => recordings.take("rgb", [file]),
 });
-const recordings = new Recordings(stages, player, { changed: showProgress, lost: reportTrouble });
+const recordings = new Recordings(stages, player, {
+  told: () => options.meta,
+  changed: showProgress,
+  depthReplaced: () => options.setScale(1), // another recording may have another unit
+  lost: reportTrouble,
+});
+const options = new Options(find("options-form"), (name) => {
+  if (name === "windows") recogniseAgain();
+  else recordings.readAgain();
+});
+const people = new People(find("people"), choose);
 /** @type {Answer | null} */
 let answer = null; // to what is on the stages
+/** @type {number | null} */
+let person = null; // whom it is about, null: all that is there
 const why = new Why(find("why"), find("reasons"), {
   ask: (signal) => explain(recordings.clip, /** @type {Answer} */ (answer).predictions[0].index, signal),
   show: showReasons,
-  durationS: () => player.durationS,
+  length: () => player,
   lost: reportTrouble,
 });
 
@@ -94,24 +110,30 @@ async function ask(model) {
     masthead.showModels(models, model);
     if (isSame(model, recordings.model)) return; // the service is back, and what is on the stages still holds
     camera.close();
+    setInputs(details);
     recordings.use(model);
-    setInputs(model.modality, details.clip_spec.depth?.mode === "image");
   } catch (problem) {
     reportTrouble(problem);
   }
 }
 
-/**
- * @param {Model["modality"]} modality
- * @param {boolean} takesDepthImages
- */
-function setInputs(modality, takesDepthImages) {
+/** @type {StreamName[]} */
+let alone = []; // the streams that are enough for an answer
+
+/** @param {ModelDetails} model */
+function setInputs({ modality, clip_spec: spec, preparation, alone: enough = [] }) {
   find("stages").dataset.modality = modality;
   find("lead").textContent = LEADS[modality];
-  const needsDepth = recordings.needed.includes("depth");
-  find("options").hidden = !needsDepth || takesDepthImages; // images have no unit
-  buttons.example.hidden = needsDepth && takesDepthImages; // its depth is measured
-  find("depth-hint").textContent = takesDepthImages ? find("rgb-hint").textContent : MEASURED_HINT;
+  alone = enough;
+  stages.rgb.parts.camera.hidden = !Camera.works || (modality === "rgbd" && !alone.includes("rgb"));
+  const takesImages = modality !== "rgb" && spec.depth?.mode === "image";
+  const measuresDepth = modality !== "rgb" && !takesImages;
+  options.offer({ both: modality === "rgbd", measuresDepth, prepares: Boolean(preparation) }); // images have no unit
+  buttons.example.hidden = takesImages; // its depth is measured
+  for (const [stream, file] of [["rgb", ANY_FILE], ["depth", takesImages ? ANY_FILE : MEASURED_FILE]]) {
+    find(`${stream}-verb`).textContent = VERB;
+    find(`${stream}-hint`).textContent = BY_TOUCH ? file : `or choose a file${file === ANY_FILE ? ":" : ","} ${file}`;
+  }
 }
 
 /** @param {Problem} problem */
@@ -127,12 +149,68 @@ function showProgress() {
   requests.abort("predict");
   answer = null;
   why.withdraw();
-  timeline.mark(recordings.previews);
-  const { missing, needed } = recordings;
-  buttons.recognise.disabled = missing.length === needed.length; // some models answer from one stream of two
-  if (missing.length === 0) recognise();
-  else if (missing.length < needed.length) answerView.setEmpty(`Now the ${NAMES[missing[0]]} recording.`);
-  else answerView.setEmpty("Drop a recording to begin.");
+  const { missing, needed, preparation, previews, isAligning, isReading } = recordings;
+  timeline.mark(previews);
+  showPeople();
+  suggestScale();
+  const present = needed.filter((stream) => previews[stream]);
+  const isEnough = missing.length === 0 || present.some((stream) => alone.includes(stream));
+  buttons.recognise.disabled = !isEnough || isAligning || isReading;
+  if (isAligning) answerView.setWaiting("Colour and depth are being brought together.");
+  else if (isReading) answerView.setWaiting("The recording is being read.");
+  else if (missing.length === 0) recognise();
+  else if (present.length > 0) answerView.setEmpty(`Now the ${NAMES[missing[0]]} recording.`);
+  else answerView.setEmpty(`${VERB} a recording to begin.`);
+  if (preparation === null) person = null;
+}
+
+/** Say who was found; one of several can be chosen when all is there that an answer needs. */
+function showPeople() {
+  const { missing, preparation, previews, isAligning } = recordings;
+  const views = (previews.rgb ?? previews.depth)?.views ?? [];
+  const whole = preparation?.person === null;
+  const persons = views.map((view) => view.person).filter((one) => one !== null || whole);
+  people.show(preparation, missing.length > 0 || isAligning ? [] : persons);
+  mark(preparation?.person ?? null);
+}
+
+/** @param {number | null} one */
+function mark(one) {
+  person = one;
+  people.mark(one);
+  for (const { overlay } of Object.values(stages)) overlay.choose(one);
+}
+
+/**
+ * Show the answer about one of the people, or about all of them together.
+ *
+ * @param {number | null} one
+ */
+function choose(one) {
+  mark(one);
+  why.withdraw();
+  if (answer && (answer.people?.length ? one !== null : isUsual())) showAnswer(answer);
+  else recognise();
+}
+
+/** Whether the answer is to be about whom the model is meant for. */
+const isUsual = () => person === (recordings.preparation?.person ?? null);
+
+function suggestScale() {
+  const { far_mm: farMm = 0, likely_scale_mm: likelyMm = null } = recordings.previews.depth ?? {};
+  const isFar = (farMm ?? 0) > FAR_MM && likelyMm !== null;
+  find("scale-hint").hidden = !isFar;
+  if (!isFar) return;
+  find("scale-words").textContent = `Depth reaches ${((farMm ?? 0) / 1000).toFixed(0)} m, which is far for a room.`;
+  find("use-scale").textContent = `Take one unit for ${likelyMm} mm`;
+  find("use-scale").onclick = () => {
+    options.setScale(likelyMm);
+    recordings.readAgain();
+  };
+}
+
+function recogniseAgain() {
+  if (!buttons.recognise.disabled) recognise();
 }
 
 async function takeExample() {
@@ -140,6 +218,7 @@ async function takeExample() {
   try {
     const files = await Promise.all(recordings.needed.map(fetchExample));
     camera.close();
+    options.setScale(1);
     recordings.needed.forEach((stream, index) => recordings.load(stream, files[index]));
   } catch (problem) {
     reportTrouble(problem);
@@ -148,26 +227,28 @@ async function takeExample() {
   }
 }
 
-function readDepthScale() {
-  const isPositive = depthScale.valueAsNumber > 0;
-  depthScale.setCustomValidity(isPositive ? "" : "A number above 0 is needed.");
-  if (isPositive) recordings.depthScale = depthScale.valueAsNumber;
-}
-
 /* ---- the answer ---- */
 
 async function recognise() {
   why.withdraw();
   answerView.setLoading();
   try {
-    answer = await predict(recordings.clip, requests.begin("predict"));
-    answerView.setAnswer(answer);
-    why.offer();
+    /** @type {Record<string, string>} */
+    const query = options.windows > 1 ? { windows: `${options.windows}` } : {};
+    if (!isUsual()) query.people = person === null ? "all" : "each";
+    answer = await predict(recordings.clip, query, requests.begin("predict"));
+    showAnswer(answer);
   } catch (problem) {
     if (problem.name === "AbortError") return;
     answerView.setProblem(problem, recognise);
     if (problem.isDown) reportTrouble(problem);
   }
+}
+
+/** @param {Answer} found */
+function showAnswer(found) {
+  answerView.setAnswer(found, person);
+  if (isUsual()) why.offer(); // it explains the answer about whom the model is meant for
 }
 
 /** @param {Explanation | null} explanation */
@@ -176,17 +257,14 @@ function showReasons(explanation) {
   find("stages").toggleAttribute("data-explained", explanation !== null);
   for (const stage of Object.values(stages)) {
     const { canvas, heat } = stage.parts;
+    const seen = stage.overlay.seen ?? explanation?.box;
     [heat.width, heat.height] = [canvas.width, canvas.height]; // which also clears it
-    if (explanation) paintHeat(heat, explanation.regions, explanation.box);
+    if (explanation && seen) paintHeat(heat, explanation.regions, seen);
   }
 }
 
 buttons.recognise.addEventListener("click", recognise);
 buttons.example.addEventListener("click", takeExample);
-depthScale.addEventListener("input", readDepthScale);
-depthScale.addEventListener("change", () => {
-  if (depthScale.reportValidity()) recordings.readDepthAgain();
-});
 // A file that misses the stages must not replace the page.
 for (const type of ["dragover", "drop"]) window.addEventListener(type, (event) => event.preventDefault());
 meetModels();

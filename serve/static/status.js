@@ -12,6 +12,9 @@ const POLL_MS = 2000;
 const STATES = { READY: "ready", LOADING: "loading", UNAVAILABLE: "unavailable" };
 const STREAMS = { rgb: "colour", depth: "depth", rgbd: "colour and depth" };
 
+// What each cell of a model says of itself where there is no room for columns.
+const MODEL_COLUMNS = [...document.querySelectorAll("[data-models] th")].map((heading) => heading.textContent);
+
 const pulse = find("pulse");
 const pulseText = /** @type {HTMLElement} */ (pulse.querySelector("[role=status]"));
 const status = find("status");
@@ -94,7 +97,10 @@ function modelRow(model) {
   if (model.reason) cell.append(create("small", model.reason));
   const runsOn = [model.runtime, model.device, model.precision].filter(Boolean).join(" ");
   const numbers = [count(model.clips), count(model.batches), ms(model.mean_ms), ms(model.queue_mean_ms)];
-  return row([name, cell, model.modality ? STREAMS[model.modality] : "–", runsOn || "–", ...numbers.map(numeric)]);
+  const streams = model.modality ? STREAMS[model.modality] : "–";
+  const element = row([name, cell, streams, runsOn || "–", ...numbers.map(numeric)]);
+  MODEL_COLUMNS.forEach((title, index) => (element.cells[index].dataset.title = title));
+  return element;
 }
 
 /** @param {(string | HTMLElement)[]} cells */

@@ -15,6 +15,8 @@ export interface Model {
 
 export interface ModelDetails extends Model {
   clip_spec: { depth: { mode: string } | null };
+  preparation?: object | null;
+  alone?: StreamName[];
 }
 
 export interface Score {
@@ -31,8 +33,21 @@ export interface Clip {
 
 export type Timing = Record<string, number>;
 
+export interface Person {
+  person: number;
+  predictions: Score[];
+}
+
+export interface Part {
+  start: number;
+  end: number;
+  predictions: Score[];
+}
+
 export interface Answer {
   predictions: Score[];
+  people?: Person[];
+  windows?: Part[];
   streams?: Partial<Record<StreamName, Score[]>>;
   clip: Clip;
   timing_ms?: Timing;
@@ -55,9 +70,29 @@ export interface StreamPreview {
   frames?: string[];
   near_mm?: number | null;
   far_mm?: number | null;
+  likely_scale_mm?: number | null;
+  views?: View[];
+}
+
+export interface View {
+  person: number | null;
+  cut: Box[];
+  seen: Box[];
+  outlines?: [x: number, y: number][][][];
+}
+
+export interface PreviewPreparation {
+  was_prepared: boolean;
+  decided_by: string;
+  num_people: number | null;
+  person: number | null;
 }
 
 export type Previews = Partial<Record<StreamName, StreamPreview | null>>;
+export type PreviewReply = Previews & { preparation?: PreviewPreparation };
+
+/* What a request may say: ClipMeta. */
+export type ClipMeta = Record<string, number | boolean | string>;
 
 export interface ModelState {
   name: string;
@@ -100,7 +135,7 @@ export type Files = Partial<Record<StreamName, File>>;
 export interface ClipRequest {
   model: Model;
   files: Files;
-  depthScale: number;
+  meta: ClipMeta;
 }
 
 export interface Action {

@@ -60,17 +60,15 @@ def test_everything_can_be_done_with_the_keyboard(page: Page, url: str, recordin
     page.keyboard.press("Tab")
     expect(focused).to_have_accessible_name("Try an example")
     prompts = ("Drop the colour recording", "Drop the depth recording")
-    for path, prompt, key in zip(recording, prompts, ("Enter", "Space"), strict=True):
+    for path, prompt, key in zip(recording, prompts, ("Enter", "Space"), strict=True):  # no camera: it has no depth
         page.keyboard.press("Tab")
         expect(focused).to_have_accessible_name(prompt)
         with page.expect_file_chooser() as chooser:
             page.keyboard.press(key)
         chooser.value.set_files(path)
         expect(page.locator("#play")).to_be_enabled()  # by the first recording read; till then Tab passes it by
-        page.keyboard.press("Tab")
-        if prompt == prompts[0]:
-            expect(focused).to_have_accessible_name("Use the camera")
     expect_answer(page)
+    page.keyboard.press("Tab")
     page.keyboard.press("Space")
     expect(page.get_by_role("button", name="Play", exact=True)).to_be_focused()
     page.keyboard.press("Tab")
@@ -123,10 +121,14 @@ def test_what_cannot_be_read_is_said_in_its_place_and_can_be_mended(
     expect(page.locator("[data-stream=rgb]")).to_have_attribute("data-state", "ready")
 
     page.locator("#depth-file").set_input_files(rgb)  # a colour film is no depth for this model
-    expect(page.locator("#answer .problem")).to_contain_text("give 16-bit PNG")
+    expect(page.locator("[data-stream=depth] .problem")).to_contain_text("give 16-bit PNG")
+    expect(page.locator("#answer")).to_contain_text("Now the depth recording.")
     page.locator("#depth-file").set_input_files(depth)
     expect_answer(page)
-    expect(page.locator("#answer .problem")).to_be_empty()
+    page.locator("#rgb-file").set_input_files(depth)
+    expect(page.locator("[data-stream=rgb] .problem")).to_contain_text("It belongs in the place for depth")
+    page.locator("#rgb-file").set_input_files(rgb)
+    expect_answer(page)
 
 
 def test_a_handful_of_frames_is_not_taken_for_a_recording(page: Page, url: str, tmp_path: Path) -> None:
@@ -185,7 +187,9 @@ def test_a_model_of_one_stream_asks_for_one(page: Page, several: str, recording:
     page.locator("#rgb-file").set_input_files(recording[0])
     expect_answer(page)
     expect(page.locator("#answer .stream-card")).to_have_count(0)
-    expect(page.get_by_text("Options")).to_be_hidden()
+    page.get_by_text("Options").click()
+    expect(page.get_by_label("Start")).to_be_visible()
+    expect(page.get_by_label("Depth scale")).to_be_hidden()
 
 
 def test_a_model_of_depth_images_takes_them_and_asks_for_no_unit(
@@ -195,7 +199,8 @@ def test_a_model_of_depth_images_takes_them_and_asks_for_no_unit(
     expect(page.locator("#depth-hint")).to_have_text(
         "or choose a file: a video, a zip of images, or as a camera wrote it"
     )
-    expect(page.get_by_text("Options")).to_be_hidden()
+    page.get_by_text("Options").click()
+    expect(page.get_by_label("Depth scale")).to_be_hidden()
     expect(page.get_by_role("button", name="Try an example")).to_be_hidden()  # its depth is measured
     page.locator("#depth-file").set_input_files(recording[0])  # as good as any 8-bit film
     expect_answer(page)
@@ -207,9 +212,12 @@ def test_one_stream_of_two_is_answered_where_the_model_can(
 ) -> None:
     for address in (several, url):  # the first model of `several` answers from colour alone, that of `url` does not
         open_page(page, address)
+        camera, recognise = (page.get_by_role("button", name=name) for name in ("Use the camera", "Recognise"))
+        expect(camera).to_be_visible(visible=address == several)
         page.locator("#rgb-file").set_input_files(recording[0])
-        page.get_by_role("button", name="Recognise").click()
+        expect(page.locator("#answer")).to_contain_text("Now the depth recording.")
+        expect(recognise).to_be_enabled(enabled=address == several)
         if address == several:
+            recognise.click()
             expect_answer(page)
             expect(page.locator("#answer .warnings")).to_contain_text("depth is missing")
-    expect(page.locator("#answer .problem")).to_contain_text("This model needs rgb and depth")

@@ -57,9 +57,9 @@ def test_the_camera_records_a_clip_that_is_answered(page: Page, several: str) ->
     assert not page.evaluate(LIVE)
 
 
-def test_a_camera_that_is_closed_is_let_go(page: Page, url: str, recording: tuple[Path, Path]) -> None:
-    page.context.grant_permissions(["camera"], origin=url)
-    open_page(page, url)
+def test_a_camera_that_is_closed_is_let_go(page: Page, several: str, recording: tuple[Path, Path]) -> None:
+    page.context.grant_permissions(["camera"], origin=several)
+    open_page(page, several, "colour 2")
     camera = page.get_by_role("button", name="Use the camera")
     camera.click()
     expect(page.get_by_role("button", name="Record", exact=True)).to_be_focused()
@@ -74,12 +74,12 @@ def test_a_camera_that_is_closed_is_let_go(page: Page, url: str, recording: tupl
     assert not page.evaluate(LIVE)
 
 
-def test_a_camera_that_may_not_be_used_is_a_problem_that_can_be_mended(page: Page, url: str) -> None:
-    open_page(page, url)
+def test_a_camera_that_may_not_be_used_can_be_allowed(page: Page, several: str) -> None:
+    open_page(page, several, "colour 2")
     page.get_by_role("button", name="Use the camera").click()
     problem = page.locator("[data-stream=rgb] .problem")
     expect(problem).to_contain_text("The camera may not be used")
-    page.context.grant_permissions(["camera"], origin=url)
+    page.context.grant_permissions(["camera"], origin=several)
     problem.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("button", name="Record", exact=True)).to_be_visible()
 

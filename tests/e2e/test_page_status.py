@@ -43,6 +43,18 @@ def test_the_status_follows_the_service(page: Page, tmp_path: Path) -> None:
         page.goto("about:blank")
 
 
+def test_on_a_phone_a_model_is_a_card(page: Page, url: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(url + "/admin/status")
+    expect(page.locator("#pulse")).to_have_text("Ready")
+    for cell in page.locator("[data-part=models] td").all():
+        box = cell.bounding_box()
+        assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390
+    titles = page.locator("[data-part=models] td").evaluate_all("cells => cells.map(cell => cell.dataset.title)")
+    assert titles == ["State", "Streams", "Runs on", "Clips", "Batches", "Mean run", "Mean wait"]
+    page.goto("about:blank")
+
+
 @pytest.mark.parametrize("width", [320, 768])
 def test_nothing_of_the_status_is_wider_than_the_window(page: Page, url: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})

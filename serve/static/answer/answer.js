@@ -5,8 +5,8 @@ import { showProblem } from "../elements/problem.js";
 import { timingBar } from "./timing.js";
 
 /** @import { Problem } from "../elements/problem.js" */
-/** @typedef {"verdict" | "note" | "problem" | "ranking" | "streams" | "warnings" | "timings"} PartName */
-/** @import { Answer, Clip, Score, StreamName } from "../types.d.ts" */
+/** @typedef {"verdict" | "note" | "problem" | "ranking" | "windows" | "streams" | "warnings" | "timings"} PartName */
+/** @import { Answer, Clip, Part, Score, StreamName } from "../types.d.ts" */
 
 const NUM_ROWS = 5;
 const STREAM_NAMES = { rgb: "Colour stream", depth: "Depth stream" };
@@ -18,7 +18,7 @@ export class AnswerView {
     this.element = element;
     /** @type {Record<PartName, HTMLElement>} */
     this.parts = partsOf(element);
-    this.setEmpty("Drop a recording to begin.");
+    this.setEmpty("");
   }
 
   /** @param {string} hint */
@@ -28,6 +28,11 @@ export class AnswerView {
 
   setLoading() {
     this.#setState("loading", "Looking…", "The recording is on its way through the network.");
+  }
+
+  /** @param {string} hint */
+  setWaiting(hint) {
+    this.#setState("loading", "Not yet", hint);
   }
 
   /**
@@ -40,12 +45,23 @@ export class AnswerView {
     showProblem(this.parts.problem, problem, problem.retry ? { label: problem.retry, run: retry } : null);
   }
 
-  /** @param {Answer} answer */
-  setAnswer(answer) {
-    const [best] = answer.predictions;
-    const { clip, streams = {}, warnings = [], timing_ms: timing = {} } = answer;
-    this.#setState("answer", best.label, `${percent(best.score)}${describe(clip)}`);
-    this.parts.ranking.replaceChildren(...answer.predictions.map((score) => row(score)));
+  /**
+   * Show the answer about a person, or about all there is, null.
+   *
+   * @param {Answer} answer
+   * @param {number | null} person
+   */
+  setAnswer(answer, person) {
+    const isOfPerson = person !== null && answer.people?.length;
+    const { predictions } = isOfPerson ? answer.people?.find((one) => one.person === person) ?? answer : answer;
+    const [best] = predictions;
+    const { clip, windows = [], warnings = [], timing_ms: timing = {} } = answer;
+    const isFirst = !isOfPerson || person === answer.people?.[0].person;
+    const streams = isFirst ? (answer.streams ?? {}) : {}; // they are about the first
+    const whom = isOfPerson ? `, person ${person}` : "";
+    this.#setState("answer", best.label, `${percent(best.score)}${whom}${describe(clip)}`);
+    this.parts.windows.replaceChildren(...(isFirst ? windows : []).map((part) => windowRow(part, clip)));
+    this.parts.ranking.replaceChildren(...predictions.map((score) => row(score)));
     const cards = STREAMS.flatMap((name) => {
       const heads = (streams[name] ?? []).slice(0, 1);
       return heads.map((head) => streamCard(name, head, best));
@@ -62,10 +78,10 @@ export class AnswerView {
    */
   #setState(state, verdict, note) {
     this.element.dataset.state = state;
-    const { problem, streams, warnings, timings } = this.parts;
+    const { problem, windows, streams, warnings, timings } = this.parts;
     this.parts.verdict.textContent = verdict;
     this.parts.note.textContent = note;
-    for (const part of [problem, streams, warnings, timings]) part.replaceChildren();
+    for (const part of [problem, windows, streams, warnings, timings]) part.replaceChildren();
     // Empty rows keep the place of the bars, so that nothing jumps when the answer comes.
     const blanks = Array.from({ length: NUM_ROWS }, () => create("li", "", "row blank"));
     this.parts.ranking.replaceChildren(...(state === "problem" ? [] : blanks));
@@ -76,7 +92,19 @@ export class AnswerView {
 function describe(clip) {
   const frames = clip.rgb_frames ?? clip.depth_frames;
   const seconds = clip.duration_s ? `, ${clip.duration_s.toFixed(1)} s` : "";
-  return frames ? `, from ${frames} frames${seconds}` : "";
+  return frames ? `, from ${frames} ${frames === 1 ? "frame" : "frames"}${seconds}` : "";
+}
+
+/**
+ * @param {Part} part
+ * @param {Clip} clip
+ */
+function windowRow({ start, end, predictions: [best] }, clip) {
+  const inSeconds = `${start.toFixed(1)} to ${end.toFixed(1)} s`;
+  const when = clip.duration_s == null ? `frames ${Math.round(start) + 1} to ${Math.round(end)}` : inSeconds;
+  const element = row(best, "p");
+  element.prepend(create("span", when, "when"));
+  return element;
 }
 
 /**

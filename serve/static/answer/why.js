@@ -7,11 +7,12 @@ import { showProblem } from "../elements/problem.js";
 /** @import { Explanation } from "../types.d.ts" */
 /** @typedef {"problem" | "words" | "scale" | "cancel"} PartName */
 /** @typedef {"hidden" | "loading" | "problem" | "shown"} State */
+/** @typedef {{ durationS: number | null, numFrames: number }} Length */
 /**
  * @typedef {object} Callbacks
  * @property {(signal: AbortSignal) => Promise<Explanation>} ask
  * @property {(explanation: Explanation | null) => void} show
- * @property {() => number} durationS
+ * @property {() => Length} length
  * @property {(problem: Problem) => void} lost
  */
 
@@ -25,19 +26,19 @@ export class Why {
 
   /**
    * `ask(signal)` returns what POST /explain answers, `show(explanation)` marks it on the pictures and the time line
-   * (null: takes the marks away), `durationS()` is how long the recording lasts, `lost(problem)` is called when the
+   * (null: takes the marks away), `length()` is how long the recording lasts, `lost(problem)` is called when the
    * service is gone, or the model.
    *
    * @param {HTMLButtonElement} button
    * @param {HTMLElement} element
    * @param {Callbacks} callbacks
    */
-  constructor(button, element, { ask, show, durationS, lost }) {
+  constructor(button, element, { ask, show, length, lost }) {
     this.button = button;
     this.element = element;
     this.ask = ask;
     this.show = show;
-    this.durationS = durationS;
+    this.length = length;
     this.lost = lost;
     /** @type {Record<PartName, HTMLElement>} */
     this.parts = partsOf(element);
@@ -81,7 +82,7 @@ export class Why {
   /** @param {Explanation} explanation */
   #reveal(explanation) {
     this.#setState("shown");
-    this.parts.words.textContent = describe(explanation, this.durationS());
+    this.parts.words.textContent = describe(explanation, this.length());
     this.parts.scale.hidden = strongest(explanation.regions.flat()) < 0;
     this.show(explanation);
   }
@@ -114,9 +115,9 @@ function strongest(losses) {
 
 /**
  * @param {Explanation} explanation
- * @param {number} durationS
+ * @param {Length} length
  */
-function describe({ label, regions, moments }, durationS) {
+function describe({ label, regions, moments }, length) {
   const numColumns = regions[0].length;
   const cell = strongest(regions.flat());
   const moment = strongest(moments);
@@ -128,19 +129,21 @@ function describe({ label, regions, moments }, durationS) {
     cell < 0
       ? "no single part of the picture decides."
       : `where it is bright, hiding that part costs the answer most, above all ${place}.`;
+  const most = time((moment + 0.5) / moments.length, length);
   const when =
     moment < 0
       ? "No single moment decides."
-      : `The strip above the time line says the same of moments: most around ${time(moment, moments, durationS)}.`;
+      : `The strip above the time line says the same of moments: most around ${most}.`;
   return `What mattered for “${label}”: ${where} ${when}`;
 }
 
 /**
- * @param {number} moment
- * @param {number[]} moments
- * @param {number} durationS
+ * @param {number} share
+ * @param {Length} length
  */
-const time = (moment, moments, durationS) => `${(((moment + 0.5) / moments.length) * durationS).toFixed(1)} s`;
+function time(share, { durationS, numFrames }) {
+  return durationS === null ? `frame ${Math.floor(share * numFrames) + 1}` : `${(share * durationS).toFixed(1)} s`;
+}
 
 /**
  * Words for a cell whose upper left corner lies at these shares of the height and the width.

@@ -56,7 +56,7 @@ export const contextOf = (canvas) => /** @type {CanvasRenderingContext2D} */ (ca
 /**
  * The elements below `element` that have a `data-part`, by its value.
  *
- * @template {Record<string, HTMLElement>} Parts
+ * @template {Record<string, HTMLElement | SVGElement>} Parts
  * @param {HTMLElement} element
  * @returns {Parts}
  */

@@ -35,11 +35,15 @@ export class Camera {
     this.take = take;
     this.parts = stage.parts;
     const { camera, record, stop, leave } = this.parts;
-    camera.hidden = !navigator.mediaDevices || !window.MediaRecorder; // browsers keep cameras from plain http
     camera.addEventListener("click", () => this.open());
     record.addEventListener("click", () => this.#record());
     stop.addEventListener("click", () => this.#stop());
     leave.addEventListener("click", () => this.#leave());
+  }
+
+  /** Whether there may be one: browsers keep cameras from plain http. */
+  static get works() {
+    return Boolean(navigator.mediaDevices) && Boolean(window.MediaRecorder);
   }
 
   async open() {

@@ -10,13 +10,16 @@ import { contextOf } from "../elements/dom.js";
  * @property {StreamPreview} preview
  * @property {CanvasRenderingContext2D} context
  * @property {number} shown - the index of the image on the canvas, -1 before the first
+ * @property {(index: number) => void} drawn
  */
 
-const FALLBACK_FPS = 30; // a zip of images does not know its own
+const FALLBACK_FPS = 30; // that a recording is played with which does not know its own, as a zip of images
 
 export class Player {
-  durationS = 0;
+  /** @type {number | null} */
+  durationS = null; // where it is known
   numFrames = 1;
+  #playedS = 1; // how long it is played
   lastTime = 0; // when the position was last moved
 
   /**
@@ -35,18 +38,20 @@ export class Player {
   }
 
   /**
-   * Show `preview`, one stream of the answer of POST /preview, on `canvas`, from the start.
+   * Show `preview`, one stream of the answer of POST /preview, on `canvas`, from the start. `drawn(index)` is called
+   * with the number of each picture that is shown.
    *
    * @param {StreamName} stream
    * @param {StreamPreview} preview
    * @param {HTMLCanvasElement} canvas
+   * @param {(index: number) => void} drawn
    */
-  async load(stream, preview, canvas) {
+  async load(stream, preview, canvas, drawn) {
     const images = await Promise.all((preview.frames ?? []).map(decode));
     if (images.length === 0) return;
     canvas.width = images[0].naturalWidth;
     canvas.height = images[0].naturalHeight;
-    this.tracks.set(stream, { images, preview, context: contextOf(canvas), shown: -1 });
+    this.tracks.set(stream, { images, preview, context: contextOf(canvas), shown: -1, drawn });
     this.#measure();
     this.position = 0;
     this.#draw();
@@ -62,9 +67,10 @@ export class Player {
 
   #measure() {
     const previews = [...this.tracks.values()].map(({ preview }) => preview);
-    const timed = previews.find(({ fps }) => fps) ?? previews[0];
-    this.durationS = timed ? timed.num_frames / (timed.fps ?? FALLBACK_FPS) : 0;
+    const timed = previews.find(({ fps }) => fps);
+    this.durationS = timed?.fps ? timed.num_frames / timed.fps : null;
     this.numFrames = Math.max(1, ...previews.map(({ num_frames }) => num_frames));
+    this.#playedS = this.durationS ?? this.numFrames / FALLBACK_FPS;
     this.controls.seek.max = `${this.numFrames - 1}`;
     this.controls.play.disabled = this.controls.seek.disabled = previews.length === 0;
     if (previews.length === 0) this.controls.clock.textContent = "–";
@@ -91,7 +97,7 @@ export class Player {
   #tick(time) {
     if (!this.playing) return;
     const passed = Math.max(0, time - this.lastTime) / 1000;
-    this.position = (this.position + passed / this.durationS) % 1;
+    this.position = (this.position + passed / this.#playedS) % 1;
     this.lastTime = time;
     this.#draw();
     requestAnimationFrame((next) => this.#tick(next));
@@ -100,15 +106,20 @@ export class Player {
   #draw() {
     for (const track of this.tracks.values()) {
       const index = Math.floor(this.position * track.images.length);
-      if (index !== track.shown) track.context.drawImage(track.images[index], 0, 0);
+      if (index === track.shown) continue;
+      track.context.drawImage(track.images[index], 0, 0);
+      track.drawn(index);
       track.shown = index;
     }
     const { seek, clock } = this.controls;
-    const [now, all] = [this.position * this.durationS, this.durationS].map((seconds) => seconds.toFixed(1));
-    clock.textContent = `${now} / ${all} s`;
     seek.value = `${Math.floor(this.position * this.numFrames)}`;
+    const [now, all, unit] =
+      this.durationS === null
+        ? [Number(seek.value) + 1, this.numFrames, "frames"]
+        : [(this.position * this.durationS).toFixed(1), this.durationS.toFixed(1), "seconds"];
+    clock.textContent = unit === "frames" ? `frame ${now} / ${all}` : `${now} / ${all} s`;
     seek.style.setProperty("--done", `${this.numFrames > 1 ? Number(seek.value) / Number(seek.max) : 0}`);
-    seek.setAttribute("aria-valuetext", `${now} of ${all} seconds`);
+    seek.setAttribute("aria-valuetext", `${now} of ${all} ${unit}`);
   }
 }
 

@@ -6,16 +6,29 @@ import { preview } from "../service/service.js";
 
 /** @import { Player } from "./player.js" */
 /** @import { Stage } from "./stage.js" */
-/** @import { ClipRequest, Files, Model, Previews, StreamName, StreamPreview } from "../types.d.ts" */
+/** @import { ClipMeta, ClipRequest, Files, Model } from "../types.d.ts" */
+/** @import { PreviewPreparation, PreviewReply, Previews, StreamName, StreamPreview } from "../types.d.ts" */
+/**
+ * @typedef {object} Callbacks
+ * @property {() => ClipMeta} told
+ * @property {() => void} changed
+ * @property {() => void} depthReplaced
+ * @property {(problem: Problem) => void} lost
+ */
 
 const STREAMS = /** @type {const} */ (["rgb", "depth"]);
+const SAME_RATE = 0.02; // by which two rates may differ: clocks of cameras do, by less
+
+const IS_DEPTH = "It belongs in the place for depth, and the colour recording here.";
 
 export class Recordings {
   /** @type {Model | null} */
   model = null; // the one that is asked
   /** @type {readonly StreamName[]} */
   needed = STREAMS; // those that it takes
-  depthScale = 1; // millimetres of one unit
+  /** @type {PreviewPreparation | null} */
+  preparation = null; // what the service would do to what it could read
+  isAligning = false; // while both are there, and it is asked which of their frames belong together
   /** @type {Previews} */
   previews = {}; // stream -> what the service could read of it
   /** @type {Files} */
@@ -23,22 +36,35 @@ export class Recordings {
   #requests = new Requests();
 
   /**
-   * `changed()` is called when there is more or less on the stages, `lost(problem)` when the service is gone, or the
-   * model.
+   * `told()` is what is said of the recordings. `changed()` is called when there is more or less on the stages,
+   * `depthReplaced()` when another depth recording takes the place of one, `lost(problem)` when the service is gone, or
+   * the model.
    *
    * @param {Record<StreamName, Stage>} stages
    * @param {Player} player
-   * @param {{ changed: () => void, lost: (problem: Problem) => void }} callbacks
+   * @param {Callbacks} callbacks
    */
-  constructor(stages, player, { changed, lost }) {
+  constructor(stages, player, { told, changed, depthReplaced, lost }) {
     this.stages = stages;
     this.player = player;
+    this.told = told;
     this.changed = changed;
+    this.depthReplaced = depthReplaced;
     this.lost = lost;
+  }
+
+  /** Whether one of them is on its way to the service. */
+  get isReading() {
+    return STREAMS.some((stream) => this.stages[stream].element.dataset.state === "loading");
   }
 
   get missing() {
     return this.needed.filter((stream) => !this.previews[stream]);
+  }
+
+  /** The file that depth is in. */
+  get #depthFile() {
+    return this.#files.depth ?? (this.previews.depth && this.#files.rgb);
   }
 
   /** What a request about the recordings sends: what is on the stages. One file may stand for both streams. */
@@ -60,17 +86,12 @@ export class Recordings {
       this.#hide(stream);
     }
     this.changed();
-    this.#readAgain(this.needed);
+    this.readAgain();
   }
 
-  /** Its unit is another one than before. */
-  readDepthAgain() {
-    if (this.previews.depth || this.#files.depth) this.#readAgain([this.#files.depth ? "depth" : "rgb"]);
-  }
-
-  /** @param {readonly StreamName[]} streams */
-  #readAgain(streams) {
-    for (const stream of streams) {
+  /** Something else is said of them than before. */
+  readAgain() {
+    for (const stream of this.needed) {
       const file = this.#files[stream];
       if (file) this.load(stream, file);
     }
@@ -106,44 +127,69 @@ export class Recordings {
    * @param {File} file
    */
   async load(stream, file) {
+    const before = this.#depthFile;
     this.release(stream);
     this.#files[stream] = file;
+    if (before && before !== file && before !== this.#depthFile) this.depthReplaced();
     this.stages[stream].setLoading(file.name);
+    this.changed();
     if (this.model === null) return; // `use` reads it when the service has said what it serves
     const signal = this.#requests.begin(stream);
     try {
       const read = await preview(this.#request({ [stream]: file }), signal);
+      if (!read[stream]) throw new Problem("This is a depth recording", IS_DEPTH);
       for (const other of streamsOf(read)) if (other !== stream) this.release(other); // the file has both tracks
       await this.#show(read, signal);
-      if (this.#needAligning()) await this.#show(await preview(this.clip, signal), signal);
+      if (this.#needAligning(read)) await this.#align(signal);
       this.changed();
     } catch (problem) {
       if (problem.name === "AbortError") return;
       this.#hide(stream);
       this.stages[stream].setProblem(file.name, problem, () => this.load(stream, file));
+      this.changed();
       if (problem.isDown) this.lost(problem);
     }
   }
 
-  /** Whether two files that differ in length or rate are there: which frames belong together shows in both only. */
-  #needAligning() {
+  /**
+   * Whether two files are there that belong together otherwise than frame by frame, or that are to be cut: which frames
+   * those are, and where people are in colour, shows in both only.
+   *
+   * @param {PreviewReply} read
+   */
+  #needAligning({ preparation }) {
     const { rgb, depth } = this.previews;
-    return rgb && depth && this.#files.depth && (rgb.num_frames !== depth.num_frames || rgb.fps !== depth.fps);
+    if (!rgb || !depth || !this.#files.depth) return false;
+    const isSameRate = rgb.fps && depth.fps ? Math.abs(rgb.fps / depth.fps - 1) < SAME_RATE : rgb.fps === depth.fps;
+    return rgb.num_frames !== depth.num_frames || !isSameRate || preparation?.decided_by !== "bundle";
+  }
+
+  /** @param {AbortSignal} signal */
+  async #align(signal) {
+    const both = AbortSignal.any([signal, this.#requests.begin("both")]);
+    this.isAligning = true;
+    this.changed();
+    try {
+      await this.#show(await preview(this.clip, both), both);
+    } finally {
+      this.isAligning = false;
+    }
   }
 
   /**
-   * @param {Previews} read
+   * @param {PreviewReply} read
    * @param {AbortSignal} signal
    */
   #show(read, signal) {
     const shown = streamsOf(read).map(async (stream) => {
       const stage = this.stages[stream];
       const frames = /** @type {StreamPreview} */ (read[stream]);
-      await this.player.load(stream, frames, stage.canvas);
+      await this.player.load(stream, frames, stage.canvas, (index) => stage.overlay.draw(index));
       signal.throwIfAborted(); // by another file, while the pictures were decoded
       const file = /** @type {File} */ (this.#files[stream] ?? this.#files.rgb);
       stage.setReady(file.name, frames);
       this.previews[stream] = frames;
+      this.preparation = read.preparation ?? null;
     });
     return Promise.all(shown);
   }
@@ -163,6 +209,8 @@ export class Recordings {
   /** @param {StreamName} stream */
   #hide(stream) {
     this.#requests.abort(stream);
+    this.#requests.abort("both");
+    this.preparation = null;
     this.player.unload(stream);
     this.stages[stream].setEmpty();
     delete this.previews[stream];
@@ -173,7 +221,7 @@ export class Recordings {
    * @returns {ClipRequest}
    */
   #request(files) {
-    return { model: /** @type {Model} */ (this.model), files, depthScale: this.depthScale };
+    return { model: /** @type {Model} */ (this.model), files, meta: this.told() };
   }
 }
 

@@ -2,12 +2,14 @@
 
 import { partsOf } from "../elements/dom.js";
 import { showProblem } from "../elements/problem.js";
+import { Overlay } from "./overlay.js";
 
 /** @import { Problem } from "../elements/problem.js" */
 /** @import { StreamPreview } from "../types.d.ts" */
 /** @typedef {"file" | "problem" | "legend" | "near" | "far"} PartName */
 /** @typedef {"camera" | "record" | "stop" | "leave" | "left" | "said"} CameraPartName - on the colour stage alone */
-/** @typedef {Record<"canvas" | "heat", HTMLCanvasElement> & { live: HTMLVideoElement }} MediaParts */
+/** @typedef {{ live: HTMLVideoElement, views: SVGElement }} OtherParts */
+/** @typedef {Record<"canvas" | "heat", HTMLCanvasElement> & OtherParts} MediaParts */
 /** @typedef {Record<PartName | CameraPartName, HTMLElement> & MediaParts} StageParts */
 /** @typedef {(files: File[], hasFolder: boolean) => void} TakeFiles */
 
@@ -24,6 +26,7 @@ export class Stage {
     /** @type {StageParts} */
     this.parts = partsOf(element);
     this.canvas = this.parts.canvas;
+    this.overlay = new Overlay(this.parts.views);
     this.input.addEventListener("change", () => {
       takeFiles([...(this.input.files ?? [])], false);
       this.input.value = ""; // so that choosing the same file again is a change too
@@ -73,8 +76,10 @@ export class Stage {
     this.#setState("ready", fileName);
     const { legend, near, far } = this.parts;
     const { near_mm: nearMm, far_mm: farMm } = preview;
-    legend.classList.toggle("shown", nearMm != null);
-    if (nearMm == null || farMm == null) return;
+    const isMeasured = nearMm != null && farMm != null;
+    legend.classList.toggle("shown", isMeasured);
+    this.overlay.show(preview, this.canvas);
+    if (!isMeasured) return;
     near.textContent = metres(nearMm);
     far.textContent = metres(farMm);
   }
@@ -99,6 +104,7 @@ export class Stage {
     this.parts.file.textContent = fileName;
     this.parts.problem.replaceChildren();
     this.parts.legend.classList.remove("shown");
+    this.overlay.clear();
   }
 }
 

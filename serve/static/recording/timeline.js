@@ -60,5 +60,5 @@ function ticks(stream, { num_frames: numFrames, sampled }) {
  * @param {string} name
  */
 function describe({ num_frames: numFrames, sampled }, name) {
-  return `${new Set(sampled).size} of ${numFrames} ${name}frames`;
+  return `${new Set(sampled).size} of ${numFrames} ${name}${numFrames === 1 ? "frame" : "frames"}`;
 }

@@ -3,7 +3,7 @@
 import { Problem } from "../elements/problem.js";
 import { askForKey, storedKey } from "./key.js";
 
-/** @import { Answer, ClipRequest, Explanation, Model, ModelDetails, Previews, Refusal } from "../types.d.ts" */
+/** @import { Answer, ClipRequest, Explanation, Model, ModelDetails, PreviewReply, Refusal } from "../types.d.ts" */
 /** @import { ServiceState, StreamName } from "../types.d.ts" */
 
 const ROOT = new URL("../..", import.meta.url); // wherever a proxy has put the service
@@ -34,10 +34,14 @@ export function describeModel({ name, version }) {
   return request(`v2/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}`);
 }
 
-/** @type {(clip: ClipRequest, signal: AbortSignal) => Promise<Previews>} */
+/** @type {(clip: ClipRequest, signal: AbortSignal) => Promise<PreviewReply>} */
 export const preview = (clip, signal) => post("preview", clip, signal);
-/** @type {(clip: ClipRequest, signal: AbortSignal) => Promise<Answer>} */
-export const predict = (clip, signal) => post("predict", clip, signal, { top_k: "5" });
+/**
+ * What `query` asks for, such as `people` and `windows`, goes beyond the best five.
+ *
+ * @type {(clip: ClipRequest, query: Record<string, string>, signal: AbortSignal) => Promise<Answer>}
+ */
+export const predict = (clip, query, signal) => post("predict", clip, signal, { top_k: "5", ...query });
 /** @type {(clip: ClipRequest, index: number, signal: AbortSignal) => Promise<Explanation>} */
 export const explain = (clip, index, signal) => post("explain", clip, signal, { index: `${index}` });
 
@@ -49,18 +53,18 @@ export const explain = (clip, index, signal) => post("explain", clip, signal, { 
 export const readState = () => request("admin/state");
 
 /**
- * `clip`: the `model` that is asked, the `files` by stream, and the `depthScale` in millimetres.
+ * `clip`: the `model` that is asked, the `files` by stream, and what is said of them, `meta`.
  *
  * @param {string} path
  * @param {ClipRequest} clip
  * @param {AbortSignal} signal
  * @param {Record<string, string>} query
  */
-function post(path, { model, files, depthScale }, signal, query = {}) {
+function post(path, { model, files, meta }, signal, query = {}) {
   const parameters = new URLSearchParams({ model: model.name, version: model.version, ...query });
   const body = new FormData();
   for (const [stream, file] of Object.entries(files)) body.append(stream, file, file.name);
-  if (depthScale !== 1) body.append("meta", JSON.stringify({ depth_scale_mm: depthScale }));
+  if (Object.keys(meta).length > 0) body.append("meta", JSON.stringify(meta));
   return request(`${path}?${parameters}`, { method: "POST", body, signal });
 }
 
