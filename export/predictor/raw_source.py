@@ -11,7 +11,8 @@ from export.predictor.opened_files import Streams, all_named, file_named, withou
 from rgbd.clip.alignment import Part
 from rgbd.clip.build import check_kind
 from rgbd.clip.preparation import PRESENT_VERSION, Preparation
-from rgbd.clip.prepare import PreparedRecording, prepare
+from rgbd.clip.prepare import prepare
+from rgbd.clip.prepared_recording import PreparedRecording
 from rgbd.clip.sampling import bin_centres
 from rgbd.people.individuals import Individual
 from rgbd.recording.recording import Recording, recording_of

@@ -2,7 +2,8 @@
 
 from rgbd.clip.pairing import Pairing
 from rgbd.clip.preparation import Preparation
-from rgbd.clip.prepare import PreparedRecording, prepare
+from rgbd.clip.prepare import prepare
+from rgbd.clip.prepared_recording import PreparedRecording
 from rgbd.dataset.records import ClipRecord
 from rgbd.errors import DatasetError
 from rgbd.people.boxes import depth_box

@@ -9,7 +9,8 @@ import numpy as np
 from preprocess.pipeline.added_stream import prepare_beside
 from rgbd.clip.pairing import Pairing
 from rgbd.clip.preparation import Preparation
-from rgbd.clip.prepare import PreparedRecording, prepare
+from rgbd.clip.prepare import prepare
+from rgbd.clip.prepared_recording import PreparedRecording
 from rgbd.dataset.records import MIN_MASK_COVERAGE, ClipRecord
 from rgbd.dataset.store import ClipWriter, Store
 from rgbd.errors import DamagedError, DatasetError

@@ -45,6 +45,11 @@ class Preparation(BaseModel):
     has_mutual_actions: bool = False
 
     @property
+    def masks_depth(self) -> bool:
+        """Whether depth is kept, and all but people is taken out of it."""
+        return "depth" in self.streams and self.masks != "none"
+
+    @property
     def jpeg_quality(self) -> int:
         """Of such files: the published way has a lower one; docs/method.md, "Published boxes"."""
         return 75 if self.roi == "legacy" else 95

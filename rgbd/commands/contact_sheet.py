@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd.clip.crop import letterbox
-from rgbd.clip.prepare import PreparedRecording
+from rgbd.clip.prepared_recording import PreparedRecording
 from rgbd.recording.depth import in_millimetres
 from rgbd.recording.streams import StreamReader, frame_of
 from rgbd.types import Frame, Size, Stream

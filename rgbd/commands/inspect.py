@@ -16,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from rgbd.clip.preparation import Preparation
-from rgbd.clip.prepare import PreparedRecording, prepare
+from rgbd.clip.prepare import prepare
+from rgbd.clip.prepared_recording import PreparedRecording
 from rgbd.commands.contact_sheet import draw_sheet
 from rgbd.commands.inputs import OpenInputs, add_input_options, open_inputs
 from rgbd.commands.inspection import Gap, Outcome, StreamFacts, outcome_of, stream_facts

@@ -8,7 +8,8 @@ from pydantic import BaseModel
 
 from rgbd.camera.calibration import Intrinsics
 from rgbd.clip.preparation import Preparation
-from rgbd.clip.prepare import PreparedRecording, prepare
+from rgbd.clip.prepare import prepare
+from rgbd.clip.prepared_recording import PreparedRecording
 from rgbd.errors import UserError
 from rgbd.recording.depth import MeasuredDepth, check_distance, unit_of
 from rgbd.recording.recording import Recording

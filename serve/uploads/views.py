@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd.clip.prepare import PreparedRecording
+from rgbd.clip.prepared_recording import PreparedRecording
 from rgbd.clip.spec import ClipSpec
 from rgbd.recording.timeline import Indices
 from rgbd.types import Mask, Size, Stream
