@@ -66,7 +66,8 @@ def test_the_people_are_outlined_and_one_is_chosen(page: Page, preparing: str, t
     page.get_by_role("button", name="Pause").click()
     before = {stream: (extent(page, stream, "seen"), extent(page, stream, "outline")) for stream in ("rgb", "depth")}
     for frame, outline in before.values():
-        assert (outline[:2] >= frame[:2] - 3).all() and (outline[2:] <= frame[2:] + 3).all()
+        middle = (outline[:2] + outline[2:]) / 2  # the network sees the middle of what is cut out: an arm may leave it
+        assert (frame[:2] < middle).all() and (middle < frame[2:]).all()
 
     with page.expect_request("**/predict*") as request:
         second.click()
@@ -123,7 +124,9 @@ def test_another_scale_is_suggested_and_forgotten_with_the_recording(
 ) -> None:
     open_page(page, preparing)
     far, near = write_recording(tmp_path / "far", 0.2, units_per_mm=10), write_recording(tmp_path / "near", 0.2)
-    give(page, *far)
+    for stream, path in zip(("rgb", "depth"), far, strict=True):  # no answer: no sensor measures that
+        page.locator(f"#{stream}-file").set_input_files(path)
+    expect(page.locator("#answer")).to_contain_text("depth_scale_mm 0.1")
     hint, scale = page.locator("#scale-hint"), page.get_by_label("Depth scale")
     expect(hint).to_contain_text("Depth reaches 53 m")
     hint.get_by_role("button", name="Take one unit for 0.1 mm").click()
