@@ -180,7 +180,7 @@ def test_what_cannot_be_prepared_is_refused_by_its_name(
     images.mkdir()
     for number in range(3):
         write_image(images / f"{number}.jpg", np.full((240, 320, 3), 90, np.uint8))
-    with pytest.raises(MediaError, match=r"^depth \(images\): is depth as 8-bit images, in which nobody can be found"):
+    with pytest.raises(MediaError, match=r"^depth \(images\): holds 8-bit images, but this model needs distances"):
         read_raw(config, given | {"depth": images}, prepared=False)
     with pytest.raises(MediaError, match="frames of 5x4 pixels are too small to crop"):
         np.save(tmp_path / "tiny.npy", np.full((3, 4, 5), 2000, np.uint16))
