@@ -59,7 +59,7 @@ class Demo:
         self._remove_old()
         render = ("--out", self.raw, "--clips", self._num_clips, "--scale", self._scale)
         self._command("render recordings", "preprocess.synthetic", *render)
-        self._command("preprocess", "preprocess.ntu", "--raw", self.raw, "--out", self.data)
+        self._command("preprocess", "preprocess.ntu", "--raw", self.raw, "--out", self.data, "--mutual-actions")
         for stream in ("rgb", "depth"):
             self._command(f"train {stream}", "training.main", *self._training(stream, stream))
         streams = {f"streams.{stream}": self._checkpoint(stream) for stream in ("rgb", "depth")}

@@ -46,12 +46,6 @@ class CustomDataset:
         parser.add_argument(
             "--manifest", type=Path, required=True, metavar="FILE", help="a CSV or JSONL file; see below"
         )
-        parser.add_argument(
-            "--mutual-actions",
-            action="store_true",
-            help="some of the motions are those of two people together: a service then answers about all people in a "
-            "recording, unless it is asked about one",
-        )
         return parser
 
     def find(self, options: argparse.Namespace) -> Found[CustomJob]:
@@ -69,7 +63,6 @@ class CustomDataset:
             refused=[_with_identity(record, manifest.valid, class_names) for record in manifest.refused],
             inputs=with_links([path, *manifest.recordings]),
             default_masks="body",
-            has_mutual_actions=options.mutual_actions,
         )
 
     def open(self, job: CustomJob) -> Recording:

@@ -32,7 +32,7 @@ def run_dataset(dataset: Dataset[AnyClipJob], arguments: list[str] | None = None
         masks=masks,
         roi=options.roi,
         as_jpeg=dataset.layout.jpeg_streams,
-        has_mutual_actions=found.has_mutual_actions,
+        has_mutual_actions=found.has_mutual_actions or options.mutual_actions,
     )
     work = _Work(dataset, preparation, options.on_empty)
     return run_plan(Plan(dataset.layout, found, preparation, None, work), run_options(options))
@@ -59,6 +59,12 @@ class _Work(Generic[AnyClipJob]):
 
 def _add_preparation_options(parser: argparse.ArgumentParser, dataset: Dataset[AnyClipJob]) -> None:
     """Add what is done to a recording before clips are cut from it."""
+    parser.add_argument(
+        "--mutual-actions",
+        action="store_true",
+        help="some of the motions are those of two people together: a service then answers about all people in a "
+        "recording, unless it is asked about one (NTU's own are known)",
+    )
     parser.add_argument(
         "--masks",
         choices=get_args(MaskMode),
