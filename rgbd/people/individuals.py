@@ -55,13 +55,16 @@ def find_individuals(frames: Iterable[tuple[int, Depth, Mask]], camera: DepthCam
     for index, frame, mask in frames:
         num_frames += 1
         _, parts = _parts(frame, mask, camera)
-        _follow(people, index, [part for part in parts if part.area_m2 >= _MIN_PART_M2])
+        # Of somebody before whose hand alone the camera stands, no more is seen: then that is what counts.
+        least_m2 = min(_MIN_PART_M2, _MIN_SHARE * max((part.area_m2 for part in parts), default=0.0))
+        _follow(people, index, [part for part in parts if part.area_m2 >= least_m2])
     people.sort(key=lambda person: -person.size)
-    return [
+    others = (
         person
-        for person in people
+        for person in people[1:]
         if person.size >= _MIN_SHARE * people[0].size and len(person.frames) >= _MIN_SHARE * num_frames
-    ]
+    )
+    return [*people[:1], *others]
 
 
 def mask_of(
