@@ -31,7 +31,6 @@ _START_S = 60  # until a process must say that it is ready: it imports for a sec
 _TRIAL_S = 60  # that a tiny clip may take when the service starts
 _READY = b"ready"
 _CALLS = 500  # of one process: what decoders leak, and what a file may have done to one, ends with it
-_TRIES = 2  # of a call whose process was killed from outside
 _DYING_S = 5  # after its pipe has closed, a process may take a moment to end
 
 # A spawned process inherits no lock and no socket of the service.
@@ -101,9 +100,8 @@ class Decoders:
         process dies, or answers nonsense. No upload is to blame where somebody else kills the process, as the system
         does where memory runs out: the call is tried once more then.
         """
-        for _ in range(_TRIES - 1):
-            with contextlib.suppress(DecoderKilledError):
-                return await self._run_once(function, kind, argument)
+        with contextlib.suppress(DecoderKilledError):
+            return await self._run_once(function, kind, argument)
         return await self._run_once(function, kind, argument)
 
     async def _run_once(
