@@ -188,8 +188,10 @@ class HeldDepth:
 
     def at(self, indices: Sequence[int]) -> Iterator[Depth]:
         """Yield the frames at these places, which ascend and differ."""
-        missing = [index for index in indices if index not in self._held]  # more may be held while this goes on
-        decoded = self._frames.at(missing)
+        missing = dict.fromkeys(
+            index for index in indices if index not in self._held
+        )  # while this goes on, more may be
+        decoded = self._frames.at(list(missing))
         for index in indices:
             if index in missing:
                 self._hold(index, frame := next(decoded))
