@@ -1,6 +1,7 @@
-"""What commands share: how they end, their progress bars, the values of their options."""
+"""What commands share: how they end, what they say once, their progress bars, the values of their options."""
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -54,6 +55,12 @@ def say_once(text: str) -> None:
     """Print a line as `say` does, the first time that it is said, and in one only of the processes of torchrun."""
     if os.environ.get("RANK", "0") == "0":
         say(text)
+
+
+@cache
+def warn_once(logger: logging.Logger, text: str) -> None:
+    """Log a warning the first time that it is said: what it is about may be read several times."""
+    logger.warning(text)
 
 
 class _RateColumn(ProgressColumn):

@@ -14,6 +14,7 @@ import export  # noqa: F401  it switches telemetry off: a test may import a runt
 
 pytest.register_assert_rewrite("tests.support")  # or a check that fails there shows no values
 
+from rgbd.terminal import say_once, warn_once  # noqa: E402
 from tests.support.ntu_recordings import CLIPS, make_recording  # noqa: E402
 
 # The files that take longest, longest first. Processes that share the tests begin with them, so that none is left with
@@ -45,6 +46,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the files of `_LONGEST` come first, in that order."""
     order = {Path(__file__).parent / name: number for number, name in enumerate(_LONGEST)}
     items.sort(key=lambda item: order.get(item.path, len(order)))
+
+
+@pytest.fixture(autouse=True)
+def nothing_said() -> None:
+    """What is said once in a run is said once in a test, whichever tests ran before it in the same process."""
+    say_once.cache_clear()
+    warn_once.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ import json
 import logging
 import reprlib
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from export.bundle.manifest import (
 )
 from rgbd.errors import reason_of
 from rgbd.files import atomic_file
+from rgbd.terminal import warn_once
 
 MAX_MANIFEST_BYTES = 10_000_000
 
@@ -148,9 +148,10 @@ def _parse(path: Path, content: Any) -> BundleManifest:
     if isinstance(version, int) and version < OLDEST_SCHEMA:
         raise BundleError(f"{path}: is of the older schema {version}; export the checkpoint again with this version")
     if version == 2:
-        _warn_once(
+        warn_once(
+            _logger,
             f"bundle {content.get('name')}: is of schema 2, which does not say how its training clips were prepared: "
-            "it takes clips that were prepared like them, and no raw recordings; export a checkpoint of this version"
+            "it takes clips that were prepared like them, and no raw recordings; export a checkpoint of this version",
         )
     if isinstance(content, dict):
         content = upgraded(content)
@@ -173,16 +174,12 @@ def _without_unknown(content: dict[str, Any], minor: int) -> dict[str, Any]:
                 part = part[key]
             del part[field]
         if unknown:
-            _warn_once(
+            warn_once(
+                _logger,
                 f"bundle {content.get('name')}: is of schema {SCHEMA_VERSION}.{minor}, newer than "
-                f"{SCHEMA_VERSION}.{SCHEMA_MINOR}; ignored: {', '.join('.'.join(map(str, loc)) for loc in unknown)}"
+                f"{SCHEMA_VERSION}.{SCHEMA_MINOR}; ignored: {', '.join('.'.join(map(str, loc)) for loc in unknown)}",
             )
     return content
-
-
-@cache  # the manifest of one bundle is read several times until it is loaded
-def _warn_once(text: str) -> None:
-    _logger.warning(text)
 
 
 def member(folder: Path, name: str) -> Path:

@@ -5,15 +5,8 @@ from pathlib import Path
 import pytest
 
 from rgbd.errors import ConfigError
-from rgbd.terminal import say_once
 from tests.support.commands import run_module
 from training.config.loading import config_yaml, load_config
-
-
-@pytest.fixture(autouse=True)
-def nothing_said() -> None:
-    """As if each test were a run of its own."""
-    say_once.cache_clear()
 
 
 @pytest.fixture

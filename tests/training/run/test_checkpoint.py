@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from rgbd.terminal import say_once
 from tests.support.checkpoints import rename_to_type, untrained
 from training.run.checkpoint import CheckpointError, load_checkpoint, restore_network
 
@@ -13,7 +12,6 @@ from training.run.checkpoint import CheckpointError, load_checkpoint, restore_ne
 def test_a_checkpoint_with_the_earlier_word_is_read_and_said_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    say_once.cache_clear()
     today = load_checkpoint(untrained("depth", tmp_path / "best.pt")).config
     assert capsys.readouterr().err == ""
     rename_to_type(tmp_path / "best.pt", "K")
