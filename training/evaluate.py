@@ -2,6 +2,8 @@
 
 import argparse
 import json
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +11,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from rgbd.errors import DatasetError
 from rgbd.files import atomic_file
 from rgbd.terminal import run_command
 from training.data.dataset import View
+from training.data.identity import class_difference
 from training.run.cpu import prepare_cpu
 from training.run.distributed import process_group
-from training.run.evaluation import evaluate_checkpoint
+from training.run.evaluation import Evaluated, evaluate_checkpoint
 from training.run.metrics import Evaluation, fuse_scores, save_evaluation
 
 
@@ -25,20 +29,32 @@ def main() -> int:
     views = [view if options.clips > 1 else View(flip=view.flip) for view in views if options.flip or not view.flip]
     with process_group() as process:
         prepare_cpu(process)
-        console = Console(quiet=not process.is_main, highlight=False)
+        console = Console(quiet=not process.is_main, highlight=False, markup=False)
         paths = [options.checkpoint, *options.fuse]
+        messages = Console(stderr=True, quiet=not process.is_main, soft_wrap=True, highlight=False, markup=False)
+        where = {"data": options.data, "split": options.split, "match_classes": options.match_classes}
         results = [
-            evaluate_checkpoint(path, process, data=options.data, split=options.split, views=views)
-            for path in track(paths, "evaluating", console=Console(stderr=True, quiet=not process.is_main))
+            evaluate_checkpoint(path, process, views=views, **where)
+            for path in track(paths, "evaluating", console=messages)
         ]
-        rows = {str(path): metrics for path, (_, metrics) in zip(paths, results, strict=True)}
-        chosen, _ = results[0]
+        for warning in chain.from_iterable(result.warnings for result in results):
+            messages.print(f"warning: {warning}")
+        rows = {str(path): result.metrics for path, result in zip(paths, results, strict=True)}
+        chosen = results[0].evaluation
         if options.fuse:
-            chosen = fuse_scores([evaluation for evaluation, _ in results])
+            _check_classes(paths, results)
+            chosen = fuse_scores([result.evaluation for result in results])
             rows["mean of their probabilities"] = chosen.metrics()
         if process.is_main:
             _report(console, rows, chosen, options)
     return 0
+
+
+def _check_classes(paths: Sequence[Path], results: Sequence[Evaluated]) -> None:
+    """Raise `DatasetError` where the columns of two checkpoints' scores are different classes."""
+    for path, result in zip(paths, results, strict=True):
+        if difference := class_difference(results[0].class_names, result.class_names):
+            raise DatasetError(f"{path}: knows {difference}, as {paths[0]} does; their scores cannot be averaged")
 
 
 def _report(
@@ -72,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--flip", action="store_true", help="average with the mirrored clip")
     parser.add_argument(
         "--fuse", type=Path, nargs="+", default=[], metavar="FILE", help="checkpoints whose probabilities to average"
+    )
+    parser.add_argument(
+        "--match-classes", action="store_true", help="take the data set's classes by name, however they are numbered"
     )
     parser.add_argument("--out", type=Path, help="folder of scores and metrics (the checkpoint's)")
     return parser

@@ -29,7 +29,7 @@ from training.run.checkpoint import (
 )
 from training.run.finite import name_not_finite
 
-_CONSOLE = Console(highlight=False, soft_wrap=True)
+_CONSOLE = Console(highlight=False, soft_wrap=True, markup=False)
 
 
 def import_file(path: Path, config: TrainingConfig) -> tuple[Checkpoint, list[str]]:

@@ -10,7 +10,8 @@ import numpy as np
 from export.runtimes import Inputs
 from rgbd.dataset.layouts import Split
 from rgbd.errors import DatasetError
-from training.data.dataset import ClipDataset, Draw, View, class_names, numbered_classes
+from training.data.dataset import ClipDataset, Draw, View, class_names
+from training.data.identity import class_difference
 from training.run.checkpoint import Checkpoint
 
 
@@ -54,16 +55,9 @@ def labelled_inputs(checkpoint: Checkpoint, data: Path, split: Split, num_clips:
 
 
 def check_classes(checkpoint: Checkpoint, data: Path) -> None:
-    """Raise `DatasetError` where labels of `data` mean something else to the network; imported ones may be nameless."""
-    trained, found = checkpoint.class_names, class_names(checkpoint.config.with_data_root(data).data)
-    is_nameless = trained == numbered_classes(len(trained))
-    if len(found) == len(trained) and (found == trained or is_nameless):
-        return
-    raise DatasetError(
-        f"{data}: has {len(found)} classes ({_listed(found)}), the network was trained on {len(trained)} "
-        f"({_listed(trained)}); give the data set that it was trained on"
-    )
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    """Raise `DatasetError` where labels of `data` mean something else to the network."""
+    found = class_names(checkpoint.config.with_data_root(data).data)
+    if difference := class_difference(checkpoint.class_names, found):
+        raise DatasetError(
+            f"{data}: has {difference}, as the network was trained; give the data set that it was trained on"
+        )

@@ -16,6 +16,21 @@ from training.config.families import Sections, sections_of
 from training.config.published import is_published, translate
 from training.config.schema import TrainingConfig
 
+
+class _EachKeyOnce(yaml.SafeLoader):
+    """Refuses a key that is written twice, of which YAML's own way takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return the mapping that a node is; raises `yaml.YAMLError` for a key that is there already."""
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                problem = f"{key.value!r} is written twice; keep one of both"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 _FOLLOWS = "default_factory_not_called"  # a default that follows from a section which is wrong, and told of
 
 
@@ -27,7 +42,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
     unknown one.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8-sig"), _EachKeyOnce)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = f"cannot be read as YAML ({reason_of(error)})"
         raise ConfigError(f"{path}: {reason}; check the path and the file") from error
@@ -66,12 +81,15 @@ def _commented(model: BaseModel, indent: str) -> list[str]:
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
         if isinstance(value, BaseModel):
-            lines += [f"{indent}{name}:", *_commented(value, indent + "  ")]
+            lines += [_explained(f"{indent}{name}:", field.description), *_commented(value, indent + "  ")]
             continue
         text = yaml.safe_dump(values[name], default_flow_style=True, width=1000).removesuffix("\n...\n").strip()
-        line = f"{indent}{name}: {text}"
-        lines.append(f"{line:<40}  # {field.description}" if field.description else line)
+        lines.append(_explained(f"{indent}{name}: {text}", field.description))
     return lines
+
+
+def _explained(line: str, description: str | None) -> str:
+    return f"{line:<40}  # {description}" if description else line
 
 
 def _override(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:

@@ -42,6 +42,9 @@ class NetworkConfig(Section):
 
     name: str = Field(DEFAULT_FAMILY, description=f"{', '.join(FAMILIES)}; or package.module:FAMILY, a family of yours")
 
+    def check_clip(self, clip: ClipSpec) -> None:
+        """Raise `ValueError`, naming the keys, where a network of this shape cannot take such clips; a family's own."""
+
 
 class LossConfig(Section):
     """What is descended; a family adds the weights of its terms."""
@@ -61,6 +64,12 @@ class OptimizerConfig(Section):
     accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
     ema_decay: float | None = Field(None, gt=0, lt=1, description="of averaged weights, evaluated too; null: none")
 
+    @model_validator(mode="after")
+    def _falls(self) -> "OptimizerConfig":
+        if self.min_lr > self.lr:
+            raise ValueError(f"min_lr {self.min_lr:g} is above lr {self.lr:g}; the rate falls from lr to min_lr")
+        return self
+
 
 class ScheduleConfig(Section):
     """What changes from epoch to epoch; the defaults are published: docs/method.md, "Optimizer and learning rate"."""
@@ -74,10 +83,17 @@ class ScheduleConfig(Section):
     evaluate_every: int = Field(1, ge=1, description="epochs; the last one is always evaluated")
 
 
+def _off(value: object) -> object:
+    """Take for a word what YAML takes for no."""
+    return "off" if value is False else value
+
+
 class ComputeConfig(Section):
     """How a step is computed; none of it changes what is computed, but for rounding."""
 
-    autocast: Literal["off", "bf16", "fp16"] = Field("off", description="precision of the network's products")
+    autocast: Annotated[Literal["off", "bf16", "fp16"], BeforeValidator(_off)] = Field(
+        "off", description="precision of the network's products"
+    )
     compile: bool = Field(False, description="torch.compile; the first step takes minutes, and a C++ compiler")
     checkpoint_activations: bool = Field(False, description="less memory for a third more time")
     sync_batchnorm: bool = Field(True, description="of GPUs: batch norm over the batches of all processes")
@@ -147,7 +163,7 @@ class TrainingConfig(Section):
     """Everything that a training run depends on."""
 
     modality: Modality = Field(description="what the network looks at: rgb, depth, or rgbd, which is both")
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63, description="what all random draws follow from")
     batch_size: int = Field(6, ge=2, description="clips of each training process; batch norm needs two")
     data: DataConfig = DataConfig()
     out: Path = Field(
@@ -161,8 +177,8 @@ class TrainingConfig(Section):
     schedule: Annotated[SerializeAsAny[ScheduleConfig], _OfFamily] = Field(ScheduleConfig(), validate_default=True)
     compute: ComputeConfig = ComputeConfig()
     keep: KeepConfig = KeepConfig()
-    start: StartConfig | None = None
-    streams: StreamsConfig | None = None
+    start: StartConfig | None = Field(None, description="of rgb and depth; of rgbd where there is no streams")
+    streams: StreamsConfig | None = Field(None, description="of rgbd alone, and before start")
     legacy: Annotated[SerializeAsAny[LegacyConfig], _OfFamily] = Field(LegacyConfig(), validate_default=True)
 
     @property
@@ -191,6 +207,7 @@ class TrainingConfig(Section):
         if missing := [stream for stream in self.modalities if stream not in present]:
             what = "colour" if missing == ["rgb"] else "depth"
             raise ValueError(f"data.dataset {self.data.dataset} has no {what}; the modality must be {present[0]}")
+        self.network.check_clip(self.clip)
         return self
 
     @model_validator(mode="after")

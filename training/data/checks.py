@@ -23,6 +23,8 @@ def check_data(config: TrainingConfig, world_size: int) -> list[str]:
     halves["valid"] = read_entries(config.data, "valid")
     names = class_names(config.data)
     problems = [problem for split, entries in halves.items() for problem in _problems(config, split, entries, names)]
+    if len(names) < 2:
+        problems.append(f"there is one class only, {names[0]!r}: nothing can be told apart from it")
     num_train = len(halves["train"])
     if num_train < 2 * world_size:
         problems.append(f"{num_train} training clips are too few for {world_size} processes; each needs two")

@@ -1,6 +1,7 @@
 """Checkpoints: weights together with all that is needed to use them, and to go on training them."""
 
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from rgbd.clip.appearance import Appearance
 from rgbd.clip.preparation import Preparation
+from rgbd.dataset.layouts import Split
 from rgbd.errors import ConfigError, UserError
 from rgbd.files import atomic_file
 from rgbd.terminal import say_once
@@ -17,6 +19,7 @@ from rgbd.types import Stream
 from training.config.compatibility import translate_earlier
 from training.config.families import sections_of
 from training.config.schema import TrainingConfig
+from training.data.identity import DataIdentity, class_difference
 from training.networks.family import family_of
 from training.run.finite import name_not_finite
 
@@ -57,12 +60,18 @@ class Checkpoint(BaseModel):
     temperature: float = Field(1.0, gt=0)  # of calibration, fitted on the validation clips: scores are divided by it
     trained_on: dict[Stream, Appearance] = {}  # what the training clips look like; not known of imported weights
     preparation: Preparation | None = None  # what was done to their recordings; None where nobody has written that
+    splits: dict[Split, str] = {}  # the SHA-256 of each half's list of clips; empty where nobody has written that
     metrics: dict[str, float]
     model: dict[str, Tensor]
     averaged: dict[str, Tensor] | None = None  # weights averaged over steps
     use_averaged: bool = False  # they answered better
     training: dict[str, Any] = {}  # optimizer, scaler, learning rate, evaluations so far; empty in imported files
     changes: tuple[str, ...] = ()  # of settings, on going on: when, from what, to what
+
+    @property
+    def data(self) -> DataIdentity:
+        """What the network was trained on."""
+        return DataIdentity(self.class_names, self.splits, self.preparation)
 
     def not_finite(self) -> str:
         """Return the names of what holds NaN or an infinite number, "" where nothing does."""
@@ -146,36 +155,67 @@ def restore_network(checkpoint: Checkpoint) -> nn.Module:
     return network
 
 
-def load_streams(network: nn.Module, config: TrainingConfig) -> None:
-    """Start a fusion network from the two trained streams that `config.streams` names.
+def load_streams(network: nn.Module, config: TrainingConfig, data: DataIdentity) -> list[str]:
+    """Start a fusion network, for this data, from the two trained streams that `config.streams` names.
 
-    Raises `CheckpointError` when a checkpoint is of the other stream, or of a network or clip of another shape.
+    Returns warnings about streams that were trained on other clips, or on others' preparation of them. Raises
+    `CheckpointError` when a checkpoint is of the other stream, or of a network, clip or classes that do not fit.
     """
     assert config.streams is not None  # the configuration was validated
     trained: dict[Stream, nn.Module] = {}
+    warnings = []
     paths: dict[Stream, Path] = {"rgb": config.streams.rgb, "depth": config.streams.depth}
     for stream, path in paths.items():
         checkpoint = load_checkpoint(path)
         theirs = checkpoint.config
         if theirs.modality != stream:
             raise CheckpointError(f"{path}: streams.{stream} needs a checkpoint of {stream}, this is {theirs.modality}")
-        if theirs.network != config.network or theirs.clip.num_frames != config.clip.num_frames:
+        if differing := list(_differences_of_stream(theirs, config, stream)):
             raise CheckpointError(
-                f"{path}: was trained with another network; make the sections 'network' and 'clip' of this "
-                "configuration equal to those it was trained with"
+                f"{path}: was trained with another network or clip ({', '.join(differing)}); make the sections "
+                "'network' and 'clip' of this configuration equal to those it was trained with"
             )
+        if difference := class_difference(checkpoint.class_names, data.class_names):
+            raise CheckpointError(
+                f"{path}: the data set has {difference}, as this stream knows it; train both streams on the data set "
+                "that the fusion is trained on"
+            )
+        warnings += [f"{path}: the fusion has {what}" for what in checkpoint.data.differences_of_clips(data)]
         trained[stream] = restore_network(checkpoint)
     family_of(config).join_streams(network, trained)
+    return warnings
 
 
-def load_start(network: nn.Module, config: TrainingConfig) -> list[str]:
+def _differences_of_stream(theirs: TrainingConfig, ours: TrainingConfig, stream: Stream) -> Iterator[str]:
+    """Yield which settings of a trained stream do not fit a fusion: the depth encoding matters to depth alone."""
+    if theirs.network != ours.network:
+        yield "network"
+    before, now = theirs.clip.model_dump(mode="json"), ours.clip.model_dump(mode="json")
+    for name, value in before.items():
+        if value != now[name] and not (name == "depth" and stream == "rgb"):
+            yield f"clip.{name} was {value}, is {now[name]}"
+
+
+def load_start(network: nn.Module, config: TrainingConfig, data: DataIdentity) -> list[str]:
     """Start from the weights that `config.start` names, but for what begins anew; return the names of that.
 
-    Raises `CheckpointError` that lists every parameter of another shape, and those that only one of both has.
+    Raises `CheckpointError` that lists every parameter of another shape, and those that only one of both has; and for
+    classes other than this data's where nothing begins anew.
     """
     assert config.start is not None
-    theirs = restore_network(load_checkpoint(config.start.checkpoint)).state_dict()
+    checkpoint = load_checkpoint(config.start.checkpoint)
+    difference = class_difference(checkpoint.class_names, data.class_names)
+    if difference and not config.start.new:
+        raise CheckpointError(
+            f"{config.start.checkpoint}: the data set has {difference}, as these weights know it; list in start.new "
+            "what is to begin anew, such as heads"
+        )
+    theirs = restore_network(checkpoint).state_dict()
     ours = network.state_dict()
+    for beginning in config.start.new:
+        if not any(key.startswith(beginning) for key in ours):
+            kinds = sorted({key.split(".")[0] for key in ours})
+            raise CheckpointError(f"start.new: no parameter begins with {beginning!r}; there are {', '.join(kinds)}")
     new = [key for key in ours if key.startswith(config.start.new)] if config.start.new else []
     kept = {key: value for key, value in theirs.items() if not config.start.new or not key.startswith(config.start.new)}
     wanted = {key: value for key, value in ours.items() if key not in new}

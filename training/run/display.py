@@ -57,7 +57,7 @@ class Display:
     """Progress of one run; a silent one belongs to a process that does not speak."""
 
     def __init__(self, epochs: int, *, silent: bool) -> None:
-        self._console = Console(quiet=silent, highlight=False)
+        self._console = Console(quiet=silent, highlight=False, markup=False)
         self._epochs = epochs
         self._progress = Progress(
             SpinnerColumn(),

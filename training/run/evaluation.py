@@ -1,14 +1,19 @@
 """Every clip of a split exactly once, over any number of processes."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
+from rgbd.dataset.layouts import Split
+from rgbd.errors import DatasetError
 from training.config.schema import TrainingConfig
 from training.data.dataset import View
+from training.data.identity import class_difference, identity_of
 from training.data.loader import Loader
 from training.networks.family import family_of
 from training.run.checkpoint import load_checkpoint, restore_network
@@ -57,19 +62,49 @@ def all_metrics(evaluation: Evaluation, config: TrainingConfig, temperature: flo
     return evaluation.metrics(temperature) | own
 
 
-def evaluate_checkpoint(
-    path: Path, process: Process, *, data: Path | None, split: str, views: Sequence[View]
-) -> tuple[Evaluation, dict[str, float]]:
-    """Return the scores of a checkpoint's network on a split of its data set, and their figures.
+@dataclass(frozen=True)
+class Evaluated:
+    """What a checkpoint makes of a split: its scores, their figures, the order of its classes, and what is odd."""
 
-    `data` is where the data set lies, if not where it was trained. Raises `UserError` for scores that are not finite.
+    evaluation: Evaluation
+    metrics: dict[str, float]
+    class_names: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def evaluate_checkpoint(
+    path: Path, process: Process, *, data: Path | None, split: Split, views: Sequence[View], match_classes: bool
+) -> Evaluated:
+    """Return what a checkpoint's network makes of a split of its data set.
+
+    `data` is where the data set lies, if not where it was trained. With `match_classes` its classes are taken by their
+    names, however they are numbered. Raises `UserError` for scores that are not finite, and for labels that mean
+    something else to the network.
     """
     checkpoint = load_checkpoint(path)
     config = checkpoint.config.with_data_root(data)
-    loader = Loader(config, split, rank=process.rank, world_size=process.world_size)  # type: ignore[arg-type]
+    found, known = identity_of(config.data, splits=()), checkpoint.class_names
+    labels = _own_labels(path, found.class_names, known) if match_classes else None
+    if labels is None and (difference := class_difference(known, found.class_names)):
+        raise DatasetError(
+            f"{config.data.root}: has {difference}, as {path} knows it; give the data set that it was trained on, or "
+            "--match-classes where the same classes are numbered otherwise"
+        )
+    loader = Loader(config, split, rank=process.rank, world_size=process.world_size)
     network = restore_network(checkpoint).to(process.device)
     try:
         evaluation = evaluate(network, loader, process, config, views)
     except NotFiniteError as error:
         raise NotFiniteError(f"{path}: {error}; give a checkpoint of before the run diverged") from error
-    return evaluation, all_metrics(evaluation, config, checkpoint.temperature)
+    if labels is not None:
+        evaluation = replace(evaluation, labels=labels[evaluation.labels])
+    metrics = all_metrics(evaluation, config, checkpoint.temperature)
+    others = checkpoint.data.differences_of_preparation(found)
+    return Evaluated(evaluation, metrics, known, tuple(f"{path}: tried with {what}" for what in others))
+
+
+def _own_labels(path: Path, found: Sequence[str], known: Sequence[str]) -> NDArray[np.int64]:
+    """Return int64 [N]: what a network calls each class of a data set by its number there."""
+    if lacking := [name for name in found if name not in known]:
+        raise DatasetError(f"{path}: was trained without {', '.join(map(repr, lacking))}, which the data set has")
+    return np.array([known.index(name) for name in found], np.int64)

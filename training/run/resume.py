@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from training.config.schema import TrainingConfig
+from training.data.identity import identity_of
 from training.run.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 
 # Settings that a resumed run may change; with all others equal it ends as if it had never stopped.
@@ -17,7 +18,7 @@ def find_resumable(config: TrainingConfig, path: Path | None) -> Checkpoint | No
     """Return the checkpoint to go on from: `path`, or, if None, the run's last.pt, if there is one.
 
     Its `changes` are what the run has changed on going on, up to now. Raises `CheckpointError` where it is of another
-    configuration.
+    configuration, or was trained on other data.
     """
     last = path or config.out / "last.pt"
     if path is None and not last.exists():
@@ -33,6 +34,11 @@ def find_resumable(config: TrainingConfig, path: Path | None) -> Checkpoint | No
         raise CheckpointError(
             f"{last}: belongs to another configuration ({'; '.join(changed)}); use that one, or start.checkpoint to "
             "begin a new run with its weights"
+        )
+    if other := checkpoint.data.differences(identity_of(config.data)):
+        raise CheckpointError(
+            f"{last}: was trained on another data set than {config.data.root} is now, which has {'; '.join(other)}; "
+            "give it as it was, or use start.checkpoint to begin a new run with its weights"
         )
     if not checkpoint.training:
         raise CheckpointError(f"{last}: has weights only; name it as start.checkpoint to begin a new run with them")

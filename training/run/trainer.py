@@ -12,7 +12,8 @@ from torch import nn
 
 from rgbd.interrupt import exit_code_after
 from training.config.schema import TrainingConfig
-from training.data.dataset import class_names, look_at_clips, preparation_of
+from training.data.dataset import look_at_clips
+from training.data.identity import identity_of
 from training.data.loader import Batch, Loader
 from training.networks.family import family_of
 from training.networks.quality_checks import check_family
@@ -43,15 +44,14 @@ class Trainer:
     ) -> None:
         self._config, self._process, self._display = config, process, display
         self._family, self._epoch_state = family_of(config), dict[str, float]()
-        self._class_names = class_names(config.data)
+        self._data = identity_of(config.data)
         self._train = Loader(config, "train", rank=process.rank, world_size=process.world_size)
         self._valid = Loader(config, "valid", rank=process.rank, world_size=process.world_size)
         self._trained_on = look_at_clips(config) if process.is_main else {}
-        self._preparation = preparation_of(config.data)
         torch.manual_seed(config.seed)  # initial weights are the same in every process
-        network = build_network(config, len(self._class_names))
+        network = build_network(config, len(self._data.class_names))
         if ":" in config.network.name:  # ours are held to it by tests
-            check_family(network, config, len(self._class_names))
+            check_family(network, config, len(self._data.class_names))
         if resumed is None:
             self._load_weights(network)
         self._stepper = Stepper(network, config, process)
@@ -66,9 +66,12 @@ class Trainer:
     def _load_weights(self, network: nn.Module) -> None:
         config = self._config
         if len(config.modalities) > 1 and config.streams is not None:
-            load_streams(network, config)
+            if config.start is not None:
+                self._display.say(f"start.checkpoint {config.start.checkpoint} is not used: streams begins the fusion")
+            for warning in load_streams(network, config, self._data):
+                self._display.say(f"warning: {warning}")
         elif config.start is not None:
-            new = load_start(network, config)
+            new = load_start(network, config, self._data)
             kinds = sorted({key.split(".")[0] for key in new})
             self._display.say(f"{config.start.checkpoint}: all its weights but {len(new)} of {', '.join(kinds)}")
 
@@ -212,11 +215,12 @@ class Trainer:
         }
         return Checkpoint(
             config=self._config,
-            class_names=self._class_names,
+            class_names=self._data.class_names,
             position=self._position,
             epoch_state=self._epoch_state,
             trained_on=self._trained_on,
-            preparation=self._preparation,
+            preparation=self._data.preparation,
+            splits=self._data.splits,
             metrics={},
             model=network.state_dict(),
             averaged=None if averaged is None else averaged.module.state_dict(),

@@ -55,12 +55,36 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
         ("clip: {crop: 300}", "does not fit into resize"),
         ("data: {root: data, dataset: nut}", "dataset 'nut' is unknown; choose one of: ntu"),
         ("network: {width: 0.3}", "num_heads 8 must divide the token width 154"),
+        ("network: {branch_frames: [0, 1, 2]}", r"network\.branch_frames\.0: .*greater than 0 \(got 0\)"),
+        ("network: {branch_frames: [16, 32, 65]}", r"branch_frames \[16, 32, 65\] reads more than the 64"),
+        ("network: {guidance_window: 65}", "guidance_window 65 is longer than a clip, which has 64"),
+        ("network: {kept_scores: 0.01}", "kept_scores 0.01 keeps none of a branch's 17 scores"),
+        ("loss: {heads: [0, 0, 0, 0]}", "heads are all 0, so that no class would be learnt"),
+        ("schedule: {tau: [0, 0.07]}", r"schedule\.tau\.0: .*greater than or equal to 0.001"),
+        ("optimizer: {lr: 1.0e-3, min_lr: 0.01}", "min_lr 0.01 is above lr 0.001"),
+        ("seed: 9223372036854775808", "seed: .*less than 9223372036854775808"),
+        ("out: elsewhere", "'out' is written twice; keep one of both"),
+        ("clip: {crop: 200, crop: 224}", "'crop' is written twice"),
     ],
 )
 def test_wrong_keys_and_values_are_named(tmp_path: Path, extra: str, message: str) -> None:
     base = MINIMAL.replace("data: {root: data}\n", "") if extra.startswith("data") else MINIMAL
     with pytest.raises(ConfigError, match=message):
         load_config(write(tmp_path, base + extra + "\n"))
+
+
+def test_words_are_taken_as_they_are_meant(tmp_path: Path) -> None:
+    path = tmp_path / "run.yml"
+    path.write_bytes(b"\xef\xbb\xbf" + MINIMAL.encode())  # as some editors begin a file
+    assert load_config(path).modality == "rgb"
+    assert load_config(path, ["compute.autocast=off"]).compute.autocast == "off"  # YAML takes it for no
+    path.write_text(MINIMAL + "compute: {autocast: off}\n")
+    assert load_config(path).compute.autocast == "off"
+
+
+def test_what_does_not_guide_may_be_longer_than_the_clip(tmp_path: Path) -> None:
+    text = MINIMAL + "network: {guidance: false, guidance_window: 65}\n"
+    assert load_config(write(tmp_path, text)).network.guidance_window == 65
 
 
 def test_fusion_needs_two_streams(tmp_path: Path) -> None:

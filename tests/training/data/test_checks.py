@@ -61,6 +61,13 @@ def test_shards_are_checked_by_their_records(config: TrainingConfig, tmp_path: P
         check_data(there, 1)
 
 
+def test_one_class_can_be_told_apart_from_nothing(config: TrainingConfig) -> None:
+    (config.data.root / "class_names.txt").write_text("right\n")
+    rewrite(config, *[SplitEntry("S001C001P002R001A001", 6, 0)] * 2)
+    with pytest.raises(DatasetError, match="one class only, 'right'"):
+        check_data(config, 1)
+
+
 def test_what_is_odd_but_no_obstacle_is_a_warning(config: TrainingConfig) -> None:
     (config.data.root / "class_names.txt").write_text("right\ndown\nup\n")
     rewrite(config, SplitEntry("S001C001P003R001A001", 6, 0), *[SplitEntry("S001C001P002R001A001", 6, 0)] * 2)

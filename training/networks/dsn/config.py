@@ -1,7 +1,10 @@
 """What the configuration says of these networks; the defaults are the published ones."""
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
+from typing import Annotated
 
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
+
+from rgbd.clip.spec import ClipSpec
 from training.config import schema
 from training.networks.dsn.inception import scaled
 
@@ -10,7 +13,7 @@ class NetworkConfig(schema.NetworkConfig):
     """Shape of the network. Source: docs/method.md, "Network of one stream"."""
 
     width: float = Field(1.0, gt=0, le=4, description="channels and token width, relative to the published network")
-    branch_frames: tuple[int, int, int] = Field(
+    branch_frames: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
         (16, 32, 48), description="frames that the small, medium and large branch read"
     )
     num_blocks: int = Field(6, ge=1, description="transformer blocks of each branch")
@@ -36,6 +39,26 @@ class NetworkConfig(schema.NetworkConfig):
             raise ValueError(f"num_heads {self.num_heads} must divide the token width {self.dim} (512 x width)")
         return self
 
+    @model_validator(mode="after")
+    def _some_scores_are_kept(self) -> "NetworkConfig":
+        num_tokens = min(self.branch_frames) + 1
+        if int(num_tokens * self.kept_scores) < 1:
+            raise ValueError(f"kept_scores {self.kept_scores} keeps none of a branch's {num_tokens} scores in a row")
+        return self
+
+    def check_clip(self, clip: ClipSpec) -> None:
+        """Raise `ValueError` where a branch or the guidance would read more frames than a clip has."""
+        if max(self.branch_frames) > clip.num_frames:
+            raise ValueError(
+                f"network.branch_frames {list(self.branch_frames)} reads more than the {clip.num_frames} of "
+                "clip.num_frames"
+            )
+        if self.guidance and self.guidance_window > clip.num_frames:
+            raise ValueError(
+                f"network.guidance_window {self.guidance_window} is longer than a clip, which has {clip.num_frames} "
+                "frames (clip.num_frames): nothing would be guided; shorten it, or set network.guidance to false"
+            )
+
 
 class LossConfig(schema.LossConfig):
     """Weights of the loss terms. Source: docs/method.md, "Loss of one stream"."""
@@ -46,6 +69,15 @@ class LossConfig(schema.LossConfig):
     distillation: float = Field(1.0, ge=0, description="its weight once the warm-up is over")
     distillation_temperature: float = Field(0.5, gt=0, description="NvGesture and IsoGD: 0.4")
 
+    @model_validator(mode="after")
+    def _something_is_learnt(self) -> "LossConfig":
+        if not any(self.heads):
+            raise ValueError("heads are all 0, so that no class would be learnt; give at least one a weight")
+        return self
+
+
+_Tau = Annotated[float, Field(ge=1e-3)]
+
 
 class ScheduleConfig(schema.ScheduleConfig):
     """What changes from epoch to epoch, the heads' temperature too.
@@ -53,9 +85,7 @@ class ScheduleConfig(schema.ScheduleConfig):
     Source: docs/method.md, "What changes with the epoch".
     """
 
-    tau: tuple[PositiveFloat, PositiveFloat] = Field(
-        (0.04, 0.07), description="the heads' temperature goes from the first ..."
-    )
+    tau: tuple[_Tau, _Tau] = Field((0.04, 0.07), description="the heads' temperature goes from the first ...")
     tau_epochs: int = Field(30, ge=1, description="... to the second in so many epochs, then stays")
 
 
