@@ -1,11 +1,11 @@
 """How well body masks agree with the truth, by skeletons and by depth alone, and their time.
 
 Run: `python -m benchmarks.masks [--clips 40] [--camera d435]` for rendered recordings, spread over all motions,
-performers and set-ups, as Kinect v2 or another camera sees them; `python -m benchmarks.masks --utd-mhad FOLDER` for the
-real people of UTD-MHAD, whose depth has no background, put into rendered rooms with noise and holes: whole, and with
-the floor and their legs out of view. On Linux it keeps to one core. Flicker is what changes from frame to frame in a
-mask and not in the truth, as a share of the body; time is that of masks alone, frames being in memory, the first look
-at a recording included.
+performers and set-ups, as Kinect v2 or another camera sees them, and with `--taken-for kinect_v1` what it costs to take
+that for another one; `python -m benchmarks.masks --utd-mhad FOLDER` for the real people of UTD-MHAD, whose depth has no
+background, put into rendered rooms with noise and holes: whole, and with the floor and their legs out of view. On Linux
+it keeps to one core. Flicker is what changes from frame to frame in a mask and not in the truth, as a share of the
+body; time is that of masks alone, frames being in memory, the first look at a recording included.
 """
 
 import argparse
@@ -30,12 +30,12 @@ from preprocess.synthetic.recording import Recording
 from preprocess.synthetic.scene import SETUPS, render_background
 from preprocess.utd_mhad import read_skeleton
 from rgbd.camera.intrinsics import DepthCamera
-from rgbd.camera.sensors import SENSOR_NAMES, find_sensor
+from rgbd.camera.sensors import SENSOR_NAMES, Sensor, find_sensor
 from rgbd.people.masks import find_masks
 from rgbd.recording.depth import MeasuredDepth
 from rgbd.recording.formats import open_stream
 from rgbd.recording.skeletons.skeleton import Body, Skeleton
-from rgbd.types import Mask
+from rgbd.types import Mask, Size
 
 NUM_RECORDINGS = 400  # 10 motions x 10 performers x 4 set-ups
 FLAGS = (4, 5)  # these motions hold a large flag, which is no body in the truth, and is one for who sees depth alone
@@ -107,14 +107,21 @@ def evenly(total: int, count: int) -> list[int]:
     return [int(number * 0.618034 * total) % total for number in range(count)]
 
 
-def rendered_clip(index: int, sensor: str, scale: float) -> Clip:
-    """Return a recording of the rendered set as a camera sees it, in the first of its sizes."""
-    width, height = find_sensor(sensor).modes[0].sizes[0]
+def sizes_of(sensor: Sensor) -> list[Size]:
+    """Return the (width, height) of all frames that a sensor makes."""
+    return [size for mode in sensor.modes for size in mode.sizes]
+
+
+def rendered_clip(index: int, sensor: Sensor, taken_for: Sensor, scale: float) -> Clip:
+    """Return a recording of the rendered set as one camera sees it and as it is taken for another's.
+
+    Its frames have the first size that both have.
+    """
+    width, height = next(size for size in sizes_of(sensor) if size in sizes_of(taken_for))
     size = 2 * round(width * scale / 2), 2 * round(height * scale / 2)
-    camera = find_sensor(sensor).camera(size)
-    frames = list(Recording(index, SEED, scale, rendering_camera(camera, size)).frames())
+    frames = list(Recording(index, SEED, scale, rendering_camera(sensor.camera(size), size)).frames())
     seen = [Seen(frame.depth_mm, frame.mask) for frame in frames]
-    return Clip(seen, [frame.bodies for frame in frames], camera)
+    return Clip(seen, [frame.bodies for frame in frames], taken_for.camera(size))
 
 
 def real_clip(depth: Path, index: int, share: float) -> Clip:
@@ -147,8 +154,12 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=40, help="recordings (40)")
     parser.add_argument("--scale", type=float, default=1.0, help="size of rendered frames (1)")
     parser.add_argument("--camera", choices=SENSOR_NAMES, default="kinect_v2", help="that renders (kinect_v2)")
+    parser.add_argument("--taken-for", choices=SENSOR_NAMES, help="the camera that masks take it for (the same)")
     parser.add_argument("--utd-mhad", type=Path, metavar="FOLDER", help="the real people of this data set instead")
     options = parser.parse_args()
+    sensor, taken_for = find_sensor(options.camera), find_sensor(options.taken_for or options.camera)
+    if not set(sizes_of(sensor)) & set(sizes_of(taken_for)):
+        parser.error(f"{sensor.title} and {taken_for.title} have no frames of one size")
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     cv2.setNumThreads(1)
     figures: dict[str, list[tuple[float, ...]]] = defaultdict(list)
@@ -156,7 +167,7 @@ def main() -> None:
     if options.utd_mhad is None:
         indexes = evenly(NUM_RECORDINGS, options.clips)
         for index in track(indexes, "measuring", console=console):
-            clip = rendered_clip(index, options.camera, options.scale)
+            clip = rendered_clip(index, sensor, taken_for, options.scale)
             has_flag = index % len(CLASS_NAMES) in FLAGS
             for name, spoil in SKELETONS.items():
                 row = measure(clip, spoil(clip.skeleton))
