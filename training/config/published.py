@@ -23,6 +23,9 @@ _DATASETS = {
     "Jester": "jester",
 }
 
+# Where its loaders crop in evaluation, if not in the middle. Source: docs/method.md, "Settings by data set".
+_EVALUATED_AT = {"nvgesture": (32, 32)}
+
 # Keys that only say how the reference displays things, or that it reads and never uses.
 _WITHOUT_MEANING = {
     *("visdom", "visname", "report_freq", "metric_freq", "show_cluster_result", "vis_feature", "dist", "DEBUG"),
@@ -152,6 +155,8 @@ def _finish(ours: dict[str, Any], flat: Mapping[str, Any]) -> dict[str, Any]:
     layout = DATASETS.get(ours.get("data", {}).get("dataset"))
     if layout is not None and layout.depth_template is not None and layout.suffix("depth") == ".jpg":
         _put(ours, "clip.depth", {"mode": "image"})
+    if (place := _EVALUATED_AT.get(ours.get("data", {}).get("dataset"))) is not None:
+        _put(ours, "clip.crop_xy", place)
     if not is_fusion:
         ours.pop("streams", None)  # the files name them in either case
     return ours

@@ -129,6 +129,8 @@ def test_the_published_settings_of_each_data_set(name: str) -> None:
         assert load_config(CONFIGS / f"{name}.yml", [f"modality={modality}"]).modality == modality
 
 
-@pytest.mark.parametrize(("name", "mode"), [("NvGesture", "image"), ("IsoGD", "image"), ("THUREAD", "range")])
-def test_depth_that_comes_as_8_bit_pictures_is_taken_as_it_is(tmp_path: Path, name: str, mode: str) -> None:
-    assert load_config(variant(tmp_path, common__dataset=name)).clip.depth.mode == mode
+@pytest.mark.parametrize(("theirs", "ours"), [("NvGesture", "NvGesture"), ("IsoGD", "IsoGD"), ("THUREAD", "THU")])
+def test_a_file_of_theirs_gives_the_clip_of_our_own(tmp_path: Path, theirs: str, ours: str) -> None:
+    clip = load_config(CONFIGS / f"{ours}.yml").clip
+    path = variant(tmp_path, common__dataset=theirs, dataset__resize=str(clip.resize), dataset__crop_size=clip.crop[0])
+    assert load_config(path).clip == clip
