@@ -1,7 +1,7 @@
 """`python -m training.import_weights FILE --config YAML --out CKPT`: the reference's weight files -> ours, and back."""
 
 import argparse
-import pickle
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from rgbd.errors import UserError, reason_of
+from rgbd.errors import UserError
 from rgbd.files import atomic_file
 from rgbd.locks import LOCK_FILE, locked
 from rgbd.overlap import check_apart
@@ -24,6 +24,7 @@ from training.run.checkpoint import (
     Position,
     build_network,
     load_checkpoint,
+    load_content,
     restore_network,
     save_checkpoint,
 )
@@ -38,12 +39,9 @@ def import_file(path: Path, config: TrainingConfig) -> tuple[Checkpoint, list[st
     The number of classes and the width of the recoupling are the file's; all else must be as `config` says. Raises
     `CheckpointError` for what is no such file, `UserError` that lists what does not match.
     """
-    content = _load(path)
-    raw = content.get("model", content)
-    if not isinstance(raw, dict) or not all(isinstance(value, Tensor) for value in raw.values()):
-        raise CheckpointError(f"{path}: holds no weights under 'model'; give a model_best.pth.tar of the reference")
+    content = load_content(path)
     weights = _reference_weights(config)
-    state = {key.removeprefix("module."): value for key, value in raw.items()}
+    state = _state(path, content)
     unused = weights.unused(state)
     for key in unused:
         del state[key]
@@ -53,13 +51,16 @@ def import_file(path: Path, config: TrainingConfig) -> tuple[Checkpoint, list[st
         config, num_classes = weights.describe(state, config)
     except UserError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    epoch = int(content.get("epoch", config.schedule.epochs))
+    epoch = content.get("epoch")
+    if not isinstance(epoch, int) or epoch < 0:
+        epoch = config.schedule.epochs
+    best = content.get("bestacc")
     checkpoint = Checkpoint(
         config=config,
         class_names=_names(config, num_classes),
         position=Position(epoch=epoch),
         epoch_state=family_of(config).epoch_state(config, max(0, epoch - 1)),
-        metrics={"bestacc": float(content["bestacc"])} if "bestacc" in content else {},
+        metrics={"bestacc": float(best)} if isinstance(best, int | float) and math.isfinite(best) else {},
         model=weights.to_ours(state, build_network(config, num_classes).state_dict()),
     )
     return checkpoint, unused
@@ -76,21 +77,14 @@ def export_file(checkpoint: Checkpoint, path: Path) -> None:
         torch.save(content, temporary)
 
 
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        # Nothing of a file is run. Its settings may be a Namespace, which does nothing but hold them.
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path}: holds objects that would run code when they are loaded, or is no weight file; load it with the "
-            "reference's own code and save its 'model' alone"
-        ) from error
-    except (OSError, RuntimeError, EOFError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({reason_of(error)}); copy it again") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path}: holds a {type(content).__name__}, not a mapping; give a model_best.pth.tar")
-    return content
+def _state(path: Path, content: Any) -> dict[str, Tensor]:
+    """Return the weights of a file by their names; raises `CheckpointError` where there are none."""
+    raw = content.get("model", content) if isinstance(content, dict) else None
+    if not isinstance(raw, dict) or not raw:
+        raise CheckpointError(f"{path}: holds no weights under 'model'; give a model_best.pth.tar of the reference")
+    if not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in raw.items()):
+        raise CheckpointError(f"{path}: holds more than weights under 'model'; give a model_best.pth.tar as it was")
+    return {key.removeprefix("module."): value for key, value in raw.items()}
 
 
 def _reference_weights(config: TrainingConfig) -> ReferenceWeights:

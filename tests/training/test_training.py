@@ -129,7 +129,7 @@ def test_the_same_seed_gives_the_same_weights(runs: Path) -> None:
 
 def test_a_damaged_checkpoint_is_refused(runs: Path, tmp_path: Path) -> None:
     (tmp_path / "cut.pt").write_bytes((runs / "rgb" / "best.pt").read_bytes()[:5000])
-    with pytest.raises(CheckpointError, match=r"cut\.pt: is not a checkpoint"):
+    with pytest.raises(CheckpointError, match=r"cut\.pt: is no file of weights"):
         load_checkpoint(tmp_path / "cut.pt")
     with pytest.raises(CheckpointError, match="cannot be read"):
         load_checkpoint(tmp_path / "nowhere.pt")

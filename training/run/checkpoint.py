@@ -1,6 +1,6 @@
 """Checkpoints: weights together with all that is needed to use them, and to go on training them."""
 
-import pickle
+import argparse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -100,30 +100,46 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         ) from error
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
-    """Return the checkpoint in `path`, on the CPU; raises `CheckpointError` when it is none of ours, or not finite."""
+def load_content(path: Path) -> Any:
+    """Return what torch has written into a file, on the CPU; raises `CheckpointError` where that is nothing, or code.
+
+    Nothing of it is run. The settings of the published files are a Namespace, which does nothing but hold them.
+    """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        checkpoint = Checkpoint.model_validate(_in_words_of_today(content, path))
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}); give a file that training wrote") from error
+    except Exception as error:  # by bytes that are not its own torch is led anywhere, and advises to load them unsafely
+        raise CheckpointError(
+            f"{path}: is no file of weights, or damaged, or holds objects that would run code when they are loaded; "
+            "copy it again, and of such a file save the weights alone, with the code that wrote it"
+        ) from error
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Return the checkpoint in `path`, on the CPU; raises `CheckpointError` when it is none of ours, or not finite."""
+    content = load_content(path)
+    if not isinstance(content, dict) or "config" not in content:
+        raise CheckpointError(
+            f"{path}: is no checkpoint of ours; of a weight file of the published code python -m "
+            "training.import_weights makes one"
+        )
+    try:
+        checkpoint = Checkpoint.model_validate(_in_words_of_today(content, path))
     except ValidationError as error:
         keys = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
         if all(problem["type"] == "finite_number" for problem in error.errors()):
             raise CheckpointError(f"{path}: {keys} {_NOT_FINITE}") from error
         raise CheckpointError(f"{path}: is a checkpoint of another version (see: {keys}); train again") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        # OSError: torch seeks before the beginning of a file that was cut off. What torch says of files that are not
-        # its own is advice to load them unsafely.
-        raise CheckpointError(f"{path}: is not a checkpoint, or damaged; copy it again, or train again") from error
     if names := checkpoint.not_finite():
         raise CheckpointError(f"{path}: {names} {_NOT_FINITE}")
     return checkpoint
 
 
-def _in_words_of_today(content: Any, path: Path) -> Any:
-    if not isinstance(content, dict) or not isinstance(content.get("config"), dict):
-        return content  # it is none of ours, as validation will say
+def _in_words_of_today(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    if not isinstance(content["config"], dict):
+        return content  # as validation will say
     try:
         config, notes = translate_earlier(content["config"])
         sections_of(config.get("network"))  # the family may be somebody's whose package is not here

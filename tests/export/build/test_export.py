@@ -132,7 +132,7 @@ def test_damaged_bundles_are_refused(fusion_bundle: Path, tmp_path: Path) -> Non
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / "best.pt").write_bytes(b"not a checkpoint")
     result = run_module("export", "--checkpoint", tmp_path / "best.pt", "--out", tmp_path / "bundle")
-    assert_refused(result, "is not a checkpoint")
+    assert_refused(result, "is no file of weights")
     assert not (tmp_path / "bundle").exists()
 
 

@@ -123,6 +123,13 @@ class DsnWeights:
         heads = [key for key in _HEADS if key in state]
         if not heads:
             raise UserError(f"has neither {' nor '.join(_HEADS)}, so it is of another network")
+        is_fusion = heads[0] == _HEADS[1]
+        if is_fusion != (len(config.modalities) > 1):
+            theirs, ours = ("the fusion of both streams", "rgbd") if is_fusion else ("one stream", "rgb or depth")
+            raise UserError(
+                f"has the weights of {theirs}, and the configuration's modality is {config.modality}; give one whose "
+                f"modality is {ours}"
+            )
         network = config.network.model_copy(update={"recoupling_hidden": _recoupling_hidden(state)})
         return config.model_copy(update={"network": network}), len(state[heads[0]])
 
