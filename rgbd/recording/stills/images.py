@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
 
 from rgbd.errors import MediaError
@@ -16,8 +17,7 @@ try:  # half of OpenCV's time for 16-bit PNG, which is what preprocessing spends
 except ImportError:
     fast_png = None  # type: ignore[assignment]
 
-_JPEG = b"\xff\xd8"
-_AS_RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION  # of a clip all frames are turned, or none
+_JPEG, _PNG = b"\xff\xd8", b"\x89PNG"
 
 
 class ImageHeader(NamedTuple):
@@ -33,7 +33,7 @@ class ImageHeader(NamedTuple):
 
 def image_header(data: bytes, name: str) -> ImageHeader:
     """Return what an image claims of itself; raises `MediaError`, naming `name`, where it is no JPEG or PNG."""
-    if data.startswith(b"\x89PNG") and len(data) >= 26:
+    if data.startswith(_PNG) and len(data) >= 26:
         width, height = struct.unpack_from(">II", data, 16)
         return ImageHeader((width, height), _is_grey16_png(data))
     position = 2
@@ -50,19 +50,18 @@ def decode_image(data: bytes, name: str) -> Frame:
     """Decode one JPEG or PNG held in memory.
 
     Returns uint16 [H, W] for a 16-bit one-channel image, uint8 RGB [H, W, 3] for anything else.
-    Raises `MediaError`, naming `name`, when the data is truncated or not an image.
+    Raises `MediaError`, naming `name`, when the data is damaged or not an image.
     """
-    if _is_truncated(data):
+    if data.startswith(_JPEG):
+        return _decode_jpeg(data, name)
+    if data.startswith(_PNG) and b"IEND" not in data[-64:]:  # some writers pad behind it
+        # OpenCV fills the missing part with black and only warns.
         raise MediaError(f"{name}: the image is truncated ({len(data)} bytes); copy or write it again")
     if _is_grey16_png(data):
         return _decode_grey16_png(data, name)
-    array = np.frombuffer(data, np.uint8)
-    is_jpeg = data.startswith(_JPEG)
-    image = cv2.imdecode(array, _AS_RGB if is_jpeg else cv2.IMREAD_UNCHANGED) if array.size else None
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
     if image is None:
         raise MediaError(f"{name}: not a readable JPEG or PNG image; convert it or copy it again")
-    if is_jpeg:
-        return image.astype(np.uint8, copy=False)
     if image.dtype == np.uint16:
         channels = image.shape[2] if image.ndim == 3 else 1
         raise MediaError(f"{name}: 16-bit images must be PNG of one channel (millimetres), this has {channels}")
@@ -71,17 +70,18 @@ def decode_image(data: bytes, name: str) -> Frame:
     return cv2.cvtColor(image[:, :, :3], cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
-def _is_truncated(data: bytes) -> bool:
-    # OpenCV fills the missing part of a cut file with grey and only warns, so the end marker is checked here.
-    # 64 bytes: some writers pad behind it.
-    if data.startswith(b"\x89PNG"):
-        return b"IEND" not in data[-64:]
-    return data.startswith(_JPEG) and b"\xff\xd9" not in data[-64:]
+def _decode_jpeg(data: bytes, name: str) -> NDArray[np.uint8]:
+    try:
+        # As it lies in the file: of a clip all frames are turned, or none. OpenCV gives the same pixels, and where some
+        # are missing or made up it only warns.
+        return np.asarray(simplejpeg.decode_jpeg(data, "RGB", strict=True), np.uint8)
+    except ValueError as error:
+        raise MediaError(f"{name}: the JPEG image is damaged ({error}); copy or write it again") from error
 
 
 def _is_grey16_png(data: bytes) -> bool:
     # Bytes 24 and 25 of a PNG file are the bit depth and the colour type; 0 is grey.
-    return data.startswith(b"\x89PNG") and data[24:26] == b"\x10\x00"
+    return data.startswith(_PNG) and data[24:26] == b"\x10\x00"
 
 
 def _decode_grey16_png(data: bytes, name: str) -> NDArray[np.uint16]:

@@ -73,7 +73,7 @@ def test_a_broken_frame_is_named(config: TrainingConfig, num_workers: int) -> No
     frame = next(config.data.root.glob("Images/*P003*/000000.jpg"))
     frame.write_bytes(frame.read_bytes()[:200])
     with_workers = config.model_copy(update={"data": config.data.model_copy(update={"num_workers": num_workers})})
-    with pytest.raises(MediaError, match=r"^\S+000000\.jpg: the image is truncated"):
+    with pytest.raises(MediaError, match=r"^\S+000000\.jpg: the JPEG image is damaged"):
         list(Loader(with_workers, "valid", rank=0, world_size=1).evaluation(View()))
 
 
