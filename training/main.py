@@ -13,6 +13,7 @@ from rgbd.terminal import run_command
 from training.config.loading import config_yaml, load_config
 from training.config.schema import TrainingConfig
 from training.data.checks import check_data
+from training.data.class_weights import with_class_weights
 from training.data.dataset import frame_folders
 from training.run.checkpoint import Checkpoint
 from training.run.checkpoint_files import CONFIG_FILE, owned, remove_run, run_files
@@ -41,6 +42,7 @@ def main() -> int:
 def _train(config: TrainingConfig, options: argparse.Namespace, process: Process, display: Display) -> int:
     for warning in check_data(config, process.world_size):
         display.say(f"warning: {warning}")
+    config = with_class_weights(config)
     check_apart([config.out / CONFIG_FILE], frame_folders(config), option=f"out {config.out}")
     with owned(config.out, process):
         resumed = _resumed(config, options, process)

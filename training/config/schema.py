@@ -27,6 +27,9 @@ class DataConfig(Section):
     dataset: str = Field("ntu", description=f"a data set's name: {', '.join(DATASETS)}")
     root: Path = Field(Path("data"), description="what preprocessing wrote, folders or shards")
     protocol: str = Field("CS", description="which split files, where a data set has several: CS, CV, CS120, ...")
+    sampling: Literal["each", "balanced"] = Field(
+        "each", description="every training clip once an epoch; balanced: as many of every class"
+    )
     num_workers: int = Field(2, ge=0, description="loader processes of each training process")
     eval_batch_size: int | None = Field(None, ge=1, description="clips at once in evaluation; null: batch_size")
 
@@ -50,6 +53,9 @@ class LossConfig(Section):
     """What is descended; a family adds the weights of its terms."""
 
     label_smoothing: float = Field(0.1, ge=0, lt=1)
+    class_weights: Literal["equal", "balanced"] | tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        "equal", description="of cross-entropy; balanced: the rarer a class in training, the more; or one of each class"
+    )
 
 
 class OptimizerConfig(Section):

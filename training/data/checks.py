@@ -9,6 +9,7 @@ from rgbd.dataset.splits import SplitEntry
 from rgbd.errors import DatasetError
 from training.config.schema import TrainingConfig
 from training.data.dataset import class_names, read_entries
+from training.data.mirrored_classes import mirror_warning
 
 _NAMED = 3  # examples of each problem
 
@@ -69,6 +70,8 @@ def _warnings(
     for split, entries in halves.items():
         if twice := [clip for clip, count in Counter(entry.clip for entry in entries).items() if count > 1]:
             yield f"{split}: {len(twice)} clips are listed more than once, and count as often: {_some(twice)}"
+    if config.augment.flip > 0 and (mirrored := mirror_warning(names)):
+        yield f"{mirrored}, and augment.flip mirrors clips: set it to 0"
     share = len(halves["train"]) // world_size
     if share % config.batch_size == 1:
         yield "the last batch of an epoch would be a single clip, of which batch norm cannot learn; it is left out"

@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing import forkserver, popen_forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.process import BaseProcess
@@ -12,6 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
@@ -33,8 +34,10 @@ class Batch(NamedTuple):
 class _ShardSampler(Sampler[list[Draw]]):
     """Batches of one process's share of the clips; shuffled anew in every epoch when training."""
 
-    def __init__(self, config: TrainingConfig, length: int, *, rank: int, world_size: int, train: bool) -> None:
-        self._config, self._length, self._train = config, length, train
+    def __init__(
+        self, config: TrainingConfig, labels: Sequence[int], *, rank: int, world_size: int, train: bool
+    ) -> None:
+        self._config, self._labels, self._length, self._train = config, labels, len(labels), train
         self._rank, self._world_size = rank, world_size
         self.how: int | View = 0
         self.skipped = 0
@@ -58,10 +61,30 @@ class _ShardSampler(Sampler[list[Draw]]):
             # No padding: shares may differ by one clip, and every clip is evaluated exactly once.
             return order[self._rank :: self._world_size].tolist()
         assert isinstance(self.how, int)
-        np.random.default_rng([self._config.seed, self.how]).shuffle(order)
+        rng = np.random.default_rng([self._config.seed, self.how])
+        if self._config.data.sampling == "balanced":
+            order = balanced_order(self._labels, rng)
+        rng.shuffle(order)
         # All processes take the same number of steps, because they wait for each other in every one.
         even = self._length // self._world_size * self._world_size
         return order[:even][self._rank :: self._world_size].tolist()
+
+
+def balanced_order(labels: Sequence[int], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return places of as many clips of each class as can be, int64 [len(labels)]; classes draw for what is over.
+
+    Of a class no clip comes again before all of it have come.
+    """
+    places = [np.flatnonzero(np.array(labels) == label) for label in np.unique(labels)]
+    shares = np.full(len(places), len(labels) // len(places))
+    shares[rng.permutation(len(places))[: len(labels) % len(places)]] += 1
+    rounds = zip(places, shares.tolist(), strict=True)
+    return np.concatenate(
+        [
+            np.concatenate([rng.permutation(mine) for _ in range(-(-share // len(mine)))])[:share]
+            for mine, share in rounds
+        ]
+    )
 
 
 class Loader:
@@ -70,7 +93,8 @@ class Loader:
     def __init__(self, config: TrainingConfig, split: Split, *, rank: int, world_size: int) -> None:
         self.dataset = ClipDataset(config, split)
         train = split == "train"
-        self._sampler = _ShardSampler(config, len(self.dataset), rank=rank, world_size=world_size, train=train)
+        labels = [entry.label for entry in self.dataset.entries]
+        self._sampler = _ShardSampler(config, labels, rank=rank, world_size=world_size, train=train)
         self._num_batches = len(self._sampler)
         if config.data.num_workers:
             _start_forkserver()

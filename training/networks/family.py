@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rgbd.errors import ConfigError, UserError
 from rgbd.types import Stream
 from training.config.families import Sections, find_family
-from training.config.schema import TrainingConfig
+from training.config.schema import LossConfig, TrainingConfig
 from training.networks.explanation import Explanation
 
 Form = Literal["frames", "volumes"]
@@ -41,6 +42,14 @@ class Loss:
 
     total: Tensor
     terms: dict[str, Tensor]
+
+
+def cross_entropy(scores: Tensor, labels: Tensor, loss: LossConfig) -> Tensor:
+    """Return the cross-entropy of scores [B, N] and int64 labels [B], smoothed and weighted as the section says."""
+    weights = loss.class_weights
+    assert not isinstance(weights, str) or weights == "equal"  # `training.data.class_weights` has made numbers of it
+    weight = None if isinstance(weights, str) else scores.new_tensor(weights)
+    return F.cross_entropy(scores, labels, weight=weight, label_smoothing=loss.label_smoothing)
 
 
 @dataclass(frozen=True)
@@ -89,6 +98,7 @@ class Family(ABC):
     sections: Sections
     heads: Mapping[str, Head]  # by name, of all its networks
     needs_streams = False  # whether a fusion begins from two trained streams
+    weighs_classes = False  # whether its loss heeds loss.class_weights, as `cross_entropy` does
     int8: Int8Rules | None = None
     reference_weights: ReferenceWeights | None = None
 

@@ -15,6 +15,7 @@ from training.config.schema import TrainingConfig
 from training.data.dataset import View
 from training.data.identity import class_difference, identity_of
 from training.data.loader import Loader
+from training.data.mirrored_classes import mirror_warning
 from training.networks.family import family_of
 from training.run.checkpoint import load_checkpoint, restore_network
 from training.run.distributed import Process, gather
@@ -99,8 +100,10 @@ def evaluate_checkpoint(
     if labels is not None:
         evaluation = replace(evaluation, labels=labels[evaluation.labels])
     metrics = all_metrics(evaluation, config, checkpoint.temperature)
-    others = checkpoint.data.differences_of_preparation(found)
-    return Evaluated(evaluation, metrics, known, tuple(f"{path}: tried with {what}" for what in others))
+    warnings = [f"tried with {what}" for what in checkpoint.data.differences_of_preparation(found)]
+    if any(view.flip for view in views) and (mirrored := mirror_warning(known)):
+        warnings.append(f"{mirrored}, and --flip averages both: leave it out")
+    return Evaluated(evaluation, metrics, known, tuple(f"{path}: {warning}" for warning in warnings))
 
 
 def _own_labels(path: Path, found: Sequence[str], known: Sequence[str]) -> NDArray[np.int64]:

@@ -70,9 +70,11 @@ def prepare_otherwise(data: Path, **changed: object) -> None:
     (data / RUN_FILE).write_text(info.model_dump_json())
 
 
-def tried(path: Path, data: Path, *, match_classes: bool = False) -> Evaluated:
+def tried(path: Path, data: Path, *, match_classes: bool = False, flip: bool = False) -> Evaluated:
     with process_group() as process:
-        return evaluate_checkpoint(path, process, data=data, split="valid", views=[View()], match_classes=match_classes)
+        return evaluate_checkpoint(
+            path, process, data=data, split="valid", views=[View(flip=flip)], match_classes=match_classes
+        )
 
 
 @pytest.mark.parametrize(
@@ -130,6 +132,14 @@ def test_recordings_that_were_prepared_otherwise_are_told(data: Path) -> None:
     assert not tried(path, data).warnings
     prepare_otherwise(data, masks="none")
     assert tried(path, data).warnings == (f"{path}: tried with recordings prepared with masks none, not body",)
+
+
+def test_mirrored_views_of_sides_are_told(data: Path) -> None:
+    write_class_names(data, ("swipe left", "swipe right", "jump"))
+    path = saved(data)
+    assert not tried(path, data).warnings
+    said = "a mirrored clip of 'swipe left' looks like one of 'swipe right', and --flip averages both: leave it out"
+    assert tried(path, data, flip=True).warnings == (f"{path}: {said}",)
 
 
 def test_a_fusion_takes_streams_that_see_and_call_things_as_it_does(data: Path) -> None:

@@ -51,6 +51,7 @@ class Dsn(Family):
     sections = Sections(NetworkConfig, LossConfig, ScheduleConfig, LegacyConfig)
     heads = _HEADS
     needs_streams = True
+    weighs_classes = True
     int8 = _INT8
     reference_weights = DsnWeights()
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from training.networks.dsn.config import LossConfig
 from training.networks.dsn.fusion import FusionOutput, StreamOutput
 from training.networks.dsn.single_stream import UnimodalOutput
-from training.networks.family import Loss
+from training.networks.family import Loss, cross_entropy
 
 # The reference sums the distillation over a batch, so it grows with the batch. Ours is a mean, scaled to equal the
 # reference at its published batch of 6.
@@ -18,12 +18,11 @@ def unimodal_loss(
     output: UnimodalOutput, labels: Tensor, config: LossConfig, *, distil: float, sum_distillation: bool
 ) -> Loss:
     """Return the loss of one stream. Source: docs/method.md, "Loss of one stream"."""
-    smoothing = config.label_smoothing
     terms = {
-        "ce_fused": F.cross_entropy(output.logits, labels, label_smoothing=smoothing),
-        "ce_small": F.cross_entropy(output.small, labels, label_smoothing=smoothing),
-        "ce_medium": F.cross_entropy(output.medium, labels, label_smoothing=smoothing),
-        "ce_large": F.cross_entropy(output.large, labels, label_smoothing=smoothing),
+        "ce_fused": cross_entropy(output.logits, labels, config),
+        "ce_small": cross_entropy(output.small, labels, config),
+        "ce_medium": cross_entropy(output.medium, labels, config),
+        "ce_large": cross_entropy(output.large, labels, config),
         "distillation": distillation(output, config.distillation_temperature, summed=sum_distillation),
     }
     cross_entropies = list(terms.values())[:4]
@@ -35,11 +34,10 @@ def fusion_loss(
     output: FusionOutput, labels: Tensor, config: LossConfig, *, distil: float, sum_distillation: bool
 ) -> Loss:
     """Return the loss of the fusion network. Source: docs/method.md, "Loss of the fusion network"."""
-    smoothing = config.label_smoothing
     rgb, depth = output.rgb, output.depth
     terms = {
         "ce": sum(
-            (F.cross_entropy(x, labels, label_smoothing=smoothing) for x in (output.logits, rgb.logits, depth.logits)),
+            (cross_entropy(x, labels, config) for x in (output.logits, rgb.logits, depth.logits)),
             output.logits.new_zeros(()),
         ),
         # RGB is 1, depth is 0. With logits, because the plain form is refused under autocast.
