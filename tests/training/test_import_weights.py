@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from rgbd.errors import UserError
+from tests.support.checkpoints import SMALL, untrained
 from tests.support.commands import assert_refused, run_module
 from training.config.schema import TrainingConfig
-from training.import_weights import import_file
+from training.import_weights import export_file, import_file
 from training.run.checkpoint import CheckpointError, load_checkpoint, restore_network
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -82,6 +83,26 @@ def test_what_does_not_match_is_refused(tmp_path: Path, config: TrainingConfig) 
     with pytest.raises(CheckpointError, match="no weights under 'model'"):
         torch.save({"model": 3}, tmp_path / "c.tar")
         import_file(tmp_path / "c.tar", config)
+
+
+def test_weights_of_the_other_kind_of_network_name_the_mistake(tmp_path: Path, config: TrainingConfig) -> None:
+    fusion = write(tmp_path / "fusion.tar", reference_state("fusion"))
+    with pytest.raises(CheckpointError, match=r"the fusion of both streams, and the .* modality is rgb; give"):
+        import_file(fusion, config)
+    both = {"modality": "rgbd", "streams": {"rgb": "a.pt", "depth": "b.pt"}}
+    with pytest.raises(CheckpointError, match=r"weights of one stream, and the .* modality is rgbd; give one whose"):
+        import_file(write(tmp_path / "rgb.tar", reference_state()), TrainingConfig.model_validate(both))
+
+
+def test_several_recoupling_heads_travel_in_neither_direction(tmp_path: Path) -> None:
+    network = {"width": 0.125, "recoupling_heads": 2}
+    config = TrainingConfig.model_validate({"modality": "rgb", "network": network})
+    with pytest.raises(CheckpointError, match=r"recoupling_heads .* is above 1"):
+        import_file(write(tmp_path / "a.tar", reference_state()), config)
+    checkpoint = load_checkpoint(untrained("rgb", tmp_path / "ours.pt", network={**SMALL["network"], **network}))
+    with pytest.raises(UserError, match=r"recoupling_heads .* is above 1"):
+        export_file(checkpoint, tmp_path / "back.tar")
+    assert not (tmp_path / "back.tar").exists()
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path: Path, config: TrainingConfig) -> None:

@@ -6,11 +6,13 @@ the reference's convolutions are 3-D (or 1x1 2-D) where ours are 2-D, 1-D or lin
 
 import re
 from collections.abc import Mapping
+from typing import cast
 
 from torch import Tensor
 
 from rgbd.errors import UserError
 from training.config.schema import TrainingConfig
+from training.networks.dsn.config import NetworkConfig
 
 # Applied in this order to a key of ours: each rewrites one part of it.
 _RULES: tuple[tuple[str, str], ...] = (
@@ -64,6 +66,13 @@ _TIME_GATES = ("dtn.rcm.project.0.weight", "Modalit_rgb.dtn.rcm.project.0.weight
 
 # The fusion network's sequences count differently: (ours) groups of linear, norm, ReLU against a flat list.
 _FLAT = {"encoder": "fusion_model.encoder.enconv", "decoder": "fusion_model.decoder.deconv"}
+
+
+_MERGED = ".merge_heads."
+_SEVERAL_HEADS = (
+    "network.recoupling_heads (model.SEHeads of the published files) is above 1: what merges them has a name in such "
+    "weight files that is not known here, since no published file has any; only networks with one travel"
+)
 
 
 def reference_key(key: str) -> str:
@@ -130,6 +139,8 @@ class DsnWeights:
                 f"has the weights of {theirs}, and the configuration's modality is {config.modality}; give one whose "
                 f"modality is {ours}"
             )
+        if cast(NetworkConfig, config.network).recoupling_heads > 1:
+            raise UserError(_SEVERAL_HEADS)
         network = config.network.model_copy(update={"recoupling_hidden": _recoupling_hidden(state)})
         return config.model_copy(update={"network": network}), len(state[heads[0]])
 
@@ -143,6 +154,8 @@ class DsnWeights:
 
     def from_ours(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """See `ReferenceWeights.from_ours`."""
+        if any(_MERGED in key for key in state):
+            raise UserError(_SEVERAL_HEADS)
         return to_reference(state)
 
 
