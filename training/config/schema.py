@@ -217,6 +217,15 @@ class TrainingConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _warmup_has_its_schedule(self) -> "TrainingConfig":
+        if self.legacy.warmup and self.schedule.name == "step":
+            raise ValueError(
+                "legacy.warmup repeats what the reference does before a cosine or a plateau, and schedule.name is "
+                "step, which no published run uses; set one of both otherwise"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _noise_has_millimetres(self) -> "TrainingConfig":
         has_images = "depth" in self.modalities and self.clip.depth.mode == "image"
         if self.augment.depth_noise.probability > 0 and has_images:

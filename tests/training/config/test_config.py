@@ -63,6 +63,7 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
         ("schedule: {tau: [0, 0.07]}", r"schedule\.tau\.0: .*greater than or equal to 0.001"),
         ("optimizer: {lr: 1.0e-3, min_lr: 0.01}", "min_lr 0.01 is above lr 0.001"),
         ("seed: 9223372036854775808", "seed: .*less than 9223372036854775808"),
+        ("legacy: {warmup: true}\nschedule: {name: step}", "schedule.name is step, which no published"),
         ("out: elsewhere", "'out' is written twice; keep one of both"),
         ("clip: {crop: 200, crop: 224}", "'crop' is written twice"),
     ],

@@ -49,7 +49,11 @@ class ShuffleMix:
 
 
 def _partners(clips: tuple[Tensor, ...], rng: np.random.Generator) -> Tensor:
-    return torch.from_numpy(rng.permutation(len(clips[0]))).to(clips[0].device)
+    """Return whom each clip is mixed with, int64 [B]: everybody with another, and nobody twice."""
+    order = rng.permutation(len(clips[0]))
+    partners = np.empty_like(order)
+    partners[order] = np.roll(order, 1)
+    return torch.from_numpy(partners).to(clips[0].device)
 
 
 def _blend(clips: Tensor, others: Tensor, share: float) -> Tensor:

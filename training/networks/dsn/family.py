@@ -92,15 +92,17 @@ class Dsn(Family):
             network.get_submodule(stream).load_state_dict(weights)
 
     def own_figures(self, scores: Mapping[str, Tensor], labels: Tensor) -> dict[str, float]:
-        """Return what the reference reports of one evaluation of a stream.
+        """Return what the reference reports of one evaluation.
 
         Source: docs/method.md, "What the reference does differently", row 1.
         """
-        if "logits_large" not in scores:
-            return {}
-        fused, small, medium, large = (scores["logits" + name] for name in ("", "_small", "_medium", "_large"))
-        # It takes the heads in a wrong order, so that three of its four figures are of sums of two heads' scores.
-        mixed = torch.stack([large, fused + small, fused + medium, small + medium])
+        if "logits_rgb" in scores:
+            fused, rgb, depth = (scores["logits" + name] for name in ("", "_rgb", "_depth"))
+            mixed = torch.stack([fused, rgb + depth, rgb + depth + fused])
+        else:
+            fused, small, medium, large = (scores["logits" + name] for name in ("", "_small", "_medium", "_large"))
+            # It takes the heads in a wrong order, so that three of its four figures are of sums of two heads' scores.
+            mixed = torch.stack([large, fused + small, fused + medium, small + medium])
         return {"legacy_max": float((mixed.argmax(2) == labels).double().mean(1).max())}
 
     def low_precision(self, network: nn.Module) -> Sequence[str]:

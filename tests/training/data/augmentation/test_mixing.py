@@ -1,6 +1,7 @@
 """Mixing two clips of a batch: what becomes of pixels, frames and shares."""
 
 import numpy as np
+import pytest
 import torch
 
 from training.config.augmentation import AugmentConfig
@@ -30,6 +31,13 @@ def test_mixup_blends_pixels() -> None:
     result = mixed(3, mixup=0.8)
     expected = (result.share * CLIP.float() + (1 - result.share) * CLIP[result.partners].float()).round()
     assert torch.equal(result.clips[0].float(), expected)
+
+
+@pytest.mark.parametrize("key", ["mixup", "shufflemix"])
+def test_no_clip_is_its_own_partner(key: str) -> None:
+    for number in range(50):
+        partners = mixed(number, **{key: 0.8}).partners
+        assert sorted(partners.tolist()) == [0, 1, 2, 3] and (partners != torch.arange(4)).all()
 
 
 def test_shufflemix_exchanges_frames() -> None:

@@ -28,4 +28,10 @@ def test_the_references_own_figure_is_the_best_of_its_mixed_heads() -> None:
     right, wrong = [1.0, 0.0], [0.0, 3.0]
     assert own_figures(0, fused=wrong, _small=wrong, _medium=wrong, _large=right) == {"legacy_max": 1.0}
     assert own_figures(0, fused=right, _small=wrong, _medium=wrong, _large=wrong) == {"legacy_max": 0.0}
-    assert own_figures(0, fused=right) == {}
+
+
+def test_the_references_own_figure_of_a_fusion_is_the_best_of_three_sums() -> None:
+    right, wrong = [1.0, 0.0], [0.0, 3.0]
+    assert own_figures(0, fused=wrong, _rgb=[4.0, 0.0], _depth=wrong) == {"legacy_max": 1.0}, "of both streams"
+    assert own_figures(0, fused=[9.0, 0.0], _rgb=wrong, _depth=wrong) == {"legacy_max": 1.0}
+    assert own_figures(0, fused=[0.0, 1.0], _rgb=right, _depth=wrong) == {"legacy_max": 0.0}
