@@ -54,18 +54,30 @@ class ClipPictures:
             self.problem = f"{error}; or say where the data set lies with --data"
 
     def choose(self, num_mistakes: int, num_explained: int, clips: Sequence[str]) -> tuple[list[int], list[int]]:
-        """Return which clips to show as mistakes, and which to explain: as many right ones as wrong, if not named."""
+        """Return which clips to show as mistakes, and which to explain.
+
+        Where `clips` does not name these, as many right ones as wrong, of as many classes as can be.
+        """
         if self.problem:
             return [], []
         certainty = self._shares.max(1)
         order = np.argsort(-certainty, kind="stable")
         wrong, right = order[self.is_wrong[order]].tolist(), order[~self.is_wrong[order]].tolist()
         if not clips:
-            some = wrong[: num_explained // 2]
-            return wrong[:num_mistakes], some + right[: num_explained - len(some)]
+            some = self._of_many_classes(wrong, num_explained // 2, ())
+            return wrong[:num_mistakes], some + self._of_many_classes(right, num_explained - len(some), some)
         if missing := sorted(set(clips) - set(self._evaluation.clips)):
             raise DatasetError(f"{', '.join(missing)}: not among the split's clips; see its split file for their names")
         return wrong[:num_mistakes], [self._evaluation.clips.index(clip) for clip in clips]
+
+    def _of_many_classes(self, clips: Sequence[int], count: int, beside: Sequence[int]) -> list[int]:
+        """Return the first clips of classes that are new beside others, and then the first of the rest."""
+        labels = self._evaluation.labels.tolist()
+        seen, new, rest = {labels[clip] for clip in beside}, list[int](), list[int]()
+        for clip in clips:
+            (rest if labels[clip] in seen else new).append(clip)
+            seen.add(labels[clip])
+        return [*new, *rest][:count]
 
     def thumbnails(self, index: int) -> Shown:
         """Show a clip."""

@@ -76,6 +76,16 @@ def test_the_page_needs_no_other_file_and_keeps_hostile_names_harmless(data: Pat
     assert not re.search(r"""(src|href)=["'](?!data:)""", page) and "url(" not in page and "http" not in page
 
 
+def test_explained_clips_are_of_different_classes_and_wrong_ones_among_them(data: Path) -> None:
+    run = write_run(data, data.parent / "run")
+    scores = np.array([[2, 0], [0, 5], [1, 4], [6, 0], [2, 0]], np.float32)
+    save_evaluation(run / "scores-valid.npz", Evaluation({"logits": scores}, np.array([0, 1, 0, 1, 0]), CLIPS))
+    page = make_page(run, num_explained=2)
+    why = page[page.index("What it looks at") :]
+    # The most certain mistake is of class 1, and so is the most certain right answer.
+    assert re.findall(r"<b>(S\w+)</b>", why) == [CLIPS[3], CLIPS[0]]
+
+
 def test_chosen_clips_of_both_streams_are_explained(data: Path) -> None:
     streams = {"rgb": "a.pt", "depth": "b.pt"}
     run = write_run(data, data.parent / "run", modality="rgbd", streams=streams)
