@@ -96,6 +96,8 @@ class Dsn(Family):
 
         Source: docs/method.md, "What the reference does differently", row 1.
         """
+        if scores.keys() == {"logits"}:
+            return {}  # what averages several networks has no other heads
         if "logits_rgb" in scores:
             fused, rgb, depth = (scores["logits" + name] for name in ("", "_rgb", "_depth"))
             mixed = torch.stack([fused, rgb + depth, rgb + depth + fused])
