@@ -4,10 +4,12 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing import forkserver, popen_forkserver
+from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.process import BaseProcess
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -18,9 +20,11 @@ from torch.utils.data import DataLoader, Sampler
 
 from rgbd.dataset.layouts import Split
 from rgbd.errors import UserError
-from rgbd.interrupt import CTRL_C, SIGTERM, blocked_in_new_processes
+from rgbd.interrupt import CTRL_C, KILLED, SIGTERM, blocked_in_new_processes
 from training.config.schema import TrainingConfig
 from training.data.dataset import ClipDataset, Draw, Sample, View
+
+_END_S = 5.0  # within which it is known of a loader process that it has ended
 
 
 class Batch(NamedTuple):
@@ -96,13 +100,14 @@ class Loader:
         labels = [entry.label for entry in self.dataset.entries]
         self._sampler = _ShardSampler(config, labels, rank=rank, world_size=world_size, train=train)
         self._num_batches = len(self._sampler)
+        self._config, self._context = config, _LoaderContext()
         if config.data.num_workers:
             _start_forkserver()
         self._loader = DataLoader(
             self.dataset,
             batch_sampler=self._sampler,
             num_workers=config.data.num_workers,
-            multiprocessing_context=_LoaderContext() if config.data.num_workers else None,
+            multiprocessing_context=self._context if config.data.num_workers else None,
             collate_fn=_collate,
             worker_init_fn=_start_loader_process,
             persistent_workers=config.data.num_workers > 0,
@@ -116,7 +121,7 @@ class Loader:
     def epoch(self, number: int, skip: int = 0) -> Iterator[Batch]:
         """Yield the batches of one epoch of training but for the first `skip`.
 
-        Raises `UserError` for an unusable clip.
+        Raises `UserError` for an unusable clip, and where a loader process was killed.
         """
         return self._batches(number, skip)
 
@@ -126,10 +131,34 @@ class Loader:
 
     def _batches(self, how: int | View, skip: int) -> Iterator[Batch]:
         self._sampler.how, self._sampler.skipped = how, skip
-        for batch in self._loader:
-            if isinstance(batch, UserError):
-                raise batch
-            yield batch
+        with self._explained():
+            for batch in self._loader:
+                if isinstance(batch, UserError):
+                    raise batch
+                yield batch
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say of a loader process that has ended how it did, and what to do."""
+        try:
+            yield
+        except (RuntimeError, OSError, EOFError) as error:  # what torch says, or its end of a pipe: nothing of a reason
+            wait([process.sentinel for process in self._context.started], timeout=_END_S)
+            codes = {process.exitcode for process in self._context.started} - {None, 0}
+            if not codes:
+                raise
+            data, size = self._config.data, self._config.batch_size
+            if KILLED in codes:
+                raise UserError(
+                    "a loader process was killed, probably by the system for want of memory; lower data.num_workers "
+                    f"(now {data.num_workers} for each training process) or, in evaluation, data.eval_batch_size (now "
+                    f"{data.eval_batch_size or size}), and go on with --resume auto, or begin anew with a smaller "
+                    f"batch_size (now {size})"
+                ) from error
+            raise UserError(
+                f"a loader process has crashed (exit code {min(filter(None, codes))}), perhaps over a broken file; try "
+                "data.num_workers 0, with which the clip can be found, and go on with --resume auto"
+            ) from error
 
 
 def _collate(samples: list[Sample] | UserError) -> Batch | UserError:
@@ -169,7 +198,15 @@ class _LoaderProcess(ForkServerProcess):
 class _LoaderContext(ForkServerContext):
     """Forked from a server: plain forks would inherit locks of OpenCV's and torch's threads in whatever state."""
 
-    Process = _LoaderProcess
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[_LoaderProcess] = []
+
+    def Process(self, *args: Any, **kwargs: Any) -> _LoaderProcess:  # type: ignore[override]  # noqa: N802
+        """Return a process that is still to be started."""
+        process = _LoaderProcess(*args, **kwargs)
+        self.started.append(process)
+        return process
 
 
 def _start_forkserver() -> None:

@@ -7,13 +7,14 @@ from rgbd.html_page import write_page
 from rgbd.overlap import check_apart, check_replaceable
 from rgbd.terminal import positive, run_command
 from training.report.page import make_page
-from training.run.checkpoint_files import run_files
+from training.run.checkpoint_files import REPORT_FILE
+from training.run.folder import run_files
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code, 0."""
     options = _parser().parse_args(arguments)
-    out = options.out or options.run / "report.html"
+    out = options.out or options.run / REPORT_FILE
     check_apart([out], run_files(options.run))
     check_replaceable(out, ".html", ".htm")
     page = make_page(

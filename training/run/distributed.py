@@ -93,3 +93,15 @@ def gather(value: T, process: Process) -> list[T]:
     values: list[T | None] = [None] * process.world_size
     dist.all_gather_object(values, value)
     return [value for value in values if value is not None]
+
+
+@contextmanager
+def raised_everywhere(process: Process) -> Iterator[None]:
+    """Have a `UserError` that is raised within the block in one process raised by all, at the block's end."""
+    problem = ""
+    try:
+        yield
+    except UserError as error:
+        problem = str(error)
+    if problem := "".join(gather(problem, process)):
+        raise UserError(problem)

@@ -1,6 +1,6 @@
 """Every clip of a split exactly once, over any number of processes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,13 +31,17 @@ def evaluate(
     process: Process,
     config: TrainingConfig,
     views: Sequence[View] = (View(),),
+    after_batch: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Return the scores of the loader's whole split, means over `views`; every process gets the same result.
+
+    `after_batch` is called equally often in every process, and may raise to break the evaluation off.
 
     Raises `NotFiniteError`, in every process, where a score is not finite.
     """
     network.eval()
     means: dict[int, dict[str, Scores]] = {}
+    most = max(gather(len(loader), process))
     for view in views:
         for batch in loader.evaluation(view):
             with autocast(config, process.device):
@@ -46,6 +50,9 @@ def evaluate(
             for row, index in enumerate(batch.indices.tolist()):
                 before = means.get(index)
                 means[index] = {name: head[row] + (before[name] if before else 0) for name, head in heads.items()}
+            after_batch()
+        for _ in range(len(loader), most):  # this process's share is smaller
+            after_batch()
     everything: dict[int, dict[str, Scores]] = {}
     for share in gather(means, process):
         everything |= share

@@ -1,5 +1,6 @@
 """Scores of a split -> accuracies and calibration."""
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -52,6 +53,14 @@ class Evaluation:
     def answer(self) -> Scores:
         """The scores of the head that is the answer."""
         return next(iter(self.scores.values()))
+
+    def digest(self) -> str:
+        """Return what tells these scores from others."""
+        digest = hashlib.sha256()
+        for head, scores in self.scores.items():
+            digest.update(head.encode() + np.ascontiguousarray(scores, np.float32).tobytes())
+        digest.update(self.labels.tobytes() + "\0".join(self.clips).encode())
+        return digest.hexdigest()
 
     @property
     def num_classes(self) -> int:

@@ -1,6 +1,7 @@
 """How the learning rate changes while training."""
 
 import math
+from typing import NamedTuple
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -11,22 +12,39 @@ _PLATEAU_COOLDOWN = 3  # evaluations after a fall of the rate that do not count;
 _PLATEAU_STATE = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")  # all else of it are settings
 
 
-def learning_rate(step: int, steps_per_epoch: int, optimizer: OptimizerConfig, schedule: ScheduleConfig) -> float:
-    """Return the rate of optimizer step `step`, from 0: linear warm-up to `lr`, then what the schedule's name says.
+class Span(NamedTuple):
+    """What part of the run a step is: from where to where, in epochs since the run's beginning.
+
+    Rates follow from this and not from counts of steps, so that they are the same however many processes share an
+    epoch's clips, and whenever their number changed.
+    """
+
+    start: float
+    end: float
+
+    @classmethod
+    def of_step(cls, epoch: int, done: int, size: int, num_batches: int) -> "Span":
+        """Return what part the step of `size` batches is, in an epoch of `num_batches`, from 0, of which `done` are."""
+        whole = math.ceil(num_batches / size) * size  # as if the epoch's last step had all of its batches
+        return cls(*(epoch + min(1.0, batches / whole) for batches in (done, done + size)))
+
+
+def learning_rate(span: Span, optimizer: OptimizerConfig, schedule: ScheduleConfig) -> float:
+    """Return the rate of the step that is `span`: linear warm-up to `lr`, then what the schedule's name says.
 
     "cosine" falls along half a cosine to `min_lr`; "step" falls by `factor` every `step_epochs`; "plateau" stays at
     `lr`, and `RateSetter` makes it fall. Source: docs/method.md, "Optimizer and learning rate".
     """
-    warmup = schedule.warmup_epochs * steps_per_epoch
-    if step < warmup:
-        return optimizer.lr * (step + 1) / warmup
+    warmup = schedule.warmup_epochs
+    if span.start < warmup:
+        return optimizer.lr * min(1.0, span.end / warmup)
     if schedule.name == "step":
-        falls = (step - warmup) // (schedule.step_epochs * steps_per_epoch)
+        falls = int(span.start - warmup) // schedule.step_epochs
         return max(optimizer.min_lr, optimizer.lr * schedule.factor**falls)
     if schedule.name == "plateau":
         return optimizer.lr
-    rest = max(1, schedule.epochs * steps_per_epoch - warmup)
-    return _cosine(optimizer.lr, optimizer.min_lr, (step - warmup) / rest)
+    rest = max(1, schedule.epochs - warmup)
+    return _cosine(optimizer.lr, optimizer.min_lr, (span.start - warmup) / rest)
 
 
 def legacy_learning_rate(epoch: int, optimizer: OptimizerConfig, schedule: ScheduleConfig) -> float:
@@ -51,8 +69,8 @@ def _cosine(first: float, last: float, progress: float) -> float:
 class RateSetter:
     """Sets the optimizer's learning rate before every step, and lets it fall where a metric has stopped to rise."""
 
-    def __init__(self, optimizer: Optimizer, config: TrainingConfig, steps_per_epoch: int) -> None:
-        self._optimizer, self._config, self._steps_per_epoch = optimizer, config, steps_per_epoch
+    def __init__(self, optimizer: Optimizer, config: TrainingConfig) -> None:
+        self._optimizer, self._config = optimizer, config
         self._plateau: ReduceLROnPlateau | None = None
         if config.schedule.name == "plateau":
             self._plateau = ReduceLROnPlateau(
@@ -64,16 +82,15 @@ class RateSetter:
                 min_lr=config.optimizer.min_lr,
             )
 
-    def before_step(self, step: int) -> float:
-        """Set and return the rate of optimizer step `step`, from 0."""
+    def before_step(self, span: Span) -> float:
+        """Set and return the rate of the step that is `span`."""
         schedule = self._config.schedule
-        is_warm = step > schedule.warmup_epochs * self._steps_per_epoch
-        if self._plateau is not None and is_warm:
+        if self._plateau is not None and span.start > schedule.warmup_epochs:
             return float(self._optimizer.param_groups[0]["lr"])
         if self._config.legacy.warmup:
-            rate = legacy_learning_rate(step // self._steps_per_epoch, self._config.optimizer, schedule)
+            rate = legacy_learning_rate(int(span.start), self._config.optimizer, schedule)
         else:
-            rate = learning_rate(step, self._steps_per_epoch, self._config.optimizer, schedule)
+            rate = learning_rate(span, self._config.optimizer, schedule)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         return rate

@@ -21,28 +21,30 @@ from training.run.checkpoint import (
     Checkpoint,
     Position,
     build_network,
+    load_checkpoint,
     load_start,
     load_streams,
+    restore_network,
 )
-from training.run.checkpoint_files import Keeper
+from training.run.checkpoint_files import SCORES_FILE, Keeper
 from training.run.display import Display, EpochFigures
-from training.run.distributed import Process, share_buffers
+from training.run.distributed import Process, gather, raised_everywhere, share_buffers
 from training.run.evaluation import all_metrics, evaluate
 from training.run.finite import NotFiniteError
 from training.run.history import History
 from training.run.metrics import Evaluation, fit_temperature, save_evaluation
-from training.run.schedule import RateSetter
+from training.run.resume import Beginning, take_over
+from training.run.schedule import RateSetter, Span
 from training.run.step import Stepper
 from training.run.stop_requests import StopRequest, stop_requested
 
 
 class Trainer:
-    """One training run, from its beginning or, with `resumed`, from a checkpoint of it."""
+    """One training run, from its beginning or from a checkpoint of it."""
 
-    def __init__(
-        self, config: TrainingConfig, process: Process, display: Display, resumed: Checkpoint | None = None
-    ) -> None:
+    def __init__(self, config: TrainingConfig, process: Process, display: Display, beginning: Beginning) -> None:
         self._config, self._process, self._display = config, process, display
+        self._beginning, resumed = beginning, beginning.checkpoint
         self._family, self._epoch_state = family_of(config), dict[str, float]()
         self._data = identity_of(config.data)
         self._train = Loader(config, "train", rank=process.rank, world_size=process.world_size)
@@ -55,10 +57,10 @@ class Trainer:
         if resumed is None:
             self._load_weights(network)
         self._stepper = Stepper(network, config, process)
-        self._steps_per_epoch = -(-len(self._train) // config.optimizer.accumulate)
-        self._rates = RateSetter(self._stepper.optimizer, config, self._steps_per_epoch)
+        self._rates = RateSetter(self._stepper.optimizer, config)
         self._position = Position(num_processes=process.world_size)
-        self._keeper = Keeper(config.out, config.keep, {})
+        self._figures: dict[str, float] = {}  # of training in the last whole epoch
+        self._keeper = Keeper(config.out, config.keep)
         self._changes: tuple[str, ...] = ()
         if resumed is not None:
             self._restore(resumed)
@@ -75,25 +77,58 @@ class Trainer:
             kinds = sorted({key.split(".")[0] for key in new})
             self._display.say(f"{config.start.checkpoint}: all its weights but {len(new)} of {', '.join(kinds)}")
 
-    def run(self) -> float:
-        """Train to the end and return the top-1 accuracy of the best epoch, whose weights are in best.pt.
+    def run(self) -> tuple[int, float]:
+        """Train to the end and return the best epoch and its top-1 accuracy; its weights are in best.pt.
 
         Raises `SystemExit` when the run was asked to stop, and is saved; `NotFiniteError` where the loss, the gradient,
         the weights or the scores are not finite: nothing is saved then, and what was saved stays.
         """
         with stop_requested(self._process) as stop:
-            if self._process.is_main:
-                self._history = History(self._config.out, self._position.epoch)
+            self._begin(stop)
+            if self._awaits_evaluation():
+                self._evaluate_epoch(stop)
             while self._position.epoch < self._config.schedule.epochs:
-                figures = self._train_epoch(stop)
-                self._finish_epoch(figures)
-                if signal := stop.agreed():
-                    self._stop(signal)
+                self._train_epoch(stop)
+                self._finish_epoch(stop)
+                self._stop_if_asked(stop)
         if self._process.is_main:
             self._history.close()
-        return max(self._keeper.top1.values(), default=0.0)
+        return self._keeper.best_epoch, self._keeper.top1.get(self._keeper.best_epoch, 0.0)
 
-    def _train_epoch(self, stop: StopRequest) -> EpochFigures:
+    def _begin(self, stop: StopRequest) -> None:
+        """Take the folder over: from here on it holds this run, and all of its files agree with where that stands."""
+        has_scores = True
+        gather(0, self._process)  # no process is still reading what is about to change
+        with raised_everywhere(self._process):
+            if self._process.is_main:
+                for note in take_over(self._config, self._beginning, self._keeper):
+                    self._display.say(note)
+                self._begin_history()
+                has_scores = self._keeper.has_scores()
+        if not all(gather(has_scores, self._process)):
+            self._score_best(stop)
+
+    def _begin_history(self) -> None:
+        resumed, epoch = self._beginning.checkpoint, self._position.epoch - self._awaits_evaluation()
+        self._history = History(self._config.out, epoch)
+        if resumed is not None and self._history.last_epoch < epoch and self._figures and not self._position.batches:
+            self._history.add(epoch, self._figures, resumed.metrics or None)
+
+    def _score_best(self, stop: StopRequest) -> None:
+        """Evaluate the best epoch once more: its scores are lost."""
+        best = load_checkpoint(self._config.out / "best.pt")
+        self._display.say(f"{SCORES_FILE}: was not of epoch {best.position.epoch}, the best; evaluating that again")
+        evaluation = self._scores_of(restore_network(best).to(self._process.device), stop)
+        if self._process.is_main:
+            save_evaluation(self._config.out / SCORES_FILE, evaluation)
+
+    def _awaits_evaluation(self) -> bool:
+        """Whether the last whole epoch is to be evaluated, and is not: the run was stopped or killed before the end."""
+        epoch, schedule = self._position.epoch, self._config.schedule
+        is_due = epoch > 0 and (epoch >= schedule.epochs or epoch % schedule.evaluate_every == 0)
+        return is_due and self._position.batches == 0 and epoch not in self._keeper.top1
+
+    def _train_epoch(self, stop: StopRequest) -> None:
         epoch, done = self._position.epoch, self._position.batches
         self._epoch_state = self._family.epoch_state(self._config, epoch)
         self._family.set_epoch_state(self._stepper.network, self._epoch_state)
@@ -102,7 +137,7 @@ class Trainer:
         waiting_since = time.perf_counter()
         for batches in _groups(self._train.epoch(epoch, skip=done), self._config.optimizer.accumulate):
             waited_s = time.perf_counter() - waiting_since
-            rate = self._rates.before_step(self._position.step)
+            rate = self._rates.before_step(self._step_ahead())
             with self._explained(f"step {self._position.step + 1}"):
                 step = self._stepper.step(batches, self._generators(len(batches)), epoch=epoch)
             self._move(batches=self._position.batches + len(batches), step=self._position.step + 1)
@@ -112,7 +147,11 @@ class Trainer:
             waiting_since = time.perf_counter()
         self._move(epoch=epoch + 1, batches=0)
         self._display.trained(epoch, figures)
-        return figures
+        self._figures = figures.means()
+
+    def _step_ahead(self) -> Span:
+        position, size = self._position, self._config.optimizer.accumulate
+        return Span.of_step(position.epoch, position.batches, size, len(self._train))
 
     def _generators(self, num_batches: int) -> list[np.random.Generator]:
         """Return what the next batches draw from: it depends on where the run stands only, so that resuming is exact.
@@ -158,60 +197,80 @@ class Trainer:
             return f"{lower} and go on with --resume auto: {last} holds the last good weights"
         return f"{lower} and begin again: nothing was saved"
 
+    def _stop_if_asked(self, stop: StopRequest) -> None:
+        """End the run, all of which is saved, if any of its processes has been asked to; all of them must call this."""
+        if signal := stop.agreed():
+            self._stop(signal)
+
     def _stop(self, signal: int) -> NoReturn:
         self._display.say(f"stopped, and saved in {self._config.out / 'last.pt'}; go on with --resume auto")
         raise SystemExit(exit_code_after(signal))
 
-    def _finish_epoch(self, figures: EpochFigures) -> None:
-        """Evaluate where this epoch is to be evaluated; write the epoch's figures down."""
-        epoch, schedule = self._position.epoch, self._config.schedule
+    def _finish_epoch(self, stop: StopRequest) -> None:
+        """Save the trained epoch; evaluate it where that is due."""
         self._check()
-        if epoch < schedule.epochs and epoch % schedule.evaluate_every:
+        if self._awaits_evaluation():
             if self._process.is_main:
-                self._history.add(epoch, figures.means(), None)
-                self._keeper.save(self._checkpoint())
-            return
+                self._keeper.save_trained(self._checkpoint())
+            self._stop_if_asked(stop)
+            self._evaluate_epoch(stop)
+        elif self._process.is_main:
+            self._keeper.save(self._checkpoint())
+            self._history.add(self._position.epoch, self._figures, None)
+
+    def _evaluate_epoch(self, stop: StopRequest) -> None:
+        """Evaluate the trained epoch, which is saved; save what comes of it, and its figures."""
+        epoch = self._position.epoch
         with self._explained(f"after step {self._position.step}"):
-            evaluation, metrics, use_averaged = self._evaluate()
+            try:
+                evaluation, metrics, use_averaged = self._evaluate(stop)
+            except NotFiniteError:
+                if self._process.is_main:
+                    self._keeper.take_back()
+                gather(0, self._process)  # every process is about to say what is saved
+                raise
         self._display.evaluated(metrics, len(evaluation.clips))
-        self._keeper.top1[epoch] = evaluation.accuracy()
+        digest = evaluation.digest()
+        self._keeper.evaluated(epoch, evaluation.accuracy(), digest)
         self._rates.evaluated(epoch - 1, evaluation.accuracy())
         if self._process.is_main:
-            self._history.add(epoch, figures.means(), metrics)
             checkpoint = self._checkpoint()
             checkpoint.metrics, checkpoint.use_averaged = metrics, use_averaged
             checkpoint.temperature = fit_temperature(evaluation)
+            checkpoint.training["scores"] = digest
             self._keeper.save_evaluated(checkpoint)
-            if self._keeper.is_best(epoch):
-                save_evaluation(self._config.out / "scores-valid.npz", evaluation)
+            if epoch == self._keeper.best_epoch:
+                save_evaluation(self._config.out / SCORES_FILE, evaluation)
+            self._history.add(epoch, self._figures, metrics)
 
-    def _evaluate(self) -> tuple[Evaluation, dict[str, float], bool]:
+    def _evaluate(self, stop: StopRequest) -> tuple[Evaluation, dict[str, float], bool]:
         """Return the scores of the better weights, the figures of both, and whether the averaged ones are better."""
-        network, averaged = self._stepper.network, self._averaged_network()
-        share_buffers(network, self._process)
-        evaluation = evaluate(network, self._valid, self._process, self._config)
-        metrics = all_metrics(evaluation, self._config)
-        if averaged is None:
-            return evaluation, metrics, False
-        share_buffers(averaged, self._process)
-        other = evaluate(averaged, self._valid, self._process, self._config)
-        metrics |= {f"averaged_{name}": value for name, value in all_metrics(other, self._config).items()}
-        is_better = other.accuracy() > evaluation.accuracy()
-        return (other if is_better else evaluation), metrics, is_better
+        networks: list[nn.Module] = [self._stepper.network]
+        if self._stepper.averaged is not None:
+            networks.append(self._stepper.averaged.module)
+            self._family.set_epoch_state(networks[1], self._epoch_state)
+        evaluation, *others = [self._scores_of(network, stop) for network in networks]
+        metrics, is_better = all_metrics(evaluation, self._config), False
+        for other in others:
+            metrics |= {f"averaged_{name}": value for name, value in all_metrics(other, self._config).items()}
+            is_better = other.accuracy() > evaluation.accuracy()
+        return others[0] if is_better else evaluation, metrics, is_better
 
-    def _averaged_network(self) -> nn.Module | None:
-        if self._stepper.averaged is None:
-            return None
-        network: nn.Module = self._stepper.averaged.module
-        self._family.set_epoch_state(network, self._epoch_state)
-        return network
+    def _scores_of(self, network: nn.Module, stop: StopRequest) -> Evaluation:
+        """Return a network's scores of the validation clips; a request to stop ends the run between two batches."""
+        share_buffers(network, self._process)
+        return evaluate(
+            network, self._valid, self._process, self._config, after_batch=lambda: self._stop_if_asked(stop)
+        )
 
     def _checkpoint(self) -> Checkpoint:
         network, averaged = self._stepper.network, self._stepper.averaged
         training: dict[str, Any] = {
             **self._stepper.state_dict(),
             "rates": self._rates.state_dict(),
-            "top1": dict(self._keeper.top1),
+            "figures": self._figures,
+            "run": self._beginning.launch.run,
+            **self._keeper.state(),
         }
         return Checkpoint(
             config=self._config,
@@ -235,8 +294,11 @@ class Trainer:
             self._stepper.averaged.n_averaged.fill_(checkpoint.position.step)
         self._stepper.load_state_dict(checkpoint.training)
         self._rates.load_state_dict(checkpoint.training["rates"], checkpoint.config.optimizer)
-        self._keeper.top1.update(checkpoint.training["top1"])
+        self._keeper.restore(checkpoint.training)
+        self._figures = checkpoint.training.get("figures", {})
         self._position, self._changes = checkpoint.position, checkpoint.changes
+        self._epoch_state = checkpoint.epoch_state
+        self._family.set_epoch_state(self._stepper.network, self._epoch_state)
         before = checkpoint.position.num_processes
         if before != self._process.world_size:
             # As many clips are done, whichever they are: the processes share the epoch's clips in another way now.

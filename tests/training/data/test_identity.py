@@ -26,7 +26,7 @@ from training.run.checkpoint import (
 )
 from training.run.distributed import process_group
 from training.run.evaluation import Evaluated, evaluate_checkpoint
-from training.run.resume import find_resumable
+from training.run.resume import find_beginning
 
 REVERSED = tuple(reversed(CLASSES))
 
@@ -70,6 +70,11 @@ def prepare_otherwise(data: Path, **changed: object) -> None:
     (data / RUN_FILE).write_text(info.model_dump_json())
 
 
+def going_on(data: Path, path: Path) -> Checkpoint | None:
+    with process_group() as process:
+        return find_beginning(of_data(data), str(path), overwrite=False, process=process).checkpoint
+
+
 def tried(path: Path, data: Path, *, match_classes: bool = False, flip: bool = False) -> Evaluated:
     with process_group() as process:
         return evaluate_checkpoint(
@@ -94,21 +99,21 @@ def test_classes_differ_by_number_name_and_order(ours: tuple[str, ...], theirs: 
 def test_what_a_run_goes_on_with_is_the_data_that_it_began_with(data: Path) -> None:
     prepare_otherwise(data)
     path = saved(data)
-    assert find_resumable(of_data(data), path) is not None
+    assert going_on(data, path) is not None
     write_class_names(data, REVERSED)
     with pytest.raises(CheckpointError, match="in another order: class 0 is 'jump', not 'wave'"):
-        find_resumable(of_data(data), path)
+        going_on(data, path)
     write_class_names(data, CLASSES)
     prepare_otherwise(data, roi="tracked")
     with pytest.raises(CheckpointError, match="recordings prepared with roi tracked, not clip; give it as it was"):
-        find_resumable(of_data(data), path)
+        going_on(data, path)
     prepare_otherwise(data)
     splits = sorted(data.glob("**/*train*.txt"))
     assert splits
     for split in splits:
         split.write_text("".join(sorted(split.read_text().splitlines(keepends=True), reverse=True)))
     with pytest.raises(CheckpointError, match="other training clips, lengths or labels"):
-        find_resumable(of_data(data), path)
+        going_on(data, path)
 
 
 def test_labels_of_other_classes_are_refused_or_taken_by_name(data: Path) -> None:

@@ -11,9 +11,9 @@ from training.run.checkpoint_files import Keeper
 
 
 def names_after(folder: Path, config: KeepConfig, top1: list[float]) -> list[str]:
-    keeper = Keeper(folder, config, {})
+    keeper = Keeper(folder, config)
     for epoch, value in enumerate(top1, start=1):
-        keeper.top1[epoch] = value
+        keeper.evaluated(epoch, value, f"scores {epoch}")
         keeper.save_evaluated(
             Checkpoint(
                 config=TrainingConfig(modality="rgb"),
