@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rgbd.errors import UserError
-from tests.support.checkpoints import SMALL
+from tests.support.checkpoints import CLASSES, SMALL, write_data
 from training.config.schema import TrainingConfig
 from training.run.checkpoint import Checkpoint, Position, load_checkpoint, save_checkpoint
 from training.run.checkpoint_files import Keeper
@@ -18,7 +18,8 @@ ALONE = Process(0, 1, torch.device("cpu"))
 
 @pytest.fixture
 def config(tmp_path: Path) -> TrainingConfig:
-    return TrainingConfig.model_validate({**SMALL, "modality": "rgb", "out": tmp_path / "out"})
+    data = {"root": write_data(tmp_path / "data")}
+    return TrainingConfig.model_validate({**SMALL, "modality": "rgb", "out": tmp_path / "out", "data": data})
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,7 @@ def start_as(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, agent: str, attemp
 def save(config: TrainingConfig, run: str, epoch: int) -> None:
     checkpoint = Checkpoint(
         config=config,
-        class_names=("a", "b"),
+        class_names=CLASSES,
         position=Position(epoch=epoch, step=epoch),
         metrics={},
         model={"weight": torch.zeros(1)},
