@@ -299,6 +299,15 @@ class PreviewPreparation(BaseModel):
     person: int | None
 
 
+class RecordingReply(BaseModel):
+    """What further requests call a recording, and for how many seconds from its last use they may."""
+
+    request_id: str
+    recording: str
+    streams: list[Stream]
+    expires_s: float
+
+
 class PreviewReply(BaseModel):
     """What the page shows of an upload."""
 

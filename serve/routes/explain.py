@@ -11,13 +11,14 @@ from export.predictor.decoded_clip import ClipFacts
 from serve.errors import UnknownClassError
 from serve.inference.batching import Clips
 from serve.inference.explanation import NUM_CLIPS, explain
-from serve.routes.clip_form import ClipUpload, RefusedEarly
+from serve.routes.clip_form import ClipUpload
+from serve.routes.early_refusal import ClipRoute
 from serve.routes.error_responses import problems
 from serve.routes.predict import make_timing
 from serve.schemas import ExplainReply
 from serve.uploads.clip_decoding import decode_clip, received
 
-router = APIRouter(tags=["clips"], route_class=RefusedEarly)
+router = APIRouter(tags=["clips"], route_class=ClipRoute)
 
 
 @router.post("/explain", responses=problems("explain"))
