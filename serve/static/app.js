@@ -28,6 +28,8 @@ const LEADS = {
   depth: `${VERB} a depth recording of somebody moving.`,
   rgbd: `${VERB} a colour recording of somebody moving, and the depth recorded with it.`,
 };
+const HELP = " Depth helps to find the people.";
+const HELPS = "if there is any: people are found by it, and the answer rests on colour alone";
 const ANY_FILE = "a video, a zip of images, or as a camera wrote it";
 const MEASURED_FILE = "such as a zip of 16-bit PNGs";
 
@@ -111,7 +113,7 @@ async function ask(model) {
     if (isSame(model, recordings.model)) return; // the service is back, and what is on the stages still holds
     camera.close();
     setInputs(details);
-    recordings.use(model);
+    recordings.use(model, usefulTo(details));
   } catch (problem) {
     reportTrouble(problem);
   }
@@ -120,20 +122,35 @@ async function ask(model) {
 /** @type {StreamName[]} */
 let alone = []; // the streams that are enough for an answer
 
+/**
+ * The streams that are of use to a model: one of colour that cuts people out finds them in depth, if there is any.
+ *
+ * @param {ModelDetails} model
+ * @returns {StreamName[]}
+ */
+function usefulTo({ modality, preparation }) {
+  if (modality === "depth") return ["depth"];
+  const cutsOut = preparation && (preparation.roi !== "whole" || preparation.masks !== "none");
+  return modality === "rgbd" || cutsOut ? ["rgb", "depth"] : ["rgb"];
+}
+
 /** @param {ModelDetails} model */
-function setInputs({ modality, clip_spec: spec, preparation, alone: enough = [] }) {
-  find("stages").dataset.modality = modality;
-  find("lead").textContent = LEADS[modality];
+function setInputs(model) {
+  const { modality, clip_spec: spec, preparation, alone: enough = [] } = model;
+  const useful = usefulTo(model);
+  const isHelp = modality === "rgb" && useful.includes("depth");
+  find("lead").textContent = LEADS[modality] + (isHelp ? HELP : "");
   alone = enough;
   stages.rgb.parts.camera.hidden = !Camera.works || (modality === "rgbd" && !alone.includes("rgb"));
-  const takesImages = modality !== "rgb" && spec.depth?.mode === "image";
-  const measuresDepth = modality !== "rgb" && !takesImages;
-  options.offer({ both: modality === "rgbd", measuresDepth, prepares: Boolean(preparation) }); // images have no unit
+  const takesImages = useful.includes("depth") && spec.depth?.mode === "image";
+  const measuresDepth = useful.includes("depth") && !takesImages; // images have no unit
+  options.offer({ both: useful.length === 2, measuresDepth, prepares: Boolean(preparation) });
   buttons.example.hidden = takesImages; // its depth is measured
   for (const [stream, file] of [["rgb", ANY_FILE], ["depth", takesImages ? ANY_FILE : MEASURED_FILE]]) {
     find(`${stream}-verb`).textContent = VERB;
     find(`${stream}-hint`).textContent = BY_TOUCH ? file : `or choose a file${file === ANY_FILE ? ":" : ","} ${file}`;
   }
+  if (isHelp) find("depth-hint").textContent = HELPS;
 }
 
 /** @param {Problem} problem */
@@ -150,7 +167,7 @@ function showProgress() {
   answer = null;
   why.withdraw();
   const { missing, needed, preparation, previews, isAligning, isReading } = recordings;
-  timeline.mark(previews);
+  timeline.mark(Object.fromEntries(needed.map((stream) => [stream, previews[stream]])));
   showPeople();
   suggestScale();
   const present = needed.filter((stream) => previews[stream]);
@@ -159,7 +176,7 @@ function showProgress() {
   if (isAligning) answerView.setWaiting("Colour and depth are being brought together.");
   else if (isReading) answerView.setWaiting("The recording is being read.");
   else if (missing.length === 0) recognise();
-  else if (present.length > 0) answerView.setEmpty(`Now the ${NAMES[missing[0]]} recording.`);
+  else if (previews.rgb || previews.depth) answerView.setEmpty(`Now the ${NAMES[missing[0]]} recording.`);
   else answerView.setEmpty(`${VERB} a recording to begin.`);
   if (preparation === null) person = null;
 }
