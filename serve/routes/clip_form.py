@@ -9,7 +9,7 @@ from fastapi import Depends, File, Form, Query, Request, UploadFile
 from pydantic import ValidationError
 
 from export.predictor.clip_request import ClipRequest, RecordingMeta, StreamFile
-from export.predictor.decoded_clip import PeopleChoice
+from export.predictor.decoded_clip import Whom
 from export.predictor.raw_source import most_subjects
 from rgbd.errors import UserError
 from rgbd.recording.formats import FILE_FORMATS
@@ -78,7 +78,7 @@ class ClipUpload:
 
     @asynccontextmanager
     async def admit(
-        self, num_clips: int, num_windows: int = 1, people: PeopleChoice | None = None
+        self, num_clips: int, num_windows: int = 1, people: Whom | None = None
     ) -> AsyncIterator[tuple[Admission, ClipRequest]]:
         """Yield the request, which asks the network for `num_clips`, and what is to be decoded.
 

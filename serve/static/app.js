@@ -1,6 +1,6 @@
 // The page: brings the model, recordings and answers together.
 
-import { AnswerView } from "./answer/answer.js";
+import { AnswerView, predictionsOf } from "./answer/answer.js";
 import { paintHeat } from "./answer/heat.js";
 import { Why } from "./answer/why.js";
 import { find } from "./elements/dom.js";
@@ -61,7 +61,10 @@ let answer = null; // to what is on the stages
 /** @type {number | null} */
 let person = null; // whom it is about, null: all that is there
 const why = new Why(find("why"), find("reasons"), {
-  ask: (signal) => explain(recordings.clip, /** @type {Answer} */ (answer).predictions[0].index, signal),
+  ask: (signal) => {
+    const [best] = predictionsOf(/** @type {Answer} */ (answer), person);
+    return explain(recordings.clip, { index: `${best.index}`, ...whom("person") }, signal);
+  },
   show: showReasons,
   length: () => player,
   lost: reportTrouble,
@@ -213,6 +216,19 @@ function choose(one) {
 /** Whether the answer is to be about whom the model is meant for. */
 const isUsual = () => person === (recordings.preparation?.person ?? null);
 
+/**
+ * How a request says whom it is about, where that is not the usual; `/explain` is about one `person`, `/predict` about
+ * `each`.
+ *
+ * @param {"person" | "each"} single
+ * @returns {Record<string, string>}
+ */
+function whom(single) {
+  if (isUsual()) return {};
+  if (person === null) return { people: "all" };
+  return single === "each" ? { people: "each" } : { person: `${person}` };
+}
+
 function suggestScale() {
   const { far_mm: farMm = 0, likely_scale_mm: likelyMm = null } = recordings.previews.depth ?? {};
   const isFar = (farMm ?? 0) > FAR_MM && likelyMm !== null;
@@ -251,9 +267,8 @@ async function recognise() {
   answerView.setLoading();
   try {
     /** @type {Record<string, string>} */
-    const query = options.windows > 1 ? { windows: `${options.windows}` } : {};
-    if (!isUsual()) query.people = person === null ? "all" : "each";
-    answer = await predict(recordings.clip, query, requests.begin("predict"));
+    const windows = options.windows > 1 ? { windows: `${options.windows}` } : {};
+    answer = await predict(recordings.clip, { ...windows, ...whom("each") }, requests.begin("predict"));
     showAnswer(answer);
   } catch (problem) {
     if (problem.name === "AbortError") return;
@@ -265,7 +280,7 @@ async function recognise() {
 /** @param {Answer} found */
 function showAnswer(found) {
   answerView.setAnswer(found, person);
-  if (isUsual()) why.offer(); // it explains the answer about whom the model is meant for
+  why.offer();
 }
 
 /** @param {Explanation | null} explanation */

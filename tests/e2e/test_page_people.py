@@ -75,7 +75,13 @@ def test_the_people_are_outlined_and_one_is_chosen(page: Page, preparing: str, t
     assert parse_qs(urlsplit(request.value.url).query)["people"] == ["each"]
     expect(note).to_contain_text("person 2")
     expect(second).to_have_attribute("aria-pressed", "true")
-    expect(page.get_by_role("button", name="Why?")).to_be_disabled()  # it is about the usual answer
+    with page.expect_response("**/explain*") as explained:
+        page.get_by_role("button", name="Why?").click()
+    assert parse_qs(urlsplit(explained.value.url).query)["person"] == ["2"]
+    assert explained.value.json()["person"] == 2
+    verdict = page.locator("#answer [data-part=verdict]").inner_text()
+    expect(page.locator("#reasons")).to_contain_text(f"“{verdict}”")
+    page.get_by_role("button", name="Why?").click()
     for stream, (_, outline) in before.items():
         assert np.abs(extent(page, stream, "outline") - outline)[[0, 2]].min() > 50
 

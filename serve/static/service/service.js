@@ -43,8 +43,8 @@ export const preview = (clip, signal) => post("preview", clip, signal);
  * @type {(clip: ClipRequest, query: Record<string, string>, signal: AbortSignal) => Promise<Answer>}
  */
 export const predict = (clip, query, signal) => post("predict", clip, signal, { top_k: "5", ...query });
-/** @type {(clip: ClipRequest, index: number, signal: AbortSignal) => Promise<Explanation>} */
-export const explain = (clip, index, signal) => post("explain", clip, signal, { index: `${index}` });
+/** @type {(clip: ClipRequest, query: Record<string, string>, signal: AbortSignal) => Promise<Explanation>} */
+export const explain = (clip, query, signal) => post("explain", clip, signal, query);
 
 /**
  * What the service does at the moment, for its owner.
