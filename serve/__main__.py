@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     settings = read_settings(flags(parsed_args=options)())
     set_up_logging(settings.log_format)
     _log.info("settings: %s", settings.described())
-    prepare_temp_folder(settings.max_upload_mb)
+    prepare_temp_folder(settings.max_upload_mb, settings.kept_mb)
     models = load_models(settings)
     app = create_app(models, settings)
     service: Service = app.state.service

@@ -16,6 +16,7 @@ ServiceError
 |   |-- ForeignOriginError
 |   `-- NotAdminError
 |-- UnknownModelError                404
+|-- UnknownRecordingError            404
 |-- NotFoundError                    404
 |-- MethodNotAllowedError            405
 |-- RequestTimeoutError              408
@@ -53,13 +54,14 @@ from typing import ClassVar, Literal
 
 from starlette.exceptions import HTTPException
 
-Operation = Literal["clip", "explain", "infer", "model", "load", "admin", "service"]
+Operation = Literal["clip", "explain", "infer", "upload", "drop", "model", "load", "admin", "service"]
 """The kinds of operations, of which each may end with errors of its own."""
 
-CLIP: frozenset[Operation] = frozenset({"clip", "explain"})  # a recording is uploaded
+CLIP: frozenset[Operation] = frozenset({"clip", "explain"})  # a recording is looked at
+FILES: frozenset[Operation] = CLIP | {"upload"}  # its files may be sent
 NETWORK: frozenset[Operation] = CLIP | {"infer"}  # the network computes
-BODY: frozenset[Operation] = NETWORK | {"load"}  # there is a body
-ALL: frozenset[Operation] = BODY | {"model", "admin", "service"}
+BODY: frozenset[Operation] = NETWORK | {"upload", "load"}  # there is a body
+ALL: frozenset[Operation] = BODY | {"drop", "model", "admin", "service"}
 
 
 class ServiceError(HTTPException):
@@ -91,7 +93,7 @@ class MissingStreamError(BadRequestError):
 
     word = "missing_stream"
     example = "this model needs rgb and depth; give depth, too, as a file of that name in the form"
-    operations = CLIP
+    operations = FILES
 
 
 class MalformedMetaError(BadRequestError):
@@ -202,7 +204,17 @@ class UnknownModelError(ServiceError):
     word = "unknown_model"
     title = "This model is not served any more"
     example = "there is no model 'ntu61'; there are: ntu60 1"
-    operations = BODY | {"model"}
+    operations = NETWORK | {"load", "model"}
+
+
+class UnknownRecordingError(ServiceError):
+    """There is no such recording, or not any more, or it was sent with another key."""
+
+    status = HTTPStatus.NOT_FOUND
+    word = "unknown_recording"
+    title = "The recording is not there any more"
+    example = "there is no such recording here, or not any more; send the files again"
+    operations = CLIP | {"drop"}
 
 
 class NotFoundError(ServiceError):
@@ -362,7 +374,7 @@ class DrainingError(UnavailableError):
 
     word = "draining"
     example = "the service is being stopped; ask again when it, or another one, has started"
-    operations = NETWORK | {"model", "service"}
+    operations = NETWORK | {"upload", "drop", "model", "service"}
 
 
 class WorkerFailedError(UnavailableError):
@@ -424,4 +436,4 @@ class NoSpaceError(ServiceError):
     word = "no_space"
     title = "The service has no space left"
     example = "there is no space for the upload at the moment; come back later"
-    operations = CLIP
+    operations = FILES

@@ -239,7 +239,8 @@ class ExplainReply(BaseModel):
     """What an answer rests on: by how many logits the class's `lead` over all others falls when a part is hidden.
 
     `regions` divides the `box` that the network sees, (x0, y0, x1, y1) as shares of the frame, into rows and columns;
-    `moments` the time from first to last. Where the lead grows without a part, the number is negative.
+    `moments` the time from first to last. Where the lead grows without a part, the number is negative. `person` is whom
+    the answer is about, null for all together.
     """
 
     request_id: str
@@ -247,6 +248,7 @@ class ExplainReply(BaseModel):
     label: str
     index: int
     score: float
+    person: int | None
     lead: float
     box: tuple[float, float, float, float]
     regions: list[list[float]]
@@ -297,6 +299,15 @@ class PreviewPreparation(BaseModel):
     decided_by: DecidedBy
     num_people: int | None
     person: int | None
+
+
+class RecordingReply(BaseModel):
+    """What further requests call a recording, and for how many seconds from its last use they may."""
+
+    request_id: str
+    recording: str
+    streams: list[Stream]
+    expires_s: float
 
 
 class PreviewReply(BaseModel):

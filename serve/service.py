@@ -26,6 +26,7 @@ from serve.settings import Settings
 from serve.uploads.clip_decoding import decode_clip, tiny_request
 from serve.uploads.decoder_processes import Decoders
 from serve.uploads.ipc import DecoderReply, Facts
+from serve.uploads.kept_recordings import KeptRecordings
 from serve.uploads.media_errors import refusal_of
 
 
@@ -37,6 +38,7 @@ class Service:
         self.limits = Limits(settings.max_frames, settings.max_pixels, settings.max_duration_s, any_container=False)
         self.metrics = Metrics(lambda: [model.reply for model in models.ready], settings.max_batch)
         self._decoders = Decoders(settings.num_decoders, settings.decoder_memory_mb, settings.decoder_cpu_s)
+        self.recordings = KeptRecordings(settings.kept_mb << 20, settings.kept_s)
         observer = BatchObserver(self.metrics.count_batch)
         self._batcher = Batcher(settings.max_batch, settings.max_delay_ms / 1000, observer)
         self.admission = AdmissionControl(settings.max_requests, settings.deadline_s, self._batcher.expected_s)
@@ -44,6 +46,7 @@ class Service:
         self._started_at = time.monotonic()
         self.metrics.watch("requests_in_flight", "Requests at work or waiting.", lambda: self.admission.num_requests)
         self.metrics.watch("queue_clips", "Clips that wait for the network.", lambda: self.num_waiting)
+        self.metrics.watch("kept_bytes", "Of recordings kept for further requests.", lambda: self.recordings.num_bytes)
 
     def try_decoder(self) -> None:
         """Decode a tiny clip in a process that later does so for requests; raises `UserError` where that fails.
@@ -71,6 +74,7 @@ class Service:
                 yield
         finally:
             self._decoders.close()
+            self.recordings.close()
 
     @property
     def uptime_s(self) -> float:
@@ -116,6 +120,12 @@ def get_service(connection: HTTPConnection) -> Service:
     """Return the service that answers a request or a WebSocket."""
     service: Service = connection.app.state.service
     return service
+
+
+def key_name(connection: HTTPConnection) -> str | None:
+    """Return the name of the key that a request came with; None where the service has no keys."""
+    name: str | None = getattr(connection.state, "key_name", None)
+    return name
 
 
 Answering = Annotated[Service, Depends(get_service)]

@@ -30,6 +30,7 @@ else:
 _PREFIX = "RGBD_MOTION_"
 _HOST_NAME = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)
 _PASSWORD = re.compile(r"//[^/@]+@")
+_UPLOADS_KEPT = 3  # of the largest that may come; most are far smaller
 
 
 def _split(value: object) -> object:
@@ -78,6 +79,10 @@ class Settings(BaseSettings):
     max_delay_ms: float = Field(0.0, ge=0, description="that a clip waits for others to compute with; useful on GPUs")
     max_uploads: int = Field(64, ge=1, description="requests whose body arrives at the same time")
     upload_s: float = Field(120.0, gt=0, description="seconds that a request may take to arrive")
+    max_kept_mb: int | None = Field(
+        None, ge=1, description="MiB of recordings that are kept for further requests (default: 3 times max_upload_mb)"
+    )
+    kept_s: float = Field(600.0, gt=0, description="seconds that such a recording is kept from its last use")
     deadline_s: float = Field(60.0, gt=0, description="seconds for one request, from its last byte to its answer")
     drain_s: float = Field(30.0, gt=0, description="seconds for the requests at work when told to stop")
     log_format: LogFormat = Field("text", description="text: lines for people; json: for programs")
@@ -90,6 +95,20 @@ class Settings(BaseSettings):
     def is_private(self) -> bool:
         """Whether only programs of this machine may use the service."""
         return self.api_keys is None and not self.allow_anonymous
+
+    @property
+    def kept_mb(self) -> int:
+        """MiB of recordings that are kept for further requests."""
+        return _UPLOADS_KEPT * self.max_upload_mb if self.max_kept_mb is None else self.max_kept_mb
+
+    @model_validator(mode="after")
+    def _any_upload_can_be_kept(self) -> Self:
+        if self.kept_mb < self.max_upload_mb:
+            raise ValueError(
+                f"max_kept_mb {self.kept_mb}: one recording alone may have {self.max_upload_mb} MiB; give as many, or "
+                "lower max_upload_mb"
+            )
+        return self
 
     @model_validator(mode="after")
     def _others_need_keys(self) -> Self:

@@ -14,7 +14,7 @@ _log = logging.getLogger("serve")
 _UPLOAD_COPIES = 2  # the form as it arrives, and its files where decoder processes read them
 
 
-def prepare_temp_folder(max_upload_mb: int) -> None:
+def prepare_temp_folder(max_upload_mb: int, kept_mb: int) -> None:
     """Remove what killed processes left in the temp folder; raise `UserError` where no upload could be put there."""
     folder = _temp_folder()
     if num_removed := remove_abandoned(folder):
@@ -28,11 +28,12 @@ def prepare_temp_folder(max_upload_mb: int) -> None:
         raise UserError(
             f"{folder}: uploads go there, and cannot be written ({reason_of(error)}); set TMPDIR to another folder"
         ) from error
-    needed_mb = _UPLOAD_COPIES * max_upload_mb
+    needed_mb = _UPLOAD_COPIES * max_upload_mb + kept_mb
     if free_mb < needed_mb:
         raise UserError(
-            f"{folder}: uploads go there, and one may need {needed_mb} MiB, but only {free_mb} are free; make room, "
-            f"set TMPDIR to another folder, or lower --max-upload-mb, which is {max_upload_mb}"
+            f"{folder}: uploads go there, and one beside those that are kept may need {needed_mb} MiB, but only "
+            f"{free_mb} are free; make room, set TMPDIR to another folder, or lower --max-upload-mb, which is "
+            f"{max_upload_mb}, or --max-kept-mb, which is {kept_mb}"
         )
 
 

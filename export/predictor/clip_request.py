@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 from export.predictor.arguments import is_finite, shown
-from export.predictor.decoded_clip import PeopleChoice
+from export.predictor.decoded_clip import Whom
 from rgbd.camera.intrinsics import DepthCamera
 from rgbd.camera.sensors import SENSOR_NAMES, camera_as_told, find_sensor
 from rgbd.clip.appearance import Appearance
@@ -136,7 +136,7 @@ class ClipRequest:
     windows_need_frames: bool = False
     trained_on: Mapping[Stream, Appearance] = field(default_factory=dict)
     preparation: Preparation | None = None
-    people: PeopleChoice | None = None
+    people: Whom | None = None
 
     @property
     def useful_streams(self) -> tuple[Stream, ...]:

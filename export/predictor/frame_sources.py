@@ -7,6 +7,7 @@ from export.predictor.clip_request import ClipRequest, RecordingMeta
 from export.predictor.decoded_clip import DecidedBy, PreparedAs, Subject
 from export.predictor.opened_files import Streams, named
 from rgbd.clip.alignment import Alignment, Part
+from rgbd.errors import MediaError
 from rgbd.recording.depth import frame_in_millimetres, unit_of
 from rgbd.recording.limits import Limits
 from rgbd.recording.streams import StreamReader, frame_of
@@ -51,6 +52,11 @@ class PreparedSource:
     num_subjects = 1
 
     def __init__(self, streams: Streams, request: ClipRequest, decided_by: DecidedBy) -> None:
+        if isinstance(request.people, int):
+            raise MediaError(
+                f"person {request.people}: this recording is taken as prepared, and nobody is told apart in it; leave "
+                'person out, or say "prepared": false'
+            )
         self._streams = {stream: opened for stream, opened in streams.items() if stream in request.streams}
         self.given = tuple(self._streams)
         self.alignment = align(self._streams, request.meta, request.limits)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from export.bundle.folder import Bundle
 from export.bundle.manifest import TensorInfo
 from export.predictor.clip_request import ClipRequest, RecordingMeta, StreamFile
-from export.predictor.decoded_clip import PeopleChoice
+from export.predictor.decoded_clip import Whom
 from export.predictor.results import Score
 from export.runtimes import Inputs, Outputs, Runtime
 from rgbd.recording.limits import Limits
@@ -38,7 +38,7 @@ class Model:
         meta: RecordingMeta,
         limits: Limits,
         num_windows: int = 1,
-        people: PeopleChoice | None = None,
+        people: Whom | None = None,
     ) -> ClipRequest:
         """Return what is to be read of the files for this model, in so many windows, about which people."""
         manifest = self.bundle.manifest

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from export.predictor.clip_request import ClipRequest
-from export.predictor.decoded_clip import DecidedBy, PeopleChoice, PreparedAs, Subject
+from export.predictor.decoded_clip import DecidedBy, PreparedAs, Subject, Whom
 from export.predictor.frame_sources import align, in_groups, odd_in_files
 from export.predictor.opened_files import Streams, all_named, file_named, without_paths
 from rgbd.clip.alignment import Part
@@ -14,6 +14,7 @@ from rgbd.clip.preparation import PRESENT_VERSION, Preparation
 from rgbd.clip.prepare import prepare
 from rgbd.clip.prepared_recording import PreparedRecording
 from rgbd.clip.sampling import bin_centres
+from rgbd.errors import MediaError
 from rgbd.people.individuals import Individual
 from rgbd.recording.recording import Recording, recording_of
 from rgbd.recording.timeline import Indices
@@ -28,7 +29,7 @@ _NO_DEPTH = (
 )
 
 
-def most_subjects(people: PeopleChoice | None) -> int:
+def most_subjects(people: Whom | None) -> int:
     """Return about how many subjects there may be clips."""
     return _MAX_PEOPLE if people == "each" else 1
 
@@ -37,7 +38,7 @@ class RawSource:
     """A recording that is prepared as the model's training clips were, by the code that prepared those."""
 
     def __init__(self, streams: Streams, request: ClipRequest, decided_by: DecidedBy) -> None:
-        self._streams, self._decided_by = streams, decided_by
+        self._streams, self._decided_by, self._people_asked_for = streams, decided_by, request.people
         self.given = tuple(stream for stream in request.streams if stream in streams)
         assert request.preparation is not None
         preparation = request.preparation.model_copy(update={"streams": self.given})
@@ -133,7 +134,7 @@ class RawSource:
         num_people, (first, _) = len(self._people), self._subjects[0]
         if num_people == 0:
             yield _NOBODY
-        elif num_people > 1 and len(self._subjects) == 1:
+        elif num_people > 1 and len(self._subjects) == 1 and not isinstance(self._people_asked_for, int):
             whom = "all of them together" if first is None else "the one of whom most is seen"
             yield f"{num_people} people were found; this is the answer about {whom}: people=each has one about each"
         elif num_people > len(self._subjects) > 1:
@@ -169,17 +170,28 @@ def _prepared(
     return prepare(recording, whole, *span), people
 
 
-def _choice(asked_for: PeopleChoice | None, preparation: Preparation) -> PeopleChoice:
+def _choice(asked_for: Whom | None, preparation: Preparation) -> Whom:
     return asked_for or ("all" if preparation.has_mutual_actions else "largest")
 
 
 def _subjects(
-    everybody: PreparedRecording, people: Sequence[Individual], choice: PeopleChoice
+    everybody: PreparedRecording, people: Sequence[Individual], choice: Whom
 ) -> list[tuple[int | None, PreparedRecording]]:
     """Return whom clips are to show: a number from 1, None for all together; and the recording, cut for them."""
+    most = min(len(people), _MAX_PEOPLE)
+    if isinstance(choice, int) and not 1 <= choice <= most:
+        raise MediaError(f"person {choice}: {_known(most)}")
     if len(people) == 1:
         return [(1, everybody)]
     if choice == "all" or not people:
         return [(None, everybody)]
-    count = 1 if choice == "largest" else min(len(people), _MAX_PEOPLE)
-    return [(number + 1, everybody.of_person(number, people)) for number in range(count)]
+    chosen = [choice] if isinstance(choice, int) else range(1, 2 if choice == "largest" else most + 1)
+    return [(person, everybody.of_person(person - 1, people)) for person in chosen]
+
+
+def _known(num_people: int) -> str:
+    if num_people == 0:
+        return "nobody was found in the recording; leave person out"
+    if num_people == 1:
+        return "one person was found, who is 1"
+    return f"there are the people {', '.join(map(str, range(1, num_people + 1)))}, 1 being the largest"

@@ -1,31 +1,25 @@
 """The form that `/predict`, `/preview` and `/explain` take -> files on disk and what they mean."""
 
-import asyncio
-import shutil
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import Depends, File, Form, Query, Request, Response, UploadFile
-from fastapi.routing import APIRoute
+from fastapi import Depends, File, Form, Query, Request, UploadFile
 from pydantic import ValidationError
-from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException
 
 from export.predictor.clip_request import ClipRequest, RecordingMeta, StreamFile
-from export.predictor.decoded_clip import PeopleChoice
+from export.predictor.decoded_clip import Whom
 from export.predictor.raw_source import most_subjects
 from rgbd.errors import UserError
 from rgbd.recording.formats import FILE_FORMATS
 from rgbd.scratch import scratch_folder
 from rgbd.types import Stream
-from serve.errors import MalformedMetaError, MalformedRequestError
+from serve.errors import MalformedMetaError, MalformedRequestError, MissingStreamError
 from serve.inference.admission import Admission
-from serve.routes.known_names import WHOLE_FORM, check_parameters
 from serve.schemas import ClipMeta
-from serve.service import Answering, get_service
+from serve.service import Answering, key_name
+from serve.uploads.saved_files import save_files
 
 _STREAM_HELP = (
     f"A file: {FILE_FORMATS}. Frames of a zip are in the order of their names, an array is uint8 [frames, height, "
@@ -41,37 +35,34 @@ _META_HELP = (
 )
 
 
+_RECORDING_HELP = (
+    "In place of the files: what POST /recordings called the recording; where colour and depth were sent one by one, "
+    "twice, once for each."
+)
+
+
 @dataclass
-class ClipForm:
-    """What a request about a clip brings."""
+class RecordingFiles:
+    """The files of a recording."""
 
     rgb: Annotated[UploadFile | None, File(description="The colour stream. " + _STREAM_HELP)] = None
     depth: Annotated[UploadFile | None, File(description="The depth stream. " + _STREAM_HELP)] = None
+
+    @property
+    def given(self) -> dict[Stream, UploadFile]:
+        """Those that were sent, by stream."""
+        files: dict[Stream, UploadFile | None] = {"rgb": self.rgb, "depth": self.depth}
+        return {stream: file for stream, file in files.items() if file is not None}
+
+
+@dataclass
+class ClipForm(RecordingFiles):
+    """What a request about a clip brings."""
+
+    recording: Annotated[list[str] | None, Form(description=_RECORDING_HELP)] = None
     meta: Annotated[str | None, Form(description=_META_HELP)] = None
     model: Annotated[str | None, Query(description="which model, where several are served")] = None
     version: Annotated[str | None, Query(description="which version of it (default: the newest)")] = None
-
-
-class RefusedEarly(APIRoute):
-    """A route that is refused before its body is read where that can be told: FastAPI reads forms before all else."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request; raises as `AdmissionControl.check_room` and `Repository.get` do."""
-        answer = super().get_route_handler()
-
-        async def check_first(request: Request) -> Response:
-            service, query = get_service(request), request.query_params
-            service.admission.check_room()
-            check_parameters(request)
-            service.models.get(query.get("model"), query.get("version"))
-            try:
-                return await answer(request)
-            except HTTPException as error:
-                if isinstance(error.__context__, MultiPartException) and error.detail.startswith("Too many"):
-                    raise MalformedRequestError(f"there are more parts than that: {WHOLE_FORM}") from error
-                raise
-
-        return check_first
 
 
 class ClipUpload:
@@ -87,7 +78,7 @@ class ClipUpload:
 
     @asynccontextmanager
     async def admit(
-        self, num_clips: int, num_windows: int = 1, people: PeopleChoice | None = None
+        self, num_clips: int, num_windows: int = 1, people: Whom | None = None
     ) -> AsyncIterator[tuple[Admission, ClipRequest]]:
         """Yield the request, which asks the network for `num_clips`, and what is to be decoded.
 
@@ -96,13 +87,30 @@ class ClipUpload:
         """
         form, service = self._form, self.service
         meta, model = _parse_meta(form.meta), service.models.get(form.model, form.version)
-        files: dict[Stream, UploadFile | None] = {"rgb": form.rgb, "depth": form.depth}
         at_once = max(num_windows * most_subjects(people), model.max_batch)
         async with (
             service.admission.admit(self.request, model, num_clips, at_once) as admission,
-            _saved(files) as uploads,
+            self._files() as files,
         ):
-            yield admission, model.request(uploads, meta, service.limits, num_windows, people)
+            yield admission, model.request(files, meta, service.limits, num_windows, people)
+
+    @asynccontextmanager
+    async def _files(self) -> AsyncIterator[tuple[StreamFile, ...]]:
+        """Yield the files that the request is about, for the length of the block: those sent with it, or kept ones."""
+        sent, recordings = self._form.given, self._form.recording
+        if sent and recordings:
+            raise MalformedRequestError(
+                f"recording: was given together with {' and '.join(sent)}; it stands for files that were sent before: "
+                "give one or the other"
+            )
+        if recordings:
+            with self.service.recordings.use(recordings, key_name(self.request)) as files:
+                yield files
+        elif sent:
+            with scratch_folder() as folder:
+                yield await save_files(folder, sent)
+        else:
+            raise MissingStreamError("there are no files; give rgb and depth, as the model needs them, or a recording")
 
 
 def _parse_meta(meta: str | None) -> RecordingMeta:
@@ -114,19 +122,3 @@ def _parse_meta(meta: str | None) -> RecordingMeta:
         raise MalformedMetaError(f"meta: {reasons}") from error
     except UserError as error:
         raise MalformedMetaError(f"meta: {error}") from error
-
-
-@asynccontextmanager
-async def _saved(files: dict[Stream, UploadFile | None]) -> AsyncIterator[tuple[StreamFile, ...]]:
-    """Put the files that were sent where decoder processes can read them, for the length of the block."""
-    given = [(stream, file) for stream, file in files.items() if file is not None]
-    with scratch_folder() as folder:
-        # In a thread: hundreds of megabytes must not keep all other requests waiting.
-        yield tuple([await asyncio.to_thread(_save, folder / stream, stream, file) for stream, file in given])
-
-
-def _save(path: Path, stream: Stream, file: UploadFile) -> StreamFile:
-    with path.open("wb") as target:
-        shutil.copyfileobj(file.file, target)
-    name = file.filename or "upload"
-    return StreamFile(stream, path, name.encode(errors="replace").decode())  # half a character cannot be answered with

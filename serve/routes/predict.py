@@ -12,12 +12,13 @@ from export.predictor.decoded_clip import ClipFacts, PeopleChoice
 from export.predictor.raw_source import most_subjects
 from serve.concurrency.task_group import gather_or_cancel
 from serve.inference.batching import Inferred
-from serve.routes.clip_form import ClipUpload, RefusedEarly
+from serve.routes.clip_form import ClipUpload
+from serve.routes.early_refusal import ClipRoute
 from serve.routes.error_responses import problems
 from serve.schemas import PredictReply, Timing
 from serve.uploads.clip_decoding import decode_clip, received
 
-router = APIRouter(tags=["clips"], route_class=RefusedEarly)
+router = APIRouter(tags=["clips"], route_class=ClipRoute)
 
 TopK = Annotated[int, Query(ge=1, description="how many classes to name")]
 _MAX_WINDOWS = 16

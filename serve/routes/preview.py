@@ -4,12 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from serve.routes.clip_form import ClipUpload, RefusedEarly
+from serve.routes.clip_form import ClipUpload
+from serve.routes.early_refusal import ClipRoute
 from serve.routes.error_responses import problems
 from serve.schemas import PreviewReply
 from serve.uploads.previews import make_previews
 
-router = APIRouter(tags=["clips"], route_class=RefusedEarly)
+router = APIRouter(tags=["clips"], route_class=ClipRoute)
 
 
 @router.post("/preview", responses=problems("clip"))

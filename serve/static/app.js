@@ -1,6 +1,6 @@
 // The page: brings the model, recordings and answers together.
 
-import { AnswerView } from "./answer/answer.js";
+import { AnswerView, predictionsOf } from "./answer/answer.js";
 import { paintHeat } from "./answer/heat.js";
 import { Why } from "./answer/why.js";
 import { find } from "./elements/dom.js";
@@ -28,6 +28,8 @@ const LEADS = {
   depth: `${VERB} a depth recording of somebody moving.`,
   rgbd: `${VERB} a colour recording of somebody moving, and the depth recorded with it.`,
 };
+const HELP = " Depth helps to find the people.";
+const HELPS = "if there is any: people are found by it, and the answer rests on colour alone";
 const ANY_FILE = "a video, a zip of images, or as a camera wrote it";
 const MEASURED_FILE = "such as a zip of 16-bit PNGs";
 
@@ -59,7 +61,10 @@ let answer = null; // to what is on the stages
 /** @type {number | null} */
 let person = null; // whom it is about, null: all that is there
 const why = new Why(find("why"), find("reasons"), {
-  ask: (signal) => explain(recordings.clip, /** @type {Answer} */ (answer).predictions[0].index, signal),
+  ask: (signal) => {
+    const [best] = predictionsOf(/** @type {Answer} */ (answer), person);
+    return explain(recordings.clip, { index: `${best.index}`, ...whom("person") }, signal);
+  },
   show: showReasons,
   length: () => player,
   lost: reportTrouble,
@@ -111,7 +116,7 @@ async function ask(model) {
     if (isSame(model, recordings.model)) return; // the service is back, and what is on the stages still holds
     camera.close();
     setInputs(details);
-    recordings.use(model);
+    recordings.use(model, usefulTo(details));
   } catch (problem) {
     reportTrouble(problem);
   }
@@ -120,20 +125,35 @@ async function ask(model) {
 /** @type {StreamName[]} */
 let alone = []; // the streams that are enough for an answer
 
+/**
+ * The streams that are of use to a model: one of colour that cuts people out finds them in depth, if there is any.
+ *
+ * @param {ModelDetails} model
+ * @returns {StreamName[]}
+ */
+function usefulTo({ modality, preparation }) {
+  if (modality === "depth") return ["depth"];
+  const cutsOut = preparation && (preparation.roi !== "whole" || preparation.masks !== "none");
+  return modality === "rgbd" || cutsOut ? ["rgb", "depth"] : ["rgb"];
+}
+
 /** @param {ModelDetails} model */
-function setInputs({ modality, clip_spec: spec, preparation, alone: enough = [] }) {
-  find("stages").dataset.modality = modality;
-  find("lead").textContent = LEADS[modality];
+function setInputs(model) {
+  const { modality, clip_spec: spec, preparation, alone: enough = [] } = model;
+  const useful = usefulTo(model);
+  const isHelp = modality === "rgb" && useful.includes("depth");
+  find("lead").textContent = LEADS[modality] + (isHelp ? HELP : "");
   alone = enough;
   stages.rgb.parts.camera.hidden = !Camera.works || (modality === "rgbd" && !alone.includes("rgb"));
-  const takesImages = modality !== "rgb" && spec.depth?.mode === "image";
-  const measuresDepth = modality !== "rgb" && !takesImages;
-  options.offer({ both: modality === "rgbd", measuresDepth, prepares: Boolean(preparation) }); // images have no unit
+  const takesImages = useful.includes("depth") && spec.depth?.mode === "image";
+  const measuresDepth = useful.includes("depth") && !takesImages; // images have no unit
+  options.offer({ both: useful.length === 2, measuresDepth, prepares: Boolean(preparation) });
   buttons.example.hidden = takesImages; // its depth is measured
   for (const [stream, file] of [["rgb", ANY_FILE], ["depth", takesImages ? ANY_FILE : MEASURED_FILE]]) {
     find(`${stream}-verb`).textContent = VERB;
     find(`${stream}-hint`).textContent = BY_TOUCH ? file : `or choose a file${file === ANY_FILE ? ":" : ","} ${file}`;
   }
+  if (isHelp) find("depth-hint").textContent = HELPS;
 }
 
 /** @param {Problem} problem */
@@ -150,7 +170,7 @@ function showProgress() {
   answer = null;
   why.withdraw();
   const { missing, needed, preparation, previews, isAligning, isReading } = recordings;
-  timeline.mark(previews);
+  timeline.mark(Object.fromEntries(needed.map((stream) => [stream, previews[stream]])));
   showPeople();
   suggestScale();
   const present = needed.filter((stream) => previews[stream]);
@@ -159,7 +179,7 @@ function showProgress() {
   if (isAligning) answerView.setWaiting("Colour and depth are being brought together.");
   else if (isReading) answerView.setWaiting("The recording is being read.");
   else if (missing.length === 0) recognise();
-  else if (present.length > 0) answerView.setEmpty(`Now the ${NAMES[missing[0]]} recording.`);
+  else if (previews.rgb || previews.depth) answerView.setEmpty(`Now the ${NAMES[missing[0]]} recording.`);
   else answerView.setEmpty(`${VERB} a recording to begin.`);
   if (preparation === null) person = null;
 }
@@ -195,6 +215,19 @@ function choose(one) {
 
 /** Whether the answer is to be about whom the model is meant for. */
 const isUsual = () => person === (recordings.preparation?.person ?? null);
+
+/**
+ * How a request says whom it is about, where that is not the usual; `/explain` is about one `person`, `/predict` about
+ * `each`.
+ *
+ * @param {"person" | "each"} single
+ * @returns {Record<string, string>}
+ */
+function whom(single) {
+  if (isUsual()) return {};
+  if (person === null) return { people: "all" };
+  return single === "each" ? { people: "each" } : { person: `${person}` };
+}
 
 function suggestScale() {
   const { far_mm: farMm = 0, likely_scale_mm: likelyMm = null } = recordings.previews.depth ?? {};
@@ -234,9 +267,8 @@ async function recognise() {
   answerView.setLoading();
   try {
     /** @type {Record<string, string>} */
-    const query = options.windows > 1 ? { windows: `${options.windows}` } : {};
-    if (!isUsual()) query.people = person === null ? "all" : "each";
-    answer = await predict(recordings.clip, query, requests.begin("predict"));
+    const windows = options.windows > 1 ? { windows: `${options.windows}` } : {};
+    answer = await predict(recordings.clip, { ...windows, ...whom("each") }, requests.begin("predict"));
     showAnswer(answer);
   } catch (problem) {
     if (problem.name === "AbortError") return;
@@ -248,7 +280,7 @@ async function recognise() {
 /** @param {Answer} found */
 function showAnswer(found) {
   answerView.setAnswer(found, person);
-  if (isUsual()) why.offer(); // it explains the answer about whom the model is meant for
+  why.offer();
 }
 
 /** @param {Explanation | null} explanation */

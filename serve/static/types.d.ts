@@ -15,7 +15,7 @@ export interface Model {
 
 export interface ModelDetails extends Model {
   clip_spec: { depth: { mode: string } | null };
-  preparation?: object | null;
+  preparation?: { roi: string; masks: string } | null;
   alone?: StreamName[];
 }
 
@@ -92,7 +92,7 @@ export type Previews = Partial<Record<StreamName, StreamPreview | null>>;
 export type PreviewReply = Previews & { preparation?: PreviewPreparation };
 
 /* What a request may say: ClipMeta. */
-export type ClipMeta = Record<string, number | boolean | string>;
+export type ClipMeta = Record<string, number | boolean | string | Record<string, number>>;
 
 export interface ModelState {
   name: string;

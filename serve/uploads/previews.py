@@ -34,10 +34,12 @@ _PERCENTILES = (2, 98)  # of the depths in a clip: a few wild pixels must not fl
 
 
 def make_previews(request: ClipRequest) -> DecoderReply[PreviewReply]:
-    """Return a few small pictures of every stream that was sent; raises as `read_clip` does."""
+    """Return a few small pictures of every stream that is of use; raises as `read_clip` does."""
     streams = open_files(request)
-    if not any(stream in streams for stream in request.streams):
+    if not streams:
         raise MissingStreamError(f"this model needs {' and '.join(request.streams)}; give one of them at least")
+    if not any(stream in streams for stream in request.streams):  # it only helps to find the people: shown by itself
+        request = replace(request, streams=tuple(streams))
     return DecoderReply(read_together(streams, replace(request, people="each"), _preview))
 
 
@@ -50,7 +52,7 @@ def _preview(streams: Streams, request: ClipRequest) -> PreviewReply:
     sampled = source.choose(whole, request.spec.num_frames)
     length_s = whole.end - whole.start if source.alignment.by == "time" else None
     previews: dict[Stream, StreamPreview] = {}
-    for stream in source.given:
+    for stream in counts:
         with file_named(streams, stream):
             frames = [_shrink(frame) for frame in _frames(source, stream, shown[stream])]
             check_one_kind(frames)
@@ -58,7 +60,7 @@ def _preview(streams: Streams, request: ClipRequest) -> PreviewReply:
         previews[stream] = StreamPreview(
             num_frames=counts[stream],
             fps=counts[stream] / length_s if length_s else None,
-            sampled=(sampled[stream] - whole.ranges[stream][0]).tolist(),
+            sampled=(sampled[stream] - whole.ranges[stream][0]).tolist() if stream in sampled else [],
         )
         _add_pictures(previews[stream], frames)
         if stream == "depth" and frames[0].ndim == 2 and streams[stream][1].unit_mm is None:

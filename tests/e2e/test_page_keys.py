@@ -20,7 +20,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {
         "file": str(file),
         "plain": add_key(file, "camera", None, admin=False),
-        "slow": add_key(file, "visitor", 3, admin=False),
+        "slow": add_key(file, "visitor", 4, admin=False),
         "admin": add_key(file, "operator", None, admin=True),
     }
 
@@ -77,14 +77,14 @@ def test_a_key_that_was_used_too_often_is_told_when_to_come_back(
     page: Page, guarded: str, keys: dict[str, str], recording: tuple[Path, Path]
 ) -> None:
     page.goto(guarded)
-    give_key(page, keys["slow"])  # which may ask for the models, the model, and one preview
+    give_key(page, keys["slow"])  # which may ask for the models and the model, and send one recording and look at it
     expect(page.locator("#model")).to_contain_text("tiny 1")
     page.locator("#rgb-file").set_input_files(recording[0])
     expect(page.locator("[data-stream=rgb]")).to_have_attribute("data-state", "ready")
     page.locator("#depth-file").set_input_files(recording[1])
     problem = page.locator("[data-stream=depth] .problem")
     expect(problem).to_contain_text("This key was used too often")
-    expect(problem).to_contain_text("Visitor may ask 3 times a minute; come back later. Try again in ")
+    expect(problem).to_contain_text("Visitor may ask 4 times a minute; come back later. Try again in ")
     expect(problem.get_by_role("button", name="Try again")).to_be_visible()
 
 

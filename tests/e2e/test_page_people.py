@@ -1,5 +1,6 @@
 """What the page says of a recording as a camera wrote it: who is in it, what the network sees, and what can be told."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,7 +75,13 @@ def test_the_people_are_outlined_and_one_is_chosen(page: Page, preparing: str, t
     assert parse_qs(urlsplit(request.value.url).query)["people"] == ["each"]
     expect(note).to_contain_text("person 2")
     expect(second).to_have_attribute("aria-pressed", "true")
-    expect(page.get_by_role("button", name="Why?")).to_be_disabled()  # it is about the usual answer
+    with page.expect_response("**/explain*") as explained:
+        page.get_by_role("button", name="Why?").click()
+    assert parse_qs(urlsplit(explained.value.url).query)["person"] == ["2"]
+    assert explained.value.json()["person"] == 2
+    verdict = page.locator("#answer [data-part=verdict]").inner_text()
+    expect(page.locator("#reasons")).to_contain_text(f"“{verdict}”")
+    page.get_by_role("button", name="Why?").click()
     for stream, (_, outline) in before.items():
         assert np.abs(extent(page, stream, "outline") - outline)[[0, 2]].min() > 50
 
@@ -180,6 +187,54 @@ def test_all_cameras_are_offered_and_the_chosen_one_is_sent(page: Page, preparin
     with page.expect_response("**/predict*") as response:
         camera.select_option("femto")
     assert response.value.json()["clip"]["preparation"]["depth_camera"] == "Orbbec Femto"
+
+
+def test_the_lens_is_sent_when_all_of_it_is_told(page: Page, preparing: str, tmp_path: Path) -> None:
+    open_page(page, preparing)
+    give(page, *write_recording(tmp_path, 0.2))
+    page.get_by_text("Options").click()
+    lens = {"fx": 286.0, "fy": 287.0, "cx": 160.5, "cy": 119.5}
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.method == "POST" else None)
+    *first, last = lens
+    for name in first:
+        page.get_by_label(name).fill(str(lens[name]))
+        page.get_by_label(name).blur()
+    assert asked == []  # some of it is not sent
+    missing = page.get_by_label(last).evaluate("field => field.validationMessage")
+    assert missing == "Give fx, fy, cx and cy, or none of them."
+    page.get_by_label(last).fill(str(lens[last]))
+    with page.expect_request("**/predict*") as request:
+        page.get_by_label(last).blur()
+    assert f'"intrinsics":{json.dumps(lens, separators=(",", ":"))}'.replace(".0,", ",") in (
+        request.value.post_data or ""
+    )
+    expect_answer(page)
+    page.get_by_label("Depth camera").select_option("femto")  # one of both tells the lens
+    problem = page.get_by_label("Depth camera").evaluate("field => field.validationMessage")
+    assert problem == "Its lens is given below: choose “as it looks” here."
+
+
+def test_a_model_of_colour_finds_people_in_depth(page: Page, tmp_path: Path) -> None:
+    spec = SPEC.model_copy(update={"resize": (320, 240), "crop": (224, 224)})
+    preparation = Preparation(streams=("rgb",), masks="body", roi="clip")
+    with running_server(make_bundle(tmp_path / "bundle", "rgb", spec=spec, preparation=preparation)) as server:
+        open_page(page, server.url)
+        expect(page.get_by_label("Drop the depth recording")).to_have_accessible_description(
+            "if there is any: people are found by it, and the answer rests on colour alone"
+        )
+        rgb, depth = write_recording(tmp_path, 0.2)
+        page.locator("#depth-file").set_input_files(depth)
+        expect(page.locator("#answer")).to_contain_text("Now the colour recording.")
+        page.locator("#rgb-file").set_input_files(rgb)
+        expect_answer(page)
+        expect(page.locator("#people")).to_contain_text("One person was found.")
+        page.locator("#depth-file").set_input_files(rgb)  # what cannot help stays out of the answer
+        expect(page.locator("[data-stream=depth] .problem")).to_contain_text("8-bit images")
+        with page.expect_response("**/predict*") as response:
+            page.get_by_role("button", name="Recognise").click()
+        assert response.value.json()["clip"]["preparation"]["num_people"] is None  # nobody was looked for
+        page.goto("about:blank")
 
 
 def test_both_recordings_are_said_to_be_brought_together(page: Page, preparing: str, tmp_path: Path) -> None:

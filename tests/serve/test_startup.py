@@ -30,7 +30,8 @@ def test_a_temp_folder_that_cannot_be_written_is_named(bundle: Path, tmp_path: P
 
 def test_a_temp_folder_without_room_for_an_upload_is_named(bundle: Path, tmp_path: Path) -> None:
     result = run_module("serve", "check", "--bundle", bundle, "--max-upload-mb", 10**9, TMPDIR=str(tmp_path))
-    assert_refused(result, f"{tmp_path}: uploads go there, and one may need 2000000000 MiB, but only", "set TMPDIR")
+    needed = "one beside those that are kept may need 5000000000 MiB, but only"
+    assert_refused(result, f"{tmp_path}: uploads go there, and {needed}", "set TMPDIR")
 
 
 def test_decoders_that_do_not_run_end_the_start(bundle: Path) -> None:

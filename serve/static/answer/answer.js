@@ -12,6 +12,16 @@ const NUM_ROWS = 5;
 const STREAM_NAMES = { rgb: "Colour stream", depth: "Depth stream" };
 const STREAMS = /** @type {StreamName[]} */ (Object.keys(STREAM_NAMES));
 
+/**
+ * The ranking that is about a person, or about all there is, null.
+ *
+ * @param {Answer} answer
+ * @param {number | null} person
+ */
+export function predictionsOf(answer, person) {
+  return answer.people?.find((one) => one.person === person)?.predictions ?? answer.predictions;
+}
+
 export class AnswerView {
   /** @param {HTMLElement} element */
   constructor(element) {
@@ -53,7 +63,7 @@ export class AnswerView {
    */
   setAnswer(answer, person) {
     const isOfPerson = person !== null && answer.people?.length;
-    const { predictions } = isOfPerson ? answer.people?.find((one) => one.person === person) ?? answer : answer;
+    const predictions = predictionsOf(answer, person);
     const [best] = predictions;
     const { clip, windows = [], warnings = [], timing_ms: timing = {} } = answer;
     const isFirst = !isOfPerson || person === answer.people?.[0].person;

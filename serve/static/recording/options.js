@@ -2,9 +2,12 @@
 
 /** @import { ClipMeta } from "../types.d.ts" */
 /** @typedef {"depth_scale_mm" | "fps" | "depth_fps" | "start_s" | "end_s" | "windows"} NumberName */
-/** @typedef {Record<NumberName, HTMLInputElement> & Record<"prepared" | "camera", HTMLSelectElement>} Fields */
+/** @typedef {"fx" | "fy" | "cx" | "cy"} LensName */
+/** @typedef {Record<NumberName | LensName, HTMLInputElement> & { lens: HTMLFieldSetElement }} Inputs */
+/** @typedef {Inputs & Record<"prepared" | "camera", HTMLSelectElement>} Fields */
 
 const NUMBERS = /** @type {const} */ (["depth_scale_mm", "fps", "depth_fps", "start_s", "end_s"]);
+const LENS = /** @type {LensName[]} */ (["fx", "fy", "cx", "cy"]);
 
 export class Options {
   /**
@@ -19,7 +22,9 @@ export class Options {
     form.addEventListener("input", () => this.#check());
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("change", (event) => {
-      if (form.reportValidity()) changed(/** @type {HTMLInputElement} */ (event.target).name);
+      const { name } = /** @type {HTMLInputElement} */ (event.target);
+      if (this.#isHalfway(name)) return; // the others of the four are still to come
+      if (form.reportValidity()) changed(name);
     });
   }
 
@@ -30,7 +35,7 @@ export class Options {
    */
   offer({ both, measuresDepth, prepares }) {
     const camera = prepares && measuresDepth;
-    const offered = { depth_scale_mm: measuresDepth, depth_fps: both, prepared: prepares, camera };
+    const offered = { depth_scale_mm: measuresDepth, depth_fps: both, prepared: prepares, camera, lens: camera };
     for (const [name, isOffered] of Object.entries(offered)) {
       const field = this.fields[/** @type {keyof typeof offered} */ (name)];
       /** @type {HTMLElement} */ (field.closest(".field")).hidden = !isOffered;
@@ -51,7 +56,21 @@ export class Options {
       ...Object.fromEntries(told.map((name) => [name, this.fields[name].valueAsNumber])),
       ...(prepared.value && !prepared.disabled && { prepared: prepared.value === "yes" }),
       ...(camera.value && !camera.disabled && { camera: camera.value }),
+      ...(LENS.every((name) => this.#isTold(this.fields[name])) && { intrinsics: this.#lens }),
     };
+  }
+
+  get #lens() {
+    return Object.fromEntries(LENS.map((name) => [name, this.fields[name].valueAsNumber]));
+  }
+
+  /**
+   * Whether a field is one of those of the lens, of which only some were filled in.
+   *
+   * @param {string} name
+   */
+  #isHalfway(name) {
+    return LENS.some((one) => one === name) && LENS.some((one) => this.fields[one].validity.customError);
   }
 
   /** Into how many equal parts the recording is divided. */
@@ -72,7 +91,7 @@ export class Options {
 
   /** @param {HTMLInputElement} field */
   #isTold(field) {
-    return !field.disabled && field.value !== "" && field.validity.valid;
+    return !field.matches(":disabled") && field.value !== "" && field.validity.valid;
   }
 
   #check() {
@@ -80,6 +99,13 @@ export class Options {
     scale.setCustomValidity(scale.disabled || scale.valueAsNumber > 0 ? "" : "A number above 0 is needed.");
     const isBehind = end.value === "" || end.valueAsNumber > (start.valueAsNumber || 0);
     end.setCustomValidity(isBehind ? "" : "The end must lie behind the start.");
+    const isLensTold = LENS.some((name) => this.fields[name].value !== "");
+    for (const name of LENS) {
+      const isMissing = isLensTold && this.fields[name].value === "";
+      this.fields[name].setCustomValidity(isMissing ? "Give fx, fy, cx and cy, or none of them." : "");
+    }
+    const { camera } = this.fields;
+    camera.setCustomValidity(isLensTold && camera.value ? "Its lens is given below: choose “as it looks” here." : "");
   }
 }
 

@@ -26,6 +26,8 @@ export class Recordings {
   model = null; // the one that is asked
   /** @type {readonly StreamName[]} */
   needed = STREAMS; // those that it takes
+  /** @type {readonly StreamName[]} */
+  useful = STREAMS; // and those that only help to find the people in them
   /** @type {PreviewPreparation | null} */
   preparation = null; // what the service would do to what it could read
   isAligning = false; // while both are there, and it is asked which of their frames belong together
@@ -69,20 +71,22 @@ export class Recordings {
 
   /** What a request about the recordings sends: what is on the stages. One file may stand for both streams. */
   get clip() {
-    const chosen = this.needed.filter((stream) => this.#files[stream] && this.previews[stream]);
+    const chosen = this.useful.filter((stream) => this.#files[stream] && this.previews[stream]);
     return this.#request(Object.fromEntries(chosen.map((stream) => [stream, this.#files[stream]])));
   }
 
   /**
-   * Ask `model` from now on; what is on the stages is read again for it.
+   * Ask `model` from now on, to which the `useful` streams are of use; what is on the stages is read again for it.
    *
    * @param {Model} model
+   * @param {readonly StreamName[]} useful
    */
-  use(model) {
+  use(model, useful) {
     this.model = model;
     this.needed = model.modality === "rgbd" ? STREAMS : [model.modality];
+    this.useful = useful;
     for (const stream of STREAMS) {
-      this.stages[stream].show(this.needed.includes(stream));
+      this.stages[stream].show({ isUseful: useful.includes(stream), isNeeded: this.needed.includes(stream) });
       this.#hide(stream);
     }
     this.changed();
@@ -91,7 +95,7 @@ export class Recordings {
 
   /** Something else is said of them than before. */
   readAgain() {
-    for (const stream of this.needed) {
+    for (const stream of this.useful) {
       const file = this.#files[stream];
       if (file) this.load(stream, file);
     }
@@ -104,7 +108,7 @@ export class Recordings {
    * @param {File[]} dropped
    */
   take(stream, dropped, hasFolder = false) {
-    if (hasFolder || dropped.length > this.needed.length) {
+    if (hasFolder || dropped.length > this.useful.length) {
       this.release(stream);
       const remedy = "Drop one file for each recording; pack the frames of a folder into a zip first.";
       this.stages[stream].setProblem("", new Problem("These are not one file", remedy));

@@ -52,9 +52,10 @@ export class Stage {
     });
   }
 
-  /** @param {boolean} isNeeded */
-  show(isNeeded) {
-    this.element.hidden = !isNeeded;
+  /** @param {{ isUseful: boolean, isNeeded: boolean }} stream */
+  show({ isUseful, isNeeded }) {
+    this.element.hidden = !isUseful;
+    this.element.toggleAttribute("data-optional", !isNeeded);
   }
 
   setEmpty() {

@@ -5,6 +5,7 @@ import { askForKey, storedKey } from "./key.js";
 
 /** @import { Answer, ClipRequest, Explanation, Model, ModelDetails, PreviewReply, Refusal } from "../types.d.ts" */
 /** @import { ServiceState, StreamName } from "../types.d.ts" */
+/** @typedef {[name: string, value: string | File][]} Parts */
 
 const ROOT = new URL("../..", import.meta.url); // wherever a proxy has put the service
 const EXAMPLE = { rgb: "rgb.mp4", depth: "depth.mkv" };
@@ -42,8 +43,8 @@ export const preview = (clip, signal) => post("preview", clip, signal);
  * @type {(clip: ClipRequest, query: Record<string, string>, signal: AbortSignal) => Promise<Answer>}
  */
 export const predict = (clip, query, signal) => post("predict", clip, signal, { top_k: "5", ...query });
-/** @type {(clip: ClipRequest, index: number, signal: AbortSignal) => Promise<Explanation>} */
-export const explain = (clip, index, signal) => post("explain", clip, signal, { index: `${index}` });
+/** @type {(clip: ClipRequest, query: Record<string, string>, signal: AbortSignal) => Promise<Explanation>} */
+export const explain = (clip, query, signal) => post("explain", clip, signal, query);
 
 /**
  * What the service does at the moment, for its owner.
@@ -52,20 +53,58 @@ export const explain = (clip, index, signal) => post("explain", clip, signal, { 
  */
 export const readState = () => request("admin/state");
 
+/** @type {Record<StreamName, WeakMap<File, string>>} */
+const kept = { rgb: new WeakMap(), depth: new WeakMap() }; // what the service calls the files that it was sent
+
 /**
- * `clip`: the `model` that is asked, the `files` by stream, and what is said of them, `meta`.
+ * `clip`: the `model` that is asked, the `files` by stream, and what is said of them, `meta`. Each file is sent once,
+ * and once more where the service does not have it any more.
  *
  * @param {string} path
  * @param {ClipRequest} clip
  * @param {AbortSignal} signal
  * @param {Record<string, string>} query
  */
-function post(path, { model, files, meta }, signal, query = {}) {
+async function post(path, { model, files, meta }, signal, query = {}) {
   const parameters = new URLSearchParams({ model: model.name, version: model.version, ...query });
+  /** @type {Parts} */
+  const said = Object.keys(meta).length > 0 ? [["meta", JSON.stringify(meta)]] : [];
+  const ask = (/** @type {Parts} */ parts) => postForm(`${path}?${parameters}`, [...parts, ...said], signal);
+  const given = /** @type {[StreamName, File][]} */ (Object.entries(files));
+  const names = await Promise.all(given.map(([stream, file]) => keep(stream, file, signal)));
+  try {
+    return await ask(names.map((name) => ["recording", name]));
+  } catch (problem) {
+    if (problem.word !== "unknown_recording") throw problem;
+    for (const [stream, file] of given) kept[stream].delete(file);
+    return ask(given); // with the request: of several replicas, the next one to answer may not have it either
+  }
+}
+
+/**
+ * What the service calls a file, which is sent where it was not yet.
+ *
+ * @param {StreamName} stream
+ * @param {File} file
+ * @param {AbortSignal} signal
+ */
+async function keep(stream, file, signal) {
+  const known = kept[stream].get(file);
+  if (known) return known;
+  const { recording } = await postForm("recordings", [[stream, file]], signal);
+  kept[stream].set(file, recording);
+  return recording;
+}
+
+/**
+ * @param {string} path
+ * @param {Parts} parts
+ * @param {AbortSignal} signal
+ */
+function postForm(path, parts, signal) {
   const body = new FormData();
-  for (const [stream, file] of Object.entries(files)) body.append(stream, file, file.name);
-  if (Object.keys(meta).length > 0) body.append("meta", JSON.stringify(meta));
-  return request(`${path}?${parameters}`, { method: "POST", body, signal });
+  for (const [name, value] of parts) body.append(name, value);
+  return request(path, { method: "POST", body, signal });
 }
 
 /**

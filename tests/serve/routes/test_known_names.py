@@ -68,7 +68,7 @@ def test_parts_that_are_not_known(server: RunningServer, path: str) -> None:
     assert "'Meta': no part of the form is called so; did you mean meta, a part of the form?" in sent(
         server, path, files=FILES, data={"Meta": "{}"}
     )
-    assert "'color': no part of the form is called so; there are rgb, depth, meta" in sent(
+    assert "'color': no part of the form is called so; there are rgb, depth, recording, meta" in sent(
         server, path, files=FILES | {"color": b"x"}
     )
     assert "'Depth': no part of the form is called so; did you mean depth, a part of the form?" in sent(
@@ -98,7 +98,8 @@ def test_parts_of_the_wrong_kind(server: RunningServer) -> None:
 def test_forms_with_very_many_parts(server: RunningServer) -> None:
     frames = [("rgb", (f"{number}.png", b"x")) for number in range(40)]
     everything = (
-        "the form takes rgb and depth, each one file, and meta, a field; the frames of a stream go into one zip"
+        "the form takes rgb and depth, each one file, and recording and meta, fields; the frames of a stream go into "
+        "one zip"
     )
     assert everything in sent(server, files=frames)
     assert everything in sent(server, files=FILES, data=dict.fromkeys(("fps", "start_s", "end_s", "top", "a"), "1"))

@@ -96,9 +96,17 @@ def test_depth_alone_and_the_wrong_kind(server: RunningServer, tmp_path: Path) -
         assert "8-bit image" in refused(post(server, "/preview", meta, depth=wrong), 422, "unusable_clip")
 
 
-def test_depth_alone_is_nothing_to_a_model_of_colour(tmp_path: Path) -> None:
+def test_depth_that_only_helps_to_find_people_is_shown(tmp_path: Path) -> None:
     preparation = _PREPARATION.model_copy(update={"streams": ("rgb",)})
+    files = raw(tmp_path / "raw", 0.2)
     with running_server(make_bundle(tmp_path / "bundle", "rgb", spec=_SPEC, preparation=preparation)) as server:
+        alone, both = preview(server, {"depth": files["depth"]}), preview(server, files)
+        assert alone["rgb"] is None and alone["preparation"]["num_people"] == both["preparation"]["num_people"] == 1
+        assert both["depth"]["sampled"] == [] != both["rgb"]["sampled"]
+        (view,) = both["depth"]["views"]
+        assert len(view["cut"]) == 40 and view["cut"][0] != [0, 0, 1, 1] and view["outlines"] == []  # nothing is masked
+        prepared = preview(server, files, {"prepared": True})  # in which nobody is looked for
+        assert prepared["depth"] is None
+        assert "8-bit image" in refused(post(server, "/preview", depth=npz(rgb_frames())), 422, "unusable_clip")
+    with running_server(make_bundle(tmp_path / "unprepared", "rgb")) as server:  # takes prepared recordings alone
         refused(post(server, "/preview", depth=npz(depth_frames())), 400, "missing_stream")
-        shown = preview(server, raw(tmp_path / "raw", 0.2))
-        assert shown["depth"] is None and shown["preparation"]["num_people"] == 1
