@@ -12,6 +12,9 @@ endif
 # nothing on a quiet machine, and nine tenths of the speed where two programs share the cores.
 export GOMP_SPINCOUNT ?= 10000
 
+# What images of containers often set: each of the hundreds of processes that tests start would compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test check bench
 
@@ -51,7 +54,7 @@ node_modules/.installed: package.json
 	@touch $@
 
 test: check  ## everything that CI runs
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder  # the order of tests/conftest.py
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25  # the order of tests/conftest.py
 
 bench: $(STAMP)  ## measure the claims of the README; benchmarks/endurance/ takes hours, and is run by name
 	for script in benchmarks/*.py; do $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done

@@ -212,7 +212,9 @@ class _LoaderContext(ForkServerContext):
 def _start_forkserver() -> None:
     """Start what loader processes are forked from, so that neither it nor they get Ctrl-C or SIGTERM.
 
-    The run that is asked to stop still needs its clips for the step that it is in.
+    The run that is asked to stop still needs its clips for the step that it is in. The server imports what each of them
+    would, PyTorch above all, which takes seconds.
     """
+    forkserver.set_forkserver_preload([__name__])
     with blocked_in_new_processes(CTRL_C, SIGTERM):
         forkserver.ensure_running()
