@@ -63,7 +63,7 @@ def _report(
     for name, metrics in rows.items():
         table = Table(box=None, title=f"{name}, {len(chosen.clips)} clips", title_justify="left", show_header=False)
         for metric, value in metrics.items():
-            table.add_row(metric, f"{value:.2%}" if metric != "ece" else f"{value:.4f}")
+            table.add_row(metric, f"{value:.2%}" if not metric.startswith("ece") else f"{value:.4f}")
         console.print(table)
     out = options.out or options.checkpoint.parent
     out.mkdir(parents=True, exist_ok=True)

@@ -80,7 +80,7 @@ def test_it_is_evaluated_by_its_own_heads(fusion: Path) -> None:
     result = run_module("training.evaluate", "--checkpoint", fusion / "best.pt", "--flip")
     assert result.returncode == 0, result.stderr
     (figures,) = json.loads((fusion / "metrics-valid.json").read_text())["metrics"].values()
-    assert set(figures) == {"top1", "top1_of_rgb", "top1_of_depth", "top5", "mean_class", "ece"}
+    assert set(figures) == {"top1", "top1_of_rgb", "top1_of_depth", "top5", "mean_class", "ece", "ece_raw"}
 
 
 def test_its_page_shows_what_it_draws(fusion: Path) -> None:

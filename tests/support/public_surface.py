@@ -157,7 +157,7 @@ def evaluation() -> Iterator[str]:
     """Yield the figures of metrics-<split>.json, and the arrays of scores-<split>.npz, for a network of one stream."""
     scores = dict.fromkeys(("logits", "logits_small", "logits_medium", "logits_large"), np.eye(2, dtype=np.float32))
     result = Evaluation(scores, np.arange(2), ("a", "b"))
-    yield from (f"figure {name}" for name in all_metrics(result, TrainingConfig(modality="rgb")))
+    yield from (f"figure {name}" for name in all_metrics(result, TrainingConfig(modality="rgb"), temperature=1.0))
     with TemporaryDirectory() as folder:
         path = Path(folder) / "scores.npz"
         save_evaluation(path, result)

@@ -55,7 +55,7 @@ def test_any_number_of_processes_gives_the_same_scores(folder: Path, tmp_path: P
     assert scores[0].clips == scores[1].clips and len(scores[0].clips) == 7
     np.testing.assert_allclose(scores[0].scores["logits"], scores[1].scores["logits"], rtol=1e-4, atol=1e-4)
     assert set(next(iter(one.values()))) == {
-        *("top1", "top1_small", "top1_medium", "top1_large", "top5", "mean_class", "ece", "legacy_max"),
+        *("top1", "top1_small", "top1_medium", "top1_large", "top5", "mean_class", "ece", "ece_raw", "legacy_max"),
     }
 
 

@@ -63,7 +63,7 @@ def evaluate(
     return Evaluation(scores, labels, tuple(entry.clip for entry in entries))
 
 
-def all_metrics(evaluation: Evaluation, config: TrainingConfig, temperature: float = 1.0) -> dict[str, float]:
+def all_metrics(evaluation: Evaluation, config: TrainingConfig, temperature: float) -> dict[str, float]:
     """Return the figures of `Evaluation.metrics`, and those that the network's family has of its own."""
     scores = {head: torch.from_numpy(values) for head, values in evaluation.scores.items()}
     own = family_of(config).own_figures(scores, torch.from_numpy(evaluation.labels))
@@ -91,6 +91,7 @@ def evaluate_checkpoint(
     """
     checkpoint = load_checkpoint(path)
     config = checkpoint.config.with_data_root(data)
+    loader = Loader(config, split, rank=process.rank, world_size=process.world_size)
     found, known = identity_of(config.data, splits=()), checkpoint.class_names
     labels = _own_labels(path, found.class_names, known) if match_classes else None
     if labels is None and (difference := class_difference(known, found.class_names)):
@@ -98,7 +99,6 @@ def evaluate_checkpoint(
             f"{config.data.root}: has {difference}, as {path} knows it; give the data set that it was trained on, or "
             "--match-classes where the same classes are numbered otherwise"
         )
-    loader = Loader(config, split, rank=process.rank, world_size=process.world_size)
     network = restore_network(checkpoint).to(process.device)
     try:
         evaluation = evaluate(network, loader, process, config, views)

@@ -75,7 +75,7 @@ class Evaluation:
         """Return figures in [0, 1] by name: `top1`, `top5`, `mean_class`, `ece`, and `top1_<head>` of the others.
 
         `mean_class` is the mean over the classes that have clips; `ece` the expected calibration error of the scores
-        divided by `temperature`.
+        divided by `temperature`, `ece_raw` of the scores as they are.
         """
         scores, labels = torch.from_numpy(self.answer), torch.from_numpy(self.labels)
         top_k = min(5, self.num_classes)
@@ -86,6 +86,7 @@ class Evaluation:
         figures["top5"] = float(top5)
         figures["mean_class"] = float(np.nanmean(self.class_accuracies()))
         figures["ece"] = _calibration_error(scores.double() / temperature, labels)
+        figures["ece_raw"] = _calibration_error(scores.double(), labels)
         return figures
 
     def class_accuracies(self) -> NDArray[np.float64]:

@@ -250,11 +250,14 @@ class Trainer:
             networks.append(self._stepper.averaged.module)
             self._family.set_epoch_state(networks[1], self._epoch_state)
         evaluation, *others = [self._scores_of(network, stop) for network in networks]
-        metrics, is_better = all_metrics(evaluation, self._config), False
+        metrics, is_better = self._metrics(evaluation), False
         for other in others:
-            metrics |= {f"averaged_{name}": value for name, value in all_metrics(other, self._config).items()}
+            metrics |= {f"averaged_{name}": value for name, value in self._metrics(other).items()}
             is_better = other.accuracy() > evaluation.accuracy()
         return others[0] if is_better else evaluation, metrics, is_better
+
+    def _metrics(self, evaluation: Evaluation) -> dict[str, float]:
+        return all_metrics(evaluation, self._config, fit_temperature(evaluation))
 
     def _scores_of(self, network: nn.Module, stop: StopRequest) -> Evaluation:
         """Return a network's scores of the validation clips; a request to stop ends the run between two batches."""

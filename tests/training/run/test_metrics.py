@@ -38,7 +38,8 @@ def test_calibration_finds_the_temperature_that_scores_were_multiplied_by() -> N
     sharp = evaluation((3 * logits).tolist(), labels)
     temperature = fit_temperature(sharp)
     assert temperature == pytest.approx(3, rel=0.1)
-    assert sharp.metrics(temperature)["ece"] < 0.03 < sharp.metrics()["ece"]
+    figures = sharp.metrics(temperature)
+    assert figures["ece"] < 0.03 < figures["ece_raw"] == sharp.metrics()["ece"]
 
 
 def test_without_a_mistake_there_is_nothing_to_calibrate_by() -> None:
