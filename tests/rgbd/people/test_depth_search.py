@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import islice
 
 import numpy as np
@@ -23,8 +24,10 @@ from tests.support.real import real_recordings
 SCALE = 0.5
 
 
-def render(index: int) -> list[RenderedFrame]:
-    return list(Recording(index, 0, SCALE).frames())
+@cache
+def render(index: int) -> tuple[RenderedFrame, ...]:
+    """Return a recording's frames, rendered once for all tests, and without colour, which would stay in memory."""
+    return tuple(replace(frame, color=frame.color[:0]) for frame in Recording(index, 0, SCALE).frames())
 
 
 def search(depth: Sequence[np.ndarray]) -> list[np.ndarray]:
