@@ -1,56 +1,15 @@
 """What a person sees of a training run: a live line on a terminal, plain lines elsewhere, of the main process."""
 
 import time
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from training.run.step import StepFigures
+from training.run.figures import EpochFigures
 
 _PLAIN_SECONDS = 60  # between the lines of a long epoch where there is no terminal
-
-
-@dataclass
-class EpochFigures:
-    """Running figures of one epoch."""
-
-    sums: StepFigures = field(default_factory=StepFigures)
-    waited_s: float = 0.0
-    rate: float = 0.0
-    started: float = field(default_factory=time.perf_counter)
-
-    def add(self, step: StepFigures, *, rate: float, waited_s: float) -> None:
-        """Count one step, which waited `waited_s` seconds for its data."""
-        self.sums.loss += step.loss
-        for name, term in step.terms.items():
-            self.sums.terms[name] = self.sums.terms.get(name, 0.0) + term
-        self.sums.correct += step.correct
-        self.sums.clips += step.clips
-        self.sums.skipped += step.skipped
-        self.waited_s += waited_s
-        self.rate = rate
-
-    def means(self) -> dict[str, float]:
-        """Return the means over the clips of the epoch's steps, if it made any, its speed, and the steps skipped."""
-        seconds, sums = time.perf_counter() - self.started, self.sums
-        means = {"loss": sums.loss, **{f"loss_{name}": term for name, term in sums.terms.items()}, "top1": sums.correct}
-        return {
-            **({name: value / sums.clips for name, value in means.items()} if sums.clips else {}),
-            "lr": self.rate,
-            "clips_per_s": sums.clips / seconds,
-            "data_wait": self.waited_s / seconds,
-            **({"skipped_steps": sums.skipped} if sums.skipped else {}),
-        }
-
-    def __str__(self) -> str:
-        means = self.means()
-        learnt = f"loss {means['loss']:6.3f}  acc {means['top1']:5.1%}  " if self.sums.clips else ""
-        skipped = f"  skipped steps {self.sums.skipped}" if self.sums.skipped else ""
-        speed = f"{means['clips_per_s']:5.1f} clips/s  data wait {means['data_wait']:3.0%}"
-        return f"{learnt}lr {self.rate:.1e}  {speed}{skipped}"
 
 
 class Display:
@@ -90,10 +49,7 @@ class Display:
 
     def advance(self, figures: EpochFigures, num_batches: int) -> None:
         """Show some more batches done."""
-        means = figures.means()
-        learnt = f"loss {means['loss']:.2f} acc {means['top1']:.0%} " if figures.sums.clips else ""
-        short = f"{learnt}lr {figures.rate:.0e} {means['clips_per_s']:.1f}/s"
-        self._progress.update(self._task, advance=num_batches, figures=f"{short} wait {means['data_wait']:.0%}")
+        self._progress.update(self._task, advance=num_batches, figures=figures.short)
         if not self._console.is_terminal and time.perf_counter() - self._spoke > _PLAIN_SECONDS:
             self._spoke = time.perf_counter()
             task = self._progress.tasks[self._task]

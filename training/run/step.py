@@ -4,7 +4,6 @@ import math
 import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,20 +18,10 @@ from training.data.augmentation.stages import mix
 from training.data.loader import Batch
 from training.networks.family import Loss, Output, answer_of, family_of
 from training.run.distributed import Process, all_agree, gather
+from training.run.figures import StepFigures
 from training.run.finite import NotFiniteError, name_not_finite
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-@dataclass
-class StepFigures:
-    """Sums over the clips of a step: loss, its terms, correct answers, clips; and whether it was skipped."""
-
-    loss: float = 0.0
-    terms: dict[str, float] = field(default_factory=dict)
-    correct: int = 0
-    clips: int = 0
-    skipped: int = 0  # steps whose gradient fp16 could not hold, so that nothing moved
 
 
 class Stepper:
@@ -151,17 +140,18 @@ class Stepper:
         with autocast(self._config, self._device):
             output = self._forward(*(mixed.clips if mixed else clips), rng=rng)
             loss = self._loss(output, labels, epoch)
-            total = loss.total
             if mixed is not None:
-                other = self._loss(output, labels[mixed.partners], epoch)
-                total = mixed.share * total + (1 - mixed.share) * other.total
+                loss = _blend(loss, self._loss(output, labels[mixed.partners], epoch), mixed.share)
+            total = loss.total
         value, *values = torch.stack([total.detach(), *(term.detach() for term in loss.terms.values())]).tolist()
         self._scaler.scale(total * share).backward()
         size = len(labels)
         figures.loss += value * size
         for name, term in zip(loss.terms, values, strict=True):
             figures.terms[name] = figures.terms.get(name, 0.0) + term * size
-        figures.correct += int((answer_of(output).argmax(1) == labels).sum())
+        if mixed is None:
+            figures.correct += int((answer_of(output).argmax(1) == labels).sum())
+            figures.judged += size
         figures.clips += size
 
     def _loss(self, output: Output, labels: Tensor, epoch: int) -> Loss:
@@ -175,6 +165,12 @@ class Stepper:
         """Go on where `state_dict` was taken."""
         self.optimizer.load_state_dict(state["optimizer"])
         self._scaler.load_state_dict(state["scaler"])
+
+
+def _blend(loss: Loss, other: Loss, share: float) -> Loss:
+    """Return the mean of the losses for two labels, of which the first counts by its share."""
+    terms = {name: share * term + (1 - share) * other.terms[name] for name, term in loss.terms.items()}
+    return Loss(share * loss.total + (1 - share) * other.total, terms)
 
 
 def _use_channels_last(network: nn.Module) -> None:

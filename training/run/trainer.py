@@ -27,9 +27,10 @@ from training.run.checkpoint import (
     restore_network,
 )
 from training.run.checkpoint_files import SCORES_FILE, Keeper
-from training.run.display import Display, EpochFigures
+from training.run.display import Display
 from training.run.distributed import Process, gather, raised_everywhere, share_buffers
 from training.run.evaluation import all_metrics, evaluate
+from training.run.figures import EpochFigures
 from training.run.finite import NotFiniteError
 from training.run.history import History
 from training.run.metrics import Evaluation, fit_temperature, save_evaluation
@@ -60,6 +61,7 @@ class Trainer:
         self._rates = RateSetter(self._stepper.optimizer, config)
         self._position = Position(num_processes=process.world_size)
         self._figures: dict[str, float] = {}  # of training in the last whole epoch
+        self._done: dict[str, Any] = {}  # figures of the epoch that had begun when the run was stopped
         self._keeper = Keeper(config.out, config.keep)
         self._changes: tuple[str, ...] = ()
         if resumed is not None:
@@ -133,7 +135,7 @@ class Trainer:
         self._epoch_state = self._family.epoch_state(self._config, epoch)
         self._family.set_epoch_state(self._stepper.network, self._epoch_state)
         self._display.begin(epoch, len(self._train), done)
-        figures = EpochFigures()
+        figures, self._done = EpochFigures.going_on(self._done, self._process), {}
         waiting_since = time.perf_counter()
         for batches in _groups(self._train.epoch(epoch, skip=done), self._config.optimizer.accumulate):
             waited_s = time.perf_counter() - waiting_since
@@ -143,9 +145,10 @@ class Trainer:
             self._move(batches=self._position.batches + len(batches), step=self._position.step + 1)
             figures.add(step, rate=rate, waited_s=waited_s)
             self._display.advance(figures, len(batches))
-            self._save_within_epoch(stop)
+            self._save_within_epoch(figures, stop)
             waiting_since = time.perf_counter()
         self._move(epoch=epoch + 1, batches=0)
+        figures = figures.over_all(self._process)
         self._display.trained(epoch, figures)
         self._figures = figures.means()
 
@@ -162,14 +165,15 @@ class Trainer:
         places = range(position.batches, position.batches + num_batches)
         return [np.random.default_rng([seed, position.epoch, place, self._process.rank, 1]) for place in places]
 
-    def _save_within_epoch(self, stop: StopRequest) -> None:
+    def _save_within_epoch(self, figures: EpochFigures, stop: StopRequest) -> None:
         signal = stop.agreed()
         every = self._config.keep.every_steps
         is_due = every is not None and self._position.step % every == 0
         if self._position.batches < len(self._train) and (signal or is_due):
             self._check()
+            done = figures.over_all(self._process).state()
             if self._process.is_main:
-                self._keeper.save(self._checkpoint())
+                self._keeper.save(self._checkpoint(done))
             if signal:
                 self._stop(signal)
 
@@ -266,12 +270,14 @@ class Trainer:
             network, self._valid, self._process, self._config, after_batch=lambda: self._stop_if_asked(stop)
         )
 
-    def _checkpoint(self) -> Checkpoint:
+    def _checkpoint(self, done: dict[str, Any] | None = None) -> Checkpoint:
+        """Return all there is to go on with; done: the figures of the epoch that has begun."""
         network, averaged = self._stepper.network, self._stepper.averaged
         training: dict[str, Any] = {
             **self._stepper.state_dict(),
             "rates": self._rates.state_dict(),
             "figures": self._figures,
+            "done": done or {},
             "run": self._beginning.launch.run,
             **self._keeper.state(),
         }
@@ -298,7 +304,7 @@ class Trainer:
         self._stepper.load_state_dict(checkpoint.training)
         self._rates.load_state_dict(checkpoint.training["rates"], checkpoint.config.optimizer)
         self._keeper.restore(checkpoint.training)
-        self._figures = checkpoint.training.get("figures", {})
+        self._figures, self._done = (checkpoint.training.get(name, {}) for name in ("figures", "done"))
         self._position, self._changes = checkpoint.position, checkpoint.changes
         self._epoch_state = checkpoint.epoch_state
         self._family.set_epoch_state(self._stepper.network, self._epoch_state)

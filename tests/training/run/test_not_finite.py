@@ -23,11 +23,11 @@ from training.run.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from training.run.display import EpochFigures
+from training.run.figures import EpochFigures, StepFigures
 from training.run.finite import NotFiniteError
 from training.run.history import read_history
 from training.run.metrics import Evaluation, fit_temperature, load_evaluation
-from training.run.step import StepFigures, Stepper
+from training.run.step import Stepper
 
 NAN, INF = float("nan"), float("inf")
 
@@ -158,7 +158,7 @@ def test_figures_of_an_epoch_leave_out_skipped_steps() -> None:
     figures = EpochFigures()
     figures.add(StepFigures(skipped=1), rate=0.1, waited_s=0.0)
     assert "loss" not in figures.means() and figures.means()["skipped_steps"] == 1 and "skipped steps 1" in str(figures)
-    figures.add(StepFigures(loss=6.0, correct=1, clips=2), rate=0.1, waited_s=0.0)
+    figures.add(StepFigures(loss=6.0, correct=1, judged=2, clips=2), rate=0.1, waited_s=0.0)
     assert (figures.means()["loss"], figures.means()["top1"]) == (3.0, 0.5)
 
 
