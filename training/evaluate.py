@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -11,15 +12,16 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from rgbd.errors import DatasetError
+from rgbd.errors import DatasetError, UserError
 from rgbd.files import atomic_file
 from rgbd.terminal import run_command
 from training.data.dataset import View
 from training.data.identity import class_difference
+from training.run.checkpoint import Checkpoint, load_checkpoint
 from training.run.cpu import prepare_cpu
 from training.run.distributed import process_group
 from training.run.evaluation import Evaluated, evaluate_checkpoint
-from training.run.metrics import Evaluation, fuse_scores, save_evaluation
+from training.run.metrics import Evaluation, ScoresSource, fuse_scores, load_evaluation, save_evaluation
 
 
 def main() -> int:
@@ -31,11 +33,14 @@ def main() -> int:
         prepare_cpu(process)
         console = Console(quiet=not process.is_main, highlight=False, markup=False)
         paths = [options.checkpoint, *options.fuse]
+        checkpoints = [load_checkpoint(path) for path in paths]
+        out, source = options.out or options.checkpoint.parent, _source(checkpoints, options)
+        _check_scores(out / f"scores-{options.split}.npz", source)
         messages = Console(stderr=True, quiet=not process.is_main, soft_wrap=True, highlight=False, markup=False)
         where = {"data": options.data, "split": options.split, "match_classes": options.match_classes}
         results = [
-            evaluate_checkpoint(path, process, views=views, **where)
-            for path in track(paths, "evaluating", console=messages)
+            evaluate_checkpoint(path, checkpoint, process, views=views, **where)
+            for path, checkpoint in track([*zip(paths, checkpoints, strict=True)], "evaluating", console=messages)
         ]
         for warning in chain.from_iterable(result.warnings for result in results):
             messages.print(f"warning: {warning}")
@@ -46,8 +51,31 @@ def main() -> int:
             chosen = fuse_scores([result.evaluation for result in results])
             rows["mean of their probabilities"] = chosen.metrics()
         if process.is_main:
-            _report(console, rows, chosen, options)
+            _report(console, rows, replace(chosen, source=source), out)
     return 0
+
+
+def _source(checkpoints: Sequence[Checkpoint], options: argparse.Namespace) -> ScoresSource:
+    return ScoresSource(
+        weights=tuple(checkpoint.weights_digest() for checkpoint in checkpoints),
+        data=(options.data or checkpoints[0].config.data.root).resolve(),
+        split=options.split,
+        clips=options.clips,
+        flip=options.flip,
+    )
+
+
+def _check_scores(path: Path, source: ScoresSource) -> None:
+    """Raise `UserError` where there are scores already that are of something else, such as a run's own."""
+    try:
+        before = load_evaluation(path).source if path.exists() else None
+    except DatasetError:  # whatever it was, it is none any more
+        return
+    if before is not None and (differences := before.differences(source)):
+        raise UserError(
+            f"{path}: holds scores of something else ({'; '.join(differences)}), and stays as it is; name another "
+            "folder with --out"
+        )
 
 
 def _check_classes(paths: Sequence[Path], results: Sequence[Evaluated]) -> None:
@@ -57,21 +85,21 @@ def _check_classes(paths: Sequence[Path], results: Sequence[Evaluated]) -> None:
             raise DatasetError(f"{path}: knows {difference}, as {paths[0]} does; their scores cannot be averaged")
 
 
-def _report(
-    console: Console, rows: dict[str, dict[str, float]], chosen: Evaluation, options: argparse.Namespace
-) -> None:
+def _report(console: Console, rows: dict[str, dict[str, float]], chosen: Evaluation, out: Path) -> None:
+    source = chosen.source
+    assert source is not None  # it was just given
     for name, metrics in rows.items():
         table = Table(box=None, title=f"{name}, {len(chosen.clips)} clips", title_justify="left", show_header=False)
         for metric, value in metrics.items():
             table.add_row(metric, f"{value:.2%}" if not metric.startswith("ece") else f"{value:.4f}")
         console.print(table)
-    out = options.out or options.checkpoint.parent
     out.mkdir(parents=True, exist_ok=True)
-    scores = out / f"scores-{options.split}.npz"
+    scores = out / f"scores-{source.split}.npz"
     save_evaluation(scores, chosen)
-    figures = {"clips": len(chosen.clips), "views": options.clips * (1 + options.flip), "metrics": rows}
+    figures = {"clips": len(chosen.clips), "views": source.clips * (1 + source.flip), "metrics": rows}
+    figures["source"] = source.model_dump(mode="json")
     figures["class_accuracies"] = [None if np.isnan(share) else share for share in chosen.class_accuracies()]
-    with atomic_file(out / f"metrics-{options.split}.json") as temporary:
+    with atomic_file(out / f"metrics-{source.split}.json") as temporary:
         temporary.write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     console.print(f"scores of every clip: {scores}", soft_wrap=True)
 

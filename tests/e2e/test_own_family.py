@@ -78,8 +78,11 @@ def zipped_clip(data: Path, stream: str, clip: str) -> bytes:
 
 def test_it_is_evaluated_by_its_own_heads(fusion: Path) -> None:
     result = run_module("training.evaluate", "--checkpoint", fusion / "best.pt", "--flip")
+    assert_refused(result, "holds scores of something else (flip True, not False)", "--out")
+    flipped = fusion.parent / "flipped"
+    result = run_module("training.evaluate", "--checkpoint", fusion / "best.pt", "--flip", "--out", flipped)
     assert result.returncode == 0, result.stderr
-    (figures,) = json.loads((fusion / "metrics-valid.json").read_text())["metrics"].values()
+    (figures,) = json.loads((flipped / "metrics-valid.json").read_text())["metrics"].values()
     assert set(figures) == {"top1", "top1_of_rgb", "top1_of_depth", "top5", "mean_class", "ece", "ece_raw"}
 
 

@@ -51,7 +51,7 @@ from training.config.schema import TrainingConfig
 from training.networks.dsn.family import FAMILY
 from training.run.checkpoint import Checkpoint
 from training.run.evaluation import all_metrics
-from training.run.metrics import Evaluation, save_evaluation
+from training.run.metrics import Evaluation, ScoresSource, save_evaluation
 
 
 def with_sections(sections: Sections) -> type[BaseModel]:
@@ -156,7 +156,8 @@ def _signature(function: Callable[..., Any]) -> str:
 def evaluation() -> Iterator[str]:
     """Yield the figures of metrics-<split>.json, and the arrays of scores-<split>.npz, for a network of one stream."""
     scores = dict.fromkeys(("logits", "logits_small", "logits_medium", "logits_large"), np.eye(2, dtype=np.float32))
-    result = Evaluation(scores, np.arange(2), ("a", "b"))
+    source = ScoresSource(weights=("",), data=Path("data"), split="valid")
+    result = Evaluation(scores, np.arange(2), ("a", "b"), source)
     yield from (f"figure {name}" for name in all_metrics(result, TrainingConfig(modality="rgb"), temperature=1.0))
     with TemporaryDirectory() as folder:
         path = Path(folder) / "scores.npz"

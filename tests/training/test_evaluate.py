@@ -80,3 +80,17 @@ def test_mistakes_are_named(folder: Path, tmp_path: Path) -> None:
     assert_refused(result, "test.txt")
     result = run_module("training.evaluate", "--checkpoint", checkpoint, "--data", tmp_path, "--out", tmp_path)
     assert_refused(result, "valid.txt")
+
+
+def test_scores_of_something_else_stay(folder: Path, tmp_path: Path) -> None:
+    evaluate(folder, tmp_path)
+    first = load_evaluation(tmp_path / "scores-valid.npz")
+    assert first.source is not None
+    assert (first.source.data, first.source.split, first.source.flip) == (folder / "data", "valid", False)
+    evaluate(folder, tmp_path)  # of the same: the same again
+    other = ("--checkpoint", folder / "depth" / "best.pt", "--flip", "--out", tmp_path)
+    result = run_module("training.evaluate", *other)
+    assert_refused(result, "holds scores of something else (other weights; flip True, not False)", "--out")
+    assert load_evaluation(tmp_path / "scores-valid.npz").source == first.source
+    (tmp_path / "scores-valid.npz").write_bytes(b"cut")
+    evaluate(folder, tmp_path, "--flip")

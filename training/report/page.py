@@ -40,8 +40,11 @@ def make_page(
             f"{scores}: is missing; python -m training.evaluate --checkpoint {run / 'best.pt'} --split {split} makes it"
         )
     evaluation = load_evaluation(scores)
-    if evaluation.num_classes != len(checkpoint.class_names):
-        raise DatasetError(f"{scores}: is of another network than best.pt; evaluate that again")
+    source = evaluation.source
+    if evaluation.num_classes != len(checkpoint.class_names) or (
+        source is not None and source.weights != (checkpoint.weights_digest(),)
+    ):
+        raise DatasetError(f"{scores}: is of other weights than best.pt; remove it and evaluate that again")
     clip_pictures = ClipPictures(checkpoint, evaluation, split, data)
     mistakes, explained = clip_pictures.choose(num_mistakes, num_explained, clips)
     with progress_bar() as progress:
@@ -52,6 +55,7 @@ def make_page(
         "training.report",
         run=run,
         split=split,
+        source=source,
         config=checkpoint.config,
         config_yaml=config_yaml(checkpoint.config, checkpoint.changes),
         epoch=checkpoint.position.epoch,

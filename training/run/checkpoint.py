@@ -1,6 +1,7 @@
 """Checkpoints: weights together with all that is needed to use them, and to go on training them."""
 
 import argparse
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -72,6 +73,15 @@ class Checkpoint(BaseModel):
     def data(self) -> DataIdentity:
         """What the network was trained on."""
         return DataIdentity(self.class_names, self.splits, self.preparation)
+
+    def weights_digest(self) -> str:
+        """Return what tells the weights that answer, and what they have of their epoch, from others."""
+        digest = hashlib.sha256(repr(sorted(self.epoch_state.items())).encode())
+        weights = self.averaged if self.use_averaged and self.averaged is not None else self.model
+        for name in sorted(weights):
+            digest.update(name.encode())
+            digest.update(weights[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
 
     def not_finite(self) -> str:
         """Return the names of what holds NaN or an infinite number, "" where nothing does."""

@@ -17,7 +17,7 @@ from training.data.identity import class_difference, identity_of
 from training.data.loader import Loader
 from training.data.mirrored_classes import mirror_warning
 from training.networks.family import family_of
-from training.run.checkpoint import load_checkpoint, restore_network
+from training.run.checkpoint import Checkpoint, restore_network
 from training.run.distributed import Process, gather
 from training.run.finite import NotFiniteError
 from training.run.metrics import Evaluation, Scores
@@ -81,15 +81,21 @@ class Evaluated:
 
 
 def evaluate_checkpoint(
-    path: Path, process: Process, *, data: Path | None, split: Split, views: Sequence[View], match_classes: bool
+    path: Path,
+    checkpoint: Checkpoint,
+    process: Process,
+    *,
+    data: Path | None,
+    split: Split,
+    views: Sequence[View],
+    match_classes: bool,
 ) -> Evaluated:
-    """Return what a checkpoint's network makes of a split of its data set.
+    """Return what the network of a checkpoint, from this path, makes of a split of its data set.
 
     `data` is where the data set lies, if not where it was trained. With `match_classes` its classes are taken by their
     names, however they are numbered. Raises `UserError` for scores that are not finite, and for labels that mean
     something else to the network.
     """
-    checkpoint = load_checkpoint(path)
     config = checkpoint.config.with_data_root(data)
     loader = Loader(config, split, rank=process.rank, world_size=process.world_size)
     found, known = identity_of(config.data, splits=()), checkpoint.class_names

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -10,14 +10,17 @@ from types import ModuleType
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from rgbd.dataset.layouts import Split
 from rgbd.errors import DatasetError, reason_of
 from rgbd.files import atomic_file
 from training.run.finite import NotFiniteError
 
 Scores = NDArray[np.float32]
 
+_SOURCE = "source"
 _CALIBRATION_BINS = 15  # of confidence; what papers on calibration use
 _HALVINGS = 50  # of the range of temperatures: more than a float64 tells apart
 
@@ -29,16 +32,39 @@ def _classification() -> ModuleType:
     return classification
 
 
+class ScoresSource(BaseModel):
+    """What scores are of: networks, by the digests of their weights, and what they looked at, and how.
+
+    clips, flip: the views whose mean they are, as `training.evaluate` has them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weights: tuple[str, ...]
+    data: Path
+    split: Split
+    clips: int = 1
+    flip: bool = False
+
+    def differences(self, other: "ScoresSource") -> list[str]:
+        """Return in words what other scores are of that these are not."""
+        mine, theirs = self.model_dump(), other.model_dump()
+        names = [name for name in mine if mine[name] != theirs[name]]
+        return [f"other {name}" if name == "weights" else f"{name} {theirs[name]}, not {mine[name]}" for name in names]
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """Scores of all clips of a split, in its order: float32 [num_clips, N] by head, and int64 labels [num_clips].
 
-    The first head is the answer. Raises `NotFiniteError` for scores that are NaN or infinite: they name no class.
+    The first head is the answer. source: what they are of, None in files of earlier versions. Raises `NotFiniteError`
+    for scores that are NaN or infinite: they name no class.
     """
 
     scores: dict[str, Scores]
     labels: NDArray[np.int64]
     clips: tuple[str, ...]
+    source: ScoresSource | None = None
 
     def __post_init__(self) -> None:
         for head, scores in self.scores.items():
@@ -153,12 +179,17 @@ def fuse_scores(evaluations: Sequence[Evaluation]) -> Evaluation:
 
 
 def save_evaluation(path: Path, evaluation: Evaluation) -> None:
-    """Write the scores of every clip as .npz: `clips`, `labels`, and an array for each head, the answer first."""
-    arrays: Mapping[str, np.ndarray] = {
+    """Write the scores of every clip as .npz: `clips`, `labels`, and an array for each head, the answer first.
+
+    `source`, the last one, is JSON.
+    """
+    arrays: dict[str, np.ndarray] = {
         "clips": np.array(evaluation.clips),
         "labels": evaluation.labels,
         **evaluation.scores,
     }
+    if evaluation.source is not None:
+        arrays[_SOURCE] = np.array(evaluation.source.model_dump_json())
     with atomic_file(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
@@ -167,9 +198,10 @@ def load_evaluation(path: Path) -> Evaluation:
     """Return what `save_evaluation` has written; raises `DatasetError` when it is something else, or not finite."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            clips, labels, *heads = arrays.files
+            clips, labels, *heads = (name for name in arrays.files if name != _SOURCE)
             scores = {head: arrays[head] for head in heads}
-            return Evaluation(scores, arrays[labels], tuple(arrays[clips].tolist()))
+            source = ScoresSource.model_validate_json(str(arrays[_SOURCE])) if _SOURCE in arrays.files else None
+            return Evaluation(scores, arrays[labels], tuple(arrays[clips].tolist()), source)
     except NotFiniteError as error:
         raise DatasetError(f"{path}: {error}; evaluate a checkpoint that has not diverged") from error
     except (OSError, ValueError, KeyError) as error:

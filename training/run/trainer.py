@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from typing import Any, NoReturn
 
@@ -33,7 +34,7 @@ from training.run.evaluation import all_metrics, evaluate
 from training.run.figures import EpochFigures
 from training.run.finite import NotFiniteError
 from training.run.history import History
-from training.run.metrics import Evaluation, fit_temperature, save_evaluation
+from training.run.metrics import Evaluation, ScoresSource, fit_temperature, save_evaluation
 from training.run.resume import Beginning, take_over
 from training.run.schedule import RateSetter, Span
 from training.run.step import Stepper
@@ -122,7 +123,11 @@ class Trainer:
         self._display.say(f"{SCORES_FILE}: was not of epoch {best.position.epoch}, the best; evaluating that again")
         evaluation = self._scores_of(restore_network(best).to(self._process.device), stop)
         if self._process.is_main:
-            save_evaluation(self._config.out / SCORES_FILE, evaluation)
+            self._save_scores(evaluation, best)
+
+    def _save_scores(self, evaluation: Evaluation, of: Checkpoint) -> None:
+        source = ScoresSource(weights=(of.weights_digest(),), data=self._config.data.root.resolve(), split="valid")
+        save_evaluation(self._config.out / SCORES_FILE, replace(evaluation, source=source))
 
     def _awaits_evaluation(self) -> bool:
         """Whether the last whole epoch is to be evaluated, and is not: the run was stopped or killed before the end."""
@@ -244,7 +249,7 @@ class Trainer:
             checkpoint.training["scores"] = digest
             self._keeper.save_evaluated(checkpoint)
             if epoch == self._keeper.best_epoch:
-                save_evaluation(self._config.out / SCORES_FILE, evaluation)
+                self._save_scores(evaluation, checkpoint)
             self._history.add(epoch, self._figures, metrics)
 
     def _evaluate(self, stop: StopRequest) -> tuple[Evaluation, dict[str, float], bool]:

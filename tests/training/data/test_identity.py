@@ -78,7 +78,13 @@ def going_on(data: Path, path: Path) -> Checkpoint | None:
 def tried(path: Path, data: Path, *, match_classes: bool = False, flip: bool = False) -> Evaluated:
     with process_group() as process:
         return evaluate_checkpoint(
-            path, process, data=data, split="valid", views=[View(flip=flip)], match_classes=match_classes
+            path,
+            load_checkpoint(path),
+            process,
+            data=data,
+            split="valid",
+            views=[View(flip=flip)],
+            match_classes=match_classes,
         )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,8 @@ from training.networks.dsn.explanation import explain
 from training.networks.dsn.single_stream import UnimodalNet
 from training.networks.dsn.temporal import BRANCHES
 from training.report.page import make_page
-from training.run.checkpoint import Checkpoint, Position, build_network, save_checkpoint
-from training.run.metrics import Evaluation, save_evaluation
+from training.run.checkpoint import Checkpoint, Position, build_network, load_checkpoint, save_checkpoint
+from training.run.metrics import Evaluation, ScoresSource, load_evaluation, save_evaluation
 
 NAMES = ("right", '<script>alert("down")</script>')
 CLIPS = tuple(f"S001C001P003R{number + 1:03d}A{number % 2 + 1:03d}" for number in range(5))
@@ -74,6 +75,19 @@ def test_the_page_needs_no_other_file_and_keeps_hostile_names_harmless(data: Pat
     page = make_page(write_run(data, data.parent / "run"))
     assert "<script" not in page and "&lt;script&gt;" in page
     assert not re.search(r"""(src|href)=["'](?!data:)""", page) and "url(" not in page and "http" not in page
+
+
+def test_the_page_says_which_weights_it_shows_and_shows_no_others(data: Path) -> None:
+    run = write_run(data, data.parent / "run")
+    digest = load_checkpoint(run / "best.pt").weights_digest()
+    source = ScoresSource(weights=(digest,), data=data, split="valid", clips=3, flip=True)
+    scores = load_evaluation(run / "scores-valid.npz")
+    save_evaluation(run / "scores-valid.npz", replace(scores, source=source))
+    assert f"weights of epoch 3 ({digest[:8]}), mean of 6 views" in make_page(run, num_explained=0, num_mistakes=0)
+    other = source.model_copy(update={"weights": ("0" * 64,)})
+    save_evaluation(run / "scores-valid.npz", replace(scores, source=other))
+    with pytest.raises(DatasetError, match=r"scores-valid\.npz: is of other weights than best\.pt; remove it and eval"):
+        make_page(run)
 
 
 def test_explained_clips_are_of_different_classes_and_wrong_ones_among_them(data: Path) -> None:
