@@ -135,7 +135,7 @@ class LegacyConfig(Section):
     Source: docs/method.md, "What the reference does differently".
     """
 
-    warmup: bool = Field(False, description="the first epoch at 1e-8, the peak at half the rate; see docs/method.md")
+    warmup: bool = Field(False, description="two epochs at 1e-8, of a stream the peak at half the rate; docs/method.md")
     two_geometries: bool = Field(
         False, description="crop, turn, mirror RGB and depth independently; see docs/method.md"
     )

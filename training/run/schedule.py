@@ -47,19 +47,21 @@ def learning_rate(span: Span, optimizer: OptimizerConfig, schedule: ScheduleConf
     return _cosine(optimizer.lr, optimizer.min_lr, (span.start - warmup) / rest)
 
 
-def legacy_learning_rate(epoch: int, optimizer: OptimizerConfig, schedule: ScheduleConfig) -> float:
-    """Return the reference's rate of a whole epoch, from 0: it begins at 1e-8 and skips the last step of the warm-up.
+def legacy_learning_rate(epoch: int, optimizer: OptimizerConfig, schedule: ScheduleConfig, *, is_fusion: bool) -> float:
+    """Return the reference's rate of a whole epoch, from 0: that of the epoch before, so that two begin at 1e-8.
 
-    So the cosine starts from the rate before, half of `lr` where three epochs warm up.
+    Of one stream the last step of the warm-up is skipped, and the cosine starts from the rate before: half of `lr`
+    where three epochs warm up. The fusion reaches `lr`.
     Source: docs/method.md, "What the reference does differently", row 4.
     """
-    last = schedule.warmup_epochs - 1
-    if last < 1:
-        return _cosine(optimizer.lr, optimizer.min_lr, epoch / schedule.epochs)
-    rates = [1e-8 + (optimizer.lr - 1e-8) * step / last for step in range(last)]
-    if epoch < last:
-        return rates[epoch]
-    return _cosine(rates[-1], optimizer.min_lr, (epoch - last) / max(1, schedule.epochs - schedule.warmup_epochs))
+    step, steps = max(0, epoch - 1), schedule.warmup_epochs - 1
+    if steps < 1:
+        return _cosine(optimizer.lr, optimizer.min_lr, step / schedule.epochs)
+    last = steps if is_fusion else steps - 1
+    if step <= last:
+        return 1e-8 + (optimizer.lr - 1e-8) * step / steps
+    highest = 1e-8 + (optimizer.lr - 1e-8) * last / steps
+    return _cosine(highest, optimizer.min_lr, (step - last - 1) / max(1, schedule.epochs - schedule.warmup_epochs))
 
 
 def _cosine(first: float, last: float, progress: float) -> float:
@@ -88,7 +90,8 @@ class RateSetter:
         if self._plateau is not None and span.start > schedule.warmup_epochs:
             return float(self._optimizer.param_groups[0]["lr"])
         if self._config.legacy.warmup:
-            rate = legacy_learning_rate(int(span.start), self._config.optimizer, schedule)
+            is_fusion = len(self._config.modalities) > 1
+            rate = legacy_learning_rate(int(span.start), self._config.optimizer, schedule, is_fusion=is_fusion)
         else:
             rate = learning_rate(span, self._config.optimizer, schedule)
         for group in self._optimizer.param_groups:

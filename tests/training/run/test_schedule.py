@@ -28,11 +28,17 @@ def test_steps_fall_by_a_factor() -> None:
     assert rates == pytest.approx([1, 1, 0.1, 0.1, 0.01])
 
 
-def test_the_references_warm_up_reaches_half_the_rate() -> None:
-    rates = [legacy_learning_rate(epoch, OptimizerConfig(), ScheduleConfig()) for epoch in range(100)]
-    assert rates[0] == 1e-8
-    assert max(rates) == pytest.approx(0.005)
-    assert rates[-1] < 2e-5
+@pytest.mark.parametrize(
+    ("is_fusion", "first"),
+    [(False, [1e-8, 1e-8, 0.005, 0.005]), (True, [1e-8, 1e-8, 0.005, 0.01, 0.01])],
+    ids=["a stream reaches half the rate", "the fusion all of it"],
+)
+def test_the_references_warm_up(is_fusion: bool, first: list[float]) -> None:
+    optimizer, schedule = OptimizerConfig(), ScheduleConfig()
+    rates = [legacy_learning_rate(epoch, optimizer, schedule, is_fusion=is_fusion) for epoch in range(100)]
+    assert rates[: len(first)] == pytest.approx(first, rel=1e-5)
+    assert max(rates) == pytest.approx(first[-1])
+    assert rates[4:] == sorted(rates[4:], reverse=True) and rates[-1] < 3e-5
 
 
 def plateau(lr: float) -> tuple[torch.optim.SGD, RateSetter, OptimizerConfig]:
