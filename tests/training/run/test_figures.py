@@ -13,6 +13,7 @@ from training.config.schema import TrainingConfig
 from training.data.loader import Batch
 from training.networks.dsn.config import LossConfig
 from training.run.checkpoint import build_network
+from training.run.display import Display
 from training.run.distributed import Process
 from training.run.figures import EpochFigures, StepFigures
 from training.run.step import Stepper
@@ -71,3 +72,9 @@ def test_terms_of_mixed_clips_add_up_to_the_loss_and_no_answer_is_judged(mixing:
     epoch = EpochFigures()
     epoch.add(figures, rate=0.1, waited_s=0.0)
     assert "top1" not in epoch.means() and "acc" not in str(epoch) and "acc" not in epoch.short
+
+
+def test_names_with_brackets_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with Display(1, silent=False) as display:
+        display.say("warning: 1 of 2 classes have no training clips: wave [/x]")
+    assert "wave [/x]" in capsys.readouterr().out
