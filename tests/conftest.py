@@ -1,7 +1,9 @@
 """What holds for all tests, and what tests of several packages read."""
 
+import logging
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,20 @@ def nothing_said() -> None:
     """What is said once in a run is said once in a test, whichever tests ran before it in the same process."""
     say_once.cache_clear()
     warn_once.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was() -> Iterator[None]:
+    """What a test, or a library that it calls, changes of logging is changed back: others read what is logged."""
+    root = logging.getLogger()
+    loggers = [root, *(each for each in root.manager.loggerDict.values() if isinstance(each, logging.Logger))]
+    before = [(each, each.level, each.disabled, each.propagate) for each in loggers]
+    disabled = root.manager.disable
+    yield
+    root.manager.disable = disabled
+    for each, level, is_disabled, propagates in before:
+        each.setLevel(level)
+        each.disabled, each.propagate = is_disabled, propagates
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ def answered(page: Page, url: str, recording: tuple[Path, Path]) -> None:
     open_page(page, url)
     for stream, path in zip(("rgb", "depth"), recording, strict=True):
         page.locator(f"#{stream}-file").set_input_files(path)
-        expect(page.locator(f"[data-stream={stream}]")).to_have_attribute("data-state", "ready")
+        expect(page.locator(f".stage[data-stream={stream}]")).to_have_attribute("data-state", "ready")
     expect_answer(page)
 
 

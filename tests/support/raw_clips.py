@@ -88,6 +88,7 @@ def config_of(data: Path, modality: str, **clip: object) -> TrainingConfig:
             "modality": modality,
             "data": {"dataset": "custom", "root": str(data), "protocol": "", "num_workers": 0},
             "clip": {"num_frames": 8, **clip},
+            "network": {"branch_frames": (2, 4, 6), "guidance_window": 3},
             "streams": {"rgb": "rgb.pt", "depth": "depth.pt"} if modality == "rgbd" else None,
         }
     )

@@ -6,6 +6,7 @@ FFmpeg logs.
 """
 
 import logging
+import mmap
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ _MARKING_CODECS = frozenset(
 )
 _HARMLESS = re.compile("unable to decode APP fields")  # of JPEG: what a camera writes beside the picture
 _SIGNS_OF_NO_MEMORY = re.compile(r"get_buffer\(\) failed|out of memory|cannot allocate", re.IGNORECASE)
+_A_FEW_FRAMES_BYTES = 128 << 20  # large ones, as a decoder holds them
 _CHUNK_HEAD_BYTES = 8  # of an AVI, at which its index points
 _EMPTY_BLOCK = bytes(8)  # what is left of a file that was not written or sent to its end
 _TIMED_CONTAINERS = ("matroska", "flv")  # whose header says how long they last; others do, too, or FFmpeg guesses it
@@ -161,13 +163,23 @@ class Decoding:
 def check_memory(name: str, error: Exception, messages: Sequence[tuple[int, str, str]] = ()) -> None:
     """Raise `TooLargeError` where a file was not decoded because there is too little memory.
 
-    FFmpeg's decoders call that invalid data; what they have said meanwhile, `messages`, tells.
+    FFmpeg's decoders call that invalid data; what they have said meanwhile, `messages`, tells, or that there is hardly
+    any memory left.
     """
     # A thread that cannot be started is what is left of a lack of addresses.
-    if isinstance(error, MemoryError | BlockingIOError) or any(
-        _SIGNS_OF_NO_MEMORY.search(text) for _, _, text in messages
-    ):
+    is_told = any(_SIGNS_OF_NO_MEMORY.search(text) for _, _, text in messages)
+    is_likely = isinstance(error, av.error.InvalidDataError) and _is_short_of_memory()
+    if isinstance(error, MemoryError | BlockingIOError) or is_told or is_likely:
         raise TooLargeError(f"{name}: {NO_MEMORY}") from error
+
+
+def _is_short_of_memory() -> bool:
+    """Return whether a limit on this process's memory leaves so little that a frame may have been too much."""
+    try:
+        mmap.mmap(-1, _A_FEW_FRAMES_BYTES).close()
+    except OSError:
+        return True
+    return False
 
 
 def _complains(codec: str, messages: Sequence[tuple[int, str, str]]) -> bool:

@@ -11,6 +11,8 @@ from tests.support.small_step import ALONE
 from training.config.loading import load_config
 from training.run.checkpoint import CheckpointError, load_checkpoint
 from training.run.display import Display
+from training.run.folder import Launch
+from training.run.resume import Beginning
 from training.run.trainer import Trainer
 
 DOCUMENTATION = Path(__file__).parents[3] / "docs" / "training.md"
@@ -35,7 +37,7 @@ def train(config: Path) -> None:
     settings = load_config(config)
     settings.out.mkdir(exist_ok=True)
     with Display(1, silent=True) as display:
-        Trainer(settings, ALONE, display).run()
+        Trainer(settings, ALONE, display, Beginning(Launch(run="new", agents=frozenset()))).run()
 
 
 def test_one_that_keeps_to_it_learns_with_volumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,7 +179,7 @@ def write_checkpoint(folder: Path, **changes: Any) -> Path:
     model = build_network(settings, 2).state_dict()
     checkpoint = Checkpoint(
         config=settings,
-        class_names=("a", "b"),
+        class_names=("right", "down"),
         position=Position(epoch=1),
         epoch_state={"tau": 0.1},
         metrics={},
