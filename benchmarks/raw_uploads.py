@@ -1,13 +1,12 @@
 """What the demonstration's bundle makes of recordings as the camera wrote them, beside the same ones prepared.
 
 Run: `make demo`, then `python -m benchmarks.raw_uploads`. Every clip of the performers that no network has seen goes
-through POST /predict, prepared, raw, with one stream of each kind, with one stream alone, and raw but said to be
-prepared; counted is how many are named rightly, and how many answers warn that the clip looks unlike the training ones.
+through POST /predict, prepared, raw, with one stream of each kind, and raw but said to be prepared; counted is how many
+are named rightly, and how many answers warn that the clip looks unlike the training clips.
 """
 
 import argparse
 from pathlib import Path
-from typing import Literal
 
 from rich.console import Console
 from rich.progress import track
@@ -20,25 +19,11 @@ from rgbd.dataset.layouts import NTU
 from rgbd.dataset.splits import SplitEntry, read_split
 from rgbd.types import Stream
 
-Kind = Literal["prepared", "raw"] | None  # None: the stream is not sent
-WAYS: tuple[tuple[Kind, Kind, bool | None], ...] = (
-    ("prepared", "prepared", None),
-    ("prepared", "raw", None),
-    ("raw", "prepared", None),
-    ("raw", "raw", None),
-    ("raw", "raw", True),
-    ("prepared", None, None),
-    ("raw", None, None),
-    (None, "prepared", None),
-    (None, "raw", None),
-)
-"""What is sent of colour and of depth, and what is said of `prepared`."""
+KINDS = ("prepared", "raw")
 
 
-def path_of(folder: Path, clip: str, stream: Stream, kind: Kind) -> Path | None:
-    """Return where a stream of a clip lies; None where it is not sent."""
-    if kind is None:
-        return None
+def path_of(folder: Path, clip: str, stream: Stream, kind: str) -> Path:
+    """Return where a stream of a clip lies."""
     if kind == "prepared":
         return NTU.frame_path(folder / "data", stream, clip, 0).parent
     raw = folder / "raw"
@@ -46,7 +31,7 @@ def path_of(folder: Path, clip: str, stream: Stream, kind: Kind) -> Path | None:
 
 
 def ask(
-    client: Client, folder: Path, entry: SplitEntry, rgb: Kind, depth: Kind, *, prepared: bool | None
+    client: Client, folder: Path, entry: SplitEntry, rgb: str, depth: str, *, prepared: bool | None
 ) -> tuple[bool, bool]:
     """Return whether the answer to a clip is right, and whether it warns."""
     paths = (path_of(folder, entry.clip, "rgb", rgb), path_of(folder, entry.clip, "depth", depth))
@@ -64,18 +49,17 @@ def main() -> None:
         console.print(f"{folder}: holds no bundle; run `make demo` first")
         return
     entries = read_split(NTU.split_file(folder / "data", "valid", "CS"), NTU)
+    ways: list[tuple[str, str, bool | None]] = [(rgb, depth, None) for rgb in KINDS for depth in KINDS]
     table = Table("rgb", "depth", "said of it", "named rightly", "warned of", title=f"{len(entries)} clips", box=None)
     with running_service(folder / "bundle") as url, Client(url) as client:
-        for rgb, depth, prepared in WAYS:
-            title = f"{rgb or 'no'} rgb, {depth or 'no'} depth"
+        for rgb, depth, prepared in (*ways, ("raw", "raw", True)):
+            title = f"{rgb} rgb, {depth} depth"
             answers = [
                 ask(client, folder, entry, rgb, depth, prepared=prepared)
                 for entry in track(entries, title, console=console)
             ]
             right, warned = (sum(column) / len(entries) for column in zip(*answers, strict=True))
-            table.add_row(
-                rgb or "none", depth or "none", "prepared" if prepared else "", f"{right:.1%}", f"{warned:.1%}"
-            )
+            table.add_row(rgb, depth, "prepared" if prepared else "", f"{right:.1%}", f"{warned:.1%}")
     console.print(table)
 
 
