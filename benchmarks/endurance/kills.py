@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from benchmarks.support.faults import tell_faults
 from benchmarks.training_scaling import write_data
 from training.main import main as train
 from training.run.checkpoint import load_checkpoint
@@ -192,10 +193,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         config = write_config(Path(folder))
         faults = [fault for number in options.processes for fault in endure(config, number, options, console)]
-    for fault in faults:
-        console.print(fault, style="red", markup=False)
-    console.print(f"{len(faults)} faults" if faults else "all runs ended as if nothing had happened")
-    return 1 if faults else 0
+    return tell_faults(console, faults, "all runs ended as if nothing had happened")
 
 
 if __name__ == "__main__":

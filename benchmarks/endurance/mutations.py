@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.support.faults import tell_faults
 from benchmarks.support.mutations import mutated
 from benchmarks.support.process import usage
 from benchmarks.support.samples import Files, samples
@@ -140,10 +141,7 @@ def main() -> int:
     console = Console(highlight=False, width=80)
     with tempfile.TemporaryDirectory() as folder:
         faults = attack(options, Path(folder), console)
-    for fault in faults:
-        console.print(fault, style="red", markup=False)
-    console.print(f"{len(faults)} faults" if faults else "nothing went wrong")
-    return 1 if faults else 0
+    return tell_faults(console, faults, "nothing went wrong")
 
 
 if __name__ == "__main__":
