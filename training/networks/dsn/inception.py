@@ -40,10 +40,10 @@ def same_pads(size: int, kernel: int, stride: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
-def pad_same(x: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:
-    """Pad the last two axes as TensorFlow's "SAME" does, with zeros unless told otherwise."""
+def pad_same(x: Tensor, kernel: int, stride: int) -> Tensor:
+    """Pad the last two axes with zeros as TensorFlow's "SAME" does."""
     pads = (*same_pads(x.shape[-1], kernel, stride), *same_pads(x.shape[-2], kernel, stride))
-    return F.pad(x, pads, value=value) if any(pads) else x
+    return F.pad(x, pads) if any(pads) else x
 
 
 def max_pool_same(x: Tensor, kernel: int, stride: int) -> Tensor:
@@ -64,8 +64,11 @@ def max_pool_time(x: Tensor, dim: int) -> Tensor:
     return torch.maximum(torch.maximum(before, here), after)
 
 
-def max_pool_cube(x: Tensor, num_frames: int) -> Tensor:
-    """Max-pool [B*T, C, H, W] over 3x3 pixels of 3 frames with stride 1; zeros beyond all edges, which count."""
+def max_pool_cube(x: Tensor, num_frames: int, *, edges_count: bool) -> Tensor:
+    """Max-pool [B*T, C, H, W] over 3x3 pixels of 3 frames with stride 1, zeros beyond all edges.
+
+    They need not count where no value is negative: the maximum is the same.
+    """
     pooled = F.max_pool2d(x, 3, 1, padding=1).unflatten(0, (-1, num_frames))
     # Time and pixels become the two axes of one image, so that the pool over time is one like any other: it passes its
     # gradient on in a fifth of the time that comparing shifted copies takes. Channels come last, so no memory moves.
@@ -73,7 +76,9 @@ def max_pool_cube(x: Tensor, num_frames: int) -> Tensor:
     lines = pooled.permute(0, 2, 1, 3, 4).flatten(3)
     lines = F.max_pool2d(lines, (3, 1), 1, padding=(1, 0))
     pooled = lines.unflatten(3, (height, width)).permute(0, 2, 1, 3, 4)
-    return torch.clamp(pooled, min=_edges(x, num_frames)).flatten(0, 1)
+    if edges_count:
+        pooled = torch.clamp(pooled, min=_edges(x, num_frames))
+    return pooled.flatten(0, 1)
 
 
 def _edges(x: Tensor, num_frames: int) -> Tensor:
@@ -88,21 +93,24 @@ class Unit2D(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, momentum: float) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, bias=False)
+        # With stride 1 as many zeros lie before as after, and the convolution adds them itself.
+        padding = kernel // 2 if stride == 1 else 0
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
         self.norm = nn.BatchNorm2d(outputs, eps=1e-3, momentum=momentum)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, inputs, H, W] -> [N, outputs, ceil(H / stride), ceil(W / stride)]."""
-        kernel, stride = self.conv.kernel_size[0], self.conv.stride[0]
-        y = self.conv(pad_same(x, kernel, stride))
-        return F.relu(self.norm(y))
+        if (stride := self.conv.stride[0]) > 1:
+            x = pad_same(x, self.conv.kernel_size[0], stride)
+        return F.relu(self.norm(self.conv(x)), inplace=True)  # the gradient of batch norm needs its input, not this
 
 
 class Inception(nn.Module):
     """Four parallel paths, concatenated: 1x1; 1x1 and 3x3; 1x1 and 3x3; pool and 1x1."""
 
-    def __init__(self, inputs: int, channels: tuple[int, ...], momentum: float) -> None:
+    def __init__(self, inputs: int, channels: tuple[int, ...], momentum: float, *, may_be_negative: bool) -> None:
         super().__init__()
+        self.may_be_negative = may_be_negative  # what it takes
         b0, b1a, b1b, b2a, b2b, b3b = channels
         self.b0 = Unit2D(inputs, b0, 1, 1, momentum)
         self.b1a = Unit2D(inputs, b1a, 1, 1, momentum)
@@ -113,7 +121,7 @@ class Inception(nn.Module):
 
     def forward(self, x: Tensor, num_frames: int) -> Tensor:
         """[B*T, inputs, H, W] -> [B*T, b0 + b1b + b2b + b3b, H, W]."""
-        pooled = max_pool_cube(x, num_frames)
+        pooled = max_pool_cube(x, num_frames, edges_count=self.may_be_negative)
         return torch.cat([self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(pooled)], 1)
 
 
@@ -135,7 +143,9 @@ class SpatialNet(nn.Module):
         inputs = middle
         for name, published in BLOCKS.items():
             channels = tuple(scaled(c, width) for c in published)
-            self.add_module(name, Inception(inputs, channels, momentum))
+            # The second of each two gets what guidance has weighed; the first, maxima of what comes from a ReLU.
+            may_be_negative = guided and name.endswith("c")
+            self.add_module(name, Inception(inputs, channels, momentum, may_be_negative=may_be_negative))
             inputs = channels[0] + channels[2] + channels[4] + channels[5]
         self.project = nn.Sequential(nn.LayerNorm(inputs), nn.Linear(inputs, dim))
         if guided:
@@ -173,7 +183,7 @@ class SpatialNet(nn.Module):
     def _guide(self, x: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
         maps = halve_until(maps, x.shape[-2])
         plain, guided = self.guidance_weights
-        if self.training:  # as published, rounding included
+        if self.training:  # as published, rounding included: the fusion's top-k, and so its goldens, hang on it
             return x + plain * x + guided * x * (1 + maps), maps
         return x * (1 + plain + guided + guided * maps), maps  # the same in one pass over x
 
