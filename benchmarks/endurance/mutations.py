@@ -3,8 +3,9 @@
 Run: `python -m benchmarks.endurance.mutations [--uploads 20000] [--seed 0]`. Every container, damaged as
 `benchmarks/support/mutations.py` does it, through a few connections to a service of a tiny model. It fails on an answer
 of 5xx (503, 504 and 507 say that there is too little of something, and are counted), on a refusal that is no
-problem+json, on no answer within the limit, on a service that died, and on files that were left behind. What went
-wrong, and what a decoder did not survive, is saved as the bytes of the request: `nc HOST PORT < FILE` sends it again.
+problem+json, on no answer within the limit, on a traceback in the log, on a service that died, and on files that were
+left behind. What went wrong, and what a decoder did not survive, is saved as the bytes of the request: `nc HOST PORT <
+FILE` sends it again.
 """
 
 import argparse
@@ -91,6 +92,8 @@ def check_all_well(server: RunningServer, valid: dict[str, Files]) -> list[str]:
     if server.process.poll() is not None:
         return [f"the service ended with exit code {server.process.returncode}"]
     faults = []
+    if b"Traceback" in server.log.read_bytes():
+        faults.append("something ended in Python, and no library crashed: service.log has the traceback")
     for kind, files in valid.items():
         request = valid_request(files)
         response = httpx.post(server.url + request.path, content=request.body, headers=request.headers, timeout=60)

@@ -2,8 +2,9 @@
 
 from export.predictor.clip_request import ClipRequest
 from export.predictor.decoded_clip import DecidedBy
-from export.predictor.opened_files import Streams, all_named
+from export.predictor.opened_files import Streams, file_named
 from rgbd.clip.appearance import Look, differences, look_of, shows_background
+from rgbd.errors import MediaError
 from rgbd.recording.formats import is_original
 from rgbd.recording.streams import StreamReader, frame_of
 from rgbd.types import Stream
@@ -24,7 +25,7 @@ def was_prepared(streams: Streams, request: ClipRequest) -> tuple[bool, DecidedB
     if any(is_original(file.path) for file, _ in streams.values()):
         return False, "format"
     stream: Stream = "depth" if "depth" in streams else "rgb"
-    with all_named(streams):
+    with file_named(streams, stream):
         return _looks_prepared(stream, streams[stream][1], request), "looks"
 
 
@@ -36,5 +37,7 @@ def _looks_prepared(stream: Stream, reader: StreamReader, request: ClipRequest) 
     assert request.preparation is not None
     if stream == "rgb" or request.preparation.masks == "none":
         return True
-    first = frame_of(next(iter(reader.read([0]))))
-    return not shows_background(look_of([first], stream), trained_on)
+    first = next(iter(reader.read([0])), None)
+    if first is None:
+        raise MediaError("holds no frames; record it again")
+    return not shows_background(look_of([frame_of(first)], stream), trained_on)

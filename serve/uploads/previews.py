@@ -31,6 +31,7 @@ _FRAMES = 40
 _WIDTH = 320
 _QUALITY = 80
 _PERCENTILES = (2, 98)  # of the depths in a clip: a few wild pixels must not flatten the colours
+_FARTHEST_MM = np.iinfo(np.uint16).max
 
 
 def make_previews(request: ClipRequest) -> DecoderReply[PreviewReply]:
@@ -127,7 +128,8 @@ def _depth_range(frames: Sequence[Frame]) -> tuple[int, int]:
     """Return (near, far) millimetres between which nearly all lies that was measured."""
     measured = _measured(frames)
     near, far = np.percentile(measured, _PERCENTILES) if measured.size else (1, 1)
-    return int(near), int(far) + 1
+    near_mm = min(int(near), _FARTHEST_MM - 1)
+    return near_mm, min(max(near_mm, int(far)) + 1, _FARTHEST_MM)
 
 
 def _likely_scale(frames: Sequence[Frame], unit_mm: float) -> float | None:

@@ -74,4 +74,5 @@ def test_damaged_uploads_are_refused_and_leave_nothing(target: Target) -> None:
     for files in target.valid.values():
         assert target.send(valid_request(files)).status_code == 200
     assert target.server.process.poll() is None
+    assert "Traceback" not in target.server.log.read_text()  # a decoder that raises is answered for as one that crashes
     wait_until(lambda: set(target.uploads.iterdir()) == before and process.num_fds() <= num_files)

@@ -110,3 +110,9 @@ def test_depth_that_only_helps_to_find_people_is_shown(tmp_path: Path) -> None:
         assert "8-bit image" in refused(post(server, "/preview", depth=npz(rgb_frames())), 422, "unusable_clip")
     with running_server(make_bundle(tmp_path / "unprepared", "rgb")) as server:  # takes prepared recordings alone
         refused(post(server, "/preview", depth=npz(depth_frames())), 400, "missing_stream")
+
+
+@pytest.mark.parametrize(("mm", "range_mm"), [(65_535, (65_534, 65_535)), (1, (1, 2)), (0, (1, 2))])
+def test_all_depth_at_one_distance_has_a_picture(server: RunningServer, mm: int, range_mm: tuple[int, int]) -> None:
+    reply = preview(server, {"depth": npz(np.full((4, 240, 320), mm, np.uint16)), "rgb": npz(rgb_frames(4))})
+    assert (reply["depth"]["near_mm"], reply["depth"]["far_mm"]) == range_mm
