@@ -1,5 +1,6 @@
 """Read and write JPEG and 16-bit PNG."""
 
+import math
 import struct
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from rgbd.errors import MediaError
+from rgbd.recording.archive import is_bomb
 from rgbd.types import Frame, Size
 
 try:  # half of OpenCV's time for 16-bit PNG, which is what preprocessing spends most on
@@ -34,8 +36,7 @@ class ImageHeader(NamedTuple):
 def image_header(data: bytes, name: str) -> ImageHeader:
     """Return what an image claims of itself; raises `MediaError`, naming `name`, where it is no JPEG or PNG."""
     if data.startswith(_PNG) and len(data) >= 26:
-        width, height = struct.unpack_from(">II", data, 16)
-        return ImageHeader((width, height), _is_grey16_png(data))
+        return ImageHeader(_png_size(data), _is_grey16_png(data))
     position = 2
     while data.startswith(_JPEG) and position + 9 <= len(data):
         marker, length = struct.unpack_from(">xBH", data, position)
@@ -57,6 +58,11 @@ def decode_image(data: bytes, name: str) -> Frame:
     if data.startswith(_PNG) and b"IEND" not in data[-64:]:  # some writers pad behind it
         # OpenCV fills the missing part with black and only warns.
         raise MediaError(f"{name}: the image is truncated ({len(data)} bytes); copy or write it again")
+    if data.startswith(_PNG) and is_bomb(math.prod(size := _png_size(data)), len(data)):
+        # The libraries ask for that memory at once; one panics without it.
+        raise MediaError(
+            f"{name}: claims to have {size[0]}x{size[1]} pixels in {len(data)} bytes; copy or write it again"
+        )
     if _is_grey16_png(data):
         return _decode_grey16_png(data, name)
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
@@ -79,6 +85,11 @@ def _decode_jpeg(data: bytes, name: str) -> NDArray[np.uint8]:
         raise MediaError(f"{name}: the JPEG image is damaged ({error}); copy or write it again") from error
 
 
+def _png_size(data: bytes) -> Size:
+    width, height = struct.unpack(">II", data[16:24].ljust(8, b"\0"))
+    return width, height
+
+
 def _is_grey16_png(data: bytes) -> bool:
     # Bytes 24 and 25 of a PNG file are the bit depth and the colour type; 0 is grey.
     return data.startswith(_PNG) and data[24:26] == b"\x10\x00"
@@ -90,7 +101,7 @@ def _decode_grey16_png(data: bytes, name: str) -> NDArray[np.uint16]:
         if image is None:
             raise MediaError(f"{name}: not a readable 16-bit PNG; copy or write it again")
         return image.astype(np.uint16, copy=False)
-    width, height = (int.from_bytes(data[start : start + 4], "big") for start in (16, 20))
+    width, height = _png_size(data)
     try:
         image = fast_png.decode_image_png_u16(data, (height, width), "mono")
     except Exception as error:  # the library raises nothing more specific

@@ -292,6 +292,8 @@ def open_video(path: VideoFile, limits: Limits) -> list[VideoReader]:
     tracks = video_tracks(path)
     if not tracks:
         raise MediaError(f"{path}: has no video track; check that it is the recording")
+    if any(min(track.width, track.height) < 1 for track in tracks):
+        raise MediaError(f"{path}: does not say how large its frames are; check that the file is complete")
     readers = [VideoReader(path, number, track, limits) for number, track in enumerate(tracks) if not track.is_infrared]
     if not readers:
         raise MediaError(f"{path}: has a track of infrared only ({tracks[0].name}); record colour or depth with it")

@@ -234,3 +234,11 @@ def test_real_recordings_are_not_damaged() -> None:
     files = [real_recordings("cameras") / "azure_kinect.mkv", real_recordings("ur_fall") / "fall-01-cam0_rgb.mp4"]
     for stream in (stream for file in files for stream in open_streams(file)):
         assert len(frames_of(stream)) == stream.num_frames and stream.damage == ()
+
+
+def test_frames_of_no_size_are_refused(tmp_path: Path) -> None:
+    path = ffv1_depth(tmp_path)
+    size = b"\xb0\x81\xa0\xba\x81\x78"  # as Matroska writes 160x120
+    path.write_bytes(path.read_bytes().replace(size, b"\xb0\x81\x00\xba\x81\x00"))
+    with pytest.raises(MediaError, match=r"depth\.mkv: does not say how large its frames are; check"):
+        open_streams(path)
