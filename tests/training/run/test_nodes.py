@@ -68,8 +68,8 @@ def test_a_node_joins_and_is_lost_and_the_run_goes_on(tmp_path: Path, monkeypatc
             wait_until(lambda: trains_on(1), first)
         first.send_signal(signal.SIGTERM)
         output, _ = first.communicate()
-    assert output.count("going on in epoch") == 2, output
-    assert output.count("stopped, and saved") == 2
+    assert output.count("going on in epoch") >= 2, output
+    assert output.count("stopped, and saved") >= 2
     after = load_checkpoint(last)
     assert after.training["run"] == before.training["run"]
     assert after.position.step > before.position.step
