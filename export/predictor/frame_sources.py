@@ -11,7 +11,7 @@ from rgbd.errors import MediaError
 from rgbd.recording.depth import frame_in_millimetres, unit_of
 from rgbd.recording.limits import Limits
 from rgbd.recording.streams import StreamReader, frame_of
-from rgbd.recording.timeline import Indices, make_timeline
+from rgbd.recording.timeline import Indices
 from rgbd.types import Frame, Stream
 
 
@@ -91,7 +91,7 @@ def align(streams: Streams, meta: RecordingMeta, limits: Limits) -> Alignment:
     lines = {}
     for stream, (file, reader) in streams.items():
         with named(file):
-            line = make_timeline(reader.num_frames, reader.fps or meta.fps_of(stream), reader.times_s)
+            line = reader.timeline(meta.fps_of(stream))
             if line.is_timed:
                 limits.check_duration(line.end - line.start)
             lines[stream] = line

@@ -4,9 +4,8 @@ from export.predictor.clip_request import ClipRequest
 from export.predictor.decoded_clip import DecidedBy
 from export.predictor.opened_files import Streams, file_named
 from rgbd.clip.appearance import Look, differences, look_of, shows_background
-from rgbd.errors import MediaError
 from rgbd.recording.formats import is_original
-from rgbd.recording.streams import StreamReader, frame_of
+from rgbd.recording.streams import StreamReader, frame_of, no_frames
 from rgbd.types import Stream
 
 
@@ -39,5 +38,5 @@ def _looks_prepared(stream: Stream, reader: StreamReader, request: ClipRequest) 
         return True
     first = next(iter(reader.read([0])), None)
     if first is None:
-        raise MediaError("holds no frames; record it again")
+        raise no_frames(reader)
     return not shows_background(look_of([frame_of(first)], stream), trained_on)

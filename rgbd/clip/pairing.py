@@ -8,7 +8,7 @@ import numpy as np
 from rgbd.clip.alignment import AlignedBy, Alignment
 from rgbd.errors import DatasetError, MediaError
 from rgbd.recording.streams import StreamReader
-from rgbd.recording.timeline import Indices, Timeline, make_timeline
+from rgbd.recording.timeline import Indices, Timeline
 from rgbd.types import Stream
 
 _NAMES: dict[Stream, str] = {"rgb": "colour", "depth": "depth"}
@@ -57,9 +57,10 @@ def pair_streams(readers: Mapping[Stream, StreamReader], fps: Mapping[Stream, fl
 
     Of the other stream, those that were taken nearest to them: one may be there twice, or never. Tracks of a file share
     its clock, files begin together. fps: of streams that do not know their times; where that is not known either,
-    frames of the same number are taken together. Raises `DatasetError` where no frame can be kept.
+    frames of the same number are taken together. Raises `MediaError` where a stream holds no frames, and
+    `DatasetError` where none can be kept.
     """
-    lines = {stream: _timeline(reader, fps.get(stream)) for stream, reader in readers.items()}
+    lines = {stream: reader.timeline(fps.get(stream)) for stream, reader in readers.items()}
     (leader, line), *others = lines.items()
     if not others:
         return Pairing({leader: np.arange(len(line.clock), dtype=np.int64)}, line)
@@ -73,12 +74,6 @@ def pair_streams(readers: Mapping[Stream, StreamReader], fps: Mapping[Stream, fl
     counting = _when_in_step(lines, pairs) if alignment.is_in_step else _when_by_time(lines, pairs, alignment)
     kept = Timeline(line.clock[pairs[leader]], line.is_timed)
     return Pairing(pairs, kept, alignment.by, (*counting, *_offset(lines, share_clock=share_clock)))
-
-
-def _timeline(reader: StreamReader, fps: float | None) -> Timeline:
-    if reader.num_frames == 0:
-        raise DatasetError(f"{reader.name}: holds no frames; copy it again")
-    return make_timeline(reader.num_frames, reader.fps or fps, reader.times_s)
 
 
 def _when_in_step(lines: Mapping[Stream, Timeline], pairs: Mapping[Stream, Indices]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from rgbd.errors import UserError
 from rgbd.recording.depth import MeasuredDepth, check_distance, unit_of
 from rgbd.recording.recording import Recording
 from rgbd.recording.streams import MiscountedError, StreamReader
-from rgbd.recording.timeline import Timeline, make_timeline
+from rgbd.recording.timeline import Timeline
 from rgbd.types import Stream
 
 _GAP = 1.5  # times the usual interval
@@ -95,7 +95,7 @@ def stream_facts(reader: StreamReader, kind: Stream, told_unit_mm: float | None)
         except UserError as error:
             broken.append(str(error))
     facts.num_frames, facts.damage = reader.num_frames, [*reader.damage, *broken]
-    line = make_timeline(reader.num_frames, reader.fps, reader.times_s)
+    line = reader.timeline()
     if line.is_timed:
         facts.fps = round(1 / line.interval, 3) if line.interval else reader.fps
         facts.first_s, facts.last_s = line.start, float(line.clock[-1])

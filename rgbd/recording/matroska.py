@@ -20,7 +20,7 @@ from rgbd.errors import MediaError, reason_of
 from rgbd.files import atomic_file
 from rgbd.recording.formats import open_streams
 from rgbd.recording.streams import MiscountedError, Picture, StreamReader, frame_of
-from rgbd.recording.timeline import Timeline, make_timeline
+from rgbd.recording.timeline import Timeline
 from rgbd.recording.tracks import TITLES
 from rgbd.recording.videos.matroska_calibration import CALIBRATION_FILE, AttachedCalibration, AttachedTrack
 from rgbd.types import Frame, Stream
@@ -83,9 +83,7 @@ def write_matroska(
 def _plan(
     stream: Stream, reader: StreamReader, fps: float | None, streams: Mapping[Stream, StreamReader]
 ) -> WrittenTrack:
-    if reader.num_frames == 0:
-        raise MediaError(f"{reader.name}: holds no frames; copy it again")
-    line = make_timeline(reader.num_frames, reader.fps or fps, reader.times_s)
+    line = reader.timeline(fps)
     if not line.is_timed:
         line = Timeline(line.clock / _UNTIMED_FPS, is_timed=False)
     if len({other.name for other in streams.values()}) > 1:

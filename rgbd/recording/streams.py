@@ -7,7 +7,9 @@ import av
 import numpy as np
 
 from rgbd.camera.calibration import StreamCamera
+from rgbd.errors import MediaError
 from rgbd.recording.limits import NO_LIMITS, Limits
+from rgbd.recording.timeline import Timeline, make_timeline
 from rgbd.types import Frame, Size
 
 Picture = av.VideoFrame | Frame
@@ -65,9 +67,23 @@ class StreamReader(Protocol):
         for.
         """
 
+    def timeline(self, fps: float | None = None) -> Timeline:
+        """Return when its frames were taken, at a rate of `fps` where the file knows of none.
+
+        Raises `MediaError` where it holds no frames.
+        """
+        if self.num_frames == 0:
+            raise no_frames(self)
+        return make_timeline(self.num_frames, self.fps or fps, self.times_s)
+
     def frame_name(self, index: int) -> str:
         """Return what messages call one frame."""
         return f"{self.name}, frame {index + 1}"
+
+
+def no_frames(reader: StreamReader) -> MediaError:
+    """Return the error of a stream in which there is nothing to see."""
+    return MediaError(f"{reader.name}: holds no frames; record it again")
 
 
 def frame_of(picture: Picture) -> Frame:

@@ -6,8 +6,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd.errors import MediaError
-
 Indices = NDArray[np.int64]
 """int64: places of frames in their stream, from 0, ascending; one may come more than once."""
 
@@ -57,8 +55,6 @@ class Timeline:
 
 def make_timeline(num_frames: int, fps: float | None, times_s: tuple[float, ...] | None = None) -> Timeline:
     """Return the timeline of a stream: its own times where they make sense, else an even rate, else numbers alone."""
-    if num_frames == 0:
-        raise MediaError("holds no frames; record it again")
     times = np.array(times_s or (), np.float64)
     if len(times) == num_frames and np.all(np.diff(times) > 0):
         return Timeline(times, is_timed=True)

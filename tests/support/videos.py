@@ -86,6 +86,13 @@ def ffv1_depth(folder: Path) -> Path:
     return encode(folder / "depth.mkv", "ffv1", "gray16le", list(moving(depth=True)))
 
 
+def cut_before_its_frames(path: Path) -> Path:
+    """Leave of a Matroska file what it says before its first cluster, which frames lie in."""
+    content, cluster = path.read_bytes(), b"\x1f\x43\xb6\x75"
+    path.write_bytes(content[: content.index(cluster) + len(cluster)])
+    return path
+
+
 def damaged(content: bytes) -> Iterator[tuple[str, bytes]]:
     """Yield a file that was cut, of which disk blocks are empty, and in which bits have turned; each with its name."""
     size = len(content)

@@ -14,9 +14,9 @@ from rgbd.recording.videos.video import write_video
 from rgbd.types import Stream
 from tests.support.raw_clips import config_of, empty_room, loaded, preprocessed, read_raw, request_of, seen, write_raw
 from tests.support.real import real_recordings
+from tests.support.videos import cut_before_its_frames
 from training.config.schema import TrainingConfig
 
-CLUSTER = b"\x1f\x43\xb6\x75"  # of Matroska: what frames lie in
 HALVES = (slice(0, 160), slice(160, 320))
 
 
@@ -194,10 +194,9 @@ def test_a_video_that_was_cut_before_its_first_frame_is_refused(
     tmp_path: Path, given: dict[Stream, Path], config: TrainingConfig
 ) -> None:
     write_video(tmp_path / "cut.mkv", np.full((2, 240, 320), 2000, np.uint16))
-    whole = (tmp_path / "cut.mkv").read_bytes()
-    (tmp_path / "cut.mkv").write_bytes(whole[: whole.index(CLUSTER) + len(CLUSTER)])
+    cut = cut_before_its_frames(tmp_path / "cut.mkv")
     with pytest.raises(MediaError, match=r"^depth \(cut\.mkv\): holds no frames; record it again"):
-        read_raw(config, given | {"depth": tmp_path / "cut.mkv"})
+        read_raw(config, given | {"depth": cut})
 
 
 def test_what_another_version_would_do_otherwise_is_said(given: dict[Stream, Path], config: TrainingConfig) -> None:

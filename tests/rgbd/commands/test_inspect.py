@@ -12,6 +12,7 @@ from rgbd.errors import MediaError, UserError
 from rgbd.recording.stills.images import read_image, write_image
 from tests.support.real import real_recordings
 from tests.support.two_cameras import COLOR_FOCAL, see_both, write_both
+from tests.support.videos import cut_before_its_frames, ffv1_depth
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +111,11 @@ def test_what_is_no_recording_is_an_error(tmp_path: Path) -> None:
         main(["inspect", str(tmp_path / "notes.xyz")])
     with pytest.raises(UserError, match="no recording is given; give the file"):
         main(["inspect"])
+
+
+def test_what_holds_no_frames_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match=r"depth\.mkv: holds no frames; record it again"):
+        main(["inspect", "--depth", str(cut_before_its_frames(ffv1_depth(tmp_path))), "--no-sheet"])
 
 
 def test_a_real_fall_is_drawn_with_both_streams(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
