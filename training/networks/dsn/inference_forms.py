@@ -115,7 +115,8 @@ class VolumesNet(nn.Module):
         self.conv1, self.conv2, self.conv3 = Stem(spatial.conv1), VolumeUnit(spatial.conv2), VolumeUnit(spatial.conv3)
         for name in BLOCKS:
             block = cast(Inception, spatial.get_submodule(name))
-            self.add_module(name, VolumeInception(block, edges_count=not never_negative))
+            edges_count = block.may_be_negative and not never_negative
+            self.add_module(name, VolumeInception(block, edges_count=edges_count))
         self.project = spatial.project
 
     def forward(self, pixels: Tensor, maps: Tensor | None) -> Tensor:
