@@ -59,7 +59,7 @@ def _as_images(frames: Sequence[Frame], encoding: DepthEncoding) -> list[NDArray
 def _warp(image: NDArray[np.uint8], spec: ClipSpec, geometry: Geometry, output: NDArray[np.uint8]) -> None:
     """Write one frame into `output` [H, W, 3]."""
     frame_size = height, width = image.shape[:2]
-    zoom = spec.size[0] / spec.crop[0], spec.size[1] / spec.crop[1]
+    zoom = geometry.zoom * spec.size[0] / spec.crop[0], geometry.zoom * spec.size[1] / spec.crop[1]
     scale = (zoom[0] * spec.resize[0] / width, zoom[1] * spec.resize[1] / height)
     # A bilinear warp reads 2x2 pixels, so it would skip pixels when it shrinks by 2 or more: average those first.
     factor = (max(1, int(1 / scale[0])), max(1, int(1 / scale[1])))
@@ -73,7 +73,8 @@ def _warp(image: NDArray[np.uint8], spec: ClipSpec, geometry: Geometry, output: 
         return
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     # Rotation uncovers corners: black, as in the reference. Without it, samples half a pixel outside repeat the edge.
-    border = cv2.BORDER_CONSTANT if geometry.angle_deg else cv2.BORDER_REPLICATE
+    uncovers = geometry.angle_deg != 0 or geometry.zoom < 1
+    border = cv2.BORDER_CONSTANT if uncovers else cv2.BORDER_REPLICATE
     # Four channels take OpenCV half the time of three.
     padded = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
     warped = cv2.warpAffine(padded, matrix, spec.size, flags=flags, borderMode=border)
@@ -88,14 +89,21 @@ def _cut(image: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[int,
         return None
     width, height = size
     left = x0 - (width - 1) if flip else x0
+    if min(left, y0) < 0:
+        return None
     part = image[y0 : y0 + height, left : left + width]
+    if part.shape[:2] != (height, width):
+        return None
     return part[:, ::-1] if flip else part
 
 
 def _output_to_frame(spec: ClipSpec, geometry: Geometry, frame_size: tuple[int, int]) -> NDArray[np.float64]:
     """Return the 3x3 matrix from output pixel centres to those of a frame (rows, columns), which is turned first."""
-    step_x, step_y = spec.crop[0] / spec.size[0], spec.crop[1] / spec.size[1]
-    crop_x, crop_y = geometry.crop_xy
+    seen = spec.crop[0] / geometry.zoom, spec.crop[1] / geometry.zoom
+    step_x, step_y = seen[0] / spec.size[0], seen[1] / spec.size[1]
+    crop_x, crop_y = (
+        corner + (crop - part) / 2 for corner, crop, part in zip(geometry.crop_xy, spec.crop, seen, strict=True)
+    )
     flip = np.array([[-1, 0, spec.size[0] - 1], [0, 1, 0], [0, 0, 1]] if geometry.flip else np.eye(3))
     to_resized = np.array(
         [[step_x, 0, crop_x + 0.5 * step_x - 0.5], [0, step_y, crop_y + 0.5 * step_y - 0.5], [0, 0, 1]]

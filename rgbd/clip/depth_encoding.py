@@ -20,7 +20,9 @@ class DepthEncoding(BaseModel):
         centred  the same for a range of +-span_mm around the clip's median depth: indifferent to where people stand.
         wrapped  the reference's own, which the authors' depth weights need.
         image    the recording already is an 8-bit image, as NvGesture and IsoGD publish it; nothing is done.
-    colors, in modes range and centred: jet, the reference's colour map in RGB order, or grey, three equal channels.
+    colors, in modes range and centred: jet, the reference's colour map in RGB order; grey, three equal channels; or
+        motion: grey as red, and how it differs from the frame before, as green, and from that after, as blue, both from
+        128 for no difference at half the scale.
     version: of what the modes mean. Where one of them comes to give other pixels, it gets a new one, and models that
     were trained on this one keep their meaning.
     """
@@ -29,7 +31,7 @@ class DepthEncoding(BaseModel):
 
     version: Literal[1] = 1
     mode: Literal["range", "centred", "wrapped", "image"] = "range"
-    colors: Literal["jet", "grey"] = "jet"
+    colors: Literal["jet", "grey", "motion"] = "jet"
     near_mm: _Millimetres = 500  # what a Kinect v2 measures reliably
     far_mm: _Millimetres = 4500
     span_mm: _Millimetres = 1000  # a person with arms stretched towards and away from the camera fits
@@ -57,17 +59,30 @@ def encode_depth(frames: list[NDArray[np.uint16]], encoding: DepthEncoding) -> l
         case never:
             assert_never(never)
     scaled = [_scale(frame, near, far) for frame in frames]
+    if encoding.colors == "jet":
+        return [_colored(frame, grey) for frame, grey in zip(frames, scaled, strict=True)]
+    black = [np.where(frame > 0, grey, np.uint8(0)) for frame, grey in zip(frames, scaled, strict=True)]
     if encoding.colors == "grey":
-        return [
-            np.repeat(np.where(frame > 0, grey, 0)[:, :, None], 3, axis=2)
-            for frame, grey in zip(frames, scaled, strict=True)
-        ]
-    return [_colored(frame, grey) for frame, grey in zip(frames, scaled, strict=True)]
+        return [np.repeat(frame[:, :, None], 3, axis=2) for frame in black]
+    return _with_motion(black)
 
 
 def _scale(depth_mm: NDArray[np.uint16], near: int, far: int) -> NDArray[np.uint8]:
     # Near is 255, so that what moves towards the camera lights up.
     return np.asarray(np.clip((far - depth_mm.astype(np.float32)) * (255 / (far - near)), 0, 255), np.uint8)
+
+
+def _with_motion(grey: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+    """Return uint8 [H, W, 3] for each frame [H, W]: itself, and where it differs from the frames beside it."""
+    before, after = [grey[0], *grey[:-1]], [*grey[1:], grey[-1]]
+    return [
+        np.stack([frame, _difference(frame, earlier), _difference(later, frame)], axis=2)
+        for earlier, frame, later in zip(before, grey, after, strict=True)
+    ]
+
+
+def _difference(frame: NDArray[np.uint8], earlier: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return ((frame.astype(np.int16) - earlier) // 2 + 128).astype(np.uint8)
 
 
 def _colored(depth_mm: NDArray[np.uint16], scaled: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -67,12 +67,13 @@ class Geometry:
     """One spatial transform, shared by all frames of a clip and by both its streams.
 
     `angle_deg` turns counter-clockwise around the frame's centre, `crop_xy` is the crop's upper left corner in pixels
-    of the resized frame, `flip` mirrors left and right.
+    of the resized frame, `flip` mirrors left and right, and `zoom` is how many times larger all is around its middle.
     """
 
     crop_xy: tuple[int, int]
     angle_deg: float = 0.0
     flip: bool = False
+    zoom: float = 1.0
 
 
 def centred_geometry(spec: ClipSpec) -> Geometry:

@@ -9,6 +9,13 @@ from training.config.section import Section
 _SMALLEST_STEP_MM = 0.01
 
 
+def _check_ranges(section: Section, *names: str) -> None:
+    for name in names:
+        low, high = getattr(section, name)
+        if low > high:
+            raise ValueError(f"{name} {[low, high]} is no range; give the smaller number first")
+
+
 class DepthNoiseConfig(Section):
     """What a real sensor does to distances, on millimetres before they are encoded; the defaults are a Kinect's.
 
@@ -32,7 +39,20 @@ class DepthNoiseConfig(Section):
         return step_mm
 
 
+class ViewpointConfig(Section):
+    """A camera that stands beside, above or below the one that recorded, for depth, which has three dimensions."""
+
+    probability: float = Field(0.0, ge=0, le=1, description="probability that a clip is seen from elsewhere; 0: none")
+    yaw_deg: float = Field(20.0, ge=0, le=60, description="largest turn around the upright axis, to either side")
+    pitch_deg: float = Field(10.0, ge=0, le=60, description="largest turn up or down")
+    field_of_view_deg: float = Field(
+        50.0, ge=5, le=150, description="what a prepared frame spans from left to right; a whole one of a Kinect: 57"
+    )
+
+
 _Factor = Annotated[float, Field(ge=0, le=4)]
+_Share = Annotated[float, Field(gt=0, le=1)]
+_Zoom = Annotated[float, Field(ge=0.5, le=2)]
 _Gamma = Annotated[float, Field(ge=0.2, le=5)]
 _Hue = Annotated[float, Field(ge=-180, le=180)]
 
@@ -51,10 +71,7 @@ class PhotometricConfig(Section):
 
     @model_validator(mode="after")
     def _are_ranges(self) -> "PhotometricConfig":
-        for name in ("brightness", "contrast", "saturation", "gamma", "hue_deg"):
-            low, high = getattr(self, name)
-            if low > high:
-                raise ValueError(f"{name} {[low, high]} is no range; give the smaller number first")
+        _check_ranges(self, "brightness", "contrast", "saturation", "gamma", "hue_deg")
         return self
 
 
@@ -66,11 +83,17 @@ class AugmentConfig(Section):
     angle_deg: tuple[int, int] = Field((-10, 10), description="range of rotations, whole degrees, both ends included")
     mixup: float = Field(0.0, ge=0, description="MixUp of clips: alpha of its Beta distribution; 0: none")
     shufflemix: float = Field(0.0, ge=0, description="ShuffleMix, frames of one clip among another's: alpha; 0: none")
+    span: tuple[_Share, _Share] = Field(
+        (1.0, 1.0), description="range of the share of a recording that is read, anywhere within it"
+    )
+    zoom: tuple[_Zoom, _Zoom] = Field((1.0, 1.0), description="range of the factor by which all is larger")
     depth_noise: DepthNoiseConfig = DepthNoiseConfig()
+    viewpoint: ViewpointConfig = ViewpointConfig()
     photometric: PhotometricConfig = PhotometricConfig()
 
     @model_validator(mode="after")
     def _is_range(self) -> "AugmentConfig":
         if not -180 <= self.angle_deg[0] <= self.angle_deg[1] <= 180:
             raise ValueError(f"angle_deg {list(self.angle_deg)} is no range within -180 to 180")
+        _check_ranges(self, "span", "zoom")
         return self

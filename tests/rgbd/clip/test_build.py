@@ -51,3 +51,21 @@ def test_frames_are_turned_before_they_are_resized(width: int) -> None:
     (clip,) = build_clip([frame], "rgb", spec, replace(centred_geometry(spec), angle_deg=20.0))
     difference = np.abs(clip.astype(int) - expected[16:240, 16:240].astype(int)).mean()
     assert difference < 2, difference  # outlines blur in another way; turned after resizing it is 4 and more
+
+
+def test_zoom_enlarges_what_is_in_the_middle_of_the_crop() -> None:
+    spec = ClipSpec(num_frames=1, resize=(128, 96), crop=64, size=64)  # type: ignore[arg-type]
+    frame = np.zeros((96, 128, 3), np.uint8)
+    cv2.rectangle(frame, (54, 38), (73, 57), (255, 255, 255), thickness=-1)  # 20 pixels wide, in the middle
+    for zoom, wanted_px in ((1.0, 20), (1.5, 30), (0.75, 15)):
+        (clip,) = build_clip([frame], "rgb", spec, replace(centred_geometry(spec), zoom=zoom))
+        columns = clip[32, :, 0].astype(float) / 255
+        assert columns.sum() == pytest.approx(wanted_px, abs=0.6)
+        assert (columns * np.arange(64)).sum() / columns.sum() == pytest.approx(31.5, abs=0.1)
+
+
+def test_what_zooming_out_uncovers_is_black() -> None:
+    spec = ClipSpec(num_frames=1, resize=(64, 64), crop=64, size=64)  # type: ignore[arg-type]
+    white = np.full((64, 64, 3), 255, np.uint8)
+    (clip,) = build_clip([white], "rgb", spec, replace(centred_geometry(spec), zoom=0.5))
+    assert (clip[:15] == 0).all() and (clip[:, :15] == 0).all() and (clip[20:44, 20:44] == 255).all()

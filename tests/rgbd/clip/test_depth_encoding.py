@@ -26,7 +26,7 @@ def test_jet_runs_from_red_near_to_blue_far_and_black_is_nothing() -> None:
     assert colors[100, 0] > colors[100, 2] and colors[300, 2] > colors[300, 0] and colors[200, 1] > 200
 
 
-@pytest.mark.parametrize("colors", ["jet", "grey"])
+@pytest.mark.parametrize("colors", ["jet", "grey", "motion"])
 def test_centred_is_indifferent_to_where_people_stand(colors: str) -> None:
     encoding = DepthEncoding.model_validate({"mode": "centred", "span_mm": 800, "colors": colors})
     body = np.where(RAMP > 0, RAMP // 8 + 2000, 0).astype(np.uint16)
@@ -37,3 +37,23 @@ def test_centred_is_indifferent_to_where_people_stand(colors: str) -> None:
 def test_impossible_ranges_are_refused() -> None:
     with pytest.raises(ValidationError, match="near_mm < far_mm"):
         DepthEncoding(near_mm=3000, far_mm=1000)
+
+
+def test_motion_is_grey_and_what_it_differs_by_from_the_frames_beside_it() -> None:
+    wall = np.full((4, 4), 2000, np.uint16)
+    hand = wall.copy()
+    hand[1, 1] = 1000
+    encoding = DepthEncoding(colors="motion", near_mm=1000, far_mm=3000)
+    first, second, third = encode_depth([wall, hand, wall], encoding)
+    assert first[0, 0].tolist() == second[0, 0].tolist() == third[0, 0].tolist() == [127, 128, 128]
+    assert first[1, 1].tolist() == [127, 128, 192]  # 128 nearer comes, at half the scale
+    assert second[1, 1].tolist() == [255, 192, 64]
+    assert third[1, 1].tolist() == [127, 64, 128]
+    (alone,) = encode_depth([hand], encoding)
+    assert (alone[:, :, 1:] == 128).all()
+
+
+def test_where_nothing_was_measured_motion_is_as_if_it_were_far() -> None:
+    nothing, near = np.zeros((2, 2), np.uint16), np.full((2, 2), 500, np.uint16)
+    first, second = encode_depth([nothing, near], DepthEncoding(colors="motion", near_mm=500, far_mm=4500))
+    assert first[0, 0].tolist() == [0, 128, 255] and second[0, 0].tolist() == [255, 255, 128]

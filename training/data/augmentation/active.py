@@ -4,11 +4,12 @@ from typing import TypeVar
 
 from training.config.augmentation import AugmentConfig
 from training.data.augmentation.depth_noise import DepthNoise
-from training.data.augmentation.frames import OnePerBin
-from training.data.augmentation.geometry import Flip, RandomCrop, Rotation
+from training.data.augmentation.frames import OnePerBin, Span
+from training.data.augmentation.geometry import Flip, RandomCrop, Rotation, Zoom
 from training.data.augmentation.mixing import MixUp, ShuffleMix
 from training.data.augmentation.photometric import Photometric
 from training.data.augmentation.stages import Augmentation, Stages
+from training.data.augmentation.viewpoint import Viewpoint
 
 _Kind = TypeVar("_Kind", bound=Augmentation)
 
@@ -16,9 +17,11 @@ _Kind = TypeVar("_Kind", bound=Augmentation)
 def active_augmentations(config: AugmentConfig) -> Stages:
     """Return those that the configuration asks for, by stage; within a stage they work in this order."""
     return Stages(
-        frames=_active(OnePerBin()),
-        raw=_active(DepthNoise(config.depth_noise), Photometric(config.photometric)),
-        geometry=_active(RandomCrop(), Rotation(config.rotated, config.angle_deg), Flip(config.flip)),
+        frames=_active(OnePerBin(), Span(config.span)),
+        raw=_active(Viewpoint(config.viewpoint), DepthNoise(config.depth_noise), Photometric(config.photometric)),
+        geometry=_active(
+            RandomCrop(), Rotation(config.rotated, config.angle_deg), Flip(config.flip), Zoom(config.zoom)
+        ),
         batch=_active(MixUp(config.mixup), ShuffleMix(config.shufflemix)),
     )
 

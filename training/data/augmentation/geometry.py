@@ -1,5 +1,6 @@
 """Stage 3, the one spatial transform of a clip. Source: docs/method.md, "Geometry"."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -56,3 +57,20 @@ class Flip:
     def move(self, geometry: Geometry, spec: ClipSpec, rng: np.random.Generator) -> Geometry:  # noqa: ARG002
         """Return the geometry mirrored, or as it is."""
         return replace(geometry, flip=not geometry.flip) if rng.random() < self.probability else geometry
+
+
+@dataclass(frozen=True)
+class Zoom:
+    """All is larger by a factor, or smaller, around the middle of the crop."""
+
+    factor: tuple[float, float]
+    name = "zoom"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether any clip changes its size."""
+        return self.factor != (1, 1)
+
+    def move(self, geometry: Geometry, spec: ClipSpec, rng: np.random.Generator) -> Geometry:  # noqa: ARG002
+        """Return the geometry with a factor drawn from the range, so that twice is as likely as half."""
+        return replace(geometry, zoom=math.exp(rng.uniform(*np.log(self.factor))))

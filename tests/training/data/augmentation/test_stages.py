@@ -29,6 +29,9 @@ ALL = AugmentConfig.model_validate(
         "shufflemix": 0.8,
         "depth_noise": {"probability": 1},
         "photometric": {"probability": 1},
+        "span": [0.5, 1],
+        "zoom": [0.8, 1.25],
+        "viewpoint": {"probability": 1},
     }
 )
 
@@ -44,9 +47,9 @@ def stages(**changes: object) -> Stages:
 def test_only_what_the_configuration_asks_for_is_active() -> None:
     off, on = stages(flip=0, rotated=0), active_augmentations(ALL)
     assert [len(stage) for stage in (off.frames, off.raw, off.geometry, off.batch)] == [1, 0, 1, 0]
-    assert [len(stage) for stage in (on.frames, on.raw, on.geometry, on.batch)] == [1, 2, 3, 2]
+    assert [len(stage) for stage in (on.frames, on.raw, on.geometry, on.batch)] == [2, 3, 4, 2]
     names = [each.name for stage in (on.frames, on.raw, on.geometry, on.batch) for each in stage]
-    assert len(set(names)) == len(names) == 8
+    assert len(set(names)) == len(names) == 11
 
 
 def test_without_augmentations_a_clip_is_as_evaluation_sees_it() -> None:
@@ -74,8 +77,9 @@ def test_switching_one_on_leaves_the_draws_of_others() -> None:
     assert [replace(geometry, angle_deg=0.0) for geometry in turned] == plain
     mirrored = geometries(stages(flip=1, rotated=1).geometry)
     assert [(each.crop_xy, each.angle_deg) for each in mirrored] == [(each.crop_xy, each.angle_deg) for each in turned]
-    frames = [choose_frames(each.frames, 900, 16, (0, 0, 1)).tolist() for each in (stages(), active_augmentations(ALL))]
-    assert frames[0] == frames[1]
+    whole = ALL.model_copy(update={"span": (1.0, 1.0)})  # a span moves what was drawn
+    frames = [choose_frames(active_augmentations(each).frames, 900, 16, (0, 0, 1)) for each in (AugmentConfig(), whole)]
+    np.testing.assert_array_equal(*frames)
 
 
 def test_each_draws_other_numbers_of_the_same_key() -> None:
