@@ -68,33 +68,43 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Person:
+class Named:
+    """What a motion is named, the most probable label first, and whether it is one that the model has learnt.
+
+    `confidence` is the share of clips of motions that it has learnt which look less familiar to it; where `known` is
+    False, the labels are only what comes nearest. Both are None where the model, or an older service, does not tell.
+    """
+
+    predictions: tuple[Score, ...]
+    known: bool | None
+    confidence: float | None
+
+
+@dataclass(frozen=True)
+class Person(Named):
     """What one of several people does, by what was cut out for them; 1 is the person of whom most is seen."""
 
     person: int
     box_px: tuple[int, int, int, int] | None
-    predictions: tuple[Score, ...]
 
 
 @dataclass(frozen=True)
-class Window:
+class Window(Named):
     """One part of a long clip, from `start` to `end`: in seconds, or frame numbers where no times are known."""
 
     start: float
     end: float
-    predictions: tuple[Score, ...]
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """The answer to one clip; `predictions` and each of `streams` hold the most probable label first.
+class Prediction(Named):
+    """The answer to one clip; each of `streams` holds the most probable label first, too.
 
     `windows` has the parts of a clip that was asked for in several, `people` the answers about each person.
     """
 
     request_id: str
     model: Model
-    predictions: tuple[Score, ...]
     streams: dict[str, tuple[Score, ...]]
     windows: tuple[Window, ...]
     people: tuple[Person, ...]
@@ -114,14 +124,13 @@ def parse_prediction(body: Any) -> Prediction:
         return Prediction(
             request_id=body["request_id"],
             model=_pick(Model, body["model"]),
-            predictions=_scores(body["predictions"]),
+            **_named(body),
             streams={name: _scores(streams[name]) for name in _STREAMS if name in streams},
             windows=tuple(
-                Window(window["start"], window["end"], _scores(window["predictions"]))
-                for window in body.get("windows", ())
+                Window(**_named(window), start=window["start"], end=window["end"]) for window in body.get("windows", ())
             ),
             people=tuple(
-                Person(person["person"], _box(person.get("box_px")), _scores(person["predictions"]))
+                Person(**_named(person), person=person["person"], box_px=_box(person.get("box_px")))
                 for person in body.get("people", ())
             ),
             clip=_clip(body["clip"]),
@@ -132,6 +141,14 @@ def parse_prediction(body: Any) -> Prediction:
         raise UnexpectedAnswerError(
             f"the answer is not one of this service ({type(error).__name__}: {error}); check the address and version"
         ) from error
+
+
+def _named(body: Any) -> dict[str, Any]:
+    return {
+        "predictions": _scores(body["predictions"]),
+        "known": body.get("known"),
+        "confidence": body.get("confidence"),
+    }
 
 
 def _clip(body: Any) -> Clip:

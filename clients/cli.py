@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from clients.answers import Prediction, Preparation, Score
+from clients.answers import Named, Prediction, Preparation, Score
 from clients.client import Client
 from clients.errors import ClientError, InputError, RefusedError
 
@@ -81,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
         help="whom the answer is about where several are found (all, where the model knows motions of two people, else "
         "the one of whom most is seen)",
     )
+    predict.add_argument(
+        "--accepted",
+        type=float,
+        metavar="SHARE",
+        help="of clips of known motions, how many are taken for known (0.95); 0.5 to 0.99",
+    )
     predict.add_argument("--model", metavar="NAME", help="which model, where several are served")
     predict.add_argument("--model-version", metavar="VERSION", help="which version of it (the newest)")
     predict.add_argument("--depth-scale-mm", type=float, help="millimetres of one unit of depth, where it is not 1")
@@ -124,6 +130,7 @@ def _predict(client: Client, options: argparse.Namespace) -> None:
         top_k=options.top_k,
         windows=options.windows,
         people=options.people,
+        accepted=options.accepted,
         depth_scale_mm=options.depth_scale_mm,
         fps=options.fps,
         depth_fps=options.depth_fps,
@@ -142,18 +149,18 @@ def _predict(client: Client, options: argparse.Namespace) -> None:
 
 
 def _print_answer(console: Console, answer: Prediction) -> None:
-    console.print(_ranking(answer.predictions))
+    if answer.known is False:
+        console.print("[bold yellow]unknown:[/] no motion that the model has learnt; nearest are")
+    console.print(_ranking(answer.predictions, best_style="dim" if answer.known is False else "bold"))
     for name, scores in answer.streams.items():
         if scores:
             best = scores[0]
             console.print(f"[dim]{escape(name)} stream:[/] {escape(best.label)} {best.score:.1%}")
     for window in answer.windows:
-        best, unit = window.predictions[0], "s" if answer.clip.duration_s else "frames"
-        stretch = f"{window.start:g} to {window.end:g} {unit}:"
-        console.print(f"[dim]{stretch}[/] {escape(best.label)} {best.score:.1%}")
+        unit = "s" if answer.clip.duration_s else "frames"
+        console.print(f"[dim]{window.start:g} to {window.end:g} {unit}:[/] {_in_words(window)}")
     for person in answer.people:
-        best = person.predictions[0]
-        console.print(f"[dim]person {person.person}:[/] {escape(best.label)} {best.score:.1%}")
+        console.print(f"[dim]person {person.person}:[/] {_in_words(person)}")
     model, total_ms = answer.model, answer.timing_ms.get("total", 0.0)
     console.print(
         f"[dim]{escape(model.name)} {escape(model.version)}, {escape(model.runtime)} {model.device} {model.precision}, "
@@ -163,6 +170,12 @@ def _print_answer(console: Console, answer: Prediction) -> None:
         console.print(f"[dim]{_prepared_in_words(preparation)}[/]")
     for warning in answer.warnings:
         console.print(f"[yellow]warning:[/] {escape(warning)}")
+
+
+def _in_words(named: Named) -> str:
+    best = named.predictions[0]
+    words = f"{escape(best.label)} {best.score:.1%}"
+    return f"[yellow]unknown[/], nearest {words}" if named.known is False else words
 
 
 def _prepared_in_words(preparation: Preparation) -> str:
@@ -176,7 +189,7 @@ def _prepared_in_words(preparation: Preparation) -> str:
     return f"a raw recording: {people}; cut to {x1 - x0}x{y1 - y0} at ({x0}, {y0}) of {width}x{height}"
 
 
-def _ranking(scores: Sequence[Score]) -> Table:
+def _ranking(scores: Sequence[Score], best_style: str) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), width=_WIDTH)
     table.add_column(justify="right", width=3, style="dim")
     table.add_column(ratio=1, overflow="ellipsis", no_wrap=True)
@@ -184,6 +197,6 @@ def _ranking(scores: Sequence[Score]) -> Table:
     table.add_column(justify="right", width=6)
     for rank, score in enumerate(scores, start=1):
         bar = Bar(size=1.0, begin=0.0, end=score.score, width=30, color="cyan")
-        style = "bold" if rank == 1 else ""
+        style = best_style if rank == 1 else ""
         table.add_row(str(rank), escape(score.label), bar, f"{score.score:.1%}", style=style)
     return table

@@ -79,6 +79,7 @@ class Client:
         top_k: int = 5,
         windows: int = 1,
         people: Literal["largest", "all", "each"] | None = None,
+        accepted: float | None = None,
         depth_scale_mm: float | None = None,
         fps: float | None = None,
         depth_fps: float | None = None,
@@ -96,7 +97,8 @@ class Client:
         modality says which are needed. A file with both streams, such as a camera's own, is given as `rgb`; where it
         has several of a kind, `rgb_track` and `depth_track` name those that are meant. `model` and `version` choose
         among several that are served. A long clip is looked at in `windows` equal parts; the answer is their mean, with
-        each part's own. `people` says whom it is about where several are found.
+        each part's own. `people` says whom it is about where several are found, and `accepted` which share of clips of
+        known motions is to be taken for known, from 0.5 to 0.99 (service: 0.95).
 
         `depth_scale_mm` is the millimetres of one unit of 16-bit depth (service: as the file says, or else 1). `fps`
         and `depth_fps` are for files that know no times. The motion is between `start_s` and `end_s`. `prepared` says
@@ -119,7 +121,7 @@ class Client:
             camera=camera,
             intrinsics=None if intrinsics is None else dict(intrinsics),
         )
-        params = _said(model=model, version=version, top_k=top_k, windows=windows, people=people)
+        params = _said(model=model, version=version, top_k=top_k, windows=windows, people=people, accepted=accepted)
         with ExitStack() as stack:
             files = {}
             for name, path in paths.items():

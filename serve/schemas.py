@@ -191,20 +191,31 @@ class ClipReply(BaseModel):
     preparation: PreparationReply
 
 
-class PersonReply(BaseModel):
+class NamedReply(BaseModel):
+    """What a motion is named, best class first, and whether it is one that the model has learnt.
+
+    `confidence` is the share of clips of motions that it has learnt which look less familiar to it; `known` whether
+    that is enough, and the best class is not `background`. Both are null for a model that does not say what is
+    familiar.
+    """
+
+    predictions: list[Prediction]
+    known: bool | None
+    confidence: float | None
+
+
+class PersonReply(NamedReply):
     """What one of several people does, by what was cut out for them; 1 is the person of whom most is seen."""
 
     person: int
     box_px: tuple[int, int, int, int] | None
-    predictions: list[Prediction]
 
 
-class WindowReply(BaseModel):
+class WindowReply(NamedReply):
     """What one part of the clip shows, from `start` to `end`: in seconds, or frame numbers where no times are known."""
 
     start: float
     end: float
-    predictions: list[Prediction]
 
 
 class Timing(BaseModel):
@@ -217,8 +228,8 @@ class Timing(BaseModel):
     total: float
 
 
-class PredictReply(BaseModel):
-    """The answer, best class first.
+class PredictReply(NamedReply):
+    """The answer.
 
     `windows` has the parts of a clip that was asked for in several, `people` the answers about each person where those
     were asked for.
@@ -226,7 +237,6 @@ class PredictReply(BaseModel):
 
     request_id: str
     model: ModelReply
-    predictions: list[Prediction]
     streams: StreamPredictions
     windows: list[WindowReply]
     people: list[PersonReply]

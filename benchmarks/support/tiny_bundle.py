@@ -1,5 +1,6 @@
 """A real bundle with a tiny real graph, whose answer can be told from a clip by hand."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from rgbd.clip.appearance import Appearance
 from rgbd.clip.build import build_clip
 from rgbd.clip.depth_encoding import DepthEncoding
 from rgbd.clip.preparation import Preparation
+from rgbd.clip.rejection import Rejection
 from rgbd.clip.sampling import bin_centres
 from rgbd.clip.spec import ClipSpec, centred_geometry
 from rgbd.types import Frame, Modality, Stream, streams_of
@@ -34,11 +36,13 @@ def make_bundle(
     alone: dict[Stream, float] | None = None,
     trained_on: dict[Stream, Appearance] | None = None,
     preparation: Preparation | None = None,
+    familiar: tuple[float, float] | None = None,
     answer: str = "logits",
 ) -> Path:
     """Write a bundle whose scores are each stream's mean red, green and blue, over 16, and the sum of both.
 
-    `answer` is the name of the output that is the answer; those of the streams begin with it.
+    `answer` is the name of the output that is the answer; those of the streams begin with it. `familiar`: the best
+    scores, lowest and highest, of clips of known motions; those between are spread evenly.
     """
     folder.mkdir(parents=True, exist_ok=True)
     streams = streams_of(modality)
@@ -63,12 +67,17 @@ def make_bundle(
         alone=alone or {},
         trained_on=trained_on or {},
         preparation=preparation,
+        rejection=None if familiar is None else _rejection(heads, familiar),
         files=describe_files(folder),
         artifacts=(Artifact(runtime="onnxruntime", precision="fp32", path="model.onnx"),),
         source=Source(checkpoint="best.pt", checkpoint_sha256="0" * 64, config={}, metrics={}, git_commit=None),
     )
     write_manifest(folder, manifest)
     return folder
+
+
+def _rejection(heads: Iterable[str], familiar: tuple[float, float]) -> Rejection:
+    return Rejection(known={head: tuple(np.linspace(*familiar, 101).tolist()) for head in heads})
 
 
 def _answers(clips: dict[str, NDArray[np.uint8]], answer: str) -> dict[str, tuple[float, ...]]:

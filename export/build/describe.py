@@ -1,7 +1,7 @@
 """What a new bundle says of itself."""
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from export.build.graph import exported_heads
@@ -11,6 +11,7 @@ from export.bundle.manifest import Artifact, BundleManifest, TensorInfo
 from export.bundle.manifest import Source as SourceEntry
 from export.bundle.seeded_clips import seeded_inputs
 from export.verification.source import Source
+from rgbd.clip.rejection import Rejection
 from training.networks.family import family_of
 
 
@@ -34,6 +35,7 @@ def describe(
         modality=config.modality,
         labels=checkpoint.class_names,
         temperature=checkpoint.temperature,
+        rejection=_of_outputs(checkpoint.rejection, check),
         clip_spec=spec,
         inputs=tuple(
             TensorInfo(
@@ -64,6 +66,13 @@ def describe(
             git_commit=_git_commit(),
         ),
     )
+
+
+def _of_outputs(rejection: Rejection | None, outputs: Collection[str]) -> Rejection | None:
+    """Return what is known of the heads that the graph has."""
+    if rejection is None:
+        return None
+    return Rejection(known={head: known for head, known in rejection.known.items() if head in outputs})
 
 
 def version_of(source: Source, options: ExportOptions) -> str:

@@ -23,6 +23,7 @@ from export.bundle.fields import (
 )
 from rgbd.clip.appearance import Appearance, presumed_appearance
 from rgbd.clip.preparation import Preparation
+from rgbd.clip.rejection import Rejection
 from rgbd.clip.spec import ClipSpec
 from rgbd.errors import UserError
 from rgbd.types import Modality, Stream, streams_of
@@ -31,7 +32,7 @@ MANIFEST_NAME = "bundle.json"
 
 SIGNATURE_NAME = "bundle.json.sig"
 
-SCHEMA_VERSION, SCHEMA_MINOR = 3, 1
+SCHEMA_VERSION, SCHEMA_MINOR = 3, 2
 """The manifest's. Where only the minor is raised, all that was read before is read still, and means the same."""
 
 Precision = Name
@@ -145,6 +146,9 @@ class BundleManifest(_Record):
     temperature: float = Field(  # divides the logits before softmax; 1 until one is fitted
         1.0, ge=_LOWEST_TEMPERATURE, le=_HIGHEST_TEMPERATURE
     )
+    rejection: Rejection | None = Field(
+        None, description="which scores motions have that it has learnt; null where nobody has fitted it"
+    )
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...] = Field(min_length=1, description="the first is the answer")
     max_batch: int = Field(8, ge=1, le=MAX_BATCH, description="clips at a time")
@@ -215,6 +219,16 @@ class BundleManifest(_Record):
             if output.stream is not None and output.stream not in self.streams:
                 raise ValueError(f"outputs: {output.name} is the head of {output.stream}, and this model takes none")
             _check_tensor("outputs", output, "float32", (len(self.labels),), "the labels ask for")
+        return self
+
+    @model_validator(mode="after")
+    def _rejection_is_of_the_outputs(self) -> "BundleManifest":
+        if self.rejection is not None:
+            answering = {self.answer, *self.stream_heads.values()}
+            if missing := sorted(answering - self.rejection.known.keys()):
+                raise ValueError(f"rejection: says nothing of {' and '.join(missing)}, which can answer")
+            if foreign := sorted(self.rejection.known.keys() - answering):
+                raise ValueError(f"rejection: is of {' and '.join(foreign)}, which do not answer")
         return self
 
     @model_validator(mode="after")

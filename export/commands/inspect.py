@@ -48,6 +48,7 @@ def _facts(manifest: BundleManifest) -> Table:
         ),
         "preparation": _prepared_as(manifest.preparation),
         "temperature": f"{manifest.temperature:.3f}",
+        "unknown motions": "are told" if manifest.rejection is not None else "are not told: nothing was fitted",
         "checkpoint": f"{source.checkpoint} ({source.checkpoint_sha256[:12]})",
         "its figures": ", ".join(f"{name} {value:.3f}" for name, value in source.metrics.items()) or "none",
         "commit": source.git_commit or "unknown",

@@ -1,6 +1,7 @@
 """What the network's outputs for a recording's windows say."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,30 +9,46 @@ from numpy.typing import NDArray
 from export.predictor.decoded_clip import ClipFacts
 from export.predictor.model import Model
 from export.predictor.results import Clip, Person, Prediction, PreparedClip, Score, Window
+from rgbd.clip.rejection import BACKGROUND_CLASS, DEFAULT_ACCEPTED, familiarity, is_accepted
 from rgbd.types import Stream
 
 WindowOutputs = Mapping[str, NDArray[np.float32]]
 """The outputs for one window, float32 [N] by name."""
 
 
+class _Named(TypedDict):
+    """The fields of `Named`."""
+
+    predictions: tuple[Score, ...]
+    known: bool | None
+    confidence: float | None
+
+
 class Answer:
     """The scores of a recording: the mean over its windows. Where a stream is missing, the other one's head answers.
 
     outputs: of each window, of each subject. head: the name of the output that answers. scores: the classes'
-    probabilities, float64 [N], by the clips of the first subject.
+    probabilities, float64 [N], by the clips of the first subject. accepted: the share of clips of known motions that
+    are to be taken for known.
     """
 
-    def __init__(self, model: Model, facts: ClipFacts, outputs: Sequence[Sequence[WindowOutputs]]) -> None:
+    def __init__(
+        self,
+        model: Model,
+        facts: ClipFacts,
+        outputs: Sequence[Sequence[WindowOutputs]],
+        accepted: float = DEFAULT_ACCEPTED,
+    ) -> None:
         self._model, self._manifest, self._facts, self._outputs = model, model.bundle.manifest, facts, outputs
+        self._accepted = accepted
         is_complete = len(facts.given) == len(model.streams)
         self.head = self._manifest.answer if is_complete else self._manifest.stream_heads[facts.given[0]]
-        self._scores = self._windows(self.head)
-        self.scores: NDArray[np.float64] = self._scores.mean(0)
+        self.scores: NDArray[np.float64] = self._probabilities(self._outputs_of(self.head))
 
     def prediction(self, top_k: int) -> Prediction:
         """Return the answer, with the `top_k` best classes of each ranking."""
         return Prediction(
-            predictions=self._model.rank(self.scores, top_k),
+            **self._named(self._outputs_of(self.head), top_k),
             streams=self._rank_streams(top_k),
             windows=self._rank_windows(top_k),
             people=self._rank_people(top_k),
@@ -51,15 +68,29 @@ class Answer:
         )
         return (*self._facts.warnings, *missing)
 
-    def _windows(self, head: str, subject: int = 0) -> NDArray[np.float64]:
-        """Return the probabilities [windows, N] of one subject by one of the outputs."""
-        return self._model.probabilities(np.stack([outputs[head] for outputs in self._outputs[subject]]))
+    def _outputs_of(self, head: str, subject: int = 0) -> NDArray[np.float32]:
+        """Return one of the outputs about one subject, [windows, N]."""
+        return np.stack([outputs[head] for outputs in self._outputs[subject]])
+
+    def _probabilities(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the classes' probabilities [N] by an output [windows, N]."""
+        return np.asarray(self._model.probabilities(outputs).mean(0), np.float64)
+
+    def _named(self, outputs: NDArray[np.float32], top_k: int) -> _Named:
+        """Return what is said of windows by the answering output [windows, N]."""
+        predictions = self._model.rank(self._probabilities(outputs), top_k)
+        rejection = self._manifest.rejection
+        if rejection is None:
+            return {"predictions": predictions, "known": None, "confidence": None}
+        confidence = rejection.confidence(self.head, float(familiarity(outputs).mean()))
+        known = is_accepted(confidence, self._accepted) and predictions[0].label != BACKGROUND_CLASS
+        return {"predictions": predictions, "known": known, "confidence": confidence}
 
     def _rank_streams(self, top_k: int) -> dict[Stream, tuple[Score, ...]]:
         """Return what the streams' heads say of what was given."""
         heads = self._manifest.stream_heads
         return {
-            stream: self._model.rank(self._windows(heads[stream]).mean(0), top_k)
+            stream: self._model.rank(self._probabilities(self._outputs_of(heads[stream])), top_k)
             for stream in self._facts.given
             if stream in heads
         }
@@ -70,8 +101,8 @@ class Answer:
         if len(windows) == 1:
             return ()
         return tuple(
-            Window(window.start, window.end, self._model.rank(scores, top_k))
-            for window, scores in zip(windows, self._scores, strict=True)
+            Window(**self._named(outputs[None], top_k), start=window.start, end=window.end)
+            for window, outputs in zip(windows, self._outputs_of(self.head), strict=True)
         )
 
     def _rank_people(self, top_k: int) -> tuple[Person, ...]:
@@ -80,7 +111,9 @@ class Answer:
             return ()
         return tuple(
             Person(
-                subject.person or 0, subject.box_px, self._model.rank(self._windows(self.head, number).mean(0), top_k)
+                **self._named(self._outputs_of(self.head, number), top_k),
+                person=subject.person or 0,
+                box_px=subject.box_px,
             )
             for number, subject in enumerate(self._facts.subjects)
         )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from export.bundle.archive import open_bundle
 from export.predictor.answer import Answer, WindowOutputs
-from export.predictor.arguments import count, path_of, shown
+from export.predictor.arguments import count, is_finite, path_of, shown
 from export.predictor.clip_reading import read_clip
 from export.predictor.clip_request import RecordingMeta, StreamFile
 from export.predictor.decoded_clip import PeopleChoice
@@ -20,6 +20,7 @@ from export.predictor.results import Prediction
 from export.runtimes import RuntimeInfo
 from export.runtimes.loading import load_runtime
 from export.runtimes.registry import devices
+from rgbd.clip.rejection import DEFAULT_ACCEPTED, LEAST_ACCEPTED, MOST_ACCEPTED
 from rgbd.errors import MissingStreamError, UserError
 from rgbd.recording.formats import FILE_FORMATS
 from rgbd.recording.limits import NO_LIMITS
@@ -70,6 +71,7 @@ class Predictor:
         depth_track: str | None = None,
         prepared: bool | None = None,
         people: PeopleChoice | None = None,
+        accepted: float = DEFAULT_ACCEPTED,
         camera: str | None = None,
         intrinsics: Mapping[str, float] | None = None,
     ) -> Prediction:
@@ -79,7 +81,8 @@ class Predictor:
         `rgb`, stands for both. windows: equal parts that are looked at one by one, for long recordings; no more than it
         has frames. top_k: how many classes are named. people: whom the answer is about where several are found: the
         "largest", "all" together, or "each"; default: all, where the model knows actions of two people, else the
-        largest. The others are those of `RecordingMeta`.
+        largest. accepted: the share of clips of known motions that are to be taken for known, from 0.5 to 0.99. The
+        others are those of `RecordingMeta`.
 
         Raises `MediaError` for a recording that cannot be used, and `UserError` for what makes no sense.
         """
@@ -91,13 +94,15 @@ class Predictor:
         files = tuple(StreamFile(stream, path, str(path)) for stream, path in paths.items())
         if people is not None and people not in get_args(PeopleChoice):
             raise UserError(f"people {shown(people)}: give one of {', '.join(get_args(PeopleChoice))}, or leave it out")
+        if not (is_finite(accepted) and LEAST_ACCEPTED <= accepted <= MOST_ACCEPTED):
+            raise UserError(f"accepted {shown(accepted)}: give a share from {LEAST_ACCEPTED} to {MOST_ACCEPTED}")
         meta = RecordingMeta(
             depth_scale_mm, fps, depth_fps, start_s, end_s, rgb_track, depth_track, prepared, camera, intrinsics
         )
         request = self._model.request(files, meta, NO_LIMITS, num_windows, people)
         clip = read_clip(replace(request, windows_need_frames=True))
         outputs = [[self._infer(clips) for clips in windows] for windows in clip.subjects(self.streams)]
-        return Answer(self._model, clip.facts, outputs).prediction(num_classes)
+        return Answer(self._model, clip.facts, outputs, accepted).prediction(num_classes)
 
     def _infer(self, clips: Mapping[Stream, NDArray[np.uint8]]) -> WindowOutputs:
         with self._computing:

@@ -66,40 +66,52 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Person:
-    """What one of several people does, best class first.
+class Named:
+    """What a motion is named, and whether it is one that the network has learnt.
+
+    predictions: the best classes, best first. confidence: the share, in [0, 1], of clips of motions that it has learnt
+    that look less familiar to it; they are not those it learnt from. known: whether that is enough, and the best class
+    is not that of recordings in which nothing of interest happens. Both are None where the bundle does not say what is
+    familiar.
+    """
+
+    predictions: tuple[Score, ...]
+    known: bool | None
+    confidence: float | None
+
+
+@dataclass(frozen=True)
+class Person(Named):
+    """What one of several people does.
 
     person: a number, 1 for whom most is seen of. box_px: what was cut out for them, as `PreparedClip` says.
     """
 
     person: int
     box_px: Box | None
-    predictions: tuple[Score, ...]
 
 
 @dataclass(frozen=True)
-class Window:
-    """What one part of the recording shows, best class first.
+class Window(Named):
+    """What one part of the recording shows.
 
     start, end: in seconds from where the recording begins; numbers of frames where no times are known.
     """
 
     start: float
     end: float
-    predictions: tuple[Score, ...]
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """The answer to one recording.
+class Prediction(Named):
+    """The answer to one recording; of several windows the mean.
 
-    predictions: the best classes, best first; of several windows the mean. streams: the same by the head of each stream
+    streams: the best classes by the head of each stream
     that was given; empty for a model of one stream. windows: the answers to the parts, where several were asked for.
     people: the answers about each person, where those were asked for. clip: what was understood of the recording.
     warnings: sentences about what should be looked at.
     """
 
-    predictions: tuple[Score, ...]
     streams: dict[Stream, tuple[Score, ...]]
     windows: tuple[Window, ...]
     people: tuple[Person, ...]

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from export.predictor.answer import Answer
 from export.predictor.decoded_clip import ClipFacts, PeopleChoice
 from export.predictor.raw_source import most_subjects
+from rgbd.clip.rejection import DEFAULT_ACCEPTED, LEAST_ACCEPTED, MOST_ACCEPTED
 from serve.concurrency.task_group import gather_or_cancel
 from serve.inference.batching import Inferred
 from serve.routes.clip_form import ClipUpload
@@ -38,6 +39,15 @@ async def predict(
             "together, or each (default: all where the model knows motions of two people, else the largest)"
         ),
     ] = None,
+    accepted: Annotated[
+        float,
+        Query(
+            ge=LEAST_ACCEPTED,
+            le=MOST_ACCEPTED,
+            description="the share of clips of known motions that are to be taken for known; what looks less familiar "
+            "than the rest of them is unknown",
+        ),
+    ] = DEFAULT_ACCEPTED,
 ) -> PredictReply:
     """Name the motion that a clip shows.
 
@@ -45,6 +55,8 @@ async def predict(
     it; `clip.preparation` says what was done. Frames are sampled evenly in time, over what both streams show, or from
     `start_s` to `end_s`. One video with a colour and a depth track, sent as `rgb`, stands for both. With `windows`, the
     answer is the mean over the parts, and each part's own answer is there, too; with `people=each`, each person's.
+
+    Where `known` is false, the motion is none that the model has learnt, and its best class is only what comes nearest.
     """
     async with upload.admit(windows * most_subjects(people), windows, people) as (admission, clip):
         model = admission.model
@@ -53,7 +65,7 @@ async def predict(
         admission.num_clips = len(subjects) * windows
         inferred = await gather_or_cancel(upload.service.infer(admission, clips) for clips in chain(*subjects))
     outputs = iter([one.outputs for one in inferred])
-    answer = Answer(model, decoded.facts, [list(islice(outputs, windows)) for _ in subjects])
+    answer = Answer(model, decoded.facts, [list(islice(outputs, windows)) for _ in subjects], accepted)
     timing = make_timing(upload.request, decoded.facts, inferred)
     upload.service.metrics.count_answer(model.name, timing.model_dump())
     return PredictReply(

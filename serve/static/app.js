@@ -1,6 +1,6 @@
 // The page: brings the model, recordings and answers together.
 
-import { AnswerView, predictionsOf } from "./answer/answer.js";
+import { AnswerView, namedIn } from "./answer/answer.js";
 import { paintHeat } from "./answer/heat.js";
 import { Why } from "./answer/why.js";
 import { find } from "./elements/dom.js";
@@ -62,7 +62,7 @@ let answer = null; // to what is on the stages
 let person = null; // whom it is about, null: all that is there
 const why = new Why(find("why"), find("reasons"), {
   ask: (signal) => {
-    const [best] = predictionsOf(/** @type {Answer} */ (answer), person);
+    const [best] = namedIn(/** @type {Answer} */ (answer), person).predictions;
     return explain(recordings.clip, { index: `${best.index}`, ...whom("person") }, signal);
   },
   show: showReasons,

@@ -33,19 +33,22 @@ export interface Clip {
 
 export type Timing = Record<string, number>;
 
-export interface Person {
-  person: number;
+export interface Named {
   predictions: Score[];
+  known?: boolean | null;
+  confidence?: number | null;
 }
 
-export interface Part {
+export interface Person extends Named {
+  person: number;
+}
+
+export interface Part extends Named {
   start: number;
   end: number;
-  predictions: Score[];
 }
 
-export interface Answer {
-  predictions: Score[];
+export interface Answer extends Named {
   people?: Person[];
   windows?: Part[];
   streams?: Partial<Record<StreamName, Score[]>>;

@@ -116,3 +116,19 @@ def test_ctrl_c_ends_with_130(tmp_path: Path) -> None:
             _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert errors == "interrupted\n"
+
+
+def test_what_the_model_has_not_learnt_is_printed_as_unknown(tmp_path: Path) -> None:
+    rgb, depth = write_recording(tmp_path)
+    bundle = make_bundle(tmp_path / "bundle", familiar=(0.0, 100.0))  # most known clips look more familiar
+    with running_server(bundle) as server:
+        words = ("clients", "predict", "--rgb", rgb, "--depth", depth, "--url", server.url, "--windows", "2")
+        known, unknown = run_module(*words), run_module(*words, "--accepted", "0.5")
+        refused = run_module(*words, "--accepted", "2")
+        answer = json.loads(run_module(*words, "--accepted", "0.5", "--json").stdout)
+    assert "unknown" not in known.stdout and "nearest" not in known.stdout
+    assert unknown.stdout.startswith("unknown: no motion that the model has learnt; nearest are\n")
+    assert unknown.stdout.count("unknown, nearest ") == 2
+    assert max(map(len, unknown.stdout.splitlines())) <= 80
+    assert refused.returncode == 1 and "accepted" in refused.stderr
+    assert answer["known"] is False and 0 < answer["confidence"] < 0.5

@@ -221,3 +221,30 @@ def test_one_stream_of_two_is_answered_where_the_model_can(
             recognise.click()
             expect_answer(page)
             expect(page.locator("#answer .warnings")).to_contain_text("depth is missing")
+
+
+def test_what_was_not_learnt_gets_no_label_but_unknown(
+    page: Page, recording: tuple[Path, Path], tmp_path: Path
+) -> None:
+    make_bundle(tmp_path / "strange" / "1", familiar=(900.0, 1000.0))
+    make_bundle(tmp_path / "usual" / "1", familiar=(0.0, 1.0))
+    with running_server(models=tmp_path) as server:
+        open_page(page, server.url, model="strange 1")
+        for stream, path in zip(("rgb", "depth"), recording, strict=True):
+            page.locator(f"#{stream}-file").set_input_files(path)
+        expect_answer(page)
+        answer, verdict = page.locator("#answer"), page.locator("#answer [data-part=verdict]")
+        expect(verdict).to_have_text("Unknown")
+        expect(answer.locator("[data-part=note]")).to_contain_text(
+            "Less familiar than all motions that the model has learnt"
+        )
+        expect(answer.locator(".ranking .row")).to_have_count(3)  # what comes nearest
+        expect(answer.locator(".ranking .share").first).to_be_hidden()
+        page.get_by_text("Options").click()
+        page.get_by_label("Parts to look at").fill("2")
+        page.get_by_label("Parts to look at").blur()
+        expect(answer.locator("[data-part=windows] .label").first).to_contain_text("Unknown, nearest ")
+        page.screenshot(path=tmp_path / "unknown.png", full_page=True)
+        page.get_by_label("Model").select_option("usual 1")
+        expect(verdict).not_to_have_text("Unknown")
+        expect(answer).not_to_have_attribute("data-unknown", "")

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from rgbd.clip.rejection import Rejection
 from rgbd.clip.spec import ClipSpec
 from rgbd.dataset.splits import write_class_names
 from tests.support.processed import write_clips
@@ -36,11 +37,19 @@ def untrained(modality: str, path: Path, **changed: Any) -> Path:
         position=Position(epoch=1),
         epoch_state=family_of(config).epoch_state(config, epoch=0),
         temperature=1.5,
+        rejection=_rejection(config),
         metrics={"top1": 0.25},
         model=network.state_dict(),
     )
     save_checkpoint(path, checkpoint)
     return path
+
+
+def _rejection(config: TrainingConfig) -> Rejection:
+    answer, *others = family_of(config).heads.items()
+    streams = config.modalities if config.modality == "rgbd" else ()
+    answering = [answer[0], *(name for name, head in others if head.stream in streams)]
+    return Rejection(known=dict.fromkeys(answering, tuple(map(float, range(101)))))
 
 
 def rename_to_type(path: Path, code: str) -> None:

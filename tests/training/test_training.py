@@ -32,7 +32,7 @@ def evaluate_alone(checkpoint: Checkpoint) -> Evaluation:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with data and two trained streams."""
     folder = tmp_path_factory.mktemp("runs")
-    write_clips(folder / "data", clips={"train": 48, "valid": 7})
+    write_clips(folder / "data", clips={"train": 48, "valid": 20})
     for name in ("rgb", "depth"):
         config = write_config(folder / f"{name}.yml", folder / "data", folder / name, modality=name)
         result = train("--config", config)
@@ -52,7 +52,9 @@ def test_a_stream_learns_and_its_checkpoint_carries_everything(runs: Path, name:
     assert checkpoint.trained_on.keys() == {name} and (look.empty_share is None) == (name == "rgb")
     evaluation = evaluate_alone(checkpoint)
     assert all_metrics(evaluation, checkpoint.config, checkpoint.temperature) == pytest.approx(checkpoint.metrics)
-    assert evaluation.scores["logits"].shape == (7, 2)
+    assert evaluation.scores["logits"].shape == (20, 2)
+    assert checkpoint.rejection is not None and checkpoint.rejection.known.keys() == {"logits"}
+    assert checkpoint.rejection.known["logits"][0] == pytest.approx(evaluation.answer.max(1).min(), rel=1e-4)
 
 
 def test_fusion_starts_from_both_streams(runs: Path) -> None:
@@ -60,7 +62,10 @@ def test_fusion_starts_from_both_streams(runs: Path) -> None:
     config = write_config(runs / "fusion.yml", runs / "data", runs / "fusion", modality="rgbd", streams=streams)
     result = train("--config", config, "--set", "schedule.epochs=8")
     assert result.returncode == 0, result.stderr
-    assert load_checkpoint(runs / "fusion" / "best.pt").metrics["top1"] == 1.0
+    fusion = load_checkpoint(runs / "fusion" / "best.pt")
+    assert fusion.metrics["top1"] == 1.0
+    assert fusion.rejection is not None
+    assert set(fusion.rejection.known) == {"logits", "logits_rgb", "logits_depth"}  # either stream can answer alone
 
     wrong = train("--config", config, "--overwrite", "--set", f"streams.rgb={streams['depth']}")
     assert_refused(wrong, "streams.rgb needs a checkpoint of rgb, this is depth")

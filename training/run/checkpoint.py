@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rgbd.clip.appearance import Appearance
 from rgbd.clip.preparation import Preparation
+from rgbd.clip.rejection import Rejection
 from rgbd.dataset.layouts import Split
 from rgbd.errors import ConfigError, UserError
 from rgbd.files import atomic_file
@@ -59,6 +60,7 @@ class Checkpoint(BaseModel):
     position: Position
     epoch_state: dict[str, float] = {}  # what the network has of its epoch besides weights, by the family's names
     temperature: float = Field(1.0, gt=0)  # of calibration, fitted on the validation clips: scores are divided by it
+    rejection: Rejection | None = None  # of motions not learnt, fitted on them too; None where they were too few
     trained_on: dict[Stream, Appearance] = {}  # what the training clips look like; not known of imported weights
     preparation: Preparation | None = None  # what was done to their recordings; None where nobody has written that
     splits: dict[Split, str] = {}  # the SHA-256 of each half's list of clips; empty where nobody has written that

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from rgbd.clip.rejection import Rejection, fit_rejection
 from rgbd.dataset.layouts import Split
 from rgbd.errors import DatasetError, reason_of
 from rgbd.files import atomic_file
+from training.networks.family import Head
 from training.run.finite import NotFiniteError
 
 Scores = NDArray[np.float32]
@@ -163,6 +165,13 @@ def fit_temperature(evaluation: Evaluation) -> float:
         else:
             high = middle
     return math.exp((low + high) / 2)
+
+
+def fit_known(evaluation: Evaluation, heads: Mapping[str, Head], class_names: Sequence[str]) -> Rejection | None:
+    """Return how familiar the clips look to the answer's head, and to those that can answer for one stream."""
+    answer, *others = evaluation.scores
+    answering = {head: evaluation.scores[head] for head in (answer, *(h for h in others if heads[h].stream))}
+    return fit_rejection(answering, evaluation.labels, class_names)
 
 
 def fuse_scores(evaluations: Sequence[Evaluation]) -> Evaluation:

@@ -34,7 +34,7 @@ from training.run.evaluation import all_metrics, evaluate
 from training.run.figures import EpochFigures
 from training.run.finite import NotFiniteError
 from training.run.history import History
-from training.run.metrics import Evaluation, ScoresSource, fit_temperature, save_evaluation
+from training.run.metrics import Evaluation, ScoresSource, fit_known, fit_temperature, save_evaluation
 from training.run.resume import Beginning, take_over
 from training.run.schedule import RateSetter, Span
 from training.run.step import Stepper
@@ -246,6 +246,7 @@ class Trainer:
             checkpoint = self._checkpoint()
             checkpoint.metrics, checkpoint.use_averaged = metrics, use_averaged
             checkpoint.temperature = fit_temperature(evaluation)
+            checkpoint.rejection = fit_known(evaluation, self._family.heads, self._data.class_names)
             checkpoint.training["scores"] = digest
             self._keeper.save_evaluated(checkpoint)
             if epoch == self._keeper.best_epoch:

@@ -6,20 +6,23 @@ import { timingBar } from "./timing.js";
 
 /** @import { Problem } from "../elements/problem.js" */
 /** @typedef {"verdict" | "note" | "problem" | "ranking" | "windows" | "streams" | "warnings" | "timings"} PartName */
-/** @import { Answer, Clip, Part, Score, StreamName } from "../types.d.ts" */
+/** @import { Answer, Clip, Named, Part, Score, StreamName } from "../types.d.ts" */
 
 const NUM_ROWS = 5;
+const UNKNOWN = "Unknown";
+const BACKGROUND = "background"; // the class of recordings in which nothing of interest happens
 const STREAM_NAMES = { rgb: "Colour stream", depth: "Depth stream" };
 const STREAMS = /** @type {StreamName[]} */ (Object.keys(STREAM_NAMES));
 
 /**
- * The ranking that is about a person, or about all there is, null.
+ * What is said of a person, or of all there is, null.
  *
  * @param {Answer} answer
  * @param {number | null} person
+ * @returns {Named}
  */
-export function predictionsOf(answer, person) {
-  return answer.people?.find((one) => one.person === person)?.predictions ?? answer.predictions;
+export function namedIn(answer, person) {
+  return answer.people?.find((one) => one.person === person) ?? answer;
 }
 
 export class AnswerView {
@@ -63,15 +66,18 @@ export class AnswerView {
    */
   setAnswer(answer, person) {
     const isOfPerson = person !== null && answer.people?.length;
-    const predictions = predictionsOf(answer, person);
-    const [best] = predictions;
+    const named = namedIn(answer, person);
+    const [best] = named.predictions;
     const { clip, windows = [], warnings = [], timing_ms: timing = {} } = answer;
     const isFirst = !isOfPerson || person === answer.people?.[0].person;
     const streams = isFirst ? (answer.streams ?? {}) : {}; // they are about the first
     const whom = isOfPerson ? `, person ${person}` : "";
-    this.#setState("answer", best.label, `${percent(best.score)}${whom}${describe(clip)}`);
+    const isUnknown = named.known === false;
+    const surety = isUnknown ? `${strangeness(named)}; the nearest are below` : percent(best.score);
+    this.#setState("answer", isUnknown ? UNKNOWN : best.label, `${surety}${whom}${describe(clip)}`);
+    this.element.toggleAttribute("data-unknown", isUnknown);
     this.parts.windows.replaceChildren(...(isFirst ? windows : []).map((part) => windowRow(part, clip)));
-    this.parts.ranking.replaceChildren(...predictions.map((score) => row(score)));
+    this.parts.ranking.replaceChildren(...named.predictions.map((score) => row(score)));
     const cards = STREAMS.flatMap((name) => {
       const heads = (streams[name] ?? []).slice(0, 1);
       return heads.map((head) => streamCard(name, head, best));
@@ -88,6 +94,7 @@ export class AnswerView {
    */
   #setState(state, verdict, note) {
     this.element.dataset.state = state;
+    this.element.removeAttribute("data-unknown");
     const { problem, windows, streams, warnings, timings } = this.parts;
     this.parts.verdict.textContent = verdict;
     this.parts.note.textContent = note;
@@ -96,6 +103,13 @@ export class AnswerView {
     const blanks = Array.from({ length: NUM_ROWS }, () => create("li", "", "row blank"));
     this.parts.ranking.replaceChildren(...(state === "problem" ? [] : blanks));
   }
+}
+
+/** @param {Named} named */
+function strangeness({ predictions: [best], confidence }) {
+  if (best.label === BACKGROUND) return "Nothing that the model has learnt happens";
+  const share = 1 - (confidence ?? 0);
+  return `Less familiar than ${share > 0.9995 ? "all" : `${percent(share)} of`} motions that the model has learnt`;
 }
 
 /** @param {Clip} clip */
@@ -109,10 +123,11 @@ function describe(clip) {
  * @param {Part} part
  * @param {Clip} clip
  */
-function windowRow({ start, end, predictions: [best] }, clip) {
+function windowRow({ start, end, known, predictions: [best] }, clip) {
   const inSeconds = `${start.toFixed(1)} to ${end.toFixed(1)} s`;
   const when = clip.duration_s == null ? `frames ${Math.round(start) + 1} to ${Math.round(end)}` : inSeconds;
-  const element = row(best, "p");
+  const element = row(known === false ? { ...best, label: `${UNKNOWN}, nearest ${best.label}` } : best, "p");
+  element.toggleAttribute("data-unknown", known === false);
   element.prepend(create("span", when, "when"));
   return element;
 }

@@ -49,6 +49,8 @@ def test_fusion_bundle_describes_and_proves_itself(fusion_bundle: Path) -> None:
     assert manifest.modality == "rgbd"
     assert manifest.labels == ("wave", "squat", "jump")
     assert manifest.temperature == 1.5
+    assert manifest.rejection is not None
+    assert set(manifest.rejection.known) == {"logits", "logits_rgb", "logits_depth"}
     assert [tensor.name for tensor in manifest.outputs] == ["logits", "logits_rgb", "logits_depth"]
     assert (manifest.answer, set(manifest.stream_heads)) == ("logits", {"rgb", "depth"})
     assert manifest.source.metrics == {"top1": 0.25}

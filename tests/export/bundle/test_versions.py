@@ -140,6 +140,7 @@ def test_of_this_minor_and_of_schema_2_a_field_that_is_not_known_is_a_mistake(
 
 
 SCORES = [0.0, 1.0, 2.0]
+KNOWN = list(range(101))
 HEAD = {"name": "late", "dtype": "float32", "shape": ["batch", 3], "meaning": "", "stream": None}
 
 
@@ -210,6 +211,13 @@ def test_what_cannot_be_read_is_refused_with_the_remedy(tmp_path: Path, change: 
             r"temperature: Input should be greater than or equal to 0\.001",
         ),
         ("rgbd", lambda c: c.update(temperature=1e308), "temperature: Input should be less than or equal to 1000"),
+        ("rgbd", lambda c: c.update(rejection={"known": {"logits": KNOWN}}), "rejection: says nothing of logits_depth"),
+        ("rgb", lambda c: c.update(rejection={"known": {"logits": KNOWN, "x": KNOWN}}), "rejection: is of x, which do"),
+        (
+            "rgb",
+            lambda c: c.update(rejection={"known": {"logits": KNOWN[::-1]}}),
+            "rejection: the familiarities of logits do not ascend",
+        ),
         ("rgbd", lambda c: c["source"].update(metrics={"top1": math.nan}), r"source\.metrics\.top1: "),
         (
             "rgbd",

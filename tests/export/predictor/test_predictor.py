@@ -15,9 +15,9 @@ import httpx
 import numpy as np
 import pytest
 
-from benchmarks.support.tiny_bundle import LABELS, image_spec, make_bundle
+from benchmarks.support.tiny_bundle import LABELS, SPEC, image_spec, make_bundle
 from export import load_model
-from export.bundle.folder import read_bundle
+from export.bundle.folder import read_bundle, write_manifest
 from export.bundle.manifest import BundleError
 from export.commands.pack import pack_bundle
 from export.predictor.clip_request import RecordingMeta
@@ -27,6 +27,9 @@ from export.predictor.results import Prediction
 from export.runtimes import Inputs, Outputs, RuntimeInfo
 from export.runtimes.loading import load_runtime
 from rgbd.clip.appearance import Appearance
+from rgbd.clip.build import build_clip
+from rgbd.clip.sampling import bin_centres
+from rgbd.clip.spec import centred_geometry
 from rgbd.errors import MediaError, MissingStreamError, UserError
 from rgbd.recording.stills.images import write_image
 from rgbd.types import Frame
@@ -36,6 +39,7 @@ from tests.support.uploads import at_rate, depth_frames, npz, rgb_frames, timed_
 
 ROOT = Path(__file__).parents[3]
 ALONE = {"rgb": 0.75}
+FAMILIAR = (0.0, 32.0)  # two streams of 0 to 255, over 16
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +51,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_bundle(folder / "depth" / "1", "depth")
     make_bundle(folder / "images" / "1", spec=image_spec())
     make_bundle(folder / "named" / "1", alone=ALONE, answer="verdict")
+    make_bundle(folder / "half-known" / "1", alone=ALONE, familiar=FAMILIAR)
     return folder
 
 
@@ -69,7 +74,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def asked(server: RunningServer, model: str, files: dict[str, Path], meta: dict[str, float], **query: int) -> Any:
+def asked(server: RunningServer, model: str, files: dict[str, Path], meta: dict[str, float], **query: Any) -> Any:
     """Return what POST /predict answers, without what only a service has."""
     response = httpx.post(
         f"{server.url}/predict",
@@ -114,6 +119,9 @@ def untupled(value: Any) -> Any:
         ("images", {"rgb": "rgb.zip", "depth": "rgb.npz"}, {}, {}),
         ("named", {"rgb": "rgb.zip", "depth": "depth.zip"}, {}, {"windows": 2}),
         ("named", {"rgb": "rgb.npz"}, {}, {}),
+        ("half-known", {"rgb": "rgb.mkv", "depth": "depth.mkv"}, {}, {"windows": 2}),
+        ("half-known", {"rgb": "rgb.mkv", "depth": "depth.mkv"}, {}, {"accepted": 0.5}),
+        ("half-known", {"rgb": "rgb.npz"}, {}, {"accepted": 0.99}),
     ],
 )
 def test_the_answer_is_that_of_the_service(
@@ -123,13 +131,74 @@ def test_the_answer_is_that_of_the_service(
     model: str,
     files: dict[str, str],
     meta: dict[str, float],
-    query: dict[str, int],
+    query: dict[str, Any],
 ) -> None:
     paths = {stream: recordings / name for stream, name in files.items()}
     prediction = load_model(models / model / "1").predict(**paths, **meta, **query)
     assert as_reply(prediction) == asked(server, model, paths, meta, **query)
     assert len(prediction.predictions) == query.get("top_k", len(LABELS))
     assert len(prediction.windows) == query.get("windows", 0)
+
+
+def test_what_looks_less_familiar_than_known_clips_is_unknown(models: Path, recordings: Path, tmp_path: Path) -> None:
+    files = recordings / "rgb.npz", recordings / "depth.npz"
+    plain = load_model(models / "both" / "1").predict(*files)
+    assert (plain.known, plain.confidence) == (None, None)
+    best = best_score(rgb_frames(), depth_frames())
+    for below, confidence, known in ((1, 0.01, False), (5.1, 0.051, True), (50, 0.5, True), (-1, 0.0, False)):
+        bundle = make_bundle(tmp_path / f"{below}", familiar=(best - below, best - below + 100))
+        found = load_model(bundle).predict(*files)
+        assert found.confidence == pytest.approx(confidence, abs=1e-3)
+        assert found.known is known
+        assert found.predictions == plain.predictions
+
+
+def test_how_many_known_clips_are_to_be_taken_for_known_can_be_said(recordings: Path, tmp_path: Path) -> None:
+    files, best = (recordings / "rgb.npz", recordings / "depth.npz"), best_score(rgb_frames(), depth_frames())
+    model = load_model(make_bundle(tmp_path, familiar=(best - 30, best + 70)))  # 0.3 of them look less familiar
+    assert [model.predict(*files, accepted=share).known for share in (0.5, 0.69, 0.71, 0.99)] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    for wrong in (0.4, 1, 0, -1, math.nan, "0.9", True, None):
+        with pytest.raises(UserError, match=r"^accepted .*: give a share from 0\.5 to 0\.99"):
+            model.predict(*files, accepted=wrong)  # type: ignore[arg-type]
+
+
+def test_windows_are_known_each_by_itself_and_a_stream_alone_by_its_head(recordings: Path, tmp_path: Path) -> None:
+    files = recordings / "rgb.npz", recordings / "depth.npz"
+    half = len(rgb_frames()) // 2
+    halves = [best_score(rgb_frames()[part], depth_frames()[part]) for part in (slice(half), slice(half, None))]
+    assert halves[0] != pytest.approx(halves[1])
+    model = load_model(make_bundle(tmp_path / "1", alone=ALONE, familiar=(0, 100)))
+    found = model.predict(*files, windows=2)
+    assert [window.confidence for window in found.windows] == pytest.approx([half / 100 for half in halves], abs=1e-3)
+    assert found.confidence == pytest.approx(sum(halves) / 200, abs=1e-3)
+    alone = model.predict(files[0])
+    assert alone.confidence is not None and found.confidence is not None and alone.confidence < found.confidence
+
+
+def test_where_nothing_of_interest_happens_nothing_is_known(recordings: Path, tmp_path: Path) -> None:
+    files = recordings / "rgb.npz", recordings / "depth.npz"
+    bundle = make_bundle(tmp_path, familiar=(0, 1))
+    best = load_model(bundle).predict(*files)
+    assert best.known is True
+    manifest = read_bundle(bundle).manifest
+    labels = tuple("background" if index == best.predictions[0].index else name for index, name in enumerate(LABELS))
+    write_manifest(bundle, manifest.model_copy(update={"labels": labels}))
+    found = load_model(bundle).predict(*files)
+    assert (found.predictions[0].label, found.known, found.confidence) == ("background", False, 1.0)
+
+
+def best_score(rgb: list[Frame], depth: list[Frame]) -> float:
+    """Return the highest of the tiny model's scores: the mean of each colour of both clips, over 16."""
+    means = np.zeros(3)
+    for stream, frames in (("rgb", rgb), ("depth", depth)):
+        sampled = [frames[index] for index in bin_centres(len(frames), SPEC.num_frames)]
+        means += build_clip(sampled, stream, SPEC, centred_geometry(SPEC)).mean((0, 1, 2)) / 16
+    return float(means.max())
 
 
 def test_what_is_said_of_a_recording_has_the_same_names_on_the_wire() -> None:

@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import av
 import httpx
@@ -215,3 +216,25 @@ def test_the_service_describes_itself(server: RunningServer) -> None:
     assert "/predict" in get("/openapi.json").json()["paths"]
     assert get("/docs").status_code == 200
     assert "text/html" in get("/").headers["content-type"]
+
+
+def test_a_motion_that_was_not_learnt_is_unknown(tmp_path: Path) -> None:
+    files = {"rgb": ("rgb.npz", npz(rgb_frames())), "depth": ("depth.npz", npz(depth_frames()))}
+    for name, familiar in (("strange", (900.0, 1000.0)), ("usual", (0.0, 1.0)), ("never-fitted", None)):
+        make_bundle(tmp_path / name / "1", familiar=familiar)
+    with running_server(models=tmp_path) as server:
+
+        def ask(model: str, **query: Any) -> Any:
+            return httpx.post(
+                f"{server.url}/predict", params={"model": model, "windows": 2, **query}, files=files, timeout=60
+            )
+
+        strange, usual, never_fitted = (ask(model).json() for model in ("strange", "usual", "never-fitted"))
+        assert strange["predictions"] == usual["predictions"] == never_fitted["predictions"]
+        for answer, known, confidence in ((strange, False, 0.0), (usual, True, 1.0), (never_fitted, None, None)):
+            for named in (answer, *answer["windows"]):
+                assert (named["known"], named["confidence"]) == (known, confidence)
+        for wrong in ("0.4", "1", "nan", "most"):
+            refused = ask("usual", accepted=wrong)
+            assert (refused.status_code, refused.json()["error"]) == (400, "malformed_request"), refused.text
+            assert "accepted" in refused.json()["detail"]
