@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     names = "\n".join(f"  A{number:03d}  {name}" for number, name in enumerate(STANDARD.class_names, start=1))
     parser = argparse.ArgumentParser(
         prog="python -m preprocess.synthetic",
-        description="Render recordings of motions in NTU RGB+D's layout, with skeletons and true masks.",
+        description="Render recordings of motions like NTU RGB+D's, with skeletons and true masks.",
         epilog=f"""Below the folder:
   {RGB_FOLDER}/<clip>_rgb.avi
       1920x1080

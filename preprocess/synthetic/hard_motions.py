@@ -43,7 +43,9 @@ _COLORS: Mapping[str, Color] = {
 }
 _WHERE = ("in front", "behind")
 _QUICK_SHARE = 0.25  # of a performance: the way there takes a third as long as the way back
-_MIN_STEPS_SHARE = 0.8  # of a recording: tempo varies by a quarter, where once and twice differ by a half
+# A performance is as long as 0.7 to 1 of the recording. So once takes that, a time of twice 0.35 to 0.5, and one of
+# three 0.23 to 0.33: tempo never makes one of them another.
+_MIN_STEPS_SHARE = 0.7
 _MAX_REPEATS = 3
 _ON_CIRCLE = (0.2, 0.8)  # the arm comes there before and leaves after
 
