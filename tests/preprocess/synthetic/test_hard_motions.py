@@ -16,7 +16,7 @@ from preprocess.synthetic.body import ARMS, joints_in_room
 from preprocess.synthetic.ceilings import BLIND_TO, Traits, ceiling
 from preprocess.synthetic.motion_sets import HARD, STANDARD
 from preprocess.synthetic.motions import Motion, Take
-from preprocess.synthetic.recording import Recording, RenderedFrame
+from preprocess.synthetic.recording import Recording, RecordingJob, RenderedFrame, write_recording
 from rgbd.dataset.layouts import NTU
 from rgbd.dataset.splits import read_class_names, read_split
 from rgbd.errors import DatasetError
@@ -170,6 +170,28 @@ def test_ntu_preprocessing_takes_hard_recordings(tmp_path: Path) -> None:
     assert all(record["warnings"] == [] for record in records)
     with pytest.raises(DatasetError, match="holds recordings of other motions; name another folder, or the same"):
         main(["--out", str(raw), "--clips", "1"])
+
+
+def prepared(folder: Path, name: str) -> dict[str, bytes]:
+    """Return the whole frames that preprocessing makes of the same recording of a motion, by their paths."""
+    only = replace(HARD, draw=lambda _, take, __: draw(name, 7, take.num_frames))
+    write_recording(RecordingJob(folder / "raw", 0, 4, 0.2, only))
+    options = ["--roi", "whole", "--jobs", "1"]
+    assert ntu.main(["--raw", str(folder / "raw"), "--out", str(folder / "data"), *options]) == 0
+    paths = (path for path in (folder / "data").rglob("*") if path.suffix in (".jpg", ".png"))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def test_preprocessing_adds_nothing_that_tells_more(tmp_path: Path) -> None:
+    names = ("swing the red ball {} quickly, and slowly back", "swing the green ball {} quickly, and slowly back")
+    red, green, behind = names[0].format("in front"), names[1].format("in front"), names[0].format("behind")
+    frames = {name: prepared(tmp_path / str(number), name) for number, name in enumerate((red, green, behind))}
+    same_as_red = {
+        name: {path for path in frames[red] if frames[red][path] == frames[name][path]} for name in (green, behind)
+    }
+    assert {Path(path).suffix for path in same_as_red[green]} == {".png"}
+    assert {Path(path).suffix for path in same_as_red[behind]} == {".jpg"}
+    assert sum(map(len, same_as_red.values())) > 0.95 * len(frames[red])
 
 
 def test_unknown_motions_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
