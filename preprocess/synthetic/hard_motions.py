@@ -12,8 +12,8 @@ kind. Three things tell the motions of a kind apart, in all combinations:
   in another order, as the hours do on a clock whose hand advances by five. Bodies move with the arm and not with time,
   so that no pose says when it comes.
 
-The next two show the same in either stream, before one body and behind another: only which colour is at which depth
-tells them apart. The last two are ordinary ones.
+The next two swing both gloved hands, one in front and one behind: depth shows on which side the one in front is, colour
+on which side which glove is, and only both of them which glove is in front. The last two are ordinary ones.
 
 So who has depth alone names one of each two colours, and one of the two pairings: (18 + 1 + 2) / 40 = 52.5 %; who has
 colour alone, one of each two depths: 52.5 %; who sees frames in any order, 12 of the 24 motions that come in twos, 4 of
@@ -213,13 +213,20 @@ class _HardMotion:
     def perform(self, draws: _Draws) -> Motion:
         """Return a performance."""
         path, timing = self.kind.path, self.kind.timings[self.template]
-        other = LEFT if draws.side == RIGHT else RIGHT
         props = [Prop(self.kind.prop, draws.side, _COLORS[self.color])]
         if self.kind.prop == "glove":  # both hands wear one: which of them moves is what colour tells
             (other_color,) = set(self.kind.colors) - {self.color}
-            props.append(Prop("glove", other, _COLORS[other_color]))
-        behind = {_WHERE[0]: (), _WHERE[1]: (draws.side,)}[self.where] if self.kind is not _PAIR else (other,)
-        return Motion(partial(_poses_at, draws, path, timing), props=tuple(props), arms_behind=behind)
+            props.append(Prop("glove", _other(draws.side), _COLORS[other_color]))
+        return Motion(partial(_poses_at, draws, path, timing), props=tuple(props), arms_behind=self._behind(draws.side))
+
+    def _behind(self, side: int) -> tuple[int, ...]:
+        if self.kind is _PAIR:
+            return (_other(side),)
+        return (side,) if self.where == "behind" else ()
+
+
+def _other(side: int) -> int:
+    return LEFT if side == RIGHT else RIGHT
 
 
 def _poses_at(draws: _Draws, path: _Path, timing: _Timing, time: float) -> tuple[Pose, ...]:
