@@ -7,9 +7,9 @@ from pathlib import Path
 
 from preprocess.ntu.recording import DEPTH_FOLDER, RGB_FOLDER, SKELETON_FOLDER
 from preprocess.pipeline.process_engine import run_jobs
-from preprocess.synthetic.motions import CLASS_NAMES
+from preprocess.synthetic.motion_sets import HARD, MOTION_SETS, STANDARD
 from preprocess.synthetic.recording import MASK_FOLDER, RecordingJob, clip_name, write_recording
-from rgbd.dataset.splits import write_class_names
+from rgbd.dataset.splits import CLASS_NAMES_FILE, read_class_names, write_class_names
 from rgbd.errors import DatasetError, reason_of
 from rgbd.locks import LOCK_FILE, locked
 from rgbd.terminal import run_command, say
@@ -23,12 +23,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code, 0."""
     options = _parser().parse_args(arguments)
     out: Path = options.out
-    jobs = [RecordingJob(out, index, options.seed, options.scale) for index in range(options.clips)]
-    _check_own(out)
+    motions = MOTION_SETS[options.motions]
+    jobs = [RecordingJob(out, index, options.seed, options.scale, motions) for index in range(options.clips)]
+    _check_own(out, motions.class_names)
     try:
         with locked(out / LOCK_FILE, out):
             (out / _MARK).write_text(_MARK_TEXT, encoding="utf-8")
-            write_class_names(out, CLASS_NAMES)
+            write_class_names(out, motions.class_names)
             run_jobs(write_recording, jobs, options.jobs, "rendering recordings")
     except OSError as error:
         reason = f"cannot be written ({reason_of(error)})"
@@ -42,11 +43,15 @@ def is_rendered(folder: Path) -> bool:
     return (folder / _MARK).exists()
 
 
-def _check_own(out: Path) -> None:
-    """Raise `DatasetError` where a folder holds something, and not because this command has made it."""
+def _check_own(out: Path, class_names: tuple[str, ...]) -> None:
+    """Raise `DatasetError` where a folder holds anything but what this command has made, of these motions."""
     if out.is_dir() and any(out.iterdir()) and not is_rendered(out):
         raise DatasetError(
             f"--out {out}: holds files of somebody else's, recordings perhaps; name another folder, a new or empty one"
+        )
+    if read_class_names(out) not in (None, class_names):
+        raise DatasetError(
+            f"--out {out}: holds recordings of other motions; name another folder, or the same --motions"
         )
     if links := [path for path in out.glob("*") if path.is_symlink()]:
         raise DatasetError(
@@ -55,27 +60,45 @@ def _check_own(out: Path) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    names = "\n".join(f"  A{number:03d}  {name}" for number, name in enumerate(CLASS_NAMES, start=1))
+    names = "\n".join(f"  A{number:03d}  {name}" for number, name in enumerate(STANDARD.class_names, start=1))
     parser = argparse.ArgumentParser(
         prog="python -m preprocess.synthetic",
-        description="Render recordings of ten motions, with skeletons and true body masks, in NTU RGB+D's layout.",
+        description="Render recordings of motions like NTU RGB+D's, with skeletons and true masks.",
         epilog=f"""Below the folder:
-  {RGB_FOLDER}/<clip>_rgb.avi            1920x1080
-  {DEPTH_FOLDER}/<clip>/Depth-%08d.png    512x424, 16-bit millimetres, with noise and holes
-  {SKELETON_FOLDER}/<clip>.skeleton     25 joints a person
-  {MASK_FOLDER}/<clip>/Mask-%08d.png         the truth: 255 where depth is a person's
+  {RGB_FOLDER}/<clip>_rgb.avi
+      1920x1080
+  {DEPTH_FOLDER}/<clip>/Depth-%08d.png
+      512x424, 16-bit millimetres, with noise and holes
+  {SKELETON_FOLDER}/<clip>.skeleton
+      25 joints a person
+  {MASK_FOLDER}/<clip>/Mask-%08d.png
+      the truth: 255 where depth is a person's
   class_names.txt, {_MARK}
-where <clip> runs through actions, then performers, then set-ups: {clip_name(0)}, {clip_name(1)}, ...
-The same seed and scale give the same files, however many clips and jobs; clips that exist are written again.
-The folder is a new or empty one, or one that this command has made.
+where <clip> runs through actions, then performers, then set-ups:
+{clip_name(0)}, {clip_name(1)}, ...
+The same motions, seed and scale give the same files, however many clips and
+jobs; clips that exist are written again. The folder is a new or empty one, or
+one that this command has made, of the same motions.
 
-Depth alone tells A001 from A002 and A003 from A004, colour alone A005 from A006 and A007 from A008:
-{names}""",
+The standard motions. Depth alone tells A001 from A002 and A003 from A004,
+colour alone A005 from A006 and A007 from A008:
+{names}
+
+The {len(HARD.class_names)} hard motions take both streams and the order of frames.
+{CLASS_NAMES_FILE} names them, and docs/preprocessing.md,
+"Rendered recordings", says how they differ.""",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the recordings are written")
     parser.add_argument(
-        "--clips", type=_whole_from(1), default=100, metavar="N", help="how many; 100 show every performer (default)"
+        "--motions", choices=MOTION_SETS, default="standard", help="which are performed (default: standard)"
+    )
+    parser.add_argument(
+        "--clips",
+        type=_whole_from(1),
+        default=100,
+        metavar="N",
+        help="how many (default: 100); every performer does every motion once in 100, or in 400 of the hard ones",
     )
     parser.add_argument(
         "--seed", type=_whole_from(0), default=0, metavar="S", help="another seed, other clips (default: 0)"

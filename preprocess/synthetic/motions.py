@@ -1,7 +1,7 @@
 """What is performed: ten motions, of which two pairs differ in depth only and two in colour only."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -9,20 +9,22 @@ from typing import Literal
 import numpy as np
 
 from preprocess.synthetic.body import LEFT, RIGHT, Arm, Pose
+from preprocess.synthetic.ceilings import Traits
 from preprocess.synthetic.performers import Color
 
-CLASS_NAMES = (
-    "swing both arms towards the camera",
-    "swing both arms away from the camera",
-    "sweep one arm towards the camera",
-    "sweep one arm away from the camera",
-    "raise a red flag",
-    "raise a green flag",
-    "wave with an orange glove",
-    "wave with a blue glove",
-    "squat",
-    "shake hands",
-)
+TRAITS: Mapping[str, Traits] = {
+    "swing both arms towards the camera": Traits("swing", depth="towards"),
+    "swing both arms away from the camera": Traits("swing", depth="away"),
+    "sweep one arm towards the camera": Traits("sweep", depth="towards"),
+    "sweep one arm away from the camera": Traits("sweep", depth="away"),
+    "raise a red flag": Traits("flag", color="red"),
+    "raise a green flag": Traits("flag", color="green"),
+    "wave with an orange glove": Traits("glove", color="orange"),
+    "wave with a blue glove": Traits("glove", color="blue"),
+    "squat": Traits("squat"),
+    "shake hands": Traits("shake hands"),
+}
+CLASS_NAMES = tuple(TRAITS)
 _AWAY_ACTIONS = (2, 4)
 _PROP_COLORS: dict[int, Color] = {5: (205, 32, 36), 6: (34, 150, 62), 7: (242, 128, 24), 8: (36, 88, 214)}
 
@@ -31,7 +33,7 @@ _PROP_COLORS: dict[int, Color] = {5: (205, 32, 36), 6: (34, 150, 62), 7: (242, 1
 class Prop:
     """What the first person holds or wears on the hand of one side."""
 
-    kind: Literal["flag", "glove"]
+    kind: Literal["flag", "glove", "ball"]
     side: int
     color: Color
 
@@ -41,21 +43,32 @@ class Motion:
     """One performance. `poses_at` gives everybody's pose at a time from 0 to 1.
 
     `mirrored_arms` are the sides whose depth is mirrored: a motion towards the camera becomes one away from it.
+    `arms_behind` are those that the depth camera alone sees so: colour shows them as they were, to the last bit.
     """
 
     poses_at: Callable[[float], tuple[Pose, ...]]
     mirrored_arms: tuple[int, ...] = ()
-    prop: Prop | None = None
+    arms_behind: tuple[int, ...] = ()
+    props: tuple[Prop, ...] = ()
 
 
-def draw_motion(action: int, tempo: float, distance_m: float, rng: np.random.Generator) -> Motion:
+@dataclass(frozen=True)
+class Take:
+    """What a performance has to fit: the performer's tempo, their distance from the cameras, and the frames."""
+
+    tempo: float
+    distance_m: float
+    num_frames: int
+
+
+def draw_motion(action: int, take: Take, rng: np.random.Generator) -> Motion:
     """Return a performance of `action` (1 to 10), with amplitude, side, place and timing drawn from `rng`.
 
     The two motions of a pair draw the same numbers in the same order, so that nothing but the pair's one difference
     tells them apart.
     """
-    rest = _draw_rest(distance_m, rng)
-    beats = max(1, round(tempo * rng.uniform(0.7, 1.7)))
+    rest = draw_rest(take.distance_m, rng)
+    beats = max(1, round(take.tempo * rng.uniform(0.7, 1.7)))
     side = int(rng.integers(2))
     if action in (1, 2):
         sides = (LEFT, RIGHT)
@@ -66,16 +79,16 @@ def draw_motion(action: int, tempo: float, distance_m: float, rng: np.random.Gen
         return Motion(sweep, (side,) if action in _AWAY_ACTIONS else ())
     if action in (5, 6):
         raising = partial(_move_arms, rest, (side,), _draw_raised(rng), beats)
-        return Motion(raising, prop=Prop("flag", side, _PROP_COLORS[action]))
+        return Motion(raising, props=(Prop("flag", side, _PROP_COLORS[action]),))
     if action in (7, 8):
         waving = partial(_wave, rest, side, float(rng.uniform(28, 42)), beats + 1)
-        return Motion(waving, prop=Prop("glove", side, _PROP_COLORS[action]))
+        return Motion(waving, props=(Prop("glove", side, _PROP_COLORS[action]),))
     if action == 9:
         return Motion(partial(_squat, rest, float(rng.uniform(0.3, 0.42)), beats))
     return Motion(partial(_shake_hands, rest, float(rng.uniform(0.40, 0.46)), beats + 2))
 
 
-def _draw_rest(distance_m: float, rng: np.random.Generator) -> Pose:
+def draw_rest(distance_m: float, rng: np.random.Generator) -> Pose:
     """Return somebody who stands, arms hanging."""
     place = (float(rng.uniform(-0.25, 0.25)), distance_m + float(rng.uniform(-0.2, 0.2)))
     arms = [_hanging(rng) for _ in (LEFT, RIGHT)]

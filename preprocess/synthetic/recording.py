@@ -12,13 +12,14 @@ from preprocess.ntu.names import parse_clip_name
 from preprocess.ntu.recording import DEPTH_FOLDER, RGB_FOLDER, SKELETON_FOLDER
 from preprocess.synthetic.body import joints_in_room, mirror_arm
 from preprocess.synthetic.cameras import Camera, Floats, kinect
-from preprocess.synthetic.motions import CLASS_NAMES, Motion, draw_motion
+from preprocess.synthetic.motion_sets import STANDARD, MotionSet
+from preprocess.synthetic.motions import Motion, Take
 from preprocess.synthetic.performers import PERFORMERS
 from preprocess.synthetic.render import cast, shade
 from preprocess.synthetic.scene import SETUPS, Background, Setup, render_background
 from preprocess.synthetic.sensor import add_color_noise, darken_for_noise, measure_depth
 from preprocess.synthetic.shadow import cast_shadows
-from preprocess.synthetic.solids import Solid, body_solids, flag, glove
+from preprocess.synthetic.solids import Solid, ball, body_solids, flag, glove
 from rgbd.files import atomic_folder
 from rgbd.recording.skeletons.ntu_skeleton import write_skeleton
 from rgbd.recording.skeletons.skeleton import Body, Skeleton
@@ -49,12 +50,14 @@ class RecordingJob:
     index: int
     seed: int
     scale: float
+    motions: MotionSet = STANDARD
 
 
-def clip_name(index: int) -> str:
+def clip_name(index: int, motions: MotionSet = STANDARD) -> str:
     """Return the name of recording `index`: actions change fastest, then performers, set-ups and replications."""
-    block, rest = divmod(index, len(CLASS_NAMES) * len(PERFORMERS))
-    performer, action = divmod(rest, len(CLASS_NAMES))
+    num_actions = len(motions.class_names)
+    block, rest = divmod(index, num_actions * len(PERFORMERS))
+    performer, action = divmod(rest, num_actions)
     replication, setup = divmod(block, len(SETUPS))
     return f"S{setup + 1:03d}C001P{performer + 1:03d}R{replication + 1:03d}A{action + 1:03d}"
 
@@ -70,12 +73,22 @@ def look(solids: list[Solid], num_body: int, camera: Camera, room_m: Floats) -> 
 
 
 class Recording:
-    """One performance in front of the two cameras. What it shows depends on index, seed, scale and cameras alone."""
+    """One performance in front of the two cameras.
 
-    def __init__(self, index: int, seed: int, scale: float, depth_camera: Camera | None = None) -> None:
+    What it shows depends on index, seed, scale, cameras and the set of motions alone.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        seed: int,
+        scale: float,
+        depth_camera: Camera | None = None,
+        motions: MotionSet = STANDARD,
+    ) -> None:
         """Take a recording's number from 0, and another depth camera than Kinect v2's, if one is meant."""
         self._rng = np.random.default_rng((seed, index))
-        clip = parse_clip_name(clip_name(index))
+        clip = parse_clip_name(clip_name(index, motions))
         self.setup: Setup = SETUPS[clip.setup - 1]
         partner = (clip.performer + (clip.setup + clip.replication) % 9) % len(PERFORMERS)  # never the performer
         self.performers = (PERFORMERS[clip.performer - 1], PERFORMERS[partner])
@@ -84,7 +97,8 @@ class Recording:
         self.num_frames = int(self._rng.integers(_NUM_FRAMES[0], _NUM_FRAMES[1] + 1))
         self._thickness = float(self._rng.uniform(0.88, 1.14))
         self._exposure = float(self._rng.uniform(0.88, 1.06))
-        self.motion: Motion = draw_motion(clip.action, self.performers[0].tempo, self.setup.distance_m, self._rng)
+        take = Take(self.performers[0].tempo, self.setup.distance_m, self.num_frames)
+        self.motion: Motion = motions.draw(clip.action, take, self._rng)
 
     def frames(self) -> Iterator[RenderedFrame]:
         """Yield the frames; once only, for the noise moves on."""
@@ -94,31 +108,41 @@ class Recording:
             yield self._frame(room, empty, number / (self.num_frames - 1))
 
     def _frame(self, room: Background, empty: NDArray[np.uint8], time: float) -> RenderedFrame:
-        people = self._joints(time)
-        body: list[Solid] = []
-        for joints, performer in zip(people, self.performers, strict=False):  # the second may not be needed
-            body += body_solids(joints, performer, self._thickness)
-        if self.motion.prop and self.motion.prop.kind == "glove":
-            body += glove(people[0], self.motion.prop)
-        held: list[Solid] = []
-        if self.motion.prop and self.motion.prop.kind == "flag":
-            up = self.setup.mount.rotation[:, 1]
-            held = flag(people[0], self.motion.prop, up, float(np.sin(40 * time)))
-        color = self._paint([*body, *held], people, room, empty)
+        pictured = self._joints(time)
+        body, held = self._solids(pictured, time)
+        color = self._paint([*body, *held], pictured, room, empty)
+        measured = pictured
+        if self.motion.arms_behind:
+            measured = [_mirrored(joints, self.motion.arms_behind) for joints in pictured]
+            body, held = self._solids(measured, time)
         depth_m, mask = look([*body, *held], len(body), self.depth_camera, room.depth_m)
         depth_mm = measure_depth(depth_m, self._rng)
-        bodies = tuple(self._skeleton(joints, number) for number, joints in enumerate(people))
+        bodies = tuple(
+            self._skeleton(*joints, number) for number, joints in enumerate(zip(measured, pictured, strict=True))
+        )
         return RenderedFrame(add_color_noise(color, self._rng), depth_mm, mask & (depth_mm > 0), bodies)
 
     def _joints(self, time: float) -> list[Floats]:
-        """Return everybody's joints in the depth camera's frame."""
-        people = []
-        for pose, performer in zip(self.motion.poses_at(time), self.performers, strict=False):
-            joints = self.setup.mount.to_camera(joints_in_room(pose, performer.height_m))
-            for side in self.motion.mirrored_arms:
-                joints = mirror_arm(joints, side)
-            people.append(joints)
-        return people
+        """Return everybody's joints in the depth camera's frame, as colour shows them."""
+        people = zip(self.motion.poses_at(time), self.performers, strict=False)  # the second may not be needed
+        rooms = (joints_in_room(pose, performer.height_m) for pose, performer in people)
+        return [_mirrored(self.setup.mount.to_camera(joints), self.motion.mirrored_arms) for joints in rooms]
+
+    def _solids(self, people: list[Floats], time: float) -> tuple[list[Solid], list[Solid]]:
+        """Return what is of bodies, gloves included, and what is held."""
+        body: list[Solid] = []
+        held: list[Solid] = []
+        for joints, performer in zip(people, self.performers, strict=False):
+            body += body_solids(joints, performer, self._thickness)
+        for prop in self.motion.props:
+            match prop.kind:
+                case "glove":
+                    body += glove(people[0], prop)
+                case "ball":
+                    held += ball(people[0], prop)
+                case "flag":
+                    held += flag(people[0], prop, self.setup.mount.rotation[:, 1], float(np.sin(40 * time)))
+        return body, held
 
     def _paint(
         self, solids: list[Solid], people: list[Floats], room: Background, empty: NDArray[np.uint8]
@@ -133,16 +157,22 @@ class Recording:
         image[view.window] = cv2.GaussianBlur(window, (3, 3), 0)
         return image
 
-    def _skeleton(self, joints: Floats, number: int) -> Body:
-        states = np.full(len(joints), 2)
-        places = self.depth_camera.project(joints), self.color_camera.project(joints)
-        return Body(str(_FIRST_BODY_ID + number), joints, *places, np.zeros((len(joints), 4), np.float32), states)
+    def _skeleton(self, measured: Floats, pictured: Floats, number: int) -> Body:
+        states = np.full(len(measured), 2)
+        places = self.depth_camera.project(measured), self.color_camera.project(pictured)
+        return Body(str(_FIRST_BODY_ID + number), measured, *places, np.zeros((len(measured), 4), np.float32), states)
+
+
+def _mirrored(joints: Floats, sides: tuple[int, ...]) -> Floats:
+    for side in sides:
+        joints = mirror_arm(joints, side)
+    return joints
 
 
 def write_recording(job: RecordingJob) -> None:
     """Write one recording's video, depth frames, masks and skeleton below `job.out`, each atomically."""
-    clip = clip_name(job.index)
-    recording = Recording(job.index, job.seed, job.scale)
+    clip = clip_name(job.index, job.motions)
+    recording = Recording(job.index, job.seed, job.scale, motions=job.motions)
     skeleton: Skeleton = []
     with (
         atomic_folder(job.out / DEPTH_FOLDER / clip) as depth_folder,

@@ -14,6 +14,7 @@ _POLE, _EYES, _LIPS = (150, 118, 82), (34, 28, 28), (150, 84, 78)
 _FLAG_WIDTH_M, _FLAG_HEIGHT_M = 0.46, 0.36
 _POLE_ABOVE_M, _POLE_BELOW_M = 0.22, 0.24
 _GLOVE_RADIUS_M = 0.135
+_BALL_RADIUS_M = 0.12
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,14 @@ def glove(joints: Floats, prop: Prop) -> list[Solid]:
     shape.chain(np.stack([wrist, hand, tip]), radii, plain(prop.color))
     shape.solids.append(Ball(thumb + (thumb - hand), 0.5 * _GLOVE_RADIUS_M, plain(prop.color)))
     return shape.solids
+
+
+def ball(joints: Floats, prop: Prop) -> list[Solid]:
+    """Return a ball in one hand of camera-frame joints [25, 3], at the tips of its fingers."""
+    _, _, _, hand, tip, _ = joints[list(ARMS[prop.side])]
+    along = (tip - hand) / np.linalg.norm(tip - hand)
+    centre = np.asarray(tip + 0.7 * _BALL_RADIUS_M * along, np.float32)
+    return [Ball(centre, _BALL_RADIUS_M, plain(prop.color))]
 
 
 def flag(joints: Floats, prop: Prop, up: Floats, flutter: float) -> list[Solid]:

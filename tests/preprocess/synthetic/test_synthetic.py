@@ -17,7 +17,7 @@ from preprocess.ntu import dataset as ntu
 from preprocess.ntu.names import parse_clip_name
 from preprocess.synthetic.__main__ import main
 from preprocess.synthetic.cameras import kinect
-from preprocess.synthetic.motions import CLASS_NAMES, draw_motion
+from preprocess.synthetic.motions import CLASS_NAMES, Take, draw_motion
 from preprocess.synthetic.performers import plain
 from preprocess.synthetic.recording import Recording, RenderedFrame, clip_name
 from preprocess.synthetic.render import cast
@@ -141,7 +141,7 @@ def some_frame(request: pytest.FixtureRequest) -> Iterator[tuple[RenderedFrame, 
     recording, aside = (Recording(request.param, SEED, 0.4) for _ in range(2))
     (first, *_) = aside.motion.poses_at(0.0)
     pose = replace(first, place=(2.0, first.place[1]), right_hand=None)
-    aside.motion = replace(aside.motion, poses_at=lambda _: (pose,), prop=None, mirrored_arms=())
+    aside.motion = replace(aside.motion, poses_at=lambda _: (pose,), props=(), mirrored_arms=())
     yield frame_at(recording, 0.4), next(aside.frames())
 
 
@@ -217,20 +217,20 @@ def test_towards_and_away_look_alike_and_differ_in_depth(action: int, sides: tup
 
 @pytest.mark.parametrize("first", [1, 3, 5, 7])
 def test_the_two_motions_of_a_pair_are_drawn_alike(first: int) -> None:
-    pair = [draw_motion(action, 1.0, 3.0, np.random.default_rng(7)) for action in (first, first + 1)]
+    pair = [draw_motion(action, Take(1.0, 3.0, 30), np.random.default_rng(7)) for action in (first, first + 1)]
     for moment in (0.0, 0.2, 0.5, 0.9):
         assert pair[0].poses_at(moment) == pair[1].poses_at(moment)
     assert pair[0] != pair[1]
-    is_colour_pair = pair[0].prop is not None
+    is_colour_pair = pair[0].props != ()
     assert (pair[0].mirrored_arms == pair[1].mirrored_arms) == is_colour_pair
 
 
 @pytest.mark.parametrize("action", [5, 7])
 def test_only_colour_tells_flags_and_gloves_apart(action: int) -> None:
     first, second = (Recording(action - 1, SEED, 0.4) for _ in range(2))
-    prop = draw_motion(action + 1, 1.0, 3.0, np.random.default_rng(0)).prop
-    assert first.motion.prop is not None and prop is not None
-    second.motion = replace(second.motion, prop=replace(first.motion.prop, color=prop.color))
+    (held,) = first.motion.props
+    (prop,) = draw_motion(action + 1, Take(1.0, 3.0, 30), np.random.default_rng(0)).props
+    second.motion = replace(second.motion, props=(replace(held, color=prop.color),))
     one, other = frame_at(first, 0.5), frame_at(second, 0.5)
     assert np.array_equal(one.depth_mm, other.depth_mm) and np.array_equal(one.mask, other.mask)
     differs = np.abs(one.color.astype(int) - other.color).max(axis=2) > 60
