@@ -3,7 +3,7 @@
 import argparse
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -54,9 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
     data, out = options.data, options.out
     info = _run_info(data, options.dataset)
     spec = DATASETS[info.dataset]
-    records, refused = _known_clips(data, spec)
-    jobs = [_job(record, data, spec) for record in records.values()]
     class_names = read_class_names(data) or spec.class_names
+    records, refused = _known_clips(data, spec, class_names)
+    jobs = [_job(record, data, spec) for record in records.values()]
     found = Found(
         raw=Path(info.raw),
         class_names=class_names,
@@ -129,7 +129,9 @@ def _run_info(data: Path, dataset: str | None) -> RunInfo:
     return RunInfo(dataset=dataset, raw=str(data.resolve()), format="folders")
 
 
-def _known_clips(data: Path, spec: DatasetSpec) -> tuple[Mapping[str, ClipRecord], list[ClipRecord]]:
+def _known_clips(
+    data: Path, spec: DatasetSpec, class_names: Sequence[str]
+) -> tuple[Mapping[str, ClipRecord], list[ClipRecord]]:
     """Return what is known of the clips that are done, and the records of those of which it contradicts itself.
 
     It is known by the records, or by split files where there are none.
@@ -142,9 +144,10 @@ def _known_clips(data: Path, spec: DatasetSpec) -> tuple[Mapping[str, ClipRecord
     splits: dict[str, dict[str, Split]] = defaultdict(dict)
     entries: dict[str, list[SplitEntry]] = defaultdict(list)
     for protocol, split, path in _split_files(data, spec):
+        labels = dict(enumerate(spec.label_order(protocol, class_names)))
         for entry in _entries(path, spec):
             splits[entry.clip][protocol] = split
-            entries[entry.clip].append(entry)
+            entries[entry.clip].append(replace(entry, label=labels.get(entry.label, entry.label)))
     if not entries:
         raise DatasetError(f"{data}: holds neither {RECORDS_FILE} nor split files that list clips; check --data")
     records, refused = {}, []

@@ -16,10 +16,9 @@ from rgbd.dataset.records import ClipRecord, SourceFile, SourceName
 from rgbd.errors import DatasetError, MediaError
 from rgbd.overlap import with_links
 from rgbd.people.clip_boxes import RoiMode
-from rgbd.recording.formats import open_stream, open_streams
+from rgbd.recording.formats import open_files
 from rgbd.recording.recording import Recording, recording_of
 from rgbd.recording.streams import StreamReader
-from rgbd.recording.tracks import choose_tracks
 from rgbd.types import Stream
 
 
@@ -78,17 +77,14 @@ class CustomDataset:
 
 
 def _open_streams(job: CustomJob) -> dict[Stream, StreamReader]:
-    """Open the streams of a row; a file that has both is opened once."""
-    files, tracks = job.row.files, job.row.tracks
-    if len(files) == 2 and len(set(files.values())) == 1:
-        path = job.folder / files["rgb"]
-        found = choose_tracks(open_streams(path, job.limits), list(files), tracks)
-        if missing := [stream for stream in files if stream not in found]:
-            raise MediaError(f"{path}: holds no {' and no '.join(missing)}; name it in the column of what it holds")
-        return found
-    return {
-        stream: open_stream(job.folder / path, stream, job.limits, tracks.get(stream)) for stream, path in files.items()
-    }
+    """Open the streams of a row; raises `MediaError` where one is missing."""
+    files = {stream: job.folder / path for stream, path in job.row.files.items()}
+    found = open_files(files, job.limits, job.row.tracks)
+    if missing := [stream for stream in files if stream not in found]:
+        raise MediaError(
+            f"{files[missing[0]]}: holds no {' and no '.join(missing)}; name it in the column of what it holds"
+        )
+    return found
 
 
 def _job(row: Row, class_names: tuple[str, ...], folder: Path) -> CustomJob:

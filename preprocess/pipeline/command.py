@@ -4,11 +4,13 @@ import argparse
 from dataclasses import dataclass, replace
 from typing import Generic, get_args
 
+from preprocess.pipeline.background import WithBackground
 from preprocess.pipeline.dataset import AnyClipJob, Dataset
 from preprocess.pipeline.options import add_part_option, add_run_options, run_options
 from preprocess.pipeline.process_clip import OnEmpty, process
 from preprocess.pipeline.run import Plan, run_plan
 from rgbd.clip.preparation import Preparation
+from rgbd.clip.rejection import BACKGROUND_CLASS
 from rgbd.dataset.records import ClipRecord
 from rgbd.dataset.store import Store
 from rgbd.errors import DamagedError
@@ -18,6 +20,10 @@ from rgbd.people.masked_depth import MaskMode
 
 def run_dataset(dataset: Dataset[AnyClipJob], arguments: list[str] | None = None) -> int:
     """Run the command of a data set and return its exit code: 0, or 1 when some recordings failed."""
+    return _run(WithBackground(dataset), arguments)
+
+
+def _run(dataset: Dataset[AnyClipJob], arguments: list[str] | None) -> int:
     parser = dataset.parser()
     _add_preparation_options(parser, dataset)
     add_run_options(parser)
@@ -34,23 +40,27 @@ def run_dataset(dataset: Dataset[AnyClipJob], arguments: list[str] | None = None
         as_jpeg=dataset.layout.jpeg_streams,
         has_mutual_actions=found.has_mutual_actions or options.mutual_actions,
     )
-    work = _Work(dataset, preparation, options.on_empty)
+    names = found.class_names
+    background = names.index(BACKGROUND_CLASS) if BACKGROUND_CLASS in names else None
+    work = _Work(dataset, preparation, options.on_empty, background)
     return run_plan(Plan(dataset.layout, found, preparation, None, work), run_options(options))
 
 
 @dataclass(frozen=True)
 class _Work(Generic[AnyClipJob]):
-    """What a worker does with a job."""
+    """What a worker does with a job; `background` is the label of recordings that may show nobody."""
 
     dataset: Dataset[AnyClipJob]
     preparation: Preparation
     on_empty: OnEmpty
+    background: int | None
 
     def __call__(self, job: AnyClipJob, store: Store) -> ClipRecord:
         preparation = self.preparation.model_copy(update={"streams": job.streams})
+        on_empty = "keep" if job.label == self.background else self.on_empty
         try:
             recording = self.dataset.open(job)
-            return process(recording, preparation, self.on_empty, store, job.before, accept_short=job.accept_short)
+            return process(recording, preparation, on_empty, store, job.before, accept_short=job.accept_short)
         except DamagedError as error:
             if job.accept_short:
                 raise
@@ -83,8 +93,8 @@ def _add_preparation_options(parser: argparse.ArgumentParser, dataset: Dataset[A
         "--on-empty",
         choices=get_args(OnEmpty),
         default="fail",
-        help="what becomes of a recording whose depth would show nothing in any frame. fail: it is not done (default); "
-        "keep: it is kept whole, neither cropped nor masked",
+        help="what becomes of a recording whose depth would show nothing in any frame. fail: it is not done, but "
+        f"for those of the class {BACKGROUND_CLASS!r} (default); keep: it is kept whole, neither cropped nor masked",
     )
     parser.add_argument(
         "--accept-short",

@@ -17,6 +17,7 @@ from rgbd.people.clip_boxes import RoiMode
 from rgbd.people.masked_depth import MaskMode
 from rgbd.recording.limits import Limits
 from rgbd.recording.recording import Recording
+from rgbd.recording.streams import StreamReader
 from rgbd.types import Stream
 
 
@@ -35,6 +36,15 @@ def identities(clips: Iterable[str], identify: Callable[[str], Identity]) -> dic
         with suppress(DatasetError):
             found[clip] = identify(clip)
     return found
+
+
+def check_depth_kind(depth: StreamReader, layout: DatasetSpec) -> None:
+    """Raise `DatasetError` for depth as 8-bit images in a data set of 16-bit depth, and the other way round."""
+    is_16_bit = layout.suffix("depth") == ".png"
+    if is_16_bit and not depth.is_depth:
+        raise DatasetError(f"{depth.name}: holds 8-bit images; this data set's depth is 16-bit: copy it again")
+    if depth.is_depth and not is_16_bit:
+        raise DatasetError(f"{depth.name}: is 16-bit depth; that of this data set is 8-bit images: give it as such")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from preprocess.pipeline.dataset import ClipJob, Found, Identity
+from preprocess.pipeline.dataset import ClipJob, Found, Identity, check_depth_kind
 from preprocess.pipeline.options import dataset_parser
 from preprocess.pipeline.sources import Sources, source_path
 from rgbd.dataset.layouts import DatasetSpec, Split
@@ -118,9 +118,9 @@ class ListedDataset:
         """Open the streams of a clip."""
         streams = {stream: _open(source, stream, job.limits) for stream, source in job.sources.items()}
         depth = streams.get("depth")
-        if depth is not None and not depth.is_depth and self.layout.suffix("depth") == ".png":
-            raise DatasetError(f"{depth.name}: holds 8-bit images; this data set's depth is 16-bit: copy it again")
-        return Recording(job.clip, rgb=streams.get("rgb"), depth=streams.get("depth"))
+        if depth is not None:
+            check_depth_kind(depth, self.layout)
+        return Recording(job.clip, rgb=streams.get("rgb"), depth=depth)
 
 
 def why_missing(path: Path) -> str | None:

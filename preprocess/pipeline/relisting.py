@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic
 
+from preprocess.pipeline.background import CLIP_PREFIX
 from preprocess.pipeline.dataset import AnyClipJob, Found, Identity
 from preprocess.pipeline.sources import change_of, moved
 from rgbd.camera.registration import Registration
@@ -134,9 +135,11 @@ def _tell(
     if renamed:
         say(f"{some(renamed)}: finished earlier, another label or split now; records and split files are corrected")
     if left_out:
+        of_background = any(clip.startswith(CLIP_PREFIX) for clip in left_out)
+        option = f"; those called {CLIP_PREFIX}* are listed by --background" if of_background else ""
         say(
             f"{some(left_out)}: finished earlier, not in the list any more, and so in no split file; their frames are "
-            "kept, so that listing them again brings them back"
+            f"kept, so that listing them again brings them back{option}"
         )
     if gone:
         say(f"{some(gone)}: failed earlier, not there any more; their records are removed")

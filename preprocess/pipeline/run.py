@@ -88,8 +88,9 @@ def _run(plan: Plan[AnyClipJob], options: RunOptions, whole: Path | None = None)
         store = _open_store(layout, options, journal, [job for job in jobs if job.clip in chosen])
         relisting = relist(found, jobs, refused, journal.records, raw_before, found.registrations(out))
         halves = halves_of(journal.records.values(), layout)
+        write_lists = _ListWriter(out, layout, found.class_names, halves)
         try:
-            take_over(relisting, journal, store, _ListWriter(out, layout, found.class_names, halves))
+            take_over(relisting, journal, store, write_lists)
             for record in refused:
                 journal.add(to_keep(journal.records.get(record.clip), record, store))
             todo = _jobs_left(relisting, chosen, journal, store, options)
@@ -97,7 +98,7 @@ def _run(plan: Plan[AnyClipJob], options: RunOptions, whole: Path | None = None)
         finally:
             store.close()
             journal.close()
-            _write_splits(out, layout, journal.records.values(), halves)
+            write_lists.splits(journal.records.values())
     meant = [record for record in journal.records.values() if record.splits or relisting.is_meant(record.clip)]
     return print_summary(meant, relisting.stale(meant), layout, out)
 
@@ -221,21 +222,22 @@ class _ListWriter:
 
     def __call__(self, records: Iterable[ClipRecord]) -> None:
         write_class_names(self.out, self.class_names)
-        _write_splits(self.out, self.layout, records, self.halves)
+        self.splits(records)
 
+    def splits(self, records: Iterable[ClipRecord]) -> None:
+        """Write every split file of every protocol that any clip belongs to, whatever run has made the clip.
 
-def _write_splits(out: Path, spec: DatasetSpec, records: Iterable[ClipRecord], earlier: Halves) -> None:
-    """Write every split file of every protocol that any clip belongs to, whatever run has made the clip.
-
-    Those that an earlier run has written, `earlier`, are written, too, when they have no clips any more.
-    """
-    done = sorted((record for record in records if record.status == "done"), key=lambda record: record.clip)
-    halves = halves_of(done, spec)
-    for protocol in dict.fromkeys([*halves, *earlier]):
-        for split in dict.fromkeys([*halves.get(protocol, ()), *earlier.get(protocol, ())]):
-            entries = [
-                SplitEntry(record.clip, record.num_frames, record.label or 0)
-                for record in done
-                if record.splits.get(protocol) == split
-            ]
-            write_split(spec.split_file(out, split, protocol), entries, spec)
+        Those that an earlier run has written, `halves`, are written, too, when they have no clips any more.
+        """
+        done = sorted((record for record in records if record.status == "done"), key=lambda record: record.clip)
+        halves = halves_of(done, self.layout)
+        for protocol in dict.fromkeys([*halves, *self.halves]):
+            order = self.layout.label_order(protocol, self.class_names)
+            places = {label: place for place, label in enumerate(order)}
+            for split in dict.fromkeys([*halves.get(protocol, ()), *self.halves.get(protocol, ())]):
+                entries = [
+                    SplitEntry(record.clip, record.num_frames, places.get(record.label or 0, record.label or 0))
+                    for record in done
+                    if record.splits.get(protocol) == split
+                ]
+                write_split(self.layout.split_file(self.out, split, protocol), entries, self.layout)

@@ -4,11 +4,12 @@ Source: docs/method.md, "Data sets and protocols".
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from rgbd.clip.rejection import BACKGROUND_CLASS
 from rgbd.dataset.class_lists import JESTER_CLASSES, MSR_ACTION3D_CLASSES, THU_READ_CLASSES, UTD_MHAD_CLASSES
 from rgbd.dataset.ntu_classes import NTU_CLASSES
 from rgbd.errors import DatasetError
@@ -28,7 +29,7 @@ class DatasetSpec:
     has no such stream. `split_template` takes {protocol} and {split}. A split file calls a clip by
     `listed_template`, which takes {clip}, or {parent} and {name}. `class_names` holds until the root has a
     class_names.txt of its own. `counts` are those of the whole data set, by protocol, where its authors state them.
-    `num_classes` is how many of the first classes a protocol is about, where not all.
+    `num_classes` is how many of the first classes a protocol is about, where not all; the background is one more.
     """
 
     name: str
@@ -88,7 +89,24 @@ class DatasetSpec:
         if match is None:
             return split_name
         found = match.groupdict()
-        return found["clip"] if "clip" in found else f"{found['parent']}/{found['name']}"
+        return found["clip"] if "clip" in found else str(PurePosixPath(found["parent"], found["name"]))
+
+    def label_order(self, protocol: str, names: Sequence[str]) -> list[int]:
+        """Return the labels of a data set with these classes in the order in which a protocol counts them.
+
+        That is theirs, but that the background comes right behind the classes that the protocol is about: it is one of
+        every protocol.
+        """
+        labels, first = list(range(len(names))), self.num_classes.get(protocol, len(names))
+        if BACKGROUND_CLASS in names[first:]:
+            labels.insert(first, labels.pop(names.index(BACKGROUND_CLASS, first)))
+        return labels
+
+    def classes_of(self, protocol: str, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the names of a protocol's classes, of a data set with these classes, in the protocol's order."""
+        first = self.num_classes.get(protocol, len(names))
+        count = first + (BACKGROUND_CLASS in names[first:])
+        return tuple(names[label] for label in self.label_order(protocol, names)[:count])
 
 
 NTU = DatasetSpec(

@@ -1,8 +1,9 @@
 """The files that recordings come in: the formats that are read here, each with its reader."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from rgbd.errors import MediaError, UnknownContainerError, reason_of
@@ -112,6 +113,18 @@ def open_stream(path: Path, stream: Stream, limits: Limits = NO_LIMITS, track: s
     """
     names: dict[Stream, str] = {} if track is None else {stream: track}
     return choose_tracks(open_streams(path, limits), [stream], names)[stream]
+
+
+def open_files(
+    files: Mapping[Stream, Path], limits: Limits = NO_LIMITS, tracks: Mapping[Stream, str] = MappingProxyType({})
+) -> dict[Stream, StreamReader]:
+    """Return the streams of the files that are given for them; of one that is given for both, those that it has.
+
+    tracks: the names of those that are meant. Raises as `open_stream`.
+    """
+    if len(files) == 2 and len(set(files.values())) == 1:
+        return choose_tracks(open_streams(files["rgb"], limits), list(files), tracks)
+    return {stream: open_stream(path, stream, limits, tracks.get(stream)) for stream, path in files.items()}
 
 
 def _is_folder(path: Path) -> bool:

@@ -13,40 +13,15 @@ from rgbd.dataset.layouts import ISOGD, JESTER, NVGESTURE, THU_READ, DatasetSpec
 from rgbd.dataset.reading import open_clips, read_frames
 from rgbd.dataset.splits import read_class_names, read_split
 from rgbd.errors import DatasetError, UserError
-from rgbd.recording.stills.images import read_image, write_image
-from rgbd.recording.videos.video import write_video
+from rgbd.recording.stills.images import read_image
 from rgbd.types import Stream
+from tests.support.listed_recordings import make_isogd, make_jester, make_nvgesture, make_thu_read
 from tests.support.processed import records
-
-SIZE = (32, 24)  # width, height
-
-
-def video(path: Path, *, first: int, num_frames: int, step: int = 2, size: tuple[int, int] = SIZE) -> None:
-    """Write grey frames of brightness first, first + step, ...: a frame tells which one it is."""
-    frames = [np.full((size[1], size[0], 3), first + step * index, np.uint8) for index in range(num_frames)]
-    write_video(path, frames)
 
 
 def brightness(root: Path, spec: DatasetSpec, stream: Stream, clip: str, num_frames: int) -> np.ndarray:
     frames = read_frames(open_clips(root, spec), stream, clip, range(num_frames))
     return np.array([frame.mean() for frame in frames])
-
-
-def make_nvgesture(raw: Path) -> None:
-    lines = {"train": [], "test": []}
-    for half, label, recording in (
-        ("train", 1, "subject1_r0"),
-        ("train", 2, "subject1_r0"),
-        ("test", 2, "subject8_r1"),
-    ):
-        folder = f"Video_data/class_{label:02d}/{recording}"
-        video(raw / folder / "sk_color.avi", first=20, num_frames=30)
-        video(raw / folder / "sk_depth.avi", first=30, num_frames=30)
-        lines[half].append(
-            f"path:./{folder} duo_left:duo_left:3:9 depth:sk_depth:12:20 color:sk_color:10:18 label:{label} \n"
-        )
-    for half, text in lines.items():
-        (raw / f"nvgesture_{half}_correct_cvpr2016_v2.lst").write_text("".join(text))
 
 
 def test_nvgesture_keeps_the_listed_frames(tmp_path: Path) -> None:
@@ -70,15 +45,6 @@ def test_nvgesture_keeps_the_listed_frames(tmp_path: Path) -> None:
     assert frame.shape == (24, 32, 3) and np.ptp(frame.astype(int), axis=2).max() <= 2  # three equal channels
 
 
-def make_isogd(raw: Path) -> None:
-    for split, number, label in (("train", 1, 84), ("train", 2, 1), ("valid", 1, 249), ("test", 1, 3)):
-        folder = raw / "IsoGD_phase_1" / split / "001"
-        video(folder / f"M_{number:05d}.avi", first=30, num_frames=6, size=(640, 480))
-        video(folder / f"K_{number:05d}.avi", first=40, num_frames=5, size=(640, 480))
-        with (raw / f"{split}_list.txt").open("a") as file:
-            file.write(f"{split}/001/M_{number:05d}.avi {split}/001/K_{number:05d}.avi {label}\n")
-
-
 def test_isogd_pairs_colour_and_depth_and_shrinks_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     raw, out = tmp_path / "raw", tmp_path / "data"
     make_isogd(raw)
@@ -97,15 +63,6 @@ def test_isogd_pairs_colour_and_depth_and_shrinks_them(tmp_path: Path, capsys: p
     assert "2 train of 35878, 1 valid of 5784, 1 test of 6271" in capsys.readouterr().err
 
 
-def make_thu_read(raw: Path) -> None:
-    for name in ("wear_watch_cgy_2", "stir_gs_1"):
-        video(raw / "RGB" / f"RGB_{name}.avi", first=30, num_frames=5)
-        for index in range(5):
-            path = raw / "Depth" / f"D_{name}" / f"{index:03d}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_image(path, np.full((24, 32), 1000 + index, np.uint16))
-
-
 def test_thu_read_has_four_protocols_and_keeps_millimetres(tmp_path: Path) -> None:
     raw, out = tmp_path / "raw", tmp_path / "data"
     make_thu_read(raw)
@@ -119,15 +76,6 @@ def test_thu_read_has_four_protocols_and_keeps_millimetres(tmp_path: Path) -> No
     assert len(read_split(THU_READ.split_file(out, "train", "CS3"), THU_READ)) == 2
     assert "rename it" in records(out)["juggle_cgy_1"]["reason"]
     assert "RGB_open_door_tys_3: is missing" in records(out)["open_door_tys_3"]["reason"]
-
-
-def make_jester(raw: Path) -> None:
-    for number, half, name in ((7, "train", "Thumb Up"), (8, "validation", "Stop Sign")):
-        for frame in range(1, 5):
-            path = raw / "20bn-jester-v1" / str(number) / f"{frame:05d}.jpg"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_image(path, np.full((25, 44, 3), 20 * frame, np.uint8))  # an odd size, as many of them have
-        (raw / f"jester-v1-{half}.csv").write_text(f"{number};{name}\n")
 
 
 def test_jester_counts_frames_from_one_and_has_colour_only(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def frame_folders(config: TrainingConfig) -> list[Path]:
 def class_names(data: DataConfig) -> tuple[str, ...]:
     """Return the names of the protocol's classes: those that lie beside the clips, or the data set's own."""
     spec = DATASETS[data.dataset]
-    return (read_class_names(data.root) or spec.class_names)[: spec.num_classes.get(data.protocol)]
+    return spec.classes_of(data.protocol, read_class_names(data.root) or spec.class_names)
 
 
 def numbered_classes(num_classes: int) -> tuple[str, ...]:
