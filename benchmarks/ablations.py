@@ -11,16 +11,14 @@ seen them. What is finished is not done again: the command can be stopped, repea
 import argparse
 import json
 import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.support.training_runs import in_percent, run_command
 from preprocess.synthetic.ceilings import BLIND_TO, ceiling
 from preprocess.synthetic.motion_sets import MOTION_SETS, MotionSet
 
@@ -33,24 +31,15 @@ VARIANTS = {
     "without recoupling": ("network.recoupling=false",),
     "without guidance": ("network.guidance=false",),
     "one scale": ("network.branch_frames=[8, 8, 8]",),
+    "plain mean over time": ("network.name=benchmarks.support.plain_mean:FAMILY",),
 }
-
-
-def run(module: str, *words: object) -> None:
-    """Run one of our commands on one core, several of which run at a time."""
-    command = [sys.executable, "-m", module, *map(str, words)]
-    result = subprocess.run(
-        command, check=False, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    )
-    if result.returncode:
-        raise SystemExit(f"{' '.join(command)}:\n{result.stdout}{result.stderr}")
 
 
 def train(out: Path, data: Path, modality: str, seed: int, *settings: str) -> float:
     """Train a network, unless that is done, and return its last epoch's accuracy."""
     settings = (f"modality={modality}", f"out={out}", f"data.root={data}", f"seed={seed}", *settings)
     overrides = [word for setting in settings for word in ("--set", setting)]
-    run("training.main", "--config", CONFIG, "--resume", "auto", *overrides)
+    run_command("training.main", "--config", CONFIG, "--resume", "auto", *overrides)
     return float(json.loads((out / "last.json").read_text())["top1"])
 
 
@@ -61,7 +50,7 @@ def fuse(folder: Path, data: Path, seed: int) -> dict[str, float]:
     out = folder / f"fusion-{seed}"
     accuracy = train(out, data, "rgbd", seed, f"schedule.epochs={FUSION_EPOCHS}", *settings)
     plain = folder / f"plain-{seed}"
-    run("training.evaluate", "--checkpoint", streams["rgb"], "--fuse", streams["depth"], "--out", plain)
+    run_command("training.evaluate", "--checkpoint", streams["rgb"], "--fuse", streams["depth"], "--out", plain)
     rows = json.loads((plain / "metrics-valid.json").read_text())["metrics"]
     return {"fusion": accuracy, "mean of probabilities": rows["mean of their probabilities"]["top1"]}
 
@@ -78,14 +67,9 @@ def print_table(cells: dict[tuple[str, str], list[float]], num_seeds: int, motio
     table = Table(f"top-1 %, mean and standard deviation of {num_seeds} seeds", *limits, box=None)
     for name in VARIANTS:
         values = [cells.get((name, column)) for column in limits]
-        table.add_row(name, *(summary(v) if v else "" for v in values))
+        table.add_row(name, *(in_percent(v) if v else "" for v in values))
     table.add_row("at most", *(f"{100 * limit:.1f}" for limit in limits.values()))
     Console(width=140).print(table)
-
-
-def summary(accuracies: list[float]) -> str:
-    mean = f"{100 * np.mean(accuracies):.1f}"
-    return f"{mean} ± {100 * np.std(accuracies, ddof=1):.1f}" if len(accuracies) > 1 else mean
 
 
 def main() -> None:
@@ -99,8 +83,8 @@ def main() -> None:
     raw, data = out / "raw", out / "data"
     if not data.exists():
         rendering = ("--motions", options.motions, "--clips", options.clips, "--scale", 0.35)
-        run("preprocess.synthetic", "--out", raw, *rendering)
-        run("preprocess.ntu", "--raw", raw, "--out", data)
+        run_command("preprocess.synthetic", "--out", raw, *rendering)
+        run_command("preprocess.ntu", "--raw", raw, "--out", data)
     seeds = range(options.seeds)
     jobs = [(name, stream, seed) for name in VARIANTS for stream in STREAMS for seed in seeds]
     console = Console(stderr=True)

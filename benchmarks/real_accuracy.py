@@ -9,15 +9,13 @@ prints what there is.
 """
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.support.folds import Lists, share_of, without
-from benchmarks.support.training_runs import Results, Run, train_all
+from benchmarks.support.folds import Lists, share_of
+from benchmarks.support.training_runs import Results, Run, in_percent, train_all
 
 CONFIG = Path("configs/UTD-MHAD.yml")
 SMALL_CONFIG = Path("configs/UTD-MHAD-small.yml")
@@ -58,14 +56,10 @@ SEEDS = (0, 1, 2)
 
 def screening(lists: Lists, out: Path, epochs: int) -> dict[tuple[str, str], list[Run]]:
     """Return the runs of each choice, by what it is about and its name."""
-    folds = []
-    for seed, performer in zip(SEEDS, lists.performers, strict=False):
-        held = [entry for entry in lists.train if lists.performer(entry) == performer]
-        rest = without(lists.train, lambda entry, who=performer: lists.performer(entry) == who)
-        folds.append((seed, rest, held))
     runs: dict[tuple[str, str], list[Run]] = {}
     classes = range(len(lists.class_names))
-    for seed, rest, held in folds:
+    for seed, performer in zip(SEEDS, lists.performers, strict=False):
+        rest, held = lists.leave_out(performer)
         common = (f"seed={seed}", f"schedule.epochs={epochs}")
         data = lists.write(out / "folds" / f"{seed}", rest, held, classes)
         for about, choices in CHOICES.items():
@@ -91,13 +85,8 @@ def table_of(title: str, rows: dict[tuple[str, str], list[Run]], results: Result
     for (about, name), runs in rows.items():
         found = [figures["top1"] for run in runs if (figures := results.find(run)) is not None]
         if found:
-            table.add_row(about, name, _mean(found), str(len(found)))
+            table.add_row(about, name, in_percent(found), str(len(found)))
     return table
-
-
-def _mean(shares: Sequence[float]) -> str:
-    spread = f" ± {100 * np.std(shares, ddof=1):.1f}" if len(shares) > 1 else ""
-    return f"{100 * np.mean(shares):.1f}{spread}"
 
 
 def _slug(*words: str) -> str:

@@ -24,9 +24,9 @@ from torch import Tensor, nn
 from torchmetrics.functional.classification import binary_auroc
 
 from benchmarks.real_accuracy import SMALL_CONFIG
-from benchmarks.support.folds import Lists, without
+from benchmarks.support.folds import Lists
 from benchmarks.support.scenes import render_people, rendering_camera
-from benchmarks.support.training_runs import Results, Run, train_all
+from benchmarks.support.training_runs import Results, Run, in_percent, train_all
 from preprocess.synthetic.scene import SETUPS
 from rgbd.camera.sensors import find_sensor
 from rgbd.clip.build import build_clip
@@ -117,9 +117,7 @@ def trial(lists: Lists, out: Path, number: int, *, among_training: bool) -> tupl
     left_out = set(np.random.default_rng(number).permutation(len(lists.class_names))[:NUM_LEFT_OUT].tolist())
     train, valid = lists.train, lists.valid
     if among_training:
-        who = lists.performers[number]
-        valid = [entry for entry in train if lists.performer(entry) == who]
-        train = without(train, lambda entry: lists.performer(entry) == who)
+        train, valid = lists.leave_out(lists.performers[number])
     kept = [label for label in range(len(lists.class_names)) if label not in left_out]
     name = f"{'choose' if among_training else 'final'}-{number}"
     data = lists.write(out / "folds" / name, train, valid, kept)
@@ -210,8 +208,7 @@ def main() -> None:
 
 
 def _cell(found: Sequence[Mapping[str, float]], name: str) -> str:
-    values = [100 * figures[name] for figures in found]
-    return f"{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}"
+    return in_percent([figures[name] for figures in found])
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,6 +43,11 @@ class Lists:
         """Those of the training clips."""
         return sorted({self.performer(entry) for entry in self.train})
 
+    def leave_out(self, performer: str) -> tuple[list[SplitEntry], list[SplitEntry]]:
+        """Return the training clips of all others, and those of one performer."""
+        rest = [entry for entry in self.train if self.performer(entry) != performer]
+        return rest, [entry for entry in self.train if self.performer(entry) == performer]
+
     def write(
         self, out: Path, train: Sequence[SplitEntry], valid: Sequence[SplitEntry], classes: Collection[int]
     ) -> Path:
@@ -79,8 +84,3 @@ def share_of(entries: Sequence[SplitEntry], share: float, seed: int) -> list[Spl
         count = max(1, round(share * len(of_class)))
         kept += [of_class[index] for index in sorted(rng.permutation(len(of_class))[:count])]
     return kept
-
-
-def without(entries: Sequence[SplitEntry], is_left_out: Callable[[SplitEntry], bool]) -> list[SplitEntry]:
-    """Return the clips that are not left out."""
-    return [entry for entry in entries if not is_left_out(entry)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.progress import track
 
@@ -81,6 +82,12 @@ def train_all(runs: Iterable[Run], recipe: Path, out: Path, results: Results) ->
         console = Console(stderr=True)
         for _ in track(pool.map(train, todo), f"{len(todo)} trainings", len(todo), console=console):
             pass
+
+
+def in_percent(shares: Sequence[float]) -> str:
+    """Return the mean of shares in [0, 1], and where there are several their standard deviation."""
+    spread = f" ± {100 * np.std(shares, ddof=1):.1f}" if len(shares) > 1 else ""
+    return f"{100 * np.mean(shares):.1f}{spread}"
 
 
 def run_command(module: str, *words: object) -> None:
