@@ -43,6 +43,7 @@ RESULTS = Path("benchmarks/results/rejection.jsonl")
 NUM_LEFT_OUT, TRIALS = 7, (0, 1, 2)
 KNOWN_SHARE = 0.95
 STANDING_FRAMES = 8  # at the beginning of a clip, before the motion
+CHOOSING_EPOCHS = 30  # half of the recipe's
 BATCH = 8
 KINECT = (512, 424)
 
@@ -124,7 +125,8 @@ def trial(lists: Lists, out: Path, number: int, *, among_training: bool) -> tupl
     everything = range(len(lists.class_names))
     tried = lists.write(out / "folds" / f"{name}-all", train, valid, everything)
     standing = lists.write(out / "folds" / f"{name}-standing", train, _beginnings(valid), everything)
-    return Run(name, data, (f"seed={number}",)), tried, standing, kept
+    settings = (f"seed={number}", *((f"schedule.epochs={CHOOSING_EPOCHS}",) if among_training else ()))
+    return Run(name, data, settings), tried, standing, kept
 
 
 def _beginnings(entries: Sequence[SplitEntry]) -> list[SplitEntry]:

@@ -38,12 +38,29 @@ class Viewpoint:
         if not measured.size:
             return frames
         yaw, pitch = (math.radians(rng.uniform(-most, most)) for most in (self.config.yaw_deg, self.config.pitch_deg))
-        turn = _turned_down(pitch) @ _turned_aside(yaw)
-        pivot_mm = float(np.median(measured))
-        focal_px = frames[0].shape[1] / (2 * math.tan(math.radians(self.config.field_of_view_deg) / 2))
-        return each_once(
-            frames, lambda frame: _seen_anew(frame.astype(np.uint16, copy=False), turn, pivot_mm, focal_px)
-        )
+        view = _View.of(frames[0].shape[:2], self.config.field_of_view_deg)
+        turn = (_turned_down(pitch) @ _turned_aside(yaw)).astype(np.float32)
+        pivot = np.array([[0], [0], [np.median(measured)]], np.float32)
+        return each_once(frames, lambda frame: _seen_anew(frame.astype(np.uint16, copy=False), turn, pivot, view))
+
+
+@dataclass(frozen=True)
+class _View:
+    """How a camera sees: its focal length in pixels, its centre [2, 1], and each pixel's place at 1 mm, [3, H * W]."""
+
+    focal_px: float
+    centre: NDArray[np.float32]
+    rays: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, size: tuple[int, ...], field_of_view_deg: float) -> "_View":
+        """Return the view of frames of this size, (rows, columns)."""
+        height, width = size
+        focal_px = width / (2 * math.tan(math.radians(field_of_view_deg) / 2))
+        centre = np.array([[(width - 1) / 2], [(height - 1) / 2]], np.float32)
+        pixels = np.indices((height, width), np.float32)[::-1].reshape(2, -1)
+        rays = np.vstack([(pixels - centre) / focal_px, np.ones((1, height * width))])
+        return cls(focal_px, centre, rays.astype(np.float32))
 
 
 def _turned_aside(angle: float) -> NDArray[np.float64]:
@@ -56,31 +73,30 @@ def _turned_down(angle: float) -> NDArray[np.float64]:
     return np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
 
 
-def _seen_anew(depth: Depth, turn: NDArray[np.float64], pivot_mm: float, focal_px: float) -> Depth:
-    """Return the frame [H, W] after its points were turned around the one at `pivot_mm` in the middle of the view.
+def _seen_anew(depth: Depth, turn: NDArray[np.float32], pivot: NDArray[np.float32], view: _View) -> Depth:
+    """Return the frame [H, W] after its points were turned around `pivot`, [3, 1] in millimetres.
 
     Of points on one pixel the nearest is seen; what the first camera did not see stays unmeasured, 0.
     """
     height, width = depth.shape
-    centre = np.array([[(width - 1) / 2], [(height - 1) / 2]])
-    rows, columns = np.nonzero(depth)
-    distance = depth[rows, columns].astype(np.float64)
-    aside = (np.stack([columns, rows]) - centre) * distance / focal_px
-    pivot = np.array([[0], [0], [pivot_mm]])
-    points = turn @ (np.vstack([aside, distance]) - pivot) + pivot
+    places = np.flatnonzero(depth)
+    points = turn @ (view.rays[:, places] * depth.reshape(-1)[places] - pivot) + pivot
     points = points[:, points[2] >= 1]
-    x, y = np.rint(points[:2] * focal_px / points[2] + centre).astype(np.int64)
+    x, y = np.rint(points[:2] * (view.focal_px / points[2]) + view.centre).astype(np.int64)
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    seen = np.full(depth.shape, _FARTHEST_MM, np.uint16)
+    seen = np.full(depth.size, _FARTHEST_MM, np.uint16)
     nearest = np.minimum(np.rint(points[2, inside]), _FARTHEST_MM - 1).astype(np.uint16)
-    np.minimum.at(seen, (y[inside], x[inside]), nearest)
-    return _without_gaps(np.where(seen == _FARTHEST_MM, np.uint16(0), seen))
+    np.minimum.at(seen, y[inside] * width + x[inside], nearest)
+    seen[seen == _FARTHEST_MM] = 0
+    return _without_gaps(seen.reshape(depth.shape))
 
 
 def _without_gaps(depth: Depth) -> Depth:
     """Return the frame with the pixels filled that lie within what was hit, by the mean of their neighbours."""
-    around = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.float32)
-    count = cv2.filter2D((depth > 0).astype(np.float32), -1, around, borderType=cv2.BORDER_CONSTANT)
-    total = cv2.filter2D(depth.astype(np.float32), -1, around, borderType=cv2.BORDER_CONSTANT)
-    is_gap = (depth == 0) & (count >= _IS_GAP)
-    return np.where(is_gap, np.rint(total / np.maximum(count, 1)).astype(np.uint16), depth)
+    is_hit = (depth > 0).astype(np.uint8)
+    count = cv2.boxFilter(is_hit, cv2.CV_8U, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    gaps = (is_hit == 0) & (count >= _IS_GAP)
+    total = cv2.boxFilter(depth, cv2.CV_32F, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    filled = depth.copy()
+    filled[gaps] = np.rint(total[gaps] / count[gaps])
+    return filled
