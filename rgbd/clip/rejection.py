@@ -20,6 +20,7 @@ LEAST_ACCEPTED, MOST_ACCEPTED = 0.5, 0.99
 """Of known clips, the share that is to be taken for known: by default, and what may be asked for."""
 
 _NUM_STEPS = 100  # of a share, each 1 %
+_ROUNDING = 1e-9  # of shares
 _FEWEST_CLIPS = 20  # of which 95 % are a whole number
 
 _Familiarities = Annotated[tuple[float, ...], Field(min_length=_NUM_STEPS + 1, max_length=_NUM_STEPS + 1)]
@@ -55,7 +56,7 @@ def familiarity(scores: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def is_accepted(confidence: float, accepted: float) -> bool:
     """Whether a clip counts as known where this share of known clips, `accepted`, is to."""
-    return confidence >= 1 - accepted
+    return confidence >= 1 - accepted - _ROUNDING
 
 
 def fit_rejection(
@@ -68,7 +69,9 @@ def fit_rejection(
     known = np.array([class_names[label] != BACKGROUND_CLASS for label in labels], bool)
     if known.sum() < _FEWEST_CLIPS:
         return None
-    shares = np.linspace(0, 1, _NUM_STEPS + 1)
-    return Rejection(
-        known={head: tuple(np.quantile(familiarity(of_head[known]), shares)) for head, of_head in scores.items()}
-    )
+    return Rejection(known={head: _quantiles(familiarity(of_head[known])) for head, of_head in scores.items()})
+
+
+def _quantiles(values: NDArray[np.float64]) -> tuple[float, ...]:
+    found = np.quantile(values, np.linspace(0, 1, _NUM_STEPS + 1))
+    return tuple(np.maximum.accumulate(found).tolist())  # its rounding may have one a last digit below the one before

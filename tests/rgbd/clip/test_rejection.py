@@ -34,6 +34,19 @@ def test_of_clips_like_the_fitted_ones_as_many_are_known_as_were_asked_for(accep
     assert np.mean(known) == pytest.approx(accepted, abs=0.02)
 
 
+def test_what_lies_on_the_limit_is_accepted() -> None:
+    for percent in range(50, 100):
+        fitted = Rejection(known={"logits": tuple(map(float, range(101)))})
+        assert is_accepted(fitted.confidence("logits", 100.0 - percent), percent / 100)
+
+
+def test_any_scores_can_be_fitted() -> None:
+    rng = np.random.default_rng(3)
+    for scale in (1e-30, 1e-3, 1, 1e30):
+        best = (scale * rng.normal(1, 0.3, 31)).tolist()
+        assert fit_rejection({"logits": scores(best)}, np.zeros(31, np.int64), CLASSES) is not None
+
+
 def test_heads_are_fitted_each_on_its_own_and_clips_of_the_background_are_left_out() -> None:
     both = np.concatenate([scores([5.0] * 30), scores([50.0] * 30, winner=2)])
     labels = np.repeat([0, 2], 30).astype(np.int64)
