@@ -22,7 +22,7 @@ def malformed(response: httpx.Response) -> str:
         ("Windows=8", "'Windows': no parameter of this address is called so; did you mean ?windows=?"),
         ("depth_scale_mm=0.1", "did you mean depth_scale_mm in meta, a part of the form?"),
         ("Meta={}", "did you mean meta, a part of the form?"),
-        ("xyzzy=1", "there are top_k, windows, people, model, version"),
+        ("xyzzy=1", "there are top_k, windows, people, accepted, model, version"),
         ("top_k=3&top_k=5", "'top_k': was given twice"),
     ],
 )
