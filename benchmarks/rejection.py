@@ -25,12 +25,12 @@ from torchmetrics.functional.classification import binary_auroc
 
 from benchmarks.real_accuracy import SMALL_CONFIG
 from benchmarks.support.folds import Lists
-from benchmarks.support.scenes import render_people, rendering_camera
+from benchmarks.support.scenes import rendering_camera
 from benchmarks.support.training_runs import Results, Run, in_percent, train_all
-from preprocess.synthetic.scene import SETUPS
+from preprocess.synthetic.scene import SETUPS, render_background
+from preprocess.synthetic.sensor import measure_depth
 from rgbd.camera.sensors import find_sensor
 from rgbd.clip.build import build_clip
-from rgbd.clip.sampling import bin_centres
 from rgbd.clip.spec import centred_geometry
 from rgbd.dataset.splits import SplitEntry
 from training.config.schema import TrainingConfig
@@ -106,11 +106,11 @@ def clips_of(config: TrainingConfig, root: Path, split: str) -> Iterator[tuple[N
 def empty_rooms(config: TrainingConfig, count: int = 40) -> Iterator[tuple[NDArray[np.uint8], int]]:
     """Yield clips of rooms without anybody, as nothing is cut out of them, from a Kinect v2."""
     camera = rendering_camera(find_sensor("kinect_v2").camera(KINECT), KINECT)
+    rooms = [render_background(setup, camera, camera).depth_m for setup in SETUPS]
+    rng = np.random.default_rng(0)
     for number in range(count):
-        setup = replace(SETUPS[number % len(SETUPS)])
-        frames = [seen.depth_mm for seen in render_people(setup, camera, lambda _: [], num_frames=24)]
-        chosen = [frames[index] for index in bin_centres(len(frames), config.clip.num_frames)]
-        yield build_clip(chosen, "depth", config.clip, centred_geometry(config.clip)), -1
+        frames = [measure_depth(rooms[number % len(rooms)], rng) for _ in range(config.clip.num_frames)]
+        yield build_clip(frames, "depth", config.clip, centred_geometry(config.clip)), -1
 
 
 def trial(lists: Lists, out: Path, number: int, *, among_training: bool) -> tuple[Run, Path, Path, list[int]]:

@@ -1,8 +1,8 @@
 """Whether a clip shows a motion that a network has learnt: its scores, beside those of clips that do.
 
 A network names one of its classes whatever it is given. Of motions that it has never seen its scores are lower, which
-their softmax hides. Source: maximum logit, Hendrycks et al. 2022, "Scaling Out-of-Distribution Detection for Real-World
-Settings"; docs/training.md has what it is worth beside others.
+their softmax hides. Source: Liu et al. 2020, "Energy-based Out-of-distribution Detection" (NeurIPS); docs/training.md
+has what it is worth beside others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,8 +50,12 @@ class Rejection(BaseModel):
 
 
 def familiarity(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return how familiar clips look, float64 [...], by the scores of their classes before softmax [..., N]."""
-    return np.asarray(scores.max(-1), np.float64)
+    """Return how familiar clips look, float64 [...], by the scores of their classes before softmax [..., N].
+
+    It is the negative energy: the logarithm of the sum of their exponentials.
+    """
+    highest = scores.max(-1, keepdims=True).astype(np.float64)
+    return np.asarray(highest[..., 0] + np.log(np.exp(scores - highest).sum(-1)), np.float64)
 
 
 def is_accepted(confidence: float, accepted: float) -> bool:

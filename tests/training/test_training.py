@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rgbd.clip.rejection import familiarity
 from tests.support.commands import assert_refused, run_module
 from tests.support.processed import write_clips, write_config
 from training.config.loading import load_config
@@ -54,7 +55,7 @@ def test_a_stream_learns_and_its_checkpoint_carries_everything(runs: Path, name:
     assert all_metrics(evaluation, checkpoint.config, checkpoint.temperature) == pytest.approx(checkpoint.metrics)
     assert evaluation.scores["logits"].shape == (20, 2)
     assert checkpoint.rejection is not None and checkpoint.rejection.known.keys() == {"logits"}
-    assert checkpoint.rejection.known["logits"][0] == pytest.approx(evaluation.answer.max(1).min(), rel=1e-4)
+    assert checkpoint.rejection.known["logits"][0] == pytest.approx(familiarity(evaluation.answer).min(), rel=1e-4)
 
 
 def test_fusion_starts_from_both_streams(runs: Path) -> None:

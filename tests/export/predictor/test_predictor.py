@@ -28,6 +28,7 @@ from export.runtimes import Inputs, Outputs, RuntimeInfo
 from export.runtimes.loading import load_runtime
 from rgbd.clip.appearance import Appearance
 from rgbd.clip.build import build_clip
+from rgbd.clip.rejection import familiarity
 from rgbd.clip.sampling import bin_centres
 from rgbd.clip.spec import centred_geometry
 from rgbd.errors import MediaError, MissingStreamError, UserError
@@ -144,7 +145,7 @@ def test_what_looks_less_familiar_than_known_clips_is_unknown(models: Path, reco
     files = recordings / "rgb.npz", recordings / "depth.npz"
     plain = load_model(models / "both" / "1").predict(*files)
     assert (plain.known, plain.confidence) == (None, None)
-    best = best_score(rgb_frames(), depth_frames())
+    best = best_familiarity(rgb_frames(), depth_frames())
     for below, confidence, known in ((1, 0.01, False), (5.1, 0.051, True), (50, 0.5, True), (-1, 0.0, False)):
         bundle = make_bundle(tmp_path / f"{below}", familiar=(best - below, best - below + 100))
         found = load_model(bundle).predict(*files)
@@ -154,7 +155,7 @@ def test_what_looks_less_familiar_than_known_clips_is_unknown(models: Path, reco
 
 
 def test_how_many_known_clips_are_to_be_taken_for_known_can_be_said(recordings: Path, tmp_path: Path) -> None:
-    files, best = (recordings / "rgb.npz", recordings / "depth.npz"), best_score(rgb_frames(), depth_frames())
+    files, best = (recordings / "rgb.npz", recordings / "depth.npz"), best_familiarity(rgb_frames(), depth_frames())
     model = load_model(make_bundle(tmp_path, familiar=(best - 30, best + 70)))  # 0.3 of them look less familiar
     assert [model.predict(*files, accepted=share).known for share in (0.5, 0.69, 0.71, 0.99)] == [
         False,
@@ -170,7 +171,7 @@ def test_how_many_known_clips_are_to_be_taken_for_known_can_be_said(recordings: 
 def test_windows_are_known_each_by_itself_and_a_stream_alone_by_its_head(recordings: Path, tmp_path: Path) -> None:
     files = recordings / "rgb.npz", recordings / "depth.npz"
     half = len(rgb_frames()) // 2
-    halves = [best_score(rgb_frames()[part], depth_frames()[part]) for part in (slice(half), slice(half, None))]
+    halves = [best_familiarity(rgb_frames()[part], depth_frames()[part]) for part in (slice(half), slice(half, None))]
     assert halves[0] != pytest.approx(halves[1])
     model = load_model(make_bundle(tmp_path / "1", alone=ALONE, familiar=(0, 100)))
     found = model.predict(*files, windows=2)
@@ -192,13 +193,13 @@ def test_where_nothing_of_interest_happens_nothing_is_known(recordings: Path, tm
     assert (found.predictions[0].label, found.known, found.confidence) == ("background", False, 1.0)
 
 
-def best_score(rgb: list[Frame], depth: list[Frame]) -> float:
-    """Return the highest of the tiny model's scores: the mean of each colour of both clips, over 16."""
+def best_familiarity(rgb: list[Frame], depth: list[Frame]) -> float:
+    """Return the familiarity by the tiny model's scores: the mean of each colour of both clips, over 16."""
     means = np.zeros(3)
     for stream, frames in (("rgb", rgb), ("depth", depth)):
         sampled = [frames[index] for index in bin_centres(len(frames), SPEC.num_frames)]
         means += build_clip(sampled, stream, SPEC, centred_geometry(SPEC)).mean((0, 1, 2)) / 16
-    return float(means.max())
+    return float(familiarity(means.astype(np.float32)))
 
 
 def test_what_is_said_of_a_recording_has_the_same_names_on_the_wire() -> None:
