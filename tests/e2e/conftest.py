@@ -63,7 +63,7 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("the pages are not tested: no chromium on this machine")
-    expect.set_options(timeout=20_000)  # on a machine that is busy otherwise
+    expect.set_options(timeout=60_000)  # on a machine that is busy otherwise: 20 s were once too few
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
