@@ -32,6 +32,7 @@ _LONGEST = (
     "training/test_training.py",
     "export/commands/test_commands.py",
     "e2e/test_own_family.py",
+    "e2e/test_unknown_motions.py",
     "serve/http/test_access_control.py",
     "preprocess/pipeline/test_run.py",
     "training/run/test_not_finite.py",
