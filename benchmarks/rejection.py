@@ -32,6 +32,7 @@ from preprocess.synthetic.sensor import measure_depth
 from rgbd.camera.sensors import find_sensor
 from rgbd.clip.build import build_clip
 from rgbd.clip.spec import centred_geometry
+from rgbd.dataset.layouts import Split
 from rgbd.dataset.splits import SplitEntry
 from training.config.schema import TrainingConfig
 from training.data.dataset import ClipDataset, Draw, View
@@ -95,9 +96,9 @@ def look(network: nn.Module, clips: Iterator[tuple[NDArray[np.uint8], int]]) -> 
     return Seen(torch.cat(scores), torch.cat(features), torch.tensor(labels))
 
 
-def clips_of(config: TrainingConfig, root: Path, split: str) -> Iterator[tuple[NDArray[np.uint8], int]]:
+def clips_of(config: TrainingConfig, root: Path, split: Split) -> Iterator[tuple[NDArray[np.uint8], int]]:
     """Yield the clips of a list, as evaluation sees them, and their labels."""
-    dataset = ClipDataset(config.with_data_root(root), "train" if split == "train" else "valid")
+    dataset = ClipDataset(config.with_data_root(root), split)
     for number in range(len(dataset)):
         (clip,), label, _ = dataset[Draw(number, View())]
         yield clip.numpy(), label
@@ -149,13 +150,13 @@ def measure(checkpoint_path: Path, run: Run, tried: Path, standing: Path, kept: 
     figures = {}
     for name, score in SCORES.items():
         familiar = score(known, trained)
+        limit = torch.quantile(familiar, 1 - KNOWN_SHARE)
         for what, seen in others.items():
             strange = score(seen, trained)
             both = torch.cat([familiar, strange])
             truth = torch.cat([torch.ones(len(familiar)), torch.zeros(len(strange))]).int()
-            ranks = both.argsort().argsort().float() / len(both)  # of any scale; torchmetrics wants 0 to 1
-            figures[f"{what} AUROC, {name}"] = float(binary_auroc(ranks, truth))
-            limit = torch.quantile(familiar, 1 - KNOWN_SHARE)
+            places = both.unique(return_inverse=True)[1] / len(both)  # of any scale; torchmetrics wants 0 to 1
+            figures[f"{what} AUROC, {name}"] = float(binary_auroc(places, truth))
             figures[f"{what} accepted, {name}"] = float((strange >= limit).float().mean())
     labels = torch.tensor([kept.index(label) for label in known.labels.tolist()])
     figures |= calibration(known.scores.numpy(), labels.numpy())
@@ -185,12 +186,10 @@ def main() -> None:
     trained = Results(options.out / "trained.jsonl", SMALL_CONFIG)
     train_all([run for run, *_ in trials], SMALL_CONFIG, options.out, trained)
     results = Results(options.results, SMALL_CONFIG)
-    found = []
-    for run, tried, standing, kept in trials:
-        if (figures := results.find(run)) is None:
-            results.add(run, measure(options.out / run.name / "last.pt", run, tried, standing, kept))
-            figures = results.find(run)
-        found.append(figures or {})
+    found = [
+        results.find(run) or results.add(run, measure(options.out / run.name / "last.pt", run, tried, standing, kept))
+        for run, tried, standing, kept in trials
+    ]
     table = Table(
         "%",
         *(f"{what} {which}" for what in ("unknown", "standing", "empty") for which in ("AUROC", "accepted")),

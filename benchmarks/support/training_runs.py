@@ -48,14 +48,15 @@ class Results:
         """Return the figures of a run with the recipe of today, None where it was not done."""
         return self._lines.get((run.name, self._digest(run)))
 
-    def add(self, run: Run, figures: dict[str, Any]) -> None:
-        """Write the figures of a run; what there was of an earlier recipe is dropped."""
+    def add(self, run: Run, figures: dict[str, Any]) -> dict[str, Any]:
+        """Write the figures of a run, and return its line; what there was of an earlier recipe is dropped."""
         line = {"run": run.name, "recipe": self._digest(run), "settings": list(run.settings), **figures}
         self._lines = {key: other for key, other in self._lines.items() if key[0] != run.name}
         self._lines[run.name, line["recipe"]] = line
         with atomic_file(self._path) as temporary:
             rows = (json.dumps(self._lines[key]) + "\n" for key in sorted(self._lines))
             temporary.write_text("".join(rows), encoding="utf-8")
+        return line
 
     def _digest(self, run: Run) -> str:
         config = load_config(self._recipe, [*run.settings, "out=unused"]).model_dump(

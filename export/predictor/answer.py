@@ -1,14 +1,13 @@
 """What the network's outputs for a recording's windows say."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from export.predictor.decoded_clip import ClipFacts
 from export.predictor.model import Model
-from export.predictor.results import Clip, Person, Prediction, PreparedClip, Score, Window
+from export.predictor.results import Clip, Named, Person, Prediction, PreparedClip, Score, Window
 from rgbd.clip.rejection import BACKGROUND_CLASS, DEFAULT_ACCEPTED, familiarity, is_accepted
 from rgbd.types import Stream
 
@@ -16,20 +15,11 @@ WindowOutputs = Mapping[str, NDArray[np.float32]]
 """The outputs for one window, float32 [N] by name."""
 
 
-class _Named(TypedDict):
-    """The fields of `Named`."""
-
-    predictions: tuple[Score, ...]
-    known: bool | None
-    confidence: float | None
-
-
 class Answer:
     """The scores of a recording: the mean over its windows. Where a stream is missing, the other one's head answers.
 
-    outputs: of each window, of each subject. head: the name of the output that answers. scores: the classes'
-    probabilities, float64 [N], by the clips of the first subject. accepted: the share of clips of known motions that
-    are to be taken for known.
+    outputs: of each window, of each subject. head: the name of the output that answers. accepted: the share of clips of
+    known motions that are to be taken for known.
     """
 
     def __init__(
@@ -43,12 +33,16 @@ class Answer:
         self._accepted = accepted
         is_complete = len(facts.given) == len(model.streams)
         self.head = self._manifest.answer if is_complete else self._manifest.stream_heads[facts.given[0]]
-        self.scores: NDArray[np.float64] = self._probabilities(self._outputs_of(self.head))
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """The classes' probabilities [N], by the clips of the first subject."""
+        return self._probabilities(self._outputs_of(self.head))
 
     def prediction(self, top_k: int) -> Prediction:
         """Return the answer, with the `top_k` best classes of each ranking."""
         return Prediction(
-            **self._named(self._outputs_of(self.head), top_k),
+            **vars(self._named(self._outputs_of(self.head), top_k)),
             streams=self._rank_streams(top_k),
             windows=self._rank_windows(top_k),
             people=self._rank_people(top_k),
@@ -76,15 +70,15 @@ class Answer:
         """Return the classes' probabilities [N] by an output [windows, N]."""
         return np.asarray(self._model.probabilities(outputs).mean(0), np.float64)
 
-    def _named(self, outputs: NDArray[np.float32], top_k: int) -> _Named:
+    def _named(self, outputs: NDArray[np.float32], top_k: int) -> Named:
         """Return what is said of windows by the answering output [windows, N]."""
         predictions = self._model.rank(self._probabilities(outputs), top_k)
         rejection = self._manifest.rejection
         if rejection is None:
-            return {"predictions": predictions, "known": None, "confidence": None}
+            return Named(predictions, known=None, confidence=None)
         confidence = rejection.confidence(self.head, float(familiarity(outputs).mean()))
         known = is_accepted(confidence, self._accepted) and predictions[0].label != BACKGROUND_CLASS
-        return {"predictions": predictions, "known": known, "confidence": confidence}
+        return Named(predictions, known, confidence)
 
     def _rank_streams(self, top_k: int) -> dict[Stream, tuple[Score, ...]]:
         """Return what the streams' heads say of what was given."""
@@ -101,7 +95,7 @@ class Answer:
         if len(windows) == 1:
             return ()
         return tuple(
-            Window(**self._named(outputs[None], top_k), start=window.start, end=window.end)
+            Window(**vars(self._named(outputs[None], top_k)), start=window.start, end=window.end)
             for window, outputs in zip(windows, self._outputs_of(self.head), strict=True)
         )
 
@@ -111,7 +105,7 @@ class Answer:
             return ()
         return tuple(
             Person(
-                **self._named(self._outputs_of(self.head, number), top_k),
+                **vars(self._named(self._outputs_of(self.head, number), top_k)),
                 person=subject.person or 0,
                 box_px=subject.box_px,
             )

@@ -19,11 +19,11 @@ DEFAULT_ACCEPTED = 0.95
 LEAST_ACCEPTED, MOST_ACCEPTED = 0.5, 0.99
 """Of known clips, the share that is to be taken for known: by default, and what may be asked for."""
 
-_NUM_STEPS = 100  # of a share, each 1 %
+_SHARES = np.linspace(0, 1, 101)
 _ROUNDING = 1e-9  # of shares
 _FEWEST_CLIPS = 20  # of which 95 % are a whole number
 
-_Familiarities = Annotated[tuple[float, ...], Field(min_length=_NUM_STEPS + 1, max_length=_NUM_STEPS + 1)]
+_Familiarities = Annotated[tuple[float, ...], Field(min_length=len(_SHARES), max_length=len(_SHARES))]
 
 
 class Rejection(BaseModel):
@@ -45,8 +45,7 @@ class Rejection(BaseModel):
 
     def confidence(self, head: str, familiarity: float) -> float:
         """Return the share, in [0, 1], of known clips that look less familiar than one does to this head."""
-        shares = np.linspace(0, 1, _NUM_STEPS + 1)
-        return float(np.interp(familiarity, self.known[head], shares))
+        return float(np.interp(familiarity, self.known[head], _SHARES))
 
 
 def familiarity(scores: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -77,5 +76,5 @@ def fit_rejection(
 
 
 def _quantiles(values: NDArray[np.float64]) -> tuple[float, ...]:
-    found = np.quantile(values, np.linspace(0, 1, _NUM_STEPS + 1))
+    found = np.quantile(values, _SHARES)
     return tuple(np.maximum.accumulate(found).tolist())  # its rounding may have one a last digit below the one before
