@@ -15,6 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from rgbd.errors import UserError
 from serve.service import Service
 
+_FAREWELL_S = 2  # for what had to end, to say so: closing comes first for a WebSocket, and then it cannot
 _CLOSE_S = 3  # after the last answer connections are closed: what still arrives on them would be refused
 _LINGER_S = 3  # for who still sends what was refused, to read why
 
@@ -38,25 +39,26 @@ class DrainingServer(uvicorn.Server):
             )
         )
         self._service = service
-        self._drained_by = math.inf
+        self._closes_at = math.inf
 
     def handle_exit(self, _signal: int, _frame: FrameType | None) -> None:
         """Take Ctrl-C or SIGTERM."""
         self.should_exit = self.was_told_to_stop
-        self._drained_by = time.monotonic() + self._service.settings.drain_s
+        drain_s = self._service.settings.drain_s
+        self._closes_at = time.monotonic() + drain_s + _FAREWELL_S
         # A signal comes in the middle of anything: what has to do with the event loop is done by the loop.
-        asyncio.get_running_loop().call_soon_threadsafe(self._service.admission.drain, self._service.settings.drain_s)
+        asyncio.get_running_loop().call_soon_threadsafe(self._service.admission.drain, drain_s)
 
     @property
     def was_told_to_stop(self) -> bool:
         """Whether a signal has come, rather than the service having ended by itself."""
-        return self._drained_by < math.inf
+        return self._closes_at < math.inf
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether it is time to close; asked ten times a second."""
         service = self._service
         is_over = (service.admission.is_draining and service.admission.is_idle) or service.supervisor.has_given_up
-        return await super().on_tick(counter) or is_over or time.monotonic() > self._drained_by
+        return await super().on_tick(counter) or is_over or time.monotonic() > self._closes_at
 
 
 class PatientProtocol(H11Protocol):

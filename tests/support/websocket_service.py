@@ -1,5 +1,7 @@
 """`python -m tests.support.websocket_service`: the service, with a WebSocket at /echo that says what it hears."""
 
+import asyncio
+
 from fastapi import FastAPI, WebSocket
 
 from rgbd.terminal import run_command
@@ -25,9 +27,20 @@ def with_echo(models: Repository, settings: Settings) -> FastAPI:
                 raise UnusableClipError("nothing moves in it")
             if text == "fail":
                 raise ZeroDivisionError("it counts wrongly")
+            if text == "tidy up":
+                await _tidied_up(websocket)
             await websocket.send_text(text)
 
     return app
+
+
+async def _tidied_up(websocket: WebSocket) -> None:
+    """Wait, and take half a second to end when told to."""
+    try:
+        await websocket.receive()
+    except asyncio.CancelledError:
+        await asyncio.sleep(0.5)
+        raise
 
 
 if __name__ == "__main__":

@@ -122,6 +122,15 @@ def test_an_open_one_takes_a_place_and_may_stay_until_the_service_stops(tmp_path
         assert server.process.wait(30) == 0
 
 
+def test_one_that_takes_its_time_to_end_hears_why_as_well(tmp_path: Path) -> None:
+    with echoing(tmp_path, drain_s=1) as server, opened(server) as connection:
+        connection.send("tidy up")
+        server.process.send_signal(signal.SIGTERM)
+        code, reason = closed(connection)
+        assert code == 1013 and reason.startswith("draining: ")
+        assert server.process.wait(30) == 0
+
+
 def test_what_a_route_raises_is_what_the_client_hears(tmp_path: Path) -> None:
     with echoing(tmp_path, max_upload_mb=1) as server:
         assert refusal_of(server, "/echo?model=other") == (404, "unknown_model")
