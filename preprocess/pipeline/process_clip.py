@@ -196,6 +196,7 @@ def _record(prepared: PreparedRecording, written: _Written, kept_because: str | 
         status="done",
         streams=prepared.preparation.streams,
         num_frames=written.num_frames,
+        duration_s=written.kept.duration_s,
         rgb_frames_in=recording.rgb.num_frames if recording.rgb is not None else None,
         depth_frames_in=depth.num_frames if depth is not None else None,
         aligned_by=written.kept.by,

@@ -33,6 +33,11 @@ class Pairing:
         return len(self.by_depth)
 
     @property
+    def duration_s(self) -> float | None:
+        """How long they last together, in seconds; None where nobody knows, as of a single frame."""
+        return round(self.timeline.end - self.timeline.start, 3) or None if self.timeline.is_timed else None
+
+    @property
     def by_depth(self) -> Indices:
         """The number of each in depth, by which skeletons, masks and boxes count; in colour, where that is alone."""
         return self.places["depth" if "depth" in self.places else "rgb"]

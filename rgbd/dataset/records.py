@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, PositiveFloat, ValidationError, field_validator
 
 from rgbd.camera.registration import RegistrationSource
 from rgbd.clip.alignment import AlignedBy
@@ -67,7 +67,8 @@ class ClipRecord(BaseModel):
 
     splits: which half of each protocol the clip belongs to, such as {"CS": "train", "CV": "valid"}; of a finished clip
     that the list names no longer there are none, and it has no label.
-    streams: what was written, `num_frames` of each. rgb_frames_in, depth_frames_in: how many the raw streams have.
+    streams: what was written, `num_frames` of each. duration_s: how long that is; None where nobody knows times.
+    rgb_frames_in, depth_frames_in: how many the raw streams have.
     aligned_by: how frames of both were brought together: by "time", or by "index" where a stream knows no times; None
     where there is but one.
     box_color_px, box_depth_px: the one box of the clip in the pixels of either camera; None where every frame has its
@@ -94,6 +95,7 @@ class ClipRecord(BaseModel):
     camera: str | None = None
     streams: tuple[Stream, ...] = ()
     num_frames: int = 0
+    duration_s: PositiveFloat | None = None
     rgb_frames_in: int | None = None
     depth_frames_in: int | None = None
     aligned_by: AlignedBy | None = None

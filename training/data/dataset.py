@@ -1,5 +1,6 @@
 """Clips of a processed data set, as a network takes them."""
 
+import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from rgbd.clip.sampling import bin_centres, spread_per_bin
 from rgbd.clip.spec import ClipSpec, Geometry, centred_geometry
 from rgbd.dataset.layouts import DATASETS, Split
 from rgbd.dataset.reading import open_clips, read_frames
+from rgbd.dataset.records import RECORDS_FILE, read_records
 from rgbd.dataset.run_info import RUN_FILE, read_run_info
 from rgbd.dataset.shards import SHARDS_FOLDER
 from rgbd.dataset.splits import SplitEntry, read_class_names, read_split
@@ -139,6 +141,14 @@ def numbered_classes(num_classes: int) -> tuple[str, ...]:
 def preparation_of(data: DataConfig) -> Preparation | None:
     """Return what was done to the recordings of the data set; None where that was not written down."""
     return read_run_info(data.root).preparation if (data.root / RUN_FILE).exists() else None
+
+
+def usual_duration(data: DataConfig) -> float | None:
+    """Return how many seconds a training clip lasts, the median; None where that was not written down."""
+    records = read_records(data.root / RECORDS_FILE)
+    clips = (records.get(entry.clip) for entry in read_entries(data, "train"))
+    known = [record.duration_s for record in clips if record is not None and record.duration_s is not None]
+    return statistics.median(known) if known else None
 
 
 def look_at_clips(config: TrainingConfig) -> dict[Stream, Appearance]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 from torch import Tensor, nn
 
 from rgbd.clip.appearance import Appearance
@@ -62,6 +62,7 @@ class Checkpoint(BaseModel):
     temperature: float = Field(1.0, gt=0)  # of calibration, fitted on the validation clips: scores are divided by it
     rejection: Rejection | None = None  # of motions not learnt, fitted on them too; None where they were too few
     trained_on: dict[Stream, Appearance] = {}  # what the training clips look like; not known of imported weights
+    clip_s: PositiveFloat | None = None  # how long a training clip lasts; None where nobody has written that
     preparation: Preparation | None = None  # what was done to their recordings; None where nobody has written that
     splits: dict[Split, str] = {}  # the SHA-256 of each half's list of clips; empty where nobody has written that
     metrics: dict[str, float]

@@ -13,7 +13,7 @@ from torch import nn
 
 from rgbd.interrupt import exit_code_after
 from training.config.schema import TrainingConfig
-from training.data.dataset import look_at_clips
+from training.data.dataset import look_at_clips, usual_duration
 from training.data.identity import identity_of
 from training.data.loader import Batch, Loader
 from training.networks.family import family_of
@@ -52,6 +52,7 @@ class Trainer:
         self._train = Loader(config, "train", rank=process.rank, world_size=process.world_size)
         self._valid = Loader(config, "valid", rank=process.rank, world_size=process.world_size)
         self._trained_on = look_at_clips(config) if process.is_main else {}
+        self._clip_s = usual_duration(config.data) if process.is_main else None
         torch.manual_seed(config.seed)  # initial weights are the same in every process
         network = build_network(config, len(self._data.class_names))
         if ":" in config.network.name:  # ours are held to it by tests
@@ -293,6 +294,7 @@ class Trainer:
             position=self._position,
             epoch_state=self._epoch_state,
             trained_on=self._trained_on,
+            clip_s=self._clip_s,
             preparation=self._data.preparation,
             splits=self._data.splits,
             metrics={},

@@ -91,6 +91,7 @@ def test_two_rates(tmp_path: Path, write: Any, color_fps: int, depth_fps: int) -
     record = processed(tmp_path, *WHOLE, **write(tmp_path, color_s, depth_s))
     assert (record["aligned_by"], record["num_frames"]) == ("time", len(color_s))
     assert (record["rgb_frames_in"], record["depth_frames_in"]) == (len(color_s), len(depth_s))
+    assert record["duration_s"] == pytest.approx(2, abs=0.01)
     color, depth = written(tmp_path, record)
     np.testing.assert_allclose(color, color_s, atol=0.016)
     np.testing.assert_allclose(np.abs(depth - color_s), np.abs(nearest(color_s, depth_s) - color_s), atol=0.002)

@@ -6,12 +6,14 @@ import pytest
 
 from preprocess.convert import main as convert
 from rgbd.dataset.layouts import NTU
+from rgbd.dataset.records import RECORDS_FILE, ClipRecord
 from rgbd.dataset.splits import SplitEntry, read_split, write_split
 from rgbd.errors import DatasetError
 from tests.support.processed import write_clips, write_config
 from training.config.loading import load_config
 from training.config.schema import TrainingConfig
 from training.data.checks import check_data
+from training.data.dataset import read_entries, usual_duration
 
 
 @pytest.fixture
@@ -27,6 +29,16 @@ def rewrite(config: TrainingConfig, *more: SplitEntry) -> None:
 
 def test_a_data_set_as_it_should_be_has_nothing_to_say(config: TrainingConfig) -> None:
     assert check_data(config, 1) == []
+
+
+def test_how_long_clips_last_is_what_most_of_them_do(config: TrainingConfig) -> None:
+    assert usual_duration(config.data) is None  # nobody has written it
+    clips = [entry.clip for entry in read_entries(config.data, "train")]
+    lengths = [2.0, 3.0, 40.0, None, 2.5, 3.5]  # of one, times were not known
+    records = [ClipRecord(clip=clip, status="done", duration_s=s) for clip, s in zip(clips, lengths, strict=True)]
+    lines = [record.model_dump_json(exclude_none=True) + "\n" for record in records]
+    (config.data.root / RECORDS_FILE).write_text("".join(lines))
+    assert usual_duration(config.data) == 3.0
 
 
 def test_all_problems_are_listed_at_once(config: TrainingConfig) -> None:
