@@ -37,11 +37,16 @@ ROUNDS = 7
 NAMES = tuple(f"class {number}" for number in range(60))
 
 
-def checkpoint(modality: str, path: Path, names: tuple[str, ...] = NAMES) -> Checkpoint:
-    """Write and return a checkpoint of the published network with random weights, guided, for these classes."""
+def checkpoint(modality: str, path: Path, names: tuple[str, ...] = NAMES, num_frames: int = 64) -> Checkpoint:
+    """Write and return a checkpoint of the published network with random weights, guided, for these classes.
+
+    For clips of other than the published 64 frames, branches read the same shares of them.
+    """
     torch.manual_seed(0)
     streams = {"streams": {"rgb": "rgb.pt", "depth": "depth.pt"}} if modality == "rgbd" else {}
-    config = TrainingConfig.model_validate({"modality": modality, **streams})
+    frames = {"branch_frames": [num_frames * quarters // 4 for quarters in (1, 2, 3)]}
+    sections = {"clip": {"num_frames": num_frames}, "network": frames, **streams}
+    config = TrainingConfig.model_validate({"modality": modality, **sections})
     state = build_network(config, len(names)).state_dict()
     for name, value in state.items():
         if name.endswith("guidance_weights"):

@@ -16,6 +16,7 @@ EXTRA_OF = {"rgbd": "media", "training": "train", "clients": "client"}  # the ot
 # Modules that are imported when they are asked for, and the extras that they need beside their package's own.
 ON_REQUEST = {
     "export.build.quantize": ("int8", "cpu"),
+    "export.build.quantize_features": ("int8", "cpu"),
     "export.bundle.signature": ("sign",),
     "export.commands.sign": ("sign",),
     "export.runtimes.onnxruntime": ("cpu",),

@@ -5,6 +5,7 @@ from pathlib import Path
 from export.build.describe import describe, known_answer
 from export.build.files import write_files
 from export.build.graph import int8_rules
+from export.build.live import check_live, write_live
 from export.build.max_batch import choose_max_batch
 from export.build.plan import ExportOptions, wanted
 from export.bundle.fields import check_labels
@@ -32,6 +33,8 @@ def create_bundle(path: Path, out: Path, options: ExportOptions) -> Bundle:
     check_labels(source.checkpoint.class_names)
     if any(artifact.precision == "int8" for artifact in artifacts):
         int8_rules(source.checkpoint)  # before anything is made
+    if options.live:
+        check_live(source, artifacts)
     for data in (options.data, options.calibration.data if options.calibration else None):
         if data is not None:
             check_classes(source.checkpoint, data)
@@ -41,7 +44,8 @@ def create_bundle(path: Path, out: Path, options: ExportOptions) -> Bundle:
         alone = accuracy_alone(source, options.data, options.alone) if options.alone and options.data else {}
         files = {item.path: spec_of(item).files[item.precision] for item in artifacts}
         write_files(folder, files.values(), source, options, tuple(check))
-        manifest = describe(folder, artifacts, source, options, check)
+        live = write_live(folder, artifacts, source, options, tuple(check)) if options.live else None
+        manifest = describe(folder, artifacts, source, options, check, live)
         write_manifest(folder, manifest)  # for the processes that measure
         max_batch, reason = choose_max_batch(Bundle(folder, manifest), options.max_batch)
         say(reason)

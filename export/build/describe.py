@@ -7,7 +7,7 @@ from pathlib import Path
 from export.build.graph import exported_heads
 from export.build.plan import ExportOptions
 from export.bundle.folder import describe_files
-from export.bundle.manifest import Artifact, BundleManifest, TensorInfo
+from export.bundle.manifest import Artifact, BundleManifest, Live, TensorInfo
 from export.bundle.manifest import Source as SourceEntry
 from export.bundle.seeded_clips import seeded_inputs
 from export.verification.source import Source
@@ -21,6 +21,7 @@ def describe(
     source: Source,
     options: ExportOptions,
     check: Mapping[str, tuple[float, ...]],
+    live: Live | None,
 ) -> BundleManifest:
     """Return the manifest of the files in `folder`, made of the checkpoint in `source`.
 
@@ -55,9 +56,11 @@ def describe(
         ),
         check=dict(check),
         trained_on=checkpoint.trained_on,
+        clip_s=checkpoint.clip_s,
         preparation=checkpoint.preparation,
         files=describe_files(folder),
         artifacts=tuple(artifacts),
+        live=live,
         source=SourceEntry(
             checkpoint=str(source.path.resolve()),
             checkpoint_sha256=source.sha256,
@@ -78,6 +81,16 @@ def _of_outputs(rejection: Rejection | None, outputs: Collection[str]) -> Reject
 def version_of(source: Source, options: ExportOptions) -> str:
     """Return the version that was asked for, or else the checkpoint's epoch and the beginning of its hash."""
     return options.version or f"epoch{source.checkpoint.position.epoch}-{source.sha256[:8]}"
+
+
+def metadata_of(source: Source, options: ExportOptions) -> dict[str, object]:
+    """Return what every graph says of itself."""
+    return {
+        "name": options.name,
+        "version": version_of(source, options),
+        "labels": source.checkpoint.class_names,
+        "clip_spec": source.checkpoint.config.clip.model_dump(mode="json"),
+    }
 
 
 def known_answer(source: Source, *, answer_only: bool) -> dict[str, tuple[float, ...]]:

@@ -1,14 +1,13 @@
 """The files that artifacts are loaded from: ONNX graphs, quantized for int8, or written in a runtime's own format."""
 
-import json
 import tempfile
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
-from export.build.describe import version_of
+from export.build.describe import metadata_of
 from export.build.graph import InferenceGraph
-from export.build.onnx import export_onnx
+from export.build.onnx import clip_inputs, export_onnx
 from export.build.plan import ExportOptions
 from export.runtimes.spec import Graph, ModelFile
 from export.verification.source import Source
@@ -59,21 +58,16 @@ def _quantized_from(graph: Graph) -> Graph:
 
 def _export(graph: Graph, path: Path, source: Source, options: ExportOptions, heads: Sequence[str]) -> None:
     """Write one graph; its copy of the network ends with it."""
-    checkpoint, config = source.checkpoint, source.checkpoint.config
-    metadata = {
-        "name": options.name,
-        "version": version_of(source, options),
-        "labels": checkpoint.class_names,
-        "clip_spec": config.clip.model_dump(mode="json"),
-    }
+    config = source.checkpoint.config
     family = family_of(config)
     module = InferenceGraph(source.network, family, graph.form, graph.precision, answer_only=options.answer_only)
-    export_onnx(module, config.modalities, config.clip, heads, metadata, path)
+    inputs = clip_inputs(config.modalities, config.clip)
+    export_onnx(module, inputs, heads, metadata_of(source, options), path, graph.precision)
 
 
 def _quantize(onnx_path: Path, target: Path, report_path: Path, source: Source, options: ExportOptions) -> None:
-    from export.build.quantize import quantize_onnx  # noqa: PLC0415  an optional dependency
+    from export.build.quantize import WholeNetwork, quantize_onnx, write_report  # noqa: PLC0415  an optional dependency
 
     assert options.calibration is not None  # checked before anything was written
-    report = quantize_onnx(onnx_path, target, source.checkpoint, options.calibration)
-    report_path.write_text(json.dumps(asdict(report), indent=2) + "\n", encoding="utf-8")
+    report = quantize_onnx(onnx_path, target, source.checkpoint, options.calibration, WholeNetwork())
+    write_report(report, report_path)

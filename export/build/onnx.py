@@ -1,4 +1,4 @@
-"""A trained network -> one ONNX file: uint8 clips in, guidance inside, every head's scores out."""
+"""A graph in PyTorch -> an ONNX file."""
 
 import ast
 import json
@@ -7,6 +7,7 @@ import re
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
@@ -20,9 +21,11 @@ from onnx_ir.passes.common import (
     DeduplicateInitializersPass,
     ShapeInferencePass,
 )
+from torch import Tensor, nn
+from torch.export import Dim
 
-from export.build.graph import InferenceGraph
 from export.bundle.fields import MAX_BATCH
+from export.bundle.manifest import Precision
 from export.bundle.seeded_clips import seeded_inputs
 from rgbd.clip.spec import ClipSpec
 from rgbd.errors import UserError
@@ -34,21 +37,39 @@ _OPSET_OF_BFLOAT16 = 22  # earlier ones have no convolutions and pools in bfloat
 _LARGEST_FILE = 2_000_000_000  # bytes; protobuf holds no more than 2 GiB
 
 
+@dataclass(frozen=True)
+class Input:
+    """An input as it is traced, and which of its axes may have any length; of those, no traced one may be 1."""
+
+    example: Tensor
+    axes: Mapping[int, Dim]
+
+
+def batch_axis() -> Dim:
+    """Return the axis of clips, of which there may be as many as a bundle can promise."""
+    return Dim("batch", min=1, max=MAX_BATCH)
+
+
+def clip_inputs(streams: Sequence[str], spec: ClipSpec) -> dict[str, Input]:
+    """Return a batch of clips, uint8 [B, T, H, W, 3], for each stream."""
+    # A batch of 2 is traced: with 1 the exporter would take the axis for a constant.
+    clips, batch = seeded_inputs(streams, spec, batch=2), batch_axis()
+    return {stream: Input(torch.from_numpy(clip), {0: batch}) for stream, clip in clips.items()}
+
+
 def export_onnx(
-    graph: InferenceGraph,
-    streams: Sequence[str],
-    spec: ClipSpec,
-    heads: Sequence[str],
+    graph: nn.Module,
+    inputs: Mapping[str, Input],
+    outputs: Sequence[str],
     metadata: Mapping[str, object],
     path: Path,
+    precision: Precision = "fp32",
 ) -> None:
-    """Write the graph to `path` with a dynamic batch and `metadata` in it; `heads` are its outputs, in their order.
+    """Write a graph, which takes its inputs by their order, to `path`, with the names of its outputs and `metadata`.
 
     Raises `UserError`, naming the operator and its module, for a network with something that ONNX does not have.
     """
-    # A batch of 2 is traced: with 1 the exporter would take the axis for a constant.
-    clips = tuple(torch.from_numpy(clip) for clip in seeded_inputs(streams, spec, batch=2).values())
-    batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
+    examples = tuple(given.example for given in inputs.values())
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # advice to its own developers
     # Within its tracing, PyTorch drops exceptions that come from outside, or aborts. Without gradients it has a fifth
     # less to trace.
@@ -56,18 +77,18 @@ def export_onnx(
         try:
             program = torch.onnx.export(
                 graph,
-                clips,
+                examples,
                 dynamo=True,
-                opset_version=_OPSET_OF_BFLOAT16 if graph.precision == "bf16" else _OPSET,
-                input_names=list(streams),
-                output_names=list(heads),
-                dynamic_shapes=(tuple({0: batch} for _ in clips),),
+                opset_version=_OPSET_OF_BFLOAT16 if precision == "bf16" else _OPSET,
+                input_names=list(inputs),
+                output_names=list(outputs),
+                dynamic_shapes=(tuple(dict(given.axes) for given in inputs.values()),),
                 verbose=False,
                 optimize=False,
             )
         except torch.onnx.OnnxExporterError as error:
             reason = _reason(error)
-            modules = "; ".join(_modules_with(reason, graph, clips))
+            modules = "; ".join(_modules_with(reason, graph, examples))
             where = f" It is computed in: {modules}" if modules else ""
             raise UserError(f"this network cannot become an ONNX graph: {reason}.{where}") from error
     assert program is not None  # with dynamo, the exporter returns its program
@@ -98,12 +119,12 @@ def _reason(error: BaseException) -> str:
     return str(error).strip()
 
 
-def _modules_with(reason: str, graph: InferenceGraph, clips: tuple[torch.Tensor, ...]) -> list[str]:
+def _modules_with(reason: str, graph: nn.Module, inputs: tuple[Tensor, ...]) -> list[str]:
     """Return the modules that compute the operator which the exporter could not translate."""
     operator = re.search(r"op='\w+\.(\w+)'", reason)
     if operator is None:
         return []
-    nodes = torch.export.export(graph, clips).run_decompositions().graph.nodes
+    nodes = torch.export.export(graph, inputs).run_decompositions().graph.nodes
     # The exporter has taken operators further apart: aten.special_bessel_j0 is its prims.bessel_j0.
     found = [node for node in nodes if operator[1] in str(node.target)]
     stacks = [list(node.meta.get("nn_module_stack", {}).values()) for node in found]

@@ -18,7 +18,7 @@ class ExportOptions:
 
     Without a version it gets one of its checkpoint. Without formats it holds what this machine can run; a runtime that
     builds on the machine which runs it is made where it is named, too. Of a fusion network, the streams in `alone` may
-    come without the other. Without `max_batch` memory decides.
+    come without the other. Without `max_batch` memory decides. live: whether it gets graphs for streams without end.
     """
 
     name: str = "motion"
@@ -30,6 +30,7 @@ class ExportOptions:
     max_batch: int | None = None
     calibration: Calibration | None = None
     version: str | None = None
+    live: bool = False
 
 
 def wanted(options: ExportOptions) -> tuple[Artifact, ...]:

@@ -4,16 +4,19 @@ Quantizers are symmetric and signed, which TensorRT asks for and OpenVINO comput
 both. The family of networks says which parts may be quantized at all.
 """
 
+import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Protocol
 
 import nncf
 import numpy as np
 import onnx
 import openvino
+from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from export.build.calibration import Calibration
@@ -50,26 +53,48 @@ class Quantization:
     layers: tuple[Layer, ...]
 
 
-def quantize_onnx(source: Path, target: Path, checkpoint: Checkpoint, how: Calibration) -> Quantization:
+class Use(Protocol):
+    """What a graph is used for."""
+
+    def feed(self, clips: Inputs) -> Inputs:
+        """Return what the graph takes of clips."""
+
+    def answer(self, compiled: openvino.CompiledModel, clips: Inputs) -> NDArray[np.float32]:
+        """Return the scores [B, N] that answer clips, with the graph as it is compiled."""
+
+
+class WholeNetwork:
+    """A graph that takes clips, and whose first output is the answer."""
+
+    def feed(self, clips: Inputs) -> Inputs:
+        """Return the clips."""
+        return clips
+
+    def answer(self, compiled: openvino.CompiledModel, clips: Inputs) -> NDArray[np.float32]:
+        """Return the first output."""
+        return np.asarray(compiled(dict(clips))[0])
+
+
+def quantize_onnx(source: Path, target: Path, checkpoint: Checkpoint, how: Calibration, use: Use) -> Quantization:
     """Write `source` in int8 to `target`; layers stay in float until at most `how.max_drop` of top-1 is lost.
 
     It is calibrated on training clips of the processed data set in `how.data`, and tried on all its validation clips.
     Raises `UserError` where the loss stays larger, or nothing of the network may be quantized.
     """
     model, rules = onnx.load(source), int8_rules(checkpoint)
-    calibration = [inputs for inputs, _ in labelled_inputs(checkpoint, how.data, "train", how.num_clips)]
+    clips = [inputs for inputs, _ in labelled_inputs(checkpoint, how.data, "train", how.num_clips)]
     validation = LabelledClips(checkpoint, how.data, "valid", keep_bytes=_KEEP_BYTES)
-    accuracy = _Accuracy(len(validation))
+    accuracy = _Accuracy(len(validation), use)
     nncf.set_log_level(40)  # its progress bars say enough
     quantized = nncf.quantize_with_accuracy_control(
         model,
-        calibration_dataset=nncf.Dataset(calibration),
+        calibration_dataset=nncf.Dataset(clips, use.feed),
         validation_dataset=nncf.Dataset(validation),
         validation_fn=accuracy.measure,
         max_drop=how.max_drop,
         drop_type=nncf.DropType.ABSOLUTE,
         preset=nncf.QuantizationPreset.PERFORMANCE,
-        subset_size=len(calibration),
+        subset_size=len(clips),
         ignored_scope=nncf.IgnoredScope(patterns=[*rules.kept, _outside(rules)], validate=False),
     )
     top1_before, top1_after = (accuracy.of(graph, validation) for graph in (model, quantized))
@@ -85,7 +110,12 @@ def quantize_onnx(source: Path, target: Path, checkpoint: Checkpoint, how: Calib
     layers = _layers(quantized, rules)
     if not any(layer.precision == "int8" for layer in layers):
         raise UserError("int8: no layer of this network was quantized; leave int8 out of --precision")
-    return Quantization(len(calibration), len(validation), how.max_drop, top1_before, top1_after, layers)
+    return Quantization(len(clips), len(validation), how.max_drop, top1_before, top1_after, layers)
+
+
+def write_report(report: Quantization, path: Path) -> None:
+    """Write how a graph was quantized, as JSON."""
+    path.write_text(json.dumps(asdict(report), indent=2) + "\n", encoding="utf-8")
 
 
 def _outside(rules: Int8Rules) -> str:
@@ -96,8 +126,9 @@ def _outside(rules: Int8Rules) -> str:
 class _Accuracy:
     """Counts the share of clips that a graph knows, as OpenVINO will run it; what was counted once is remembered."""
 
-    def __init__(self, num_clips: int) -> None:
+    def __init__(self, num_clips: int, use: Use) -> None:
         self._num_clips = num_clips  # of all that there are: NNCF tries one, or some, too
+        self._use = use
         self._counted: dict[bytes, float] = {}
 
     def of(self, model: onnx.ModelProto, validation: LabelledClips) -> float:
@@ -108,11 +139,11 @@ class _Accuracy:
 
     def measure(self, model: onnx.ModelProto, samples: Iterable[tuple[Inputs, int]]) -> tuple[float, list[float]]:
         """Return the share of these clips, and 1 or 0 for each, as NNCF asks for."""
-        graph, answer = signed(model), model.graph.output[0].name
+        graph = signed(model)
         compiled = openvino.Core().compile_model(
             openvino.Core().read_model(graph.SerializeToString()), "CPU", settings_of("int8")
         )
-        right = [float(np.argmax(compiled(inputs)[answer][0]) == label) for inputs, label in samples]
+        right = [float(np.argmax(self._use.answer(compiled, inputs)[0]) == label) for inputs, label in samples]
         if len(right) == self._num_clips:
             self._counted[_mark(graph)] = float(np.mean(right))
         return float(np.mean(right)), right

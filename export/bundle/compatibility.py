@@ -1,7 +1,7 @@
 """Bundles of earlier schemas, as the present one says it; nothing else knows what was different then.
 
 Schema 2 told by an output's name alone whose head it is. Up to 3.0 an artifact had the speed of one device. Up to
-3.1 no motion was unknown.
+3.1 no motion was unknown. Up to 3.2 there were no graphs for streams without end.
 """
 
 from typing import Any
@@ -17,13 +17,15 @@ _USUAL_DEVICE = "cpu"  # of a speed that names none
 
 
 def upgraded(content: dict[str, Any]) -> dict[str, Any]:
-    """Return what a bundle.json of schema 2 or 3.0 says as one of 3.2 does; what is wrong in it stays as it is."""
+    """Return what a bundle.json of schema 2 or 3.0 says as one of 3.3 does; what is wrong in it stays as it is."""
     if content.get("schema_version") == 2:
         content = {**content, "schema_version": 3, "schema_minor": 0, "outputs": _outputs(content.get("outputs"))}
     if content.get("schema_version") == 3 and content.get("schema_minor") == 0:
         content = {**content, "schema_minor": 1, "artifacts": _artifacts(content.get("artifacts"))}
     if content.get("schema_version") == 3 and content.get("schema_minor") == 1:
         content = {**content, "schema_minor": 2}  # `rejection` may be absent
+    if content.get("schema_version") == 3 and content.get("schema_minor") == 2:
+        content = {**content, "schema_minor": 3}  # `live` and `clip_s` may be absent
     return content
 
 

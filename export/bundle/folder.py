@@ -4,9 +4,10 @@ import hashlib
 import json
 import logging
 import reprlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -20,6 +21,7 @@ from export.bundle.manifest import (
     BundleError,
     BundleFile,
     BundleManifest,
+    ForRuntime,
 )
 from rgbd.errors import reason_of
 from rgbd.files import atomic_file
@@ -28,6 +30,8 @@ from rgbd.terminal import warn_once
 MAX_MANIFEST_BYTES = 10_000_000
 
 _LONGEST_REASON = 400  # it may repeat what the file says
+
+_Artifact = TypeVar("_Artifact", bound=ForRuntime)
 
 _logger = logging.getLogger(__name__)
 
@@ -41,15 +45,20 @@ class Bundle:
 
     def artifact(self, name: str) -> Artifact:
         """Return the artifact of that name; raises `BundleError` when there is none."""
-        for artifact in self.manifest.artifacts:
-            if artifact.name == name:
-                return artifact
-        have = ", ".join(artifact.name for artifact in self.manifest.artifacts)
-        raise BundleError(f"{self.folder}: holds no artifact {name!r}, only: {have}")
+        return named(self, self.manifest.artifacts, name)
 
     def path(self, artifact: Artifact) -> Path:
         """Return where the file lies that the artifact's runtime loads."""
         return self.folder / artifact.path
+
+
+def named(bundle: Bundle, artifacts: Sequence[_Artifact], name: str) -> _Artifact:
+    """Return the one of these artifacts of a bundle that is called so; raises `BundleError` when there is none."""
+    for artifact in artifacts:
+        if artifact.name == name:
+            return artifact
+    have = ", ".join(artifact.name for artifact in artifacts)
+    raise BundleError(f"{bundle.folder}: holds no artifact {name!r}, only: {have}")
 
 
 def describe_files(folder: Path) -> tuple[BundleFile, ...]:

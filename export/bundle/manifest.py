@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from export.bundle.fields import (
     MAX_BATCH,
@@ -32,7 +32,7 @@ MANIFEST_NAME = "bundle.json"
 
 SIGNATURE_NAME = "bundle.json.sig"
 
-SCHEMA_VERSION, SCHEMA_MINOR = 3, 2
+SCHEMA_VERSION, SCHEMA_MINOR = 3, 3
 """The manifest's. Where only the minor is raised, all that was read before is read still, and means the same."""
 
 Precision = Name
@@ -86,19 +86,54 @@ class Speed(_Record):
     machine: str
 
 
-class Artifact(_Record):
-    """One form of the graph, for one runtime; without parity it was not compared with PyTorch yet."""
+class ForRuntime(_Record):
+    """What one runtime computes in one precision."""
 
     runtime: Name
     precision: Precision
-    path: PathWithin = Field(description="of the file that the runtime loads; others lie beside it")
-    parity: Parity | None = None
-    speeds: dict[Name, Speed] = Field({}, description="by the device that it was measured on, such as cpu or cuda")
 
     @property
     def name(self) -> str:
         """What the command line and the service call it."""
         return f"{self.runtime}-{self.precision}"
+
+
+class Artifact(ForRuntime):
+    """One form of the graph, for one runtime; without parity it was not compared with PyTorch yet."""
+
+    path: PathWithin = Field(description="of the file that the runtime loads; others lie beside it")
+    parity: Parity | None = None
+    speeds: dict[Name, Speed] = Field({}, description="by the device that it was measured on, such as cpu or cuda")
+
+
+class LiveArtifact(ForRuntime):
+    """One form of the graphs for streams without end, with how far its scores lie from PyTorch's."""
+
+    features: dict[Stream, PathWithin] = Field(description="the files of the graphs of each stream's features")
+    head: PathWithin = Field(description="the file of the graph that makes scores of a window's features")
+    parity: Parity | None = Field(None, description="of whole clips, as that of the artifacts above")
+    inner: Parity | None = Field(None, description="of windows within a long stream, whose frames have true neighbours")
+    padded: Parity | None = Field(
+        None, description="how far those windows lie from the same frames as a clip of their own, which has edges"
+    )
+
+
+class LiveSteps(_Record):
+    """How a network goes on along a stream: what its graphs get beside new frames, and when these become features."""
+
+    history: int = Field(ge=0, le=1000, description="earlier frames that the graphs get again")
+    lag: int = Field(ge=0, le=1000, description="frames by which features lag behind")
+    feature_dim: PositiveInt
+    state_shapes: tuple[tuple[PositiveInt, ...], ...] = Field(
+        description="of each stream's states, without the batch; they begin as zeros"
+    )
+
+
+class Live(_Record):
+    """Graphs for streams without end: each frame becomes features once, and windows slide over them."""
+
+    steps: LiveSteps
+    artifacts: tuple[LiveArtifact, ...] = Field(min_length=1)
 
 
 class Source(_Record):
@@ -168,6 +203,10 @@ class BundleManifest(_Record):
     )
     files: tuple[BundleFile, ...]
     artifacts: tuple[Artifact, ...] = Field(min_length=1)
+    clip_s: PositiveFloat | None = Field(
+        None, description="seconds that a training clip lasts, the median; null where that is not known"
+    )
+    live: Live | None = Field(None, description="graphs for streams without end; null where there are none")
     source: Source
 
     @model_validator(mode="after")
@@ -196,6 +235,24 @@ class BundleManifest(_Record):
         for artifact in self.artifacts:
             if artifact.path not in paths:
                 raise ValueError(f"artifacts: {artifact.name} is in no listed file")
+        return self
+
+    @model_validator(mode="after")
+    def _live_fits(self) -> "BundleManifest":
+        if self.live is None:
+            return self
+        paths = [file.path for file in self.files]
+        if (twice := first_repeated(artifact.name for artifact in self.live.artifacts)) is not None:
+            raise ValueError(f"live: {twice} is there twice")
+        for artifact in self.live.artifacts:
+            if set(artifact.features) != set(self.streams):
+                given = " and ".join(artifact.features) or "nothing"
+                raise ValueError(
+                    f"live: {artifact.name} has features of {given}, and not of {' and '.join(self.streams)}"
+                )
+            for path in (*artifact.features.values(), artifact.head):
+                if path not in paths:
+                    raise ValueError(f"live: {artifact.name} is in no listed file")
         return self
 
     @model_validator(mode="after")

@@ -58,6 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A,B",
         help="streams that a fusion network may be asked with alone; how well it does is counted on --data",
     )
+    parser.add_argument(
+        "--live", action="store_true", help="add graphs for streams without end, which compute each frame once"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -87,6 +90,7 @@ def run(options: argparse.Namespace) -> int:
         alone=options.alone or (),
         max_batch=options.max_batch,
         calibration=calibration,
+        live=options.live,
     )
     from export.build.create import create_bundle  # noqa: PLC0415  needs PyTorch, and --help does not
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from export.bundle.archive import open_bundle
-from export.bundle.manifest import BundleManifest
+from export.bundle.manifest import BundleManifest, Live, LiveArtifact
 from export.commands.tables import artifacts_table
 from rgbd.clip.preparation import Preparation
 
@@ -49,6 +49,8 @@ def _facts(manifest: BundleManifest) -> Table:
         "preparation": _prepared_as(manifest.preparation),
         "temperature": f"{manifest.temperature:.3f}",
         "unknown motions": "are told" if manifest.rejection is not None else "are not told: nothing was fitted",
+        "a training clip": f"lasts {manifest.clip_s:g} s" if manifest.clip_s is not None else "of unknown length",
+        "live": _live(manifest.live),
         "checkpoint": f"{source.checkpoint} ({source.checkpoint_sha256[:12]})",
         "its figures": ", ".join(f"{name} {value:.3f}" for name, value in source.metrics.items()) or "none",
         "commit": source.git_commit or "unknown",
@@ -63,6 +65,21 @@ def _prepared_as(preparation: Preparation | None) -> str:
     size = "{}x{}".format(*preparation.size)
     people = "; some motions are those of two people" if preparation.has_mutual_actions else ""
     return f"masks {preparation.masks}, roi {preparation.roi}, {size}, version {preparation.version}{people}"
+
+
+def _live(live: Live | None) -> str:
+    if live is None:
+        return "no graphs for streams without end; export with --live"
+    compared = (f"{item.name} ({_difference(item)})" for item in live.artifacts)
+    return (
+        f"features lag {live.steps.lag} sampled frames; windows within a stream against PyTorch: {', '.join(compared)}"
+    )
+
+
+def _difference(artifact: LiveArtifact) -> str:
+    if artifact.inner is None:
+        return "was not compared yet"
+    return f"logits differ {artifact.inner.max_difference:.1e}"
 
 
 def _tensors(manifest: BundleManifest) -> Table:

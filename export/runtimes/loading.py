@@ -1,18 +1,27 @@
 """Which artifact of a bundle runs here, and how it is loaded."""
 
 import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
-from export.bundle.folder import Bundle
-from export.bundle.manifest import Artifact
+from export.bundle.folder import Bundle, named
+from export.bundle.manifest import Artifact, ForRuntime
 from export.bundle.seeded_clips import seeded_inputs
 from export.runtimes import Runtime
+from export.runtimes.live import LiveRuntime, load_live_artifact
 from export.runtimes.registry import spec_of, unknown_reason
 from rgbd.errors import UserError
 
 # Mean difference of logits from PyTorch's in standard deviations: of garbage it is 1 and more, of int8 a tenth.
 MAX_RELATIVE_DIFFERENCE = 0.5
+
+_Artifact = TypeVar("_Artifact", bound=ForRuntime)
+_Runtime = TypeVar("_Runtime", bound=Runtime)
+_Load = Callable[[Bundle, _Artifact, str], _Runtime]
 
 _logger = logging.getLogger(__name__)
 
@@ -25,40 +34,66 @@ def load_runtime(bundle: Bundle, device: str = "cpu", name: str | None = None, m
     processors and drivers return garbage for some layers, and what memory does not hold should fail now. Raises
     `UserError` when nothing is left, or not the one that is named.
     """
-    if name is not None:
-        artifact = bundle.artifact(name)
-        if reason := unavailable_reason(artifact, device):
-            raise UserError(f"{bundle.folder}: {name} cannot run here: {reason}")
-        runtime = load_artifact(bundle, artifact, device)
-        if reason := warm_up(bundle, runtime, max_batch):
-            raise UserError(f"{bundle.folder}: {name} cannot be trusted here: {reason}; choose another artifact")
+    place = _Place(bundle, device, max_batch)
+    artifacts = bundle.manifest.artifacts
+    return place.fastest(artifacts, load_artifact) if name is None else place.named(name, artifacts, load_artifact)
+
+
+def load_live(bundle: Bundle, device: str = "cpu", name: str | None = None, max_batch: int = 1) -> LiveRuntime:
+    """Return the graphs for streams without end, chosen and tried as `load_runtime` does; raises `UserError`."""
+    if bundle.manifest.live is None:
+        raise UserError(f"{bundle.folder}: has no graphs for streams without end; export it with --live")
+    place = _Place(bundle, device, max_batch)
+    artifacts, load = bundle.manifest.live.artifacts, load_live_artifact
+    return place.fastest(artifacts, load) if name is None else place.named(name, artifacts, load)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a bundle is to run."""
+
+    bundle: Bundle
+    device: str
+    max_batch: int
+
+    def named(self, name: str, artifacts: Sequence[_Artifact], load: _Load[_Artifact, _Runtime]) -> _Runtime:
+        artifact = named(self.bundle, artifacts, name)
+        if reason := unavailable_reason(artifact, self.device):
+            raise UserError(f"{self.bundle.folder}: {name} cannot run here: {reason}")
+        runtime = load(self.bundle, artifact, self.device)
+        if reason := warm_up(self.bundle, runtime, self.max_batch):
+            raise UserError(f"{self.bundle.folder}: {name} cannot be trusted here: {reason}; choose another artifact")
         return runtime
-    reasons = {artifact.name: unavailable_reason(artifact, device) for artifact in bundle.manifest.artifacts}
-    usable = [artifact for artifact in bundle.manifest.artifacts if not reasons[artifact.name]]
-    for artifact in sorted(usable, key=lambda artifact: latency_ms(artifact, device)):
-        try:
-            return _load_warm(bundle, artifact, device, max_batch)
-        except UserError as error:
-            reasons[artifact.name] = str(error)
-        _logger.warning("%s: %s is left out: %s", bundle.folder, artifact.name, reasons[artifact.name])
-    listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
-    raise UserError(f"{bundle.folder}: nothing in it runs on {device!r} here ({listed})")
+
+    def fastest(self, artifacts: Sequence[_Artifact], load: _Load[_Artifact, _Runtime]) -> _Runtime:
+        """Return the first that answers rightly, by the speed of the artifact of the same name for clips."""
+        bundle, device = self.bundle, self.device
+        reasons = {artifact.name: unavailable_reason(artifact, device) for artifact in artifacts}
+        usable = [artifact for artifact in artifacts if not reasons[artifact.name]]
+        speeds = {artifact.name: latency_ms(artifact, device) for artifact in bundle.manifest.artifacts}
+        for artifact in sorted(usable, key=lambda artifact: speeds.get(artifact.name, math.inf)):
+            try:
+                return self._load_warm(artifact, load)
+            except UserError as error:
+                reasons[artifact.name] = str(error)
+            _logger.warning("%s: %s is left out: %s", bundle.folder, artifact.name, reasons[artifact.name])
+        listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        raise UserError(f"{bundle.folder}: nothing in it runs on {device!r} here ({listed})")
+
+    def _load_warm(self, artifact: _Artifact, load: _Load[_Artifact, _Runtime]) -> _Runtime:
+        """Return an artifact that was tried; by itself, so that one which fails is not in memory beside the next."""
+        runtime = load(self.bundle, artifact, self.device)
+        if reason := warm_up(self.bundle, runtime, self.max_batch):
+            raise UserError(reason)
+        return runtime
 
 
-def _load_warm(bundle: Bundle, artifact: Artifact, device: str, max_batch: int) -> Runtime:
-    """Return an artifact that was tried; of its own, so that one which fails is not in memory beside the next."""
-    runtime = load_artifact(bundle, artifact, device)
-    if reason := warm_up(bundle, runtime, max_batch):
-        raise UserError(reason)
-    return runtime
-
-
-def home_of(artifact: Artifact) -> str:
+def home_of(artifact: ForRuntime) -> str:
     """Return the device that the artifact is made for."""
     return spec_of(artifact).home
 
 
-def unavailable_reason(artifact: Artifact, device: str | None = None) -> str | None:
+def unavailable_reason(artifact: ForRuntime, device: str | None = None) -> str | None:
     """Return why this machine cannot run the artifact on the device, by default its own; None if nothing is known."""
     if reason := unknown_reason(artifact):
         return reason

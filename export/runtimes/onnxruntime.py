@@ -76,5 +76,6 @@ SPEC = RuntimeSpec(
     files={"fp32": ModelFile("model.onnx", Graph("frames", "fp32"))},
     load=_load,
     profile=_profile,
+    runs_live=True,
     triton_backend="onnxruntime",
 )

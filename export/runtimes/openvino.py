@@ -95,6 +95,7 @@ SPEC = RuntimeSpec(
     load=_load,
     missing=_missing,
     profile=_profile,
+    runs_live=True,
     triton_backend="openvino",
     # OpenVINO's own choice is bfloat16, and Triton's backend cannot be told otherwise.
     triton_refuses={

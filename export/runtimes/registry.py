@@ -1,7 +1,7 @@
 """The runtimes that there are: a new one is a module with its `SPEC`, and an entry here."""
 
 from export.bundle.folder import Bundle
-from export.bundle.manifest import Artifact, BundleFile, Precision
+from export.bundle.manifest import Artifact, BundleFile, ForRuntime, Precision
 from export.runtimes import onnxruntime, openvino, tensorrt
 from export.runtimes.spec import RuntimeSpec
 from rgbd.errors import UserError
@@ -11,14 +11,14 @@ RUNTIMES = {spec.name: spec for spec in (onnxruntime.SPEC, openvino.SPEC, tensor
 REFERENCE = onnxruntime.SPEC  # what others are held to where one of them computes an ONNX file wrongly
 
 
-def spec_of(artifact: Artifact) -> RuntimeSpec:
+def spec_of(artifact: ForRuntime) -> RuntimeSpec:
     """Return the artifact's runtime; raises `UserError` for one, or a precision, that this version does not know."""
     if reason := unknown_reason(artifact):
         raise UserError(f"{artifact.name}: {reason}")
     return RUNTIMES[artifact.runtime]
 
 
-def unknown_reason(artifact: Artifact) -> str | None:
+def unknown_reason(artifact: ForRuntime) -> str | None:
     """Return the sentence about an artifact of a version to come, whose runtime or precision is not in the registry."""
     spec = RUNTIMES.get(artifact.runtime)
     if spec is None:

@@ -69,6 +69,7 @@ class RuntimeSpec:
     profile: Profile | None = None  # yields each operation of so many runs, and its milliseconds
     build: Callable[[Path, Precision, int], Path] | None = None  # makes the engine that loading would wait for
     is_made_where_named: bool = False  # for another machine, where --formats names it
+    runs_live: bool = False  # whether it takes the graphs for streams without end
     triton_backend: str | None = None
     triton_refuses: Mapping[Precision, str] = field(default_factory=dict)  # and why
 

@@ -10,6 +10,9 @@ from torch import nn
 from export.bundle.folder import Bundle, sha256
 from export.bundle.manifest import BundleError
 from export.verification.pytorch import TorchRuntime
+from rgbd.errors import UserError
+from training.networks.family import family_of
+from training.networks.live import LiveForm
 from training.run.checkpoint import Checkpoint, load_checkpoint, restore_network
 
 
@@ -46,6 +49,17 @@ def source_of(bundle: Bundle, path: Path | None = None) -> Source:
     if digest != source.checkpoint_sha256:
         raise BundleError(f"{path}: is not the checkpoint that {bundle.folder} was made of; give that as --checkpoint")
     return _source(path, digest, load_checkpoint(path))
+
+
+def live_form_of(source: Source) -> LiveForm:
+    """Return the network for streams without end; raises `UserError` where its family has no such form."""
+    config = source.checkpoint.config
+    form = family_of(config).live_form(source.network, config)
+    if form is None:
+        raise UserError(
+            f"--live: the family {config.network.name} computes every window anew, from clips; leave --live out"
+        )
+    return form
 
 
 def _source(path: Path, digest: str, checkpoint: Checkpoint) -> Source:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from export.bundle.folder import Bundle, write_manifest
-from export.bundle.manifest import Artifact, Speed
+from export.bundle.manifest import Artifact, LiveArtifact, Speed
 from export.bundle.seeded_clips import seeded_inputs
 from export.runtimes import Inputs, Outputs, Runtime
 from export.runtimes.loading import home_of, load_artifact, unavailable_reason
@@ -17,6 +17,7 @@ from export.runtimes.machine import machine
 from export.runtimes.registry import REFERENCE, spec_of
 from export.verification.dataset_clips import real_inputs
 from export.verification.first_difference import first_difference
+from export.verification.live import verify_live
 from export.verification.parity import check_parity, measure_parity
 from export.verification.source import Source
 from rgbd.errors import UserError
@@ -42,9 +43,29 @@ def verify_bundle(bundle: Bundle, source: Source, data: Path | None, device: str
             with step(f"comparing {artifact.name} with PyTorch, and timing it"):
                 artifact = _verify(bundle, artifact, place, batches, expected, where)  # noqa: PLW2901  the same
         artifacts.append(artifact)
-    verified = Bundle(bundle.folder, bundle.manifest.model_copy(update={"artifacts": tuple(artifacts)}))
+    figures: dict[str, object] = {"artifacts": tuple(artifacts)}
+    if (live := bundle.manifest.live) is not None:
+        compared = [_verify_live(bundle, item, device, source, batches, expected, where) for item in live.artifacts]
+        figures["live"] = live.model_copy(update={"artifacts": tuple(compared)})
+    verified = Bundle(bundle.folder, bundle.manifest.model_copy(update=figures))
     write_manifest(bundle.folder, verified.manifest)
     return verified
+
+
+def _verify_live(
+    bundle: Bundle,
+    artifact: LiveArtifact,
+    device: str | None,
+    source: Source,
+    batches: Sequence[Inputs],
+    expected: Sequence[Outputs],
+    where: str,
+) -> LiveArtifact:
+    """Return the artifact, compared where this machine can run it."""
+    if unavailable_reason(artifact, device) is not None:
+        return artifact
+    with step(f"comparing {artifact.name} for streams without end with PyTorch"):
+        return verify_live(bundle, artifact, device or home_of(artifact), batches, expected, source, where)
 
 
 def _clips(source: Source, data: Path | None, max_batch: int) -> tuple[list[Inputs], str]:

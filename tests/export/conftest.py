@@ -25,7 +25,15 @@ def in_low_precision(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
         if not (folder / "bundle").exists():
             write_data(folder / "data")
             checkpoint = untrained("rgb", folder / "best.pt")
-            words = ["--checkpoint", checkpoint, "--out", folder / "bundle", "--formats", "openvino,tensorrt"]
+            words = [
+                "--checkpoint",
+                checkpoint,
+                "--out",
+                folder / "bundle",
+                "--formats",
+                "onnx,openvino,tensorrt",
+                "--live",
+            ]
             precisions = "fp32,bf16,fp16"
             if can_compute("int8"):
                 precisions += ",int8"

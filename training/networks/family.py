@@ -19,6 +19,7 @@ from rgbd.types import Stream
 from training.config.families import Sections, find_family
 from training.config.schema import LossConfig, TrainingConfig
 from training.networks.explanation import Explanation
+from training.networks.live import LiveForm
 
 Form = Literal["frames", "volumes"]
 """How a graph lays out clips: frames one by one, or whole volumes, which some runtimes compute faster."""
@@ -134,6 +135,10 @@ class Family(ABC):
     def inference_form(self, network: nn.Module, form: Form) -> nn.Module:
         """Return a copy of the network in evaluation, in a form that is fast where nothing is learnt any more."""
         return copy.deepcopy(network).eval()
+
+    def live_form(self, network: nn.Module, config: TrainingConfig) -> LiveForm | None:
+        """Return a copy of the network for streams without end; None where every window has to be computed anew."""
+        return None
 
     def explain(self, network: nn.Module, clips: tuple[Tensor, ...], label: int) -> Explanation | None:
         """Return why the network gives a class its score for one clip; uint8 [1, T, H, W, 3] of each stream."""

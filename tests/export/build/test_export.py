@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from export.build.graph import InferenceGraph
-from export.build.onnx import export_onnx
+from export.build.onnx import clip_inputs, export_onnx
 from export.bundle.folder import Bundle, read_bundle
 from export.bundle.manifest import BundleError
 from export.runtimes.loading import load_runtime
@@ -157,7 +157,7 @@ def test_an_operator_that_onnx_lacks_is_named_with_its_module(tmp_path: Path) ->
     network.eyes.rgb = nn.Sequential(network.eyes.rgb, Odd())  # type: ignore
     graph = InferenceGraph(network, family_of(config), "frames")
     with pytest.raises(UserError, match=r"cannot become an ONNX graph.*bessel_j0.*eyes\.rgb\.1"):
-        export_onnx(graph, config.modalities, config.clip, ["logits"], {}, tmp_path / "model.onnx")
+        export_onnx(graph, clip_inputs(config.modalities, config.clip), ["logits"], {}, tmp_path / "model.onnx")
 
 
 @pytest.mark.parametrize(

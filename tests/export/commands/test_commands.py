@@ -323,4 +323,6 @@ def test_int8_is_calibrated_on_real_clips_and_bounded(in_low_precision: Bundle) 
     assert all(layer["precision"] == "float" for name, layer in by_name.items() if "guidance/" in name)
     files = {path.name for path in in_low_precision.folder.iterdir()}
     assert {"bundle.json", "model-int8.onnx", "quantization.json"} <= files
-    assert all(name.startswith(("bundle", "model", "quantization")) for name in files)  # and no graph on the way
+    assert all(
+        name.startswith(("bundle", "live", "model", "quantization")) for name in files
+    )  # and no graph on the way

@@ -14,12 +14,14 @@ from training.networks.dsn.config import LegacyConfig, LossConfig, NetworkConfig
 from training.networks.dsn.fusion import FusionNet, FusionOutput
 from training.networks.dsn.inception import SpatialNet
 from training.networks.dsn.inference_forms import inference_form
+from training.networks.dsn.live_form import live_form
 from training.networks.dsn.loss import fusion_loss, unimodal_loss
 from training.networks.dsn.reference_weights import DsnWeights
 from training.networks.dsn.schedule import distillation_weight, tau
 from training.networks.dsn.single_stream import UnimodalNet, UnimodalOutput
 from training.networks.explanation import Explanation
 from training.networks.family import Family, Form, Head, Int8Rules, Loss, Output
+from training.networks.live import LiveForm
 
 _Network = UnimodalNet | FusionNet
 _BACKBONE = "backbone."
@@ -118,6 +120,10 @@ class Dsn(Family):
     def inference_form(self, network: nn.Module, form: Form) -> nn.Module:
         """See `training.networks.dsn.inference_forms`."""
         return inference_form(cast(_Network, network), form)
+
+    def live_form(self, network: nn.Module, config: TrainingConfig) -> LiveForm:
+        """See `training.networks.dsn.live_form`."""
+        return live_form(cast(_Network, network), config.modalities[0], config.clip.size)
 
     def explain(self, network: nn.Module, clips: tuple[Tensor, ...], label: int) -> Explanation:
         """See `training.networks.dsn.explanation`."""

@@ -156,11 +156,11 @@ class SpatialNet(nn.Module):
         """clip [B, T, 3, H, W] and guidance [B, T, 1, H, W], None for a network without -> [B, T, dim]."""
         num_frames = clip.shape[1]
         maps = None if guidance is None else guidance.flatten(0, 1)
-        x = self._run(self._stem, clip.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+        x = self._run(self.stem, clip.flatten(0, 1).contiguous(memory_format=torch.channels_last))
         for name in BLOCKS:
             x = self._run(self.get_submodule(name), x, num_frames)
             if name.endswith("b") and maps is not None:
-                x, maps = self._guide(x, maps)
+                x, maps = self.guide(x, maps)
             elif name == "mixed_3c":
                 x = max_pool_same(x, 3, 2)
             elif name == "mixed_4c":
@@ -168,7 +168,8 @@ class SpatialNet(nn.Module):
         features: Tensor = self.project(x.mean((-2, -1)))
         return features.unflatten(0, (-1, num_frames))
 
-    def _stem(self, x: Tensor) -> Tensor:
+    def stem(self, x: Tensor) -> Tensor:
+        """[N, 3, H, W] -> [N, channels, ceil(H / 8), ceil(W / 8)]."""
         x = max_pool_same(self.conv1(x), 3, 2)
         return max_pool_same(self.conv3(self.conv2(x)), 3, 2)
 
@@ -180,7 +181,8 @@ class SpatialNet(nn.Module):
         )
         return result
 
-    def _guide(self, x: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+    def guide(self, x: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """[N, C, h, w] and maps [N, 1, H, W] -> weighed features, and the maps as small as they are."""
         maps = halve_until(maps, x.shape[-2])
         plain, guided = self.guidance_weights
         if self.training:  # as published, rounding included: the fusion's top-k, and so its goldens, hang on it

@@ -1,0 +1,112 @@
+"""Graphs for streams without end, compared with PyTorch: on whole clips, and on windows of a long stream."""
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from export.bundle.folder import Bundle
+from export.bundle.manifest import LiveArtifact
+from export.runtimes import Inputs, Outputs
+from export.runtimes.live import Features, LiveRuntime, first_states, load_live_artifact
+from export.verification.parity import check_parity, measure_parity
+from export.verification.pytorch import TorchRuntime
+from export.verification.source import Source, live_form_of
+from rgbd.types import Stream
+from training.networks.live import LiveForm
+
+_NUM_WINDOWS = 5
+_NEW_FRAMES = 3  # at a time; no divisor of what clips usually have
+
+_Frames = Mapping[Stream, NDArray[np.uint8]]  # of a long recording, [L, H, W, 3]
+_Windows = Sequence[Inputs]  # features of each stream, [1, T, dim]
+
+
+def verify_live(
+    bundle: Bundle,
+    artifact: LiveArtifact,
+    device: str,
+    batches: Sequence[Inputs],
+    expected: Sequence[Outputs],
+    source: Source,
+    where: str,
+) -> LiveArtifact:
+    """Return the artifact with its parity on whole clips, whose answers are `expected`, and on windows of a stream.
+
+    The stream is made of some of these clips, one after another. Raises `UserError` where it is too far from PyTorch.
+    """
+    runtime, form = load_live_artifact(bundle, artifact, device), live_form_of(source)
+    temperature, num_frames = bundle.manifest.temperature, bundle.manifest.clip_spec.num_frames
+    parity = measure_parity(expected, [runtime.infer(inputs) for inputs in batches], temperature, where)
+    check_parity(f"{artifact.name} for streams", artifact.precision, parity)
+    frames = _long_recording(batches, form, num_frames)
+    starts = _starts(form, num_frames, len(next(iter(frames.values()))))
+    found = [runtime.classify(window) for window in _windows(_in_steps(runtime, frames), starts, num_frames)]
+    true = [_classified(form, window) for window in _windows(_at_once(form, frames), starts, num_frames)]
+    inner = measure_parity(true, found, temperature, where)
+    check_parity(f"{artifact.name} for streams, within one", artifact.precision, inner)
+    alone = [_as_clip(source.pytorch, frames, start, num_frames) for start in starts]
+    padded = measure_parity(alone, found, temperature, where)
+    return artifact.model_copy(update={"parity": parity, "inner": inner, "padded": padded})
+
+
+def _long_recording(batches: Sequence[Inputs], form: LiveForm, num_frames: int) -> _Frames:
+    """Return the last of the clips, one after another, long enough for windows that no edge reaches."""
+    num_clips = 2 + -(-2 * _margin(form) // num_frames)
+    return {
+        stream: np.concatenate(
+            list(islice((clip for inputs in reversed(batches) for clip in inputs[stream]), num_clips))
+        )
+        for stream in form.features
+    }
+
+
+def _margin(form: LiveForm) -> int:
+    """Return how many frames from an edge of a recording features change with it."""
+    return max(form.lag, form.history)
+
+
+def _starts(form: LiveForm, num_frames: int, total: int) -> list[int]:
+    margin = _margin(form)
+    return np.unique(np.linspace(margin, total - num_frames - margin, _NUM_WINDOWS).astype(int)).tolist()
+
+
+def _windows(features: Mapping[Stream, Features], starts: Sequence[int], num_frames: int) -> _Windows:
+    return [
+        {stream: values[None, start : start + num_frames] for stream, values in features.items()} for start in starts
+    ]
+
+
+def _in_steps(runtime: LiveRuntime, frames: _Frames) -> dict[Stream, Features]:
+    """Return the features [L, dim] of a recording, a few frames at a time."""
+    history, lag = runtime.steps.history, runtime.steps.lag
+    features = {}
+    for stream, pictures in frames.items():
+        padded = np.pad(pictures, ((history, lag), (0, 0), (0, 0), (0, 0)))[None]
+        seen = np.pad(np.ones(len(pictures), np.float32), (history, lag))[None]
+        states, found = first_states(runtime.steps, 1), []
+        for first in range(0, len(pictures) + lag, _NEW_FRAMES):
+            end = first + history + _NEW_FRAMES
+            step, states = runtime.advance(stream, padded[:, first:end], seen[:, first:end], states)
+            found.append(step[0])
+        features[stream] = np.concatenate(found)[lag:]
+    return features
+
+
+@torch.inference_mode()
+def _at_once(form: LiveForm, frames: _Frames) -> dict[Stream, Features]:
+    """Return the features [L, dim] of a recording by the network of clips."""
+    return {stream: form.at_once[stream](torch.from_numpy(of)[None])[0].numpy() for stream, of in frames.items()}
+
+
+@torch.inference_mode()
+def _classified(form: LiveForm, window: Inputs) -> Outputs:
+    heads = form.head(*(torch.from_numpy(features) for features in window.values())).heads()
+    return {name: scores.numpy() for name, scores in heads.items()}
+
+
+def _as_clip(pytorch: TorchRuntime, frames: _Frames, start: int, num_frames: int) -> Outputs:
+    """Return the answer to the frames of a window as a clip of their own."""
+    return pytorch.infer({stream: of[None, start : start + num_frames] for stream, of in frames.items()})
