@@ -31,8 +31,7 @@ class Answer:
     ) -> None:
         self._model, self._manifest, self._facts, self._outputs = model, model.bundle.manifest, facts, outputs
         self._accepted = accepted
-        is_complete = len(facts.given) == len(model.streams)
-        self.head = self._manifest.answer if is_complete else self._manifest.stream_heads[facts.given[0]]
+        self.head = answering_head(model, facts.given)
 
     @property
     def scores(self) -> NDArray[np.float64]:
@@ -72,13 +71,7 @@ class Answer:
 
     def _named(self, outputs: NDArray[np.float32], top_k: int) -> Named:
         """Return what is said of windows by the answering output [windows, N]."""
-        predictions = self._model.rank(self._probabilities(outputs), top_k)
-        rejection = self._manifest.rejection
-        if rejection is None:
-            return Named(predictions, known=None, confidence=None)
-        confidence = rejection.confidence(self.head, float(familiarity(outputs).mean()))
-        known = is_accepted(confidence, self._accepted) and predictions[0].label != BACKGROUND_CLASS
-        return Named(predictions, known, confidence)
+        return name_motion(self._model, self.head, outputs, self._accepted, top_k)
 
     def _rank_streams(self, top_k: int) -> dict[Stream, tuple[Score, ...]]:
         """Return what the streams' heads say of what was given."""
@@ -123,3 +116,21 @@ class Answer:
             aligned_by=self._facts.aligned_by,
             preparation=PreparedClip(**self._facts.prepared.model_dump(), **self._facts.subjects[0].model_dump()),
         )
+
+
+def answering_head(model: Model, given: Sequence[Stream]) -> str:
+    """Return the output that answers where these streams are given: one of all streams, or of the one."""
+    manifest = model.bundle.manifest
+    return manifest.answer if len(given) == len(model.streams) else manifest.stream_heads[given[0]]
+
+
+def name_motion(model: Model, head: str, outputs: NDArray[np.float32], accepted: float, top_k: int) -> Named:
+    """Return what one output, of windows [windows, N], says of them together; see `Answer`."""
+    predictions = model.rank(np.asarray(model.probabilities(outputs).mean(0)), top_k)
+    rejection = model.bundle.manifest.rejection
+    if rejection is None:
+        return Named(predictions, known=None, confidence=None)
+    confidence = rejection.confidence(head, float(familiarity(outputs).mean()))
+    return Named(
+        predictions, is_accepted(confidence, accepted) and predictions[0].label != BACKGROUND_CLASS, confidence
+    )

@@ -39,9 +39,14 @@ def read_clip(request: ClipRequest) -> DecodedClip:
     return clip
 
 
-def _read(streams: Streams, request: ClipRequest) -> DecodedClip:
+def open_source(streams: Streams, request: ClipRequest) -> FrameSource:
+    """Return where frames come from: as they are in the files, or prepared as the model's training clips were."""
     prepared, decided_by = was_prepared(streams, request)
-    source: FrameSource = (PreparedSource if prepared else RawSource)(streams, request, decided_by)
+    return (PreparedSource if prepared else RawSource)(streams, request, decided_by)
+
+
+def _read(streams: Streams, request: ClipRequest) -> DecodedClip:
+    source = open_source(streams, request)
     whole = source.alignment.whole(request.meta.start_s, request.meta.end_s)
     most = max(whole.num_frames.values())
     if request.windows_need_frames and request.num_windows > most:

@@ -20,6 +20,9 @@ a file, which only cameras and data sets write; or what its frames look like."""
 PeopleChoice = Literal["largest", "all", "each"]
 """Whom an answer is about: the person of whom most is seen, all together, or each on their own."""
 
+TogetherChoice = Literal["largest", "all"]
+"""The same, where there can be but one answer."""
+
 Whom = PeopleChoice | int
 """The same, or one of the people by their number, 1 being the largest."""
 

@@ -60,7 +60,10 @@ class Model:
 
         Raises `ValueError` where the runtime gives something else, or numbers that are not finite.
         """
-        outputs, num_clips = self.runtime.infer(clips), len(next(iter(clips.values())))
+        return self.checked(self.runtime.infer(clips), len(next(iter(clips.values()))))
+
+    def checked(self, outputs: Outputs, num_clips: int) -> Outputs:
+        """Return the outputs that the bundle names; raises `ValueError` as `infer`."""
         return {tensor.name: _checked(outputs, tensor, num_clips) for tensor in self.bundle.manifest.outputs}
 
     def probabilities(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -14,11 +14,14 @@ from export.predictor.answer import Answer, WindowOutputs
 from export.predictor.arguments import count, is_finite, path_of, shown
 from export.predictor.clip_reading import read_clip
 from export.predictor.clip_request import RecordingMeta, StreamFile
-from export.predictor.decoded_clip import PeopleChoice
+from export.predictor.decoded_clip import PeopleChoice, TogetherChoice
 from export.predictor.model import Model
 from export.predictor.results import Prediction
+from export.predictor.streams.events import EventRules
+from export.predictor.streams.timeline import Timeline, TimelineRules, read_timeline
 from export.runtimes import RuntimeInfo
-from export.runtimes.loading import load_runtime
+from export.runtimes.live import LiveRuntime
+from export.runtimes.loading import load_live, load_runtime
 from export.runtimes.registry import devices
 from rgbd.clip.rejection import DEFAULT_ACCEPTED, LEAST_ACCEPTED, MOST_ACCEPTED
 from rgbd.errors import MissingStreamError, UserError
@@ -36,8 +39,8 @@ class Predictor:
     Several threads may ask it: they read their recordings side by side, and the network computes for one at a time.
     """
 
-    def __init__(self, model: Model) -> None:
-        self._model = model
+    def __init__(self, model: Model, live: LiveRuntime | None = None) -> None:
+        self._model, self._live = model, live
         self._computing = Lock()  # runtimes are not for several threads at a time
 
     @property
@@ -87,22 +90,60 @@ class Predictor:
         Raises `MediaError` for a recording that cannot be used, and `UserError` for what makes no sense.
         """
         num_windows, num_classes = count("windows", windows), count("top_k", top_k)
+        _check_choices(people, accepted)
+        meta = RecordingMeta(
+            depth_scale_mm, fps, depth_fps, start_s, end_s, rgb_track, depth_track, prepared, camera, intrinsics
+        )
+        request = self._model.request(self._files(rgb, depth), meta, NO_LIMITS, num_windows, people)
+        clip = read_clip(replace(request, windows_need_frames=True))
+        outputs = [[self._infer(clips) for clips in windows] for windows in clip.subjects(self.streams)]
+        return Answer(self._model, clip.facts, outputs, accepted).prediction(num_classes)
+
+    def timeline(
+        self,
+        rgb: str | Path | None = None,
+        depth: str | Path | None = None,
+        *,
+        window_s: float | None = None,
+        top_k: int = 5,
+        depth_scale_mm: float | None = None,
+        fps: float | None = None,
+        depth_fps: float | None = None,
+        start_s: float = 0.0,
+        end_s: float | None = None,
+        rgb_track: str | None = None,
+        depth_track: str | None = None,
+        prepared: bool | None = None,
+        people: TogetherChoice | None = None,
+        accepted: float = DEFAULT_ACCEPTED,
+        camera: str | None = None,
+        intrinsics: Mapping[str, float] | None = None,
+    ) -> Timeline:
+        """Return what happens in a recording, and when: events, and what each of many overlapping windows shows.
+
+        window_s: how long windows are; by default as long as the clips that the model was trained on. people: whom it
+        is about, the "largest" or "all" together. The others are those of `predict`, and so is what raises; times must
+        be known. With `load_model(..., live=True)` each frame is computed once; else each window is, as a clip.
+        """
+        num_classes = count("top_k", top_k)
+        _check_choices(people, accepted, TogetherChoice)
+        if window_s is not None and not (is_finite(window_s) and window_s > 0):
+            raise UserError(f"window_s {shown(window_s)}: give seconds above 0, or leave it out")
+        meta = RecordingMeta(
+            depth_scale_mm, fps, depth_fps, start_s, end_s, rgb_track, depth_track, prepared, camera, intrinsics
+        )
+        request = self._model.request(self._files(rgb, depth), meta, NO_LIMITS, people=people)
+        rules = TimelineRules(window_s, top_k=num_classes, events=EventRules(accepted=accepted))
+        with self._computing:
+            return read_timeline(self._model, self._live, request, rules)
+
+    def _files(self, rgb: str | Path | None, depth: str | Path | None) -> tuple[StreamFile, ...]:
+        """Return what was given of a recording; raises `UserError` where that is nothing."""
         given: dict[Stream, str | Path | None] = {"rgb": rgb, "depth": depth}
         paths = {stream: path_of(stream, path, _RECORDING) for stream, path in given.items() if path is not None}
         if not paths:
             raise MissingStreamError(f"no recording was given; this model needs {' and '.join(self.streams)}")
-        files = tuple(StreamFile(stream, path, str(path)) for stream, path in paths.items())
-        if people is not None and people not in get_args(PeopleChoice):
-            raise UserError(f"people {shown(people)}: give one of {', '.join(get_args(PeopleChoice))}, or leave it out")
-        if not (is_finite(accepted) and LEAST_ACCEPTED <= accepted <= MOST_ACCEPTED):
-            raise UserError(f"accepted {shown(accepted)}: give a share from {LEAST_ACCEPTED} to {MOST_ACCEPTED}")
-        meta = RecordingMeta(
-            depth_scale_mm, fps, depth_fps, start_s, end_s, rgb_track, depth_track, prepared, camera, intrinsics
-        )
-        request = self._model.request(files, meta, NO_LIMITS, num_windows, people)
-        clip = read_clip(replace(request, windows_need_frames=True))
-        outputs = [[self._infer(clips) for clips in windows] for windows in clip.subjects(self.streams)]
-        return Answer(self._model, clip.facts, outputs, accepted).prediction(num_classes)
+        return tuple(StreamFile(stream, path, str(path)) for stream, path in paths.items())
 
     def _infer(self, clips: Mapping[Stream, NDArray[np.uint8]]) -> WindowOutputs:
         with self._computing:
@@ -110,12 +151,22 @@ class Predictor:
         return {name: values[0] for name, values in found.items()}
 
 
-def load_model(bundle: str | Path, *, device: str = "cpu", artifact: str | None = None) -> Predictor:
+def _check_choices(people: object, accepted: object, choices: object = PeopleChoice) -> None:
+    """Raise `UserError` for people that nobody can be asked for, or a share that none can be."""
+    if people is not None and people not in get_args(choices):
+        raise UserError(f"people {shown(people)}: give one of {', '.join(get_args(choices))}, or leave it out")
+    if not (is_finite(accepted) and LEAST_ACCEPTED <= accepted <= MOST_ACCEPTED):  # type: ignore[operator]
+        raise UserError(f"accepted {shown(accepted)}: give a share from {LEAST_ACCEPTED} to {MOST_ACCEPTED}")
+
+
+def load_model(
+    bundle: str | Path, *, device: str = "cpu", artifact: str | None = None, live: bool = False
+) -> Predictor:
     """Return what answers with a bundle, a folder or a .zip that `python -m export` wrote.
 
     It runs the artifact of that name, or else the fastest that runs on the device ("cpu", "cuda", "tensorrt"), after
-    trying it with a clip whose answer is known. Raises `UserError` where the bundle is damaged, or nothing in it runs
-    here.
+    trying it with a clip whose answer is known. live: whether the bundle's graphs for streams without end are loaded,
+    too, for `Predictor.timeline`. Raises `UserError` where the bundle is damaged, or nothing in it runs here.
     """
     path = path_of("bundle", bundle, "the folder or the .zip that `python -m export` wrote")
     if not isinstance(device, str):
@@ -123,4 +174,5 @@ def load_model(bundle: str | Path, *, device: str = "cpu", artifact: str | None 
     if artifact is not None and not isinstance(artifact, str):
         raise UserError(f"artifact {shown(artifact)}: is no name; give one that the bundle holds, or leave it out")
     with open_bundle(path) as opened:
-        return Predictor(Model(opened, load_runtime(opened, device, artifact)))
+        model = Model(opened, load_runtime(opened, device, artifact))
+        return Predictor(model, load_live(opened, device, artifact) if live else None)

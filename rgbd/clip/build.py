@@ -29,7 +29,7 @@ def build_clip(frames: Sequence[Frame], stream: Stream, spec: ClipSpec, geometry
     check_kind(stream, spec, is_measured=frames[0].ndim == 2)
     clip = np.empty(spec.shape, np.uint8)
     for image, output in zip(_as_images(frames, spec.depth), clip, strict=True):
-        _warp(image, spec, geometry, output)
+        warp_frame(image, spec, geometry, output)
     return clip
 
 
@@ -50,14 +50,8 @@ def check_kind(stream: Stream, spec: ClipSpec, *, is_measured: bool) -> None:
         )
 
 
-def _as_images(frames: Sequence[Frame], encoding: DepthEncoding) -> list[NDArray[np.uint8]]:
-    if frames[0].ndim == 3:
-        return [frame.astype(np.uint8, copy=False) for frame in frames]
-    return encode_depth([frame.astype(np.uint16, copy=False) for frame in frames], encoding)
-
-
-def _warp(image: NDArray[np.uint8], spec: ClipSpec, geometry: Geometry, output: NDArray[np.uint8]) -> None:
-    """Write one frame into `output` [H, W, 3]."""
+def warp_frame(image: NDArray[np.uint8], spec: ClipSpec, geometry: Geometry, output: NDArray[np.uint8]) -> None:
+    """Write one frame, uint8 RGB, into `output`, uint8 [H, W, 3], as `build_clip` does."""
     frame_size = height, width = image.shape[:2]
     zoom = geometry.zoom * spec.size[0] / spec.crop[0], geometry.zoom * spec.size[1] / spec.crop[1]
     scale = (zoom[0] * spec.resize[0] / width, zoom[1] * spec.resize[1] / height)
@@ -79,6 +73,12 @@ def _warp(image: NDArray[np.uint8], spec: ClipSpec, geometry: Geometry, output: 
     padded = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
     warped = cv2.warpAffine(padded, matrix, spec.size, flags=flags, borderMode=border)
     cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB, dst=output)
+
+
+def _as_images(frames: Sequence[Frame], encoding: DepthEncoding) -> list[NDArray[np.uint8]]:
+    if frames[0].ndim == 3:
+        return [frame.astype(np.uint8, copy=False) for frame in frames]
+    return encode_depth([frame.astype(np.uint16, copy=False) for frame in frames], encoding)
 
 
 def _cut(image: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8] | None:

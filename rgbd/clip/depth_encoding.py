@@ -1,5 +1,6 @@
 """Depth in millimetres -> the 8-bit colour image that a network sees."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, assert_never
 
 import cv2
@@ -43,21 +44,16 @@ class DepthEncoding(BaseModel):
         return self
 
 
-def encode_depth(frames: list[NDArray[np.uint16]], encoding: DepthEncoding) -> list[NDArray[np.uint8]]:
-    """Return one uint8 RGB [H, W, 3] image for each uint16 millimetre frame [H, W] of a clip."""
-    match encoding.mode:
-        case "wrapped":
-            return [wrapped_depth_image(frame) for frame in frames]
-        case "range":
-            near, far = encoding.near_mm, encoding.far_mm
-        case "centred":
-            measured = np.concatenate([frame[frame > 0] for frame in frames])
-            median = int(np.median(measured)) if measured.size else encoding.far_mm
-            near, far = median - encoding.span_mm, median + encoding.span_mm
-        case "image":
-            raise AssertionError("depth that comes as an image is not encoded")
-        case never:
-            assert_never(never)
+def encode_depth(
+    frames: Sequence[NDArray[np.uint16]], encoding: DepthEncoding, limits_mm: tuple[int, int] | None = None
+) -> list[NDArray[np.uint8]]:
+    """Return one uint8 RGB [H, W, 3] image for each uint16 millimetre frame [H, W] of a clip.
+
+    limits_mm: `depth_limits` of the clip, where these are not all of its frames.
+    """
+    if encoding.mode == "wrapped":
+        return [wrapped_depth_image(frame) for frame in frames]
+    near, far = limits_mm or depth_limits(frames, encoding)
     scaled = [_scale(frame, near, far) for frame in frames]
     if encoding.colors == "jet":
         return [_colored(frame, grey) for frame, grey in zip(frames, scaled, strict=True)]
@@ -65,6 +61,21 @@ def encode_depth(frames: list[NDArray[np.uint16]], encoding: DepthEncoding) -> l
     if encoding.colors == "grey":
         return [np.repeat(frame[:, :, None], 3, axis=2) for frame in black]
     return _with_motion(black)
+
+
+def depth_limits(frames: Sequence[NDArray[np.uint16]], encoding: DepthEncoding) -> tuple[int, int]:
+    """Return the distances, in millimetres, that are black and white in a clip of uint16 millimetre frames [H, W]."""
+    match encoding.mode:
+        case "range" | "wrapped":
+            return encoding.near_mm, encoding.far_mm
+        case "centred":
+            measured = np.concatenate([frame[frame > 0] for frame in frames])
+            median = int(np.median(measured)) if measured.size else encoding.far_mm
+            return median - encoding.span_mm, median + encoding.span_mm
+        case "image":
+            raise AssertionError("depth that comes as an image is not encoded")
+        case never:
+            assert_never(never)
 
 
 def _scale(depth_mm: NDArray[np.uint16], near: int, far: int) -> NDArray[np.uint8]:

@@ -1,0 +1,162 @@
+"""A long recording -> what happens in it, and when: as a stream that comes as fast as it can be computed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.predictor.answer import answering_head, name_motion
+from export.predictor.clip_reading import open_source, unlike_training
+from export.predictor.clip_request import ClipRequest
+from export.predictor.frame_sources import FrameSource
+from export.predictor.model import Model
+from export.predictor.opened_files import Streams, check_complete, file_named, open_files, read_together
+from export.predictor.results import Window
+from export.predictor.streams.events import Event, EventRules, EventTracker, Moment
+from export.predictor.streams.sliding import Frames, SlidWindow, slide
+from export.runtimes.live import LiveRuntime
+from rgbd.clip.alignment import Part
+from rgbd.clip.appearance import Look, look_of
+from rgbd.clip.running import RunningClip
+from rgbd.errors import MediaError, UserError
+from rgbd.types import Stream
+
+_PORTION = 32  # frames at a time
+
+
+@dataclass(frozen=True)
+class TimelineRules:
+    """How a recording is looked at.
+
+    window_s: how long a window is; None: as the clips are that the model was trained on. windows_overlap: how many
+    windows show each moment, as far as a clip has frames. top_k: how many classes are named of each.
+    """
+
+    window_s: float | None = None
+    windows_overlap: int = 8
+    top_k: int = 5
+    events: EventRules = field(default_factory=EventRules)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """What happens in a recording of `duration_s`, by windows of `window_s` that begin every `step_s`.
+
+    person: whom it is about, 1 being the largest; None: all that is there. warnings: sentences about what should be
+    looked at.
+    """
+
+    duration_s: float
+    window_s: float
+    step_s: float
+    person: int | None
+    events: tuple[Event, ...]
+    windows: tuple[Window, ...]
+    warnings: tuple[str, ...]
+
+
+def read_timeline(model: Model, live: LiveRuntime | None, request: ClipRequest, rules: TimelineRules) -> Timeline:
+    """Return what a recording shows, and when; raises `MediaError` where it cannot be used, `UserError` otherwise.
+
+    live: the model's graphs for streams, where they are loaded; else every window is computed anew.
+    """
+    streams = open_files(request)
+    check_complete(streams, request)
+    return read_together(streams, request, lambda *given: _Reading(model, live, rules, *given).timeline())
+
+
+class _Reading:
+    """One recording, read once."""
+
+    def __init__(
+        self, model: Model, live: LiveRuntime | None, rules: TimelineRules, streams: Streams, request: ClipRequest
+    ) -> None:
+        self._model, self._rules, self._streams, self._request = model, rules, streams, request
+        self._source = open_source(streams, request)
+        self._whole = _timed(self._source, request)
+        manifest, duration_s = model.bundle.manifest, self._whole.end - self._whole.start
+        clip_frames = manifest.clip_spec.num_frames
+        num_frames = max(clip_frames, round(duration_s * clip_frames / _window_s(model, rules)))
+        self._interval_s = duration_s / num_frames
+        self._window_s, self._every = clip_frames * self._interval_s, max(1, clip_frames // rules.windows_overlap)
+        self._chosen = self._source.choose(self._whole, num_frames)
+        self._sliding = slide(model, live, self._every)
+        self._head = answering_head(model, self._source.given)
+        self._looks: dict[Stream, list[Look]] = {stream: [] for stream in self._source.given}
+
+    def timeline(self) -> Timeline:
+        """Return what the recording shows."""
+        tracker = EventTracker(self._model.bundle.manifest.labels, self._rules.events)
+        windows, ended = [], []
+        for slid in self._slid():
+            window = self._window(slid)
+            windows.append(window)
+            probabilities = self._model.probabilities(slid.outputs[self._head])
+            ended.append(tracker.add(Moment((window.start + window.end) / 2, probabilities, window.confidence)))
+        ended.append(tracker.end())
+        return Timeline(
+            duration_s=round(self._whole.end - self._whole.start, 6),
+            window_s=self._window_s,
+            step_s=self._every * self._interval_s,
+            person=self._source.subjects[0].person,
+            events=tuple(event for event in ended if event is not None),
+            windows=tuple(windows),
+            warnings=tuple(self._warnings()),
+        )
+
+    def _slid(self) -> Iterator[SlidWindow]:
+        for frames in self._frames():
+            yield from self._sliding.add(frames)
+        yield from self._sliding.end()
+
+    def _frames(self) -> Iterator[Frames]:
+        """Yield the sampled frames as the network takes them, some of all streams at a time; black where one lacks."""
+        size = self._model.bundle.manifest.clip_spec.shape[1:]
+        ready: dict[Stream, NDArray[np.uint8]] = {
+            stream: np.empty((0, *size), np.uint8) for stream in self._source.given
+        }
+        for portion in zip(*(self._made(stream) for stream in self._source.given), strict=True):
+            for stream, made in zip(self._source.given, portion, strict=True):
+                ready[stream] = np.concatenate([ready[stream], made])
+            num_ready = min(map(len, ready.values()))
+            if num_ready:
+                black = np.zeros((num_ready, *size), np.uint8)
+                frames = {stream: made[:num_ready] for stream, made in ready.items()}
+                ready = {stream: made[num_ready:] for stream, made in ready.items()}
+                yield {stream: frames.get(stream, black) for stream in self._model.streams}
+
+    def _made(self, stream: Stream) -> Iterator[NDArray[np.uint8]]:
+        """Yield a stream's sampled frames as the network takes them."""
+        running, chosen = RunningClip(stream, self._request.spec), self._chosen[stream]
+        portions = [chosen[first : first + _PORTION] for first in range(0, len(chosen), _PORTION)]
+        for number, frames in enumerate(self._source.read(0, stream, portions), start=1):
+            self._looks[stream].append(look_of(frames, stream))
+            with file_named(self._streams, stream):
+                yield running.add(frames, is_end=number == len(portions))
+
+    def _window(self, slid: SlidWindow) -> Window:
+        """Return what a window shows, and from when to when it is."""
+        start_s = self._whole.start + slid.first * self._interval_s
+        accepted, top_k = self._rules.events.accepted, self._rules.top_k
+        named = name_motion(self._model, self._head, slid.outputs[self._head][None], accepted, top_k)
+        return Window(**vars(named), start=start_s, end=start_s + self._window_s)
+
+    def _warnings(self) -> Iterator[str]:
+        can_prepare = self._request.preparation is not None
+        yield from self._source.warnings
+        yield from unlike_training(self._looks, self._request.trained_on, can_prepare=can_prepare)
+
+
+def _timed(source: FrameSource, request: ClipRequest) -> Part:
+    """Return all that is meant of a recording; raises `MediaError` where nobody knows times."""
+    if source.alignment.by != "time":
+        raise MediaError("when its frames were taken is not known, so that nothing can be said of times; give fps")
+    return source.alignment.whole(request.meta.start_s, request.meta.end_s)
+
+
+def _window_s(model: Model, rules: TimelineRules) -> float:
+    window_s = rules.window_s or model.bundle.manifest.clip_s
+    if window_s is None:
+        raise UserError("the bundle does not say how long the clips are that it was trained on; give window_s")
+    return window_s

@@ -1,0 +1,60 @@
+"""The one transform for streams without end: frames are made as `build_clip` makes them, a few at a time."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbd.clip.build import check_kind, warp_frame
+from rgbd.clip.depth_encoding import depth_limits, encode_depth
+from rgbd.clip.spec import ClipSpec, centred_geometry
+from rgbd.types import Frame, Stream
+
+
+class RunningClip:
+    """A stream of sampled frames on the way to the network.
+
+    Where depth is told from the clip's own median, that of the first frames, as many as a clip has, is taken for all:
+    until they have come, none goes on. Where colours tell motion, a frame waits for the one after it.
+    """
+
+    def __init__(self, stream: Stream, spec: ClipSpec) -> None:
+        self._stream, self._spec, self._geometry = stream, spec, centred_geometry(spec)
+        self._limits_mm: tuple[int, int] | None = None
+        self._before: Frame | None = None  # the last that has gone on
+        self._waiting: list[Frame] = []
+
+    def add(self, frames: Sequence[Frame], *, is_end: bool = False) -> NDArray[np.uint8]:
+        """Return what can go on, uint8 [n, H, W, 3], now that these frames have come; all of it at the end.
+
+        frames: uint8 RGB [H, W, 3] or uint16 millimetres [H, W]. Raises `MediaError` as `build_clip`.
+        """
+        for frame in frames:
+            check_kind(self._stream, self._spec, is_measured=frame.ndim == 2)
+        self._waiting += frames
+        images = self._images(is_end=is_end)
+        clip = np.empty((len(images), *self._spec.shape[1:]), np.uint8)
+        for image, output in zip(images, clip, strict=True):
+            warp_frame(image, self._spec, self._geometry, output)
+        return clip
+
+    def _images(self, *, is_end: bool) -> list[NDArray[np.uint8]]:
+        """Return the frames that go on as 8-bit images."""
+        if not self._waiting:
+            return []
+        if self._waiting[0].ndim == 3:
+            taken, self._waiting = self._waiting, []
+            return [frame.astype(np.uint8, copy=False) for frame in taken]
+        encoding, depth = self._spec.depth, [frame.astype(np.uint16, copy=False) for frame in self._waiting]
+        if self._limits_mm is None:
+            if len(depth) < self._spec.num_frames and encoding.mode == "centred" and not is_end:
+                return []
+            self._limits_mm = depth_limits(depth[: self._spec.num_frames], encoding)
+        earlier = [] if self._before is None else [self._before.astype(np.uint16, copy=False)]
+        images = encode_depth([*earlier, *depth], encoding, self._limits_mm)[len(earlier) :]
+        num_waiting = 1 if encoding.colors == "motion" and not is_end else 0
+        num_done = len(depth) - num_waiting
+        if num_done:
+            self._before = self._waiting[num_done - 1]
+        self._waiting = self._waiting[num_done:]
+        return images[:num_done]
