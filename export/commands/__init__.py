@@ -10,6 +10,7 @@ COMMANDS = {
     "inspect": Command("export.commands.inspect", "print what is in it, after checking every hash"),
     "pack": Command("export.commands.pack", "write it as one .zip"),
     "sign": Command("export.commands.sign", "sign it, or make keys for that"),
+    "timeline": Command("export.commands.timeline", "say what happens in a long recording, and when"),
     "triton": Command("export.commands.triton", "write a model repository for NVIDIA Triton"),
     "verify": Command("export.commands.verify", "compare it with PyTorch again, and measure"),
 }

@@ -18,7 +18,7 @@ from export.predictor.decoded_clip import PeopleChoice, TogetherChoice
 from export.predictor.model import Model
 from export.predictor.results import Prediction
 from export.predictor.streams.events import EventRules
-from export.predictor.streams.timeline import Timeline, TimelineRules, read_timeline
+from export.predictor.streams.timeline import Progress, Timeline, TimelineRules, read_timeline
 from export.runtimes import RuntimeInfo
 from export.runtimes.live import LiveRuntime
 from export.runtimes.loading import load_live, load_runtime
@@ -118,12 +118,14 @@ class Predictor:
         accepted: float = DEFAULT_ACCEPTED,
         camera: str | None = None,
         intrinsics: Mapping[str, float] | None = None,
+        progress: Progress | None = None,
     ) -> Timeline:
         """Return what happens in a recording, and when: events, and what each of many overlapping windows shows.
 
         window_s: how long windows are; by default as long as the clips that the model was trained on. people: whom it
-        is about, the "largest" or "all" together. The others are those of `predict`, and so is what raises; times must
-        be known. With `load_model(..., live=True)` each frame is computed once; else each window is, as a clip.
+        is about, the "largest" or "all" together. progress: is told how many sampled frames are looked at, of how many.
+        The others are those of `predict`, and so is what raises; times must be known. With `load_model(..., live=True)`
+        each frame is computed once; else each window is, as a clip.
         """
         num_classes = count("top_k", top_k)
         _check_choices(people, accepted, TogetherChoice)
@@ -135,7 +137,7 @@ class Predictor:
         request = self._model.request(self._files(rgb, depth), meta, NO_LIMITS, people=people)
         rules = TimelineRules(window_s, top_k=num_classes, events=EventRules(accepted=accepted))
         with self._computing:
-            return read_timeline(self._model, self._live, request, rules)
+            return read_timeline(self._model, self._live, request, rules, progress)
 
     def _files(self, rgb: str | Path | None, depth: str | Path | None) -> tuple[StreamFile, ...]:
         """Return what was given of a recording; raises `UserError` where that is nothing."""

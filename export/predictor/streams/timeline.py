@@ -1,6 +1,6 @@
 """A long recording -> what happens in it, and when: as a stream that comes as fast as it can be computed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +23,9 @@ from rgbd.errors import MediaError, UserError
 from rgbd.types import Stream
 
 _PORTION = 32  # frames at a time
+
+Progress = Callable[[int, int], None]
+"""Is told how many sampled frames of each stream are looked at, of how many."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,20 @@ class Timeline:
     warnings: tuple[str, ...]
 
 
-def read_timeline(model: Model, live: LiveRuntime | None, request: ClipRequest, rules: TimelineRules) -> Timeline:
+def read_timeline(
+    model: Model,
+    live: LiveRuntime | None,
+    request: ClipRequest,
+    rules: TimelineRules,
+    progress: Progress | None = None,
+) -> Timeline:
     """Return what a recording shows, and when; raises `MediaError` where it cannot be used, `UserError` otherwise.
 
     live: the model's graphs for streams, where they are loaded; else every window is computed anew.
     """
     streams = open_files(request)
     check_complete(streams, request)
-    return read_together(streams, request, lambda *given: _Reading(model, live, rules, *given).timeline())
+    return read_together(streams, request, lambda *given: _Reading(model, live, rules, *given).timeline(progress))
 
 
 class _Reading:
@@ -85,11 +94,11 @@ class _Reading:
         self._head = answering_head(model, self._source.given)
         self._looks: dict[Stream, list[Look]] = {stream: [] for stream in self._source.given}
 
-    def timeline(self) -> Timeline:
+    def timeline(self, progress: Progress | None) -> Timeline:
         """Return what the recording shows."""
         tracker = EventTracker(self._model.bundle.manifest.labels, self._rules.events)
         windows, ended = [], []
-        for slid in self._slid():
+        for slid in self._slid(progress):
             window = self._window(slid)
             windows.append(window)
             probabilities = self._model.probabilities(slid.outputs[self._head])
@@ -105,9 +114,13 @@ class _Reading:
             warnings=tuple(self._warnings()),
         )
 
-    def _slid(self) -> Iterator[SlidWindow]:
+    def _slid(self, progress: Progress | None) -> Iterator[SlidWindow]:
+        done, total = 0, len(next(iter(self._chosen.values())))
         for frames in self._frames():
             yield from self._sliding.add(frames)
+            done += len(next(iter(frames.values())))
+            if progress is not None:
+                progress(done, total)
         yield from self._sliding.end()
 
     def _frames(self) -> Iterator[Frames]:

@@ -1,5 +1,6 @@
 """What happens in a long recording, and when: events, windows, and recordings that cannot be used."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from export.predictor.predictor import Predictor
 from export.predictor.streams.timeline import Timeline
 from rgbd.errors import MediaError, UserError
 from rgbd.types import Frame
+from tests.support.commands import assert_refused, run_module
 from tests.support.uploads import at_rate, depth_frames, timed_video, zipped
 
 FPS = 20
@@ -112,3 +114,29 @@ def test_without_times_nothing_can_be_said(predictor: Predictor, tmp_path: Path)
 def test_graphs_for_streams_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="export it with --live"):
         load_model(make_bundle(tmp_path / "model", "rgb"), live=True)
+
+
+def test_the_command_prints_or_writes_what_it_found(tmp_path: Path, video: Path) -> None:
+    bundle = make_bundle(tmp_path / "model", "rgb")
+    words = ("export", "timeline", bundle, "--rgb", video, "--window-s", 1)
+    printed = run_module(*words)
+    assert printed.returncode == 0, printed.stderr
+    assert "2 events in 11.0 s" in printed.stdout and "green" in printed.stdout
+    assert all(len(line) <= 80 for line in printed.stdout.splitlines())
+    for name in ("found.json", "found.csv", "found.vtt"):
+        result = run_module(*words, "--out", tmp_path / name)
+        assert result.returncode == 0 and f"{name}: 2 events" in result.stderr, result.stderr
+    assert len((tmp_path / "found.csv").read_text().splitlines()) == 3
+    assert json.loads((tmp_path / "found.json").read_text())["window_s"] == 1.0
+
+
+def test_the_command_refuses_what_it_cannot_do(tmp_path: Path, video: Path) -> None:
+    words = ("export", "timeline", make_bundle(tmp_path / "model", "rgb"))
+    before = video.read_bytes()
+    assert_refused(run_module(*words), "give --rgb, --depth, or both")
+    assert_refused(run_module(*words, "--rgb", video, "--out", tmp_path / "found.txt"), "let it end in one of .json")
+    assert_refused(run_module(*words, "--rgb", video), "give window_s")
+    assert_refused(run_module(*words, "--rgb", tmp_path / "none.mkv", "--window-s", 1), "none.mkv")
+    (tmp_path / "video.csv").symlink_to(video)
+    assert_refused(run_module(*words, "--rgb", video, "--window-s", 1, "--out", tmp_path / "video.csv"), "video.csv")
+    assert video.read_bytes() == before
