@@ -1,7 +1,7 @@
 """Graphs for streams without end, compared with PyTorch: on whole clips, and on windows of a long stream."""
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
+from itertools import cycle, islice
 
 import numpy as np
 import torch
@@ -41,7 +41,7 @@ def verify_live(
     temperature, num_frames = bundle.manifest.temperature, bundle.manifest.clip_spec.num_frames
     parity = measure_parity(expected, [runtime.infer(inputs) for inputs in batches], temperature, where)
     check_parity(f"{artifact.name} for streams", artifact.precision, parity)
-    frames = _long_recording(batches, form, num_frames)
+    frames = long_recording(batches, form, num_frames)
     starts = _starts(form, num_frames, len(next(iter(frames.values()))))
     found = [runtime.classify(window) for window in _windows(_in_steps(runtime, frames), starts, num_frames)]
     true = [_classified(form, window) for window in _windows(_at_once(form, frames), starts, num_frames)]
@@ -52,15 +52,14 @@ def verify_live(
     return artifact.model_copy(update={"parity": parity, "inner": inner, "padded": padded})
 
 
-def _long_recording(batches: Sequence[Inputs], form: LiveForm, num_frames: int) -> _Frames:
-    """Return the last of the clips, one after another, long enough for windows that no edge reaches."""
+def long_recording(batches: Sequence[Inputs], form: LiveForm, num_frames: int) -> _Frames:
+    """Return the last of the clips, one after another, long enough for windows that no edge reaches.
+
+    Where there are too few clips, they come again.
+    """
     num_clips = 2 + -(-2 * _margin(form) // num_frames)
-    return {
-        stream: np.concatenate(
-            list(islice((clip for inputs in reversed(batches) for clip in inputs[stream]), num_clips))
-        )
-        for stream in form.features
-    }
+    clips = {stream: [clip for inputs in reversed(batches) for clip in inputs[stream]] for stream in form.features}
+    return {stream: np.concatenate(list(islice(cycle(of), num_clips))) for stream, of in clips.items()}
 
 
 def _margin(form: LiveForm) -> int:
