@@ -7,6 +7,7 @@ CREATE = Command("export.commands.create", "make a bundle of a checkpoint")  # w
 COMMANDS = {
     "bench": Command("export.commands.bench", "time its artifacts side by side"),
     "build-engine": Command("export.commands.build_engine", "build engines for this GPU before a service starts"),
+    "events": Command("export.commands.events", "count how well events are found in long recordings"),
     "inspect": Command("export.commands.inspect", "print what is in it, after checking every hash"),
     "pack": Command("export.commands.pack", "write it as one .zip"),
     "sign": Command("export.commands.sign", "sign it, or make keys for that"),

@@ -1,6 +1,6 @@
 """The one transform for streams without end: frames are made as `build_clip` makes them, a few at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,22 @@ from rgbd.clip.build import check_kind, warp_frame
 from rgbd.clip.depth_encoding import depth_limits, encode_depth
 from rgbd.clip.spec import ClipSpec, centred_geometry
 from rgbd.types import Frame, Stream
+
+_Portion = Mapping[Stream, NDArray[np.uint8]]
+
+
+def in_step(portions: Iterable[_Portion]) -> Iterator[_Portion]:
+    """Yield frames [n, H, W, 3] of all streams, as many of each, where portions have more of one than of another."""
+    waiting: dict[Stream, NDArray[np.uint8]] = {}
+    for portion in portions:
+        waiting = {
+            stream: np.concatenate([waiting[stream], new]) if stream in waiting else new
+            for stream, new in portion.items()
+        }
+        num_ready = min(map(len, waiting.values()))
+        if num_ready:
+            yield {stream: frames[:num_ready] for stream, frames in waiting.items()}
+            waiting = {stream: frames[num_ready:] for stream, frames in waiting.items()}
 
 
 class RunningClip:

@@ -1,6 +1,6 @@
 """Windows that slide over a stream of frames: what the network says of each."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,6 +37,13 @@ class Sliding(Protocol):
 def slide(model: Model, live: LiveRuntime | None, every: int) -> Sliding:
     """Return what answers a stream with a model; with its graphs for streams, where those are loaded."""
     return SlidingClips(model, every) if live is None else SlidingFeatures(model, live, every)
+
+
+def slide_over(sliding: Sliding, portions: Iterable[Frames]) -> Iterator[SlidWindow]:
+    """Yield the windows of a whole stream."""
+    for frames in portions:
+        yield from sliding.add(frames)
+    yield from sliding.end()
 
 
 class SlidingFeatures:

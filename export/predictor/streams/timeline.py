@@ -6,21 +6,21 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from export.predictor.answer import answering_head, name_motion
 from export.predictor.clip_reading import open_source, unlike_training
 from export.predictor.clip_request import ClipRequest
 from export.predictor.frame_sources import FrameSource
 from export.predictor.model import Model
 from export.predictor.opened_files import Streams, check_complete, file_named, open_files, read_together
 from export.predictor.results import Window
-from export.predictor.streams.events import Event, EventRules, EventTracker, Moment
-from export.predictor.streams.sliding import Frames, SlidWindow, slide
+from export.predictor.streams.answers import StreamAnswers
+from export.predictor.streams.events import Event, EventRules
+from export.predictor.streams.sliding import Frames, slide, slide_over
 from export.runtimes.live import LiveRuntime
 from rgbd.clip.alignment import Part
 from rgbd.clip.appearance import Look, look_of
-from rgbd.clip.running import RunningClip
+from rgbd.clip.running import RunningClip, in_step
 from rgbd.errors import MediaError, UserError
-from rgbd.types import Stream
+from rgbd.types import Box, Stream
 
 _PORTION = 32  # frames at a time
 
@@ -46,7 +46,8 @@ class TimelineRules:
 class Timeline:
     """What happens in a recording of `duration_s`, by windows of `window_s` that begin every `step_s`.
 
-    person: whom it is about, 1 being the largest; None: all that is there. warnings: sentences about what should be
+    person: whom it is about, 1 being the largest; None: all that is there. box_px: what was cut out of every frame,
+    (x0, y0, x1, y1), half-open; None where that changes, or nothing was cut. warnings: sentences about what should be
     looked at.
     """
 
@@ -54,6 +55,7 @@ class Timeline:
     window_s: float
     step_s: float
     person: int | None
+    box_px: Box | None
     events: tuple[Event, ...]
     windows: tuple[Window, ...]
     warnings: tuple[str, ...]
@@ -91,53 +93,50 @@ class _Reading:
         self._window_s, self._every = clip_frames * self._interval_s, max(1, clip_frames // rules.windows_overlap)
         self._chosen = self._source.choose(self._whole, num_frames)
         self._sliding = slide(model, live, self._every)
-        self._head = answering_head(model, self._source.given)
         self._looks: dict[Stream, list[Look]] = {stream: [] for stream in self._source.given}
 
     def timeline(self, progress: Progress | None) -> Timeline:
         """Return what the recording shows."""
-        tracker = EventTracker(self._model.bundle.manifest.labels, self._rules.events)
-        windows, ended = [], []
-        for slid in self._slid(progress):
-            window = self._window(slid)
-            windows.append(window)
-            probabilities = self._model.probabilities(slid.outputs[self._head])
-            ended.append(tracker.add(Moment((window.start + window.end) / 2, probabilities, window.confidence)))
-        ended.append(tracker.end())
+        answers = StreamAnswers(
+            self._model,
+            self._source.given,
+            self._rules.events,
+            self._whole.start,
+            self._interval_s,
+            self._rules.top_k,
+        )
+        answered = [answers.take(slid) for slid in slide_over(self._sliding, self._counted(progress))]
+        ended = [*(event for _, event in answered), answers.end()]
+        subject = self._source.subjects[0]
         return Timeline(
             duration_s=round(self._whole.end - self._whole.start, 6),
             window_s=self._window_s,
             step_s=self._every * self._interval_s,
-            person=self._source.subjects[0].person,
+            person=subject.person,
+            box_px=subject.box_px,
             events=tuple(event for event in ended if event is not None),
-            windows=tuple(windows),
+            windows=tuple(window for window, _ in answered),
             warnings=tuple(self._warnings()),
         )
 
-    def _slid(self, progress: Progress | None) -> Iterator[SlidWindow]:
+    def _counted(self, progress: Progress | None) -> Iterator[Frames]:
+        """Yield the sampled frames, and tell how many there were."""
         done, total = 0, len(next(iter(self._chosen.values())))
         for frames in self._frames():
-            yield from self._sliding.add(frames)
+            yield frames
             done += len(next(iter(frames.values())))
             if progress is not None:
                 progress(done, total)
-        yield from self._sliding.end()
 
     def _frames(self) -> Iterator[Frames]:
         """Yield the sampled frames as the network takes them, some of all streams at a time; black where one lacks."""
-        size = self._model.bundle.manifest.clip_spec.shape[1:]
-        ready: dict[Stream, NDArray[np.uint8]] = {
-            stream: np.empty((0, *size), np.uint8) for stream in self._source.given
-        }
-        for portion in zip(*(self._made(stream) for stream in self._source.given), strict=True):
-            for stream, made in zip(self._source.given, portion, strict=True):
-                ready[stream] = np.concatenate([ready[stream], made])
-            num_ready = min(map(len, ready.values()))
-            if num_ready:
-                black = np.zeros((num_ready, *size), np.uint8)
-                frames = {stream: made[:num_ready] for stream, made in ready.items()}
-                ready = {stream: made[num_ready:] for stream, made in ready.items()}
-                yield {stream: frames.get(stream, black) for stream in self._model.streams}
+        given = self._source.given
+        portions = (
+            dict(zip(given, made, strict=True)) for made in zip(*(self._made(stream) for stream in given), strict=True)
+        )
+        for frames in in_step(portions):
+            black = np.zeros_like(next(iter(frames.values())))
+            yield {stream: frames.get(stream, black) for stream in self._model.streams}
 
     def _made(self, stream: Stream) -> Iterator[NDArray[np.uint8]]:
         """Yield a stream's sampled frames as the network takes them."""
@@ -147,13 +146,6 @@ class _Reading:
             self._looks[stream].append(look_of(frames, stream))
             with file_named(self._streams, stream):
                 yield running.add(frames, is_end=number == len(portions))
-
-    def _window(self, slid: SlidWindow) -> Window:
-        """Return what a window shows, and from when to when it is."""
-        start_s = self._whole.start + slid.first * self._interval_s
-        accepted, top_k = self._rules.events.accepted, self._rules.top_k
-        named = name_motion(self._model, self._head, slid.outputs[self._head][None], accepted, top_k)
-        return Window(**vars(named), start=start_s, end=start_s + self._window_s)
 
     def _warnings(self) -> Iterator[str]:
         can_prepare = self._request.preparation is not None

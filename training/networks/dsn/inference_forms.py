@@ -82,10 +82,9 @@ class RankPoolAtOnce(nn.Module):
         return F.pad((grey + salient) * salient, (0, 0, 0, 0, self.window - 1, 0))
 
     def _windows(self, num_frames: int) -> Tensor:
-        rows = torch.zeros(num_frames - self.window + 1, num_frames)
-        for start, row in enumerate(rows):
-            row[start : start + self.window] = 2 * torch.arange(1, self.window + 1) - self.window - 1
-        return rows
+        # Of arithmetic, so that a graph may leave the number of frames open.
+        within = torch.arange(num_frames) - torch.arange(num_frames - self.window + 1)[:, None]
+        return torch.where((within >= 0) & (within < self.window), 2.0 * within + 1 - self.window, 0.0)
 
 
 class VolumesBackbone(nn.Module):

@@ -16,7 +16,7 @@ from rgbd.types import Size, Stream
 from training.networks.dsn.fusion import FusionNet, FusionOutput
 from training.networks.dsn.guidance import halve_until, normalise
 from training.networks.dsn.inception import BLOCKS, Inception, max_pool_same
-from training.networks.dsn.inference_forms import fold_batch_norms
+from training.networks.dsn.inference_forms import RankPoolAtOnce, fold_batch_norms
 from training.networks.dsn.single_stream import Backbone, UnimodalNet, UnimodalOutput
 from training.networks.live import LiveForm
 
@@ -67,9 +67,10 @@ class LiveBackbone(nn.Module):
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
-        self.guidance, self.spatial = backbone.guidance, backbone.spatial
+        window = 1 if backbone.guidance is None else backbone.guidance.window
+        self.guidance = None if backbone.guidance is None else RankPoolAtOnce(window)
+        self.spatial = backbone.spatial
         self.dim = cast(nn.Linear, self.spatial.project[-1]).out_features
-        window = 1 if self.guidance is None else self.guidance.window
         # What the last block takes is as many frames old as there are blocks before it.
         self.history = max(window - 1, _LAG - 1)
 
@@ -105,11 +106,12 @@ class LiveBackbone(nn.Module):
         if self.guidance is None:
             return None
         before = self.guidance.window - 1
-        maps = self.guidance(normalise(frames[:, self.history - before :]))[:, before:]
+        maps = self.guidance(frames[:, self.history - before :].float())[:, before:]
+        maps = halve_until(maps.flatten(0, 1).unsqueeze(1), -(-frames.shape[2] // _STEM_STRIDE))
+        maps = maps.unflatten(0, (frames.shape[0], -1))
         for lag in range(before + 1):  # where a window reaches out of a clip, there is no guidance
             maps = maps * _behind(seen, self.history, lag)[:, :, None, None, None]
-        small = halve_until(maps.flatten(0, 1), -(-frames.shape[2] // _STEM_STRIDE))
-        return past.extend(small.unflatten(0, (frames.shape[0], -1)), _LAG - 1)
+        return past.extend(maps, _LAG - 1)
 
 
 class Past:

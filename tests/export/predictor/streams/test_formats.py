@@ -21,7 +21,7 @@ def timeline() -> Timeline:
         Event(STRANGE, 1, 3725.0, 3725.0, 0.61, None, is_over=True),
     )
     windows = (Window((Score(STRANGE, 1, 0.61),), known=None, confidence=None, start=0.0, end=2.0),)
-    return Timeline(4000.0, 2.0, 0.25, 1, events, windows, ("look at this",))
+    return Timeline(4000.0, 2.0, 0.25, 1, None, events, windows, ("look at this",))
 
 
 def test_json_has_all_of_it(timeline: Timeline) -> None:

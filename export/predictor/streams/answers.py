@@ -1,0 +1,50 @@
+"""What the windows of a stream say, one after another, in seconds."""
+
+from collections.abc import Sequence
+
+from export.predictor.answer import answering_head, name_motion
+from export.predictor.model import Model
+from export.predictor.results import Window
+from export.predictor.streams.events import Event, EventRules, EventTracker, Moment
+from export.predictor.streams.sliding import SlidWindow
+from rgbd.types import Stream
+
+
+class StreamAnswers:
+    """Names each window, and tells the events in them.
+
+    given: the streams that there are. start_s: when the first sampled frame was taken; interval_s: from one to the
+    next.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        given: Sequence[Stream],
+        rules: EventRules,
+        start_s: float,
+        interval_s: float,
+        top_k: int = 1,
+    ) -> None:
+        self._model, self._accepted, self._top_k = model, rules.accepted, top_k
+        self._head = answering_head(model, given)
+        self._start_s, self._interval_s = start_s, interval_s
+        self._tracker = EventTracker(model.bundle.manifest.labels, rules)
+
+    def take(self, slid: SlidWindow) -> tuple[Window, Event | None]:
+        """Return what the next window shows, and the event that it ends."""
+        scores = slid.outputs[self._head]
+        named = name_motion(self._model, self._head, scores[None], self._accepted, self._top_k)
+        start_s = self._start_s + slid.first * self._interval_s
+        end_s = start_s + self._model.bundle.manifest.clip_spec.num_frames * self._interval_s
+        moment = Moment((start_s + end_s) / 2, self._model.probabilities(scores), named.confidence)
+        return Window(**vars(named), start=start_s, end=end_s), self._tracker.add(moment)
+
+    @property
+    def going_on(self) -> Event | None:
+        """The event that has begun and not ended."""
+        return self._tracker.going_on
+
+    def end(self) -> Event | None:
+        """Return the event that ends with the stream."""
+        return self._tracker.end()
