@@ -153,11 +153,11 @@ class Predictor:
         return {name: values[0] for name, values in found.items()}
 
 
-def _check_choices(people: object, accepted: object, choices: object = PeopleChoice) -> None:
+def _check_choices(people: object, accepted: float, choices: object = PeopleChoice) -> None:
     """Raise `UserError` for people that nobody can be asked for, or a share that none can be."""
     if people is not None and people not in get_args(choices):
         raise UserError(f"people {shown(people)}: give one of {', '.join(get_args(choices))}, or leave it out")
-    if not (is_finite(accepted) and LEAST_ACCEPTED <= accepted <= MOST_ACCEPTED):  # type: ignore[operator]
+    if not (is_finite(accepted) and LEAST_ACCEPTED <= accepted <= MOST_ACCEPTED):
         raise UserError(f"accepted {shown(accepted)}: give a share from {LEAST_ACCEPTED} to {MOST_ACCEPTED}")
 
 

@@ -1,6 +1,7 @@
 """Graphs for streams without end, compared with PyTorch: on whole clips, and on windows of a long stream."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import cycle, islice
 
 import numpy as np
@@ -24,31 +25,54 @@ _Frames = Mapping[Stream, NDArray[np.uint8]]  # of a long recording, [L, H, W, 3
 _Windows = Sequence[Inputs]  # features of each stream, [1, T, dim]
 
 
+@dataclass(frozen=True)
+class LongRecording:
+    """A stream made of clips, and what PyTorch says of windows in it that no edge reaches, which begin at `starts`.
+
+    true: by the features of the whole stream. alone: of each window as a clip of its own.
+    """
+
+    frames: _Frames
+    starts: Sequence[int]
+    true: Sequence[Outputs]
+    alone: Sequence[Outputs]
+
+
+def ask_pytorch(source: Source, batches: Sequence[Inputs]) -> LongRecording:
+    """Return a stream made of some of these clips; raises `UserError` where the network has no form for streams."""
+    form, num_frames = live_form_of(source), source.checkpoint.config.clip.num_frames
+    frames = long_recording(batches, form, num_frames)
+    starts = _starts(form, num_frames, len(next(iter(frames.values()))))
+    return LongRecording(
+        frames,
+        starts,
+        true=[_classified(form, window) for window in _windows(_at_once(form, frames), starts, num_frames)],
+        alone=[_as_clip(source.pytorch, frames, start, num_frames) for start in starts],
+    )
+
+
 def verify_live(
     bundle: Bundle,
     artifact: LiveArtifact,
     device: str,
     batches: Sequence[Inputs],
     expected: Sequence[Outputs],
-    source: Source,
+    recording: LongRecording,
     where: str,
 ) -> LiveArtifact:
     """Return the artifact with its parity on whole clips, whose answers are `expected`, and on windows of a stream.
 
-    The stream is made of some of these clips, one after another. Raises `UserError` where it is too far from PyTorch.
+    Raises `UserError` where it is too far from PyTorch.
     """
-    runtime, form = load_live_artifact(bundle, artifact, device), live_form_of(source)
+    runtime = load_live_artifact(bundle, artifact, device)
     temperature, num_frames = bundle.manifest.temperature, bundle.manifest.clip_spec.num_frames
     parity = measure_parity(expected, [runtime.infer(inputs) for inputs in batches], temperature, where)
     check_parity(f"{artifact.name} for streams", artifact.precision, parity)
-    frames = long_recording(batches, form, num_frames)
-    starts = _starts(form, num_frames, len(next(iter(frames.values()))))
-    found = [runtime.classify(window) for window in _windows(_in_steps(runtime, frames), starts, num_frames)]
-    true = [_classified(form, window) for window in _windows(_at_once(form, frames), starts, num_frames)]
-    inner = measure_parity(true, found, temperature, where)
+    windows = _windows(_in_steps(runtime, recording.frames), recording.starts, num_frames)
+    found = [runtime.classify(window) for window in windows]
+    inner = measure_parity(recording.true, found, temperature, where)
     check_parity(f"{artifact.name} for streams, within one", artifact.precision, inner)
-    alone = [_as_clip(source.pytorch, frames, start, num_frames) for start in starts]
-    padded = measure_parity(alone, found, temperature, where)
+    padded = measure_parity(recording.alone, found, temperature, where)
     return artifact.model_copy(update={"parity": parity, "inner": inner, "padded": padded})
 
 

@@ -17,7 +17,7 @@ from export.runtimes.machine import machine
 from export.runtimes.registry import REFERENCE, spec_of
 from export.verification.dataset_clips import real_inputs
 from export.verification.first_difference import first_difference
-from export.verification.live import verify_live
+from export.verification.live import LongRecording, ask_pytorch, verify_live
 from export.verification.parity import check_parity, measure_parity
 from export.verification.source import Source
 from rgbd.errors import UserError
@@ -45,7 +45,9 @@ def verify_bundle(bundle: Bundle, source: Source, data: Path | None, device: str
         artifacts.append(artifact)
     figures: dict[str, object] = {"artifacts": tuple(artifacts)}
     if (live := bundle.manifest.live) is not None:
-        compared = [_verify_live(bundle, item, device, source, batches, expected, where) for item in live.artifacts]
+        with step("asking PyTorch about a stream of these clips"):
+            recording = ask_pytorch(source, batches)
+        compared = [_verify_live(bundle, item, device, recording, batches, expected, where) for item in live.artifacts]
         figures["live"] = live.model_copy(update={"artifacts": tuple(compared)})
     verified = Bundle(bundle.folder, bundle.manifest.model_copy(update=figures))
     write_manifest(bundle.folder, verified.manifest)
@@ -56,7 +58,7 @@ def _verify_live(
     bundle: Bundle,
     artifact: LiveArtifact,
     device: str | None,
-    source: Source,
+    recording: LongRecording,
     batches: Sequence[Inputs],
     expected: Sequence[Outputs],
     where: str,
@@ -65,7 +67,7 @@ def _verify_live(
     if unavailable_reason(artifact, device) is not None:
         return artifact
     with step(f"comparing {artifact.name} for streams without end with PyTorch"):
-        return verify_live(bundle, artifact, device or home_of(artifact), batches, expected, source, where)
+        return verify_live(bundle, artifact, device or home_of(artifact), batches, expected, recording, where)
 
 
 def _clips(source: Source, data: Path | None, max_batch: int) -> tuple[list[Inputs], str]:
