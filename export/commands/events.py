@@ -18,7 +18,7 @@ from export.commands.data_folder import check_data_folder
 from export.predictor.model import Model
 from export.predictor.streams.answers import StreamAnswers
 from export.predictor.streams.events import EventRules
-from export.predictor.streams.sliding import slide, slide_over
+from export.predictor.streams.sliding import slide_over, slider_of
 from export.runtimes.live import LiveRuntime
 from export.runtimes.loading import load_live, load_runtime
 from export.verification.event_figures import EventFigures, Found, Span
@@ -97,10 +97,10 @@ def _count(
     indices = _indices(manifest, dataset, protocol, data)
     interval_s, every = window_s / spec.num_frames, max(1, spec.num_frames // _OVERLAP)
     lag_s = 0.0 if live is None else live.steps.lag * interval_s
-    sliding, answers = slide(model, live, every), StreamAnswers(model, model.streams, rules, 0.0, interval_s)
+    slider, answers = slider_of(model, live), StreamAnswers(model, model.streams, rules, 0.0, interval_s)
     found: list[Found] = []
     told_s = 0.0
-    for slid in slide_over(sliding, recording.frames(model.streams, spec, interval_s)):
+    for slid in slide_over(slider, every, recording.frames(model.streams, spec, interval_s)):
         before = answers.going_on
         window, ended = answers.take(slid)
         if ended is not None:

@@ -1,19 +1,21 @@
-"""Windows that slide over a stream of frames: what the network says of each."""
+"""Windows that slide over streams of frames: what the network says of each."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from export.predictor.answer import WindowOutputs
 from export.predictor.model import Model
-from export.runtimes.live import Features, LiveRuntime, first_states
+from export.runtimes.live import Features, LiveRuntime, States, first_states
 from rgbd.types import Stream
 
 Frames = Mapping[Stream, NDArray[np.uint8]]
 """New sampled frames of each stream, as many of each, uint8 [n, H, W, 3]."""
+
+State = TypeVar("State")
 
 
 @dataclass(frozen=True)
@@ -24,101 +26,178 @@ class SlidWindow:
     outputs: WindowOutputs
 
 
-class Sliding(Protocol):
-    """Answers windows that begin every so many sampled frames."""
+class Slider(Protocol[State]):
+    """Answers windows of streams without end, of several at a time. Not for several threads at a time."""
 
-    def add(self, frames: Frames) -> Iterator[SlidWindow]:
-        """Yield the windows that can be answered now that these frames have come."""
+    max_batch: int
+    """Streams at a time."""
 
-    def end(self) -> Iterator[SlidWindow]:
-        """Yield those that waited for frames which do not come."""
+    def begin(self, every: int) -> State:
+        """Return the state of a stream of which nothing has come; its windows begin every so many sampled frames."""
+
+    def add(self, coming: Sequence[tuple[State, Frames]]) -> list[list[SlidWindow]]:
+        """Return of each stream the windows that can be answered now that these frames, as many of each, have come.
+
+        Raises `ValueError` as `Model.infer`.
+        """
+
+    def end(self, state: State) -> list[SlidWindow]:
+        """Return those that waited for frames which do not come."""
 
 
-def slide(model: Model, live: LiveRuntime | None, every: int) -> Sliding:
-    """Return what answers a stream with a model; with its graphs for streams, where those are loaded."""
-    return SlidingClips(model, every) if live is None else SlidingFeatures(model, live, every)
+def slider_of(model: Model, live: LiveRuntime | None) -> Slider[Any]:
+    """Return what answers streams with a model; with its graphs for streams, where those are loaded."""
+    return ClipSlider(model) if live is None else FeatureSlider(model, live)
 
 
-def slide_over(sliding: Sliding, portions: Iterable[Frames]) -> Iterator[SlidWindow]:
+def slide_over(slider: Slider[State], every: int, portions: Iterable[Frames]) -> Iterator[SlidWindow]:
     """Yield the windows of a whole stream."""
+    state = slider.begin(every)
     for frames in portions:
-        yield from sliding.add(frames)
-    yield from sliding.end()
+        (windows,) = slider.add([(state, frames)])
+        yield from windows
+    yield from slider.end(state)
 
 
-class SlidingFeatures:
+@dataclass(eq=False)
+class FeatureState:
+    """What is kept of one stream: the frames before the next, and what the graph made of them; the features of windows.
+
+    first: the number of the frame whose feature is the first that is kept, or will be.
+    """
+
+    every: int
+    history: dict[Stream, NDArray[np.uint8]]
+    seen: NDArray[np.float32]
+    inner: dict[Stream, States]
+    features: dict[Stream, Features]
+    first: int
+
+    @property
+    def num_features(self) -> int:
+        """Of how many frames features are kept."""
+        return len(next(iter(self.features.values())))
+
+    def forget(self, num_frames: int) -> None:
+        """Let go of the features of so many frames, as far as they are there."""
+        num_frames = min(num_frames, self.num_features)
+        self.features = {stream: features[num_frames:] for stream, features in self.features.items()}
+        self.first += num_frames
+
+
+class FeatureSlider:
     """Computes each frame once; the frames of a window have true neighbours, where there are any."""
 
-    def __init__(self, model: Model, runtime: LiveRuntime, every: int) -> None:
-        self._model, self._runtime, self._every = model, runtime, every
-        self._num_frames, *frame_shape = model.bundle.manifest.clip_spec.shape
-        black = np.zeros((runtime.steps.history, *frame_shape), np.uint8)
-        self._history: dict[Stream, NDArray[np.uint8]] = dict.fromkeys(model.streams, black)
-        self._seen = np.zeros(runtime.steps.history, np.float32)
-        self._states = {stream: first_states(runtime.steps, 1) for stream in model.streams}
-        none = np.zeros((0, runtime.steps.feature_dim), np.float32)
-        self._features: dict[Stream, Features] = dict.fromkeys(model.streams, none)
-        self._first = -runtime.steps.lag  # the number of the frame whose feature is the first that is kept, or will be
+    def __init__(self, model: Model, runtime: LiveRuntime) -> None:
+        self._model, self._runtime = model, runtime
+        self.max_batch = model.max_batch
+        self._num_frames, *self._frame_shape = model.bundle.manifest.clip_spec.shape
 
-    def add(self, frames: Frames) -> Iterator[SlidWindow]:
-        """See `Sliding.add`."""
-        return self._advance(frames, is_frame=True)
+    def begin(self, every: int) -> FeatureState:
+        """See `Slider.begin`."""
+        steps, streams = self._runtime.steps, self._model.streams
+        return FeatureState(
+            every,
+            history=dict.fromkeys(streams, np.zeros((steps.history, *self._frame_shape), np.uint8)),
+            seen=np.zeros(steps.history, np.float32),
+            inner={stream: first_states(steps, 1) for stream in streams},
+            features=dict.fromkeys(streams, np.zeros((0, steps.feature_dim), np.float32)),
+            first=-steps.lag,
+        )
 
-    def end(self) -> Iterator[SlidWindow]:
-        """See `Sliding.end`."""
-        shape = (self._runtime.steps.lag, *next(iter(self._history.values())).shape[1:])
-        nothing = np.zeros(shape, np.uint8)
-        return self._advance(dict.fromkeys(self._model.streams, nothing), is_frame=False)
+    def add(self, coming: Sequence[tuple[FeatureState, Frames]]) -> list[list[SlidWindow]]:
+        """See `Slider.add`."""
+        return self._advance(coming, is_frame=True)
 
-    def _advance(self, frames: Frames, *, is_frame: bool) -> Iterator[SlidWindow]:
-        num_new, history = len(next(iter(frames.values()))), self._runtime.steps.history
-        seen = np.concatenate([self._seen, np.full(num_new, is_frame, np.float32)])
-        for stream, new in frames.items():
-            together = np.concatenate([self._history[stream], new])
-            found, self._states[stream] = self._runtime.advance(
-                stream, together[None], seen[None], self._states[stream]
-            )
-            self._features[stream] = np.concatenate([self._features[stream], found[0]])
-            self._history[stream] = together[num_new:]
-        self._seen = seen[len(seen) - history :]
-        if self._first < 0:
-            self._forget(-self._first)
-        while len(next(iter(self._features.values()))) >= self._num_frames:
-            window: dict[str, Features] = {
-                stream: features[None, : self._num_frames] for stream, features in self._features.items()
+    def end(self, state: FeatureState) -> list[SlidWindow]:
+        """See `Slider.end`."""
+        nothing = np.zeros((self._runtime.steps.lag, *self._frame_shape), np.uint8)
+        (windows,) = self._advance([(state, dict.fromkeys(self._model.streams, nothing))], is_frame=False)
+        return windows
+
+    def _advance(self, coming: Sequence[tuple[FeatureState, Frames]], *, is_frame: bool) -> list[list[SlidWindow]]:
+        states = [state for state, _ in coming]
+        num_new, history = len(next(iter(coming[0][1].values()))), self._runtime.steps.history
+        new_seen = np.full(num_new, is_frame, np.float32)
+        seen = np.stack([np.concatenate([state.seen, new_seen]) for state in states])
+        for stream in self._model.streams:
+            together = np.stack([np.concatenate([state.history[stream], frames[stream]]) for state, frames in coming])
+            inner = [state.inner[stream] for state in states]
+            found, following = self._runtime.advance(stream, together, seen, _joined(inner))
+            for row, state in enumerate(states):
+                state.features[stream] = np.concatenate([state.features[stream], found[row]])
+                state.inner[stream] = tuple(values[row : row + 1] for values in following)
+                state.history[stream] = together[row, num_new:]
+        for row, state in enumerate(states):
+            state.seen = seen[row, seen.shape[1] - history :]
+            state.forget(max(0, -state.first))  # those of frames before the stream began
+        return self._answer(states)
+
+    def _answer(self, states: Sequence[FeatureState]) -> list[list[SlidWindow]]:
+        """Return of each stream the windows whose features are all there."""
+        answered: list[list[SlidWindow]] = [[] for _ in states]
+        while due := [row for row, state in enumerate(states) if state.num_features >= self._num_frames]:
+            windows: dict[str, Features] = {
+                stream: np.stack([states[row].features[stream][: self._num_frames] for row in due])
+                for stream in self._model.streams
             }
-            outputs = self._model.checked(self._runtime.classify(window), 1)
-            yield SlidWindow(self._first, {name: values[0] for name, values in outputs.items()})
-            self._forget(self._every)
-
-    def _forget(self, num_frames: int) -> None:
-        """Let go of the features of so many frames, as far as they are there."""
-        num_frames = min(num_frames, len(next(iter(self._features.values()))))
-        self._features = {stream: features[num_frames:] for stream, features in self._features.items()}
-        self._first += num_frames
+            outputs = self._model.checked(self._runtime.classify(windows), len(due))
+            for place, row in enumerate(due):
+                answered[row].append(SlidWindow(states[row].first, _row(outputs, place)))
+                states[row].forget(states[row].every)
+        return answered
 
 
-class SlidingClips:
+@dataclass(eq=False)
+class ClipState:
+    """What is kept of one stream: its last frames, and the number of the first of them."""
+
+    every: int
+    recent: dict[Stream, NDArray[np.uint8]]
+    first: int = 0
+
+
+class ClipSlider:
     """Computes every window anew, as a clip of its own."""
 
-    def __init__(self, model: Model, every: int) -> None:
-        self._model, self._every = model, every
-        self._num_frames = model.bundle.manifest.clip_spec.num_frames
-        self._recent: dict[Stream, NDArray[np.uint8]] = {}
-        self._first = 0
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self.max_batch = model.max_batch
+        self._num_frames, *self._frame_shape = model.bundle.manifest.clip_spec.shape
 
-    def add(self, frames: Frames) -> Iterator[SlidWindow]:
-        """See `Sliding.add`."""
-        for stream, new in frames.items():
-            self._recent[stream] = np.concatenate([self._recent[stream], new]) if stream in self._recent else new
-        while len(next(iter(self._recent.values()))) >= self._num_frames:
-            outputs = self._model.infer(
-                {stream: recent[None, : self._num_frames] for stream, recent in self._recent.items()}
-            )
-            yield SlidWindow(self._first, {name: values[0] for name, values in outputs.items()})
-            self._recent = {stream: recent[self._every :] for stream, recent in self._recent.items()}
-            self._first += self._every
+    def begin(self, every: int) -> ClipState:
+        """See `Slider.begin`."""
+        return ClipState(every, dict.fromkeys(self._model.streams, np.zeros((0, *self._frame_shape), np.uint8)))
 
-    def end(self) -> Iterator[SlidWindow]:
-        """Yield nothing: no window waits."""
-        return iter(())
+    def add(self, coming: Sequence[tuple[ClipState, Frames]]) -> list[list[SlidWindow]]:
+        """See `Slider.add`."""
+        for state, frames in coming:
+            state.recent = {stream: np.concatenate([recent, frames[stream]]) for stream, recent in state.recent.items()}
+        answered: list[list[SlidWindow]] = [[] for _ in coming]
+        while due := [(row, state) for row, (state, _) in enumerate(coming) if self._is_full(state)]:
+            clips: dict[str, NDArray[np.uint8]] = {
+                stream: np.stack([state.recent[stream][: self._num_frames] for _, state in due])
+                for stream in self._model.streams
+            }
+            outputs = self._model.infer(clips)
+            for place, (row, state) in enumerate(due):
+                answered[row].append(SlidWindow(state.first, _row(outputs, place)))
+                state.recent = {stream: recent[state.every :] for stream, recent in state.recent.items()}
+                state.first += state.every
+        return answered
+
+    def end(self, _: ClipState) -> list[SlidWindow]:
+        """Return nothing: no window waits."""
+        return []
+
+    def _is_full(self, state: ClipState) -> bool:
+        return len(next(iter(state.recent.values()))) >= self._num_frames
+
+
+def _joined(states: Sequence[States]) -> States:
+    """Return the states of several streams as those of a batch."""
+    return states[0] if len(states) == 1 else tuple(np.concatenate(parts) for parts in zip(*states, strict=True))
+
+
+def _row(outputs: Mapping[str, NDArray[np.float32]], row: int) -> WindowOutputs:
+    return {name: values[row] for name, values in outputs.items()}

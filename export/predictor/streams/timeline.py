@@ -14,7 +14,7 @@ from export.predictor.opened_files import Streams, check_complete, file_named, o
 from export.predictor.results import Window
 from export.predictor.streams.answers import StreamAnswers
 from export.predictor.streams.events import Event, EventRules
-from export.predictor.streams.sliding import Frames, slide, slide_over
+from export.predictor.streams.sliding import Frames, SlidWindow, slide_over, slider_of
 from export.runtimes.live import LiveRuntime
 from rgbd.clip.alignment import Part
 from rgbd.clip.appearance import Look, look_of
@@ -92,7 +92,7 @@ class _Reading:
         self._interval_s = duration_s / num_frames
         self._window_s, self._every = clip_frames * self._interval_s, max(1, clip_frames // rules.windows_overlap)
         self._chosen = self._source.choose(self._whole, num_frames)
-        self._sliding = slide(model, live, self._every)
+        self._slider = slider_of(model, live)
         self._looks: dict[Stream, list[Look]] = {stream: [] for stream in self._source.given}
 
     def timeline(self, progress: Progress | None) -> Timeline:
@@ -105,7 +105,7 @@ class _Reading:
             self._interval_s,
             self._rules.top_k,
         )
-        answered = [answers.take(slid) for slid in slide_over(self._sliding, self._counted(progress))]
+        answered = [answers.take(slid) for slid in self._slid(progress)]
         ended = [*(event for _, event in answered), answers.end()]
         subject = self._source.subjects[0]
         return Timeline(
@@ -118,6 +118,10 @@ class _Reading:
             windows=tuple(window for window, _ in answered),
             warnings=tuple(self._warnings()),
         )
+
+    def _slid(self, progress: Progress | None) -> Iterator[SlidWindow]:
+        """Yield what the network says of each window."""
+        return slide_over(self._slider, self._every, self._counted(progress))
 
     def _counted(self, progress: Progress | None) -> Iterator[Frames]:
         """Yield the sampled frames, and tell how many there were."""
