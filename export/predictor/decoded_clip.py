@@ -23,8 +23,12 @@ PeopleChoice = Literal["largest", "all", "each"]
 TogetherChoice = Literal["largest", "all"]
 """The same, where there can be but one answer."""
 
-Whom = PeopleChoice | int
-"""The same, or one of the people by their number, 1 being the largest."""
+LiveChoice = Literal["largest", "nearest", "all", "whole"]
+"""Whom a live stream is about: the person of whom most is seen, the one nearest to the camera, all together; or nobody
+is looked for, and whole frames are taken."""
+
+Whom = PeopleChoice | Literal["nearest"] | int
+"""Whom an answer is about, or one of the people by their number, 1 being the largest."""
 
 
 class Subject(BaseModel):

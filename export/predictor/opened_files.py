@@ -1,6 +1,6 @@
 """The files of a recording, opened as the streams that they hold."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
@@ -39,7 +39,7 @@ def open_files(request: ClipRequest) -> Streams:
     return {stream: opened[stream] for stream in request.useful_streams if stream in opened}
 
 
-def check_complete(streams: Streams, request: ClipRequest) -> None:
+def check_complete(streams: Collection[Stream], request: ClipRequest) -> None:
     """Raise `MissingStreamError` where the model cannot answer by these streams."""
     missing = [stream for stream in request.streams if stream not in streams]
     if missing and not any(stream in streams for stream in request.enough):

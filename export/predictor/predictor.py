@@ -14,10 +14,15 @@ from export.predictor.answer import Answer, WindowOutputs
 from export.predictor.arguments import count, is_finite, path_of, shown
 from export.predictor.clip_reading import read_clip
 from export.predictor.clip_request import RecordingMeta, StreamFile
-from export.predictor.decoded_clip import PeopleChoice, TogetherChoice
+from export.predictor.decoded_clip import LiveChoice, PeopleChoice, TogetherChoice
 from export.predictor.model import Model
+from export.predictor.opened_files import check_complete
 from export.predictor.results import Prediction
 from export.predictor.streams.events import EventRules
+from export.predictor.streams.live_frames import LiveFrames, live_request
+from export.predictor.streams.pace import live_pace
+from export.predictor.streams.session import LiveSession
+from export.predictor.streams.sliding import LockedSlider, slider_of
 from export.predictor.streams.timeline import Progress, Timeline, TimelineRules, read_timeline
 from export.runtimes import RuntimeInfo
 from export.runtimes.live import LiveRuntime
@@ -28,7 +33,7 @@ from rgbd.errors import MissingStreamError, UserError
 from rgbd.recording.formats import FILE_FORMATS
 from rgbd.recording.limits import NO_LIMITS
 from rgbd.recording.stills.image_files import IMAGE_FILES
-from rgbd.types import Stream
+from rgbd.types import Stream, in_order
 
 _RECORDING = f"a folder of {IMAGE_FILES} frames, or a file ({FILE_FORMATS})"
 
@@ -40,8 +45,9 @@ class Predictor:
     """
 
     def __init__(self, model: Model, live: LiveRuntime | None = None) -> None:
-        self._model, self._live = model, live
+        self._model = model
         self._computing = Lock()  # runtimes are not for several threads at a time
+        self._slider = LockedSlider(slider_of(model, live), self._computing)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -136,8 +142,40 @@ class Predictor:
         )
         request = self._model.request(self._files(rgb, depth), meta, NO_LIMITS, people=people)
         rules = TimelineRules(window_s, top_k=num_classes, events=EventRules(accepted=accepted))
-        with self._computing:
-            return read_timeline(self._model, self._live, request, rules, progress)
+        return read_timeline(self._model, self._slider, request, rules, progress)
+
+    def live(
+        self,
+        *streams: Stream,
+        window_s: float | None = None,
+        every: int | None = None,
+        top_k: int = 5,
+        rules: EventRules | None = None,
+        depth_scale_mm: float | None = None,
+        prepared: bool | None = None,
+        people: LiveChoice | int | None = None,
+        camera: str | None = None,
+        intrinsics: Mapping[str, float] | None = None,
+    ) -> LiveSession:
+        """Return what takes a camera's frames one by one, and says what they show as soon as it is known.
+
+        streams: those that the camera sends, "rgb", "depth" or both. every: an answer comes every so many sampled
+        frames; by default eight in a window. rules: when motions begin and end. people: whom it is about, the
+        "largest", the "nearest", "all" together or one by number, 1 being the largest; "whole": nobody is looked for,
+        and whole frames are taken. The others are those of `timeline`, and so is what raises.
+        """
+        num_classes = count("top_k", top_k)
+        if people is not None and people not in get_args(LiveChoice) and type(people) is not int:
+            raise UserError(f"people {shown(people)}: give one of {', '.join(get_args(LiveChoice))}, or a number")
+        if not streams or not set(streams) <= set(get_args(Stream)):
+            raise UserError(f'streams {shown(streams)}: give "rgb", "depth", or both, as the camera sends them')
+        meta = RecordingMeta(depth_scale_mm, prepared=prepared, camera=camera, intrinsics=intrinsics)
+        request = live_request(self._model, meta, NO_LIMITS, people)
+        check_complete(streams, request)
+        pace = live_pace(self._model, window_s, every)
+        frames = LiveFrames(request, in_order(streams), pace.interval_s)
+        given = tuple(stream for stream in self.streams if stream in streams)
+        return LiveSession(self._model, self._slider, frames, given, pace, rules or EventRules(), num_classes)
 
     def _files(self, rgb: str | Path | None, depth: str | Path | None) -> tuple[StreamFile, ...]:
         """Return what was given of a recording; raises `UserError` where that is nothing."""

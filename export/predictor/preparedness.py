@@ -13,16 +13,32 @@ def was_prepared(streams: Streams, request: ClipRequest) -> tuple[bool, DecidedB
     """Return whether a recording was prepared as the training clips were, and what tells it.
 
     What the request says counts. A bundle that does not know how its training clips were prepared takes all recordings
-    for such clips. Files that only cameras and data sets write were never prepared. Else depth's frames tell, and,
-    where there is none, those of colour: they were prepared if they have the shape and the size of the training clips,
-    and no background where those have none.
+    for such clips. Files that only cameras and data sets write were never prepared. Else their frames tell.
     """
-    if request.preparation is None:
-        return True, "bundle"
-    if request.meta.prepared is not None:
-        return request.meta.prepared, "meta"
+    if (told := _as_told(request)) is not None:
+        return told
     if any(is_original(file.path) for file, _ in streams.values()):
         return False, "format"
+    return _by_looks(streams, request)
+
+
+def frames_were_prepared(streams: Streams, request: ClipRequest) -> tuple[bool, DecidedBy]:
+    """Return the same of frames that come without a file."""
+    return _as_told(request) or _by_looks(streams, request)
+
+
+def _as_told(request: ClipRequest) -> tuple[bool, DecidedBy] | None:
+    if request.preparation is None:
+        return True, "bundle"
+    return None if request.meta.prepared is None else (request.meta.prepared, "meta")
+
+
+def _by_looks(streams: Streams, request: ClipRequest) -> tuple[bool, DecidedBy]:
+    """Depth's frames tell, and, where there is none, those of colour.
+
+    They were prepared if they have the shape and the size of the training clips, and no background where those have
+    none.
+    """
     stream: Stream = "depth" if "depth" in streams else "rgb"
     with file_named(streams, stream):
         return _looks_prepared(stream, streams[stream][1], request), "looks"

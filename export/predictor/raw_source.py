@@ -10,6 +10,7 @@ from export.predictor.frame_sources import align, in_groups, odd_in_files
 from export.predictor.opened_files import Streams, all_named, file_named, without_paths
 from rgbd.clip.alignment import Part
 from rgbd.clip.build import check_kind
+from rgbd.clip.ongoing import OngoingPreparation
 from rgbd.clip.preparation import PRESENT_VERSION, Preparation
 from rgbd.clip.prepare import prepare
 from rgbd.clip.prepared_recording import PreparedRecording
@@ -27,6 +28,10 @@ _NO_DEPTH = (
     "nobody can be found in colour alone, so the whole frame was taken: give depth, too, or cut out the people as the "
     "training clips were"
 )
+
+
+class NoSuchPersonError(MediaError):
+    """There is nobody of the number that was asked for."""
 
 
 def most_subjects(people: Whom | None) -> int:
@@ -49,7 +54,8 @@ class RawSource:
         align(streams, request.meta, request.limits)  # raises where it lasts too long
         with all_named(streams):
             self._everybody, self._people = _prepared(_recording(streams, request), preparation, request)
-            self._subjects = _subjects(self._everybody, self._people or [], _choice(request.people, preparation))
+            self._choice = _choice(request.people, preparation)
+            self._subjects = _subjects(self._everybody, self._people or [], self._choice)
         self.alignment = self._everybody.kept.alignment
         self.num_subjects = len(self._subjects)
         self._shares: dict[int, list[float]] = {}  # of depth, which its masks keep, by subject
@@ -87,7 +93,7 @@ class RawSource:
             registration=done.registration.source if has_both else None,
             masks=bodies.source if bodies is not None else None,
             depth_camera=searched_by.name if searched_by is not None else None,
-            num_people=None if self._people is None else len(self._people),
+            num_people=self.num_people,
         )
 
     @property
@@ -101,6 +107,20 @@ class RawSource:
             )
             for number, (person, prepared) in enumerate(self._subjects)
         ]
+
+    @property
+    def num_people(self) -> int | None:
+        """How many were found; None where nobody was looked for."""
+        return None if self._people is None else len(self._people)
+
+    def ongoing(self, room: float) -> OngoingPreparation:
+        """Return what does the same to frames that come after those of the recording, about the first subject.
+
+        room: as much wider and higher is the box.
+        """
+        people, (person, _) = self._people or [], self._subjects[0]
+        followed = None if person is None or self._choice == "all" else people[person - 1]
+        return OngoingPreparation(self._everybody, people, followed, room)
 
     @property
     def views(self) -> list[tuple[int | None, PreparedRecording]]:
@@ -180,11 +200,13 @@ def _subjects(
     """Return whom clips are to show: a number from 1, None for all together; and the recording, cut for them."""
     most = min(len(people), _MAX_PEOPLE)
     if isinstance(choice, int) and not 1 <= choice <= most:
-        raise MediaError(f"person {choice}: {_known(most)}")
+        raise NoSuchPersonError(f"person {choice}: {_known(most)}")
     if len(people) == 1:
         return [(1, everybody)]
     if choice == "all" or not people:
         return [(None, everybody)]
+    if choice == "nearest":
+        choice = 1 + min(range(len(people)), key=lambda number: float(people[number].places_m[-1][2]))
     chosen = [choice] if isinstance(choice, int) else range(1, 2 if choice == "largest" else most + 1)
     return [(person, everybody.of_person(person - 1, people)) for person in chosen]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd.clip.running import RunningClip, in_step
+from rgbd.clip.running import InStep, RunningClip
 from rgbd.clip.spec import ClipSpec
 from rgbd.dataset.layouts import DatasetSpec
 from rgbd.dataset.reading import open_clips, read_frames
@@ -56,7 +56,9 @@ class JoinedClips:
 
     def frames(self, streams: Sequence[Stream], spec: ClipSpec, interval_s: float) -> Iterator[_Portion]:
         """Yield the sampled frames as the network takes them, as many of each stream."""
-        return in_step(self._portions(streams, spec, interval_s))
+        together = InStep()
+        made = (together.add(portion) for portion in self._portions(streams, spec, interval_s))
+        return (frames for frames in made if len(frames[streams[0]]))
 
     def _portions(self, streams: Sequence[Stream], spec: ClipSpec, interval_s: float) -> Iterator[_Portion]:
         """Yield the frames of each clip, and of the pause behind it."""

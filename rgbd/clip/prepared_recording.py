@@ -156,9 +156,13 @@ class PreparedRecording:
         for _, together in groupby(zip(places, in_depth, strict=True), key=itemgetter(0)):
             picture, share = next(raw)
             for _, number in together:
-                yield self._as_stored(stream, self._crop(stream, picture, number)), share
+                yield self.keep(stream, picture, number), share
         for _ in raw:  # to the end: only then a video is known to be counted rightly
             pass
+
+    def keep(self, stream: Stream, picture: Picture, frame_in_depth: int) -> Frame:
+        """Return what is kept of a frame, which may have been taken after all others, as the data set holds it."""
+        return self._as_stored(stream, self._crop(stream, picture, frame_in_depth))
 
     def _raw(self, stream: Stream, places: Sequence[int]) -> Iterator[tuple[Picture, float]]:
         return ((picture, 1.0) for picture in self._color(places)) if stream == "rgb" else self._raw_depth(places)

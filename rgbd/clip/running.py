@@ -1,6 +1,6 @@
 """The one transform for streams without end: frames are made as `build_clip` makes them, a few at a time."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +13,21 @@ from rgbd.types import Frame, Stream
 _Portion = Mapping[Stream, NDArray[np.uint8]]
 
 
-def in_step(portions: Iterable[_Portion]) -> Iterator[_Portion]:
-    """Yield frames [n, H, W, 3] of all streams, as many of each, where portions have more of one than of another."""
-    waiting: dict[Stream, NDArray[np.uint8]] = {}
-    for portion in portions:
+class InStep:
+    """Lets frames of all streams go on together, where portions have more of one than of another."""
+
+    def __init__(self) -> None:
+        self._waiting: _Portion = {}
+
+    def add(self, portion: _Portion) -> _Portion:
+        """Return what can go on of each stream, [n, H, W, 3], as many of each, now that these frames have come."""
         waiting = {
-            stream: np.concatenate([waiting[stream], new]) if stream in waiting else new
+            stream: np.concatenate([self._waiting[stream], new]) if stream in self._waiting else new
             for stream, new in portion.items()
         }
         num_ready = min(map(len, waiting.values()))
-        if num_ready:
-            yield {stream: frames[:num_ready] for stream, frames in waiting.items()}
-            waiting = {stream: frames[num_ready:] for stream, frames in waiting.items()}
+        self._waiting = {stream: frames[num_ready:] for stream, frames in waiting.items()}
+        return {stream: frames[:num_ready] for stream, frames in waiting.items()}
 
 
 class RunningClip:

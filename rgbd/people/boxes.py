@@ -35,6 +35,13 @@ def covering_box(points_xy: NDArray[np.floating], frame_size: Size) -> Box:
     return _box_around((low + high) / 2, scale, frame_size)
 
 
+def roomier_box(box: Box, frame_size: Size, factor: float) -> Box:
+    """Return a 4:3 box around a box that is `factor` times as wide and high, as far as the frame allows."""
+    corners = np.array(box, np.float64).reshape(2, 2)
+    scale = int(np.rint(factor * (corners[1] - corners[0]) / _UNIT).max())
+    return _box_around(corners.mean(axis=0), scale, frame_size)
+
+
 def _extent(points_xy: NDArray[np.floating], frame_size: Size) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the half-open corners of the pixels that points [N, 2] lie in."""
     inside = np.clip(points_xy, 0, np.array(frame_size) - 1)

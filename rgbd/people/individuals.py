@@ -19,7 +19,7 @@ Place = NDArray[np.float32]
 """Metres in the depth camera's frame, float32 [3]."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Individual:
     """One person: in which frames they are seen, where, and how much of them, in square metres."""
 
@@ -32,6 +32,11 @@ class Individual:
         places = np.stack(self.places_m)
         axes = [np.interp(frame_index, self.frames, places[:, axis]) for axis in range(3)]
         return np.array(axes, np.float32)
+
+    def keep_last(self, num_frames: int) -> None:
+        """Forget all but the last frames in which they are seen."""
+        for values in (self.frames, self.places_m, self.areas_m2):
+            del values[:-num_frames]
 
     @property
     def size(self) -> float:
@@ -65,6 +70,20 @@ def find_individuals(frames: Iterable[tuple[int, Depth, Mask]], camera: DepthCam
         if person.size >= _MIN_SHARE * people[0].size and len(person.frames) >= _MIN_SHARE * num_frames
     )
     return [*people[:1], *others]
+
+
+def follow(
+    people: list[Individual], frame_index: int, frame: Depth, mask: Mask, camera: DepthCamera, num_kept: int
+) -> None:
+    """Add what a later frame shows to the people, and who has come; who is not seen in `num_kept` frames is let go.
+
+    Of each, only the last frames, as many, are kept.
+    """
+    _, parts = _parts(frame, mask, camera)
+    _follow(people, frame_index, [part for part in parts if part.area_m2 >= _MIN_PART_M2])
+    for person in people:
+        person.keep_last(num_kept)
+    people[:] = [person for person in people if person.frames[-1] > frame_index - num_kept]
 
 
 def mask_of(

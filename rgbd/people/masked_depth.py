@@ -44,7 +44,7 @@ class MaskedDepth:
         indices: of which, ascending and different; None for all.
         """
         for index, frame in self._numbered(indices):
-            mask = self._mask(index, frame)
+            mask = self.mask_at(index, frame)
             if self._find is not None:
                 self._packed[index] = zlib.compress(np.packbits(mask).tobytes(), 1)
             yield index, mask
@@ -55,16 +55,16 @@ class MaskedDepth:
         indices: which, ascending and different; None for all.
         """
         for index, frame in self._numbered(indices):
-            mask = self._mask(index, frame)
-            masked = cv2.copyTo(frame, mask.view(np.uint8)).astype(np.uint16, copy=False)
-            yield masked, np.count_nonzero(mask) / mask.size
+            mask = self.mask_at(index, frame)
+            yield masked(frame, mask), np.count_nonzero(mask) / mask.size
 
     def _numbered(self, indices: Sequence[int] | None) -> Iterator[tuple[int, Depth]]:
         places: Iterable[int] = itertools.count() if indices is None else indices
         frames = iter(self._frames) if indices is None else self._frames.at(indices)
         return ((index, frame) for frame, index in zip(frames, places, strict=False))
 
-    def _mask(self, index: int, frame: Depth) -> Mask:
+    def mask_at(self, index: int, frame: Depth) -> Mask:
+        """Return the bool mask [H, W] of one frame, which may have been taken after all others."""
         if self._find is None:
             return frame > 0
         packed = self._packed.get(index)
@@ -77,16 +77,21 @@ class MaskedDepth:
 
     def individuals(self, indices: Sequence[int]) -> list[Individual]:
         """Return the people whom the masks of these frames show, the largest first."""
-        frames = ((index, frame, self._mask(index, frame)) for index, frame in self._numbered(indices))
+        frames = ((index, frame, self.mask_at(index, frame)) for index, frame in self._numbered(indices))
         return find_individuals(frames, self.camera)
 
     def only(self, person: int, people: Sequence[Individual]) -> "MaskedDepth":
         """Return the same frames with the masks of one of the people."""
 
         def mask(index: int, frame: Depth) -> Mask:
-            return mask_of(person, people, index, frame, self._mask(index, frame), self.camera)
+            return mask_of(person, people, index, frame, self.mask_at(index, frame), self.camera)
 
         return MaskedDepth(self._frames, self.source, lambda: mask, self.camera)
+
+
+def masked(frame: Depth, mask: Mask) -> Depth:
+    """Return a frame, uint16 [H, W], with zero outside its mask."""
+    return cv2.copyTo(frame, mask.view(np.uint8)).astype(np.uint16, copy=False)
 
 
 def _unpack(packed: bytes, frame: Depth) -> Mask:

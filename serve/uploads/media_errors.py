@@ -1,5 +1,6 @@
 """What is wrong with an upload, as the reader of its files says it -> what the request is refused with."""
 
+from export.predictor.raw_source import NoSuchPersonError
 from rgbd.errors import (
     DamagedError,
     MediaError,
@@ -13,6 +14,7 @@ from serve import errors
 _REFUSALS: dict[type[MediaError], type[errors.ServiceError]] = {
     MediaError: errors.UnusableClipError,
     DamagedError: errors.UnusableClipError,
+    NoSuchPersonError: errors.UnusableClipError,
     MissingStreamError: errors.MissingStreamError,
     TooLargeError: errors.TooLargeError,
     NoSpaceError: errors.NoSpaceError,

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd.clip.rejection import BACKGROUND_CLASS, is_accepted
+from export.predictor.arguments import count, is_finite, shown
+from rgbd.clip.rejection import BACKGROUND_CLASS, DEFAULT_ACCEPTED, LEAST_ACCEPTED, MOST_ACCEPTED, is_accepted
+from rgbd.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -16,12 +18,24 @@ class EventRules:
     A class begins when its probability reaches `begin`, and the motion is one that the model has learnt; it goes on
     while that stays at `keep` or above. Both are of the mean over the last `smoothing` windows. accepted: the share of
     known motions that are to be taken for known. Where a bundle does not say what is familiar, all is known.
+
+    Raises `UserError` for what makes no sense.
     """
 
     begin: float = 0.6
     keep: float = 0.4
     smoothing: int = 3
-    accepted: float = 0.95
+    accepted: float = DEFAULT_ACCEPTED
+
+    def __post_init__(self) -> None:
+        if not (is_finite(self.begin) and is_finite(self.keep) and 0 < self.keep <= self.begin <= 1):
+            raise UserError(
+                f"begin {shown(self.begin)}, keep {shown(self.keep)}: give probabilities above 0, begin no lower than "
+                "keep"
+            )
+        count("smoothing", self.smoothing)
+        if not (is_finite(self.accepted) and LEAST_ACCEPTED <= self.accepted <= MOST_ACCEPTED):
+            raise UserError(f"accepted {shown(self.accepted)}: give a share from {LEAST_ACCEPTED} to {MOST_ACCEPTED}")
 
 
 @dataclass(frozen=True)

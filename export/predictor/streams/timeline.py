@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,12 @@ from export.predictor.opened_files import Streams, check_complete, file_named, o
 from export.predictor.results import Window
 from export.predictor.streams.answers import StreamAnswers
 from export.predictor.streams.events import Event, EventRules
-from export.predictor.streams.sliding import Frames, SlidWindow, slide_over, slider_of
-from export.runtimes.live import LiveRuntime
+from export.predictor.streams.pace import default_every, window_of
+from export.predictor.streams.sliding import Frames, Slider, SlidWindow, slide_over, with_black
 from rgbd.clip.alignment import Part
 from rgbd.clip.appearance import Look, look_of
-from rgbd.clip.running import RunningClip, in_step
-from rgbd.errors import MediaError, UserError
+from rgbd.clip.running import InStep, RunningClip
+from rgbd.errors import MediaError
 from rgbd.types import Box, Stream
 
 _PORTION = 32  # frames at a time
@@ -32,12 +33,11 @@ Progress = Callable[[int, int], None]
 class TimelineRules:
     """How a recording is looked at.
 
-    window_s: how long a window is; None: as the clips are that the model was trained on. windows_overlap: how many
-    windows show each moment, as far as a clip has frames. top_k: how many classes are named of each.
+    window_s: how long a window is; None: as the clips are that the model was trained on. top_k: how many classes are
+    named of each.
     """
 
     window_s: float | None = None
-    windows_overlap: int = 8
     top_k: int = 5
     events: EventRules = field(default_factory=EventRules)
 
@@ -63,36 +63,36 @@ class Timeline:
 
 def read_timeline(
     model: Model,
-    live: LiveRuntime | None,
+    slider: Slider[Any],
     request: ClipRequest,
     rules: TimelineRules,
     progress: Progress | None = None,
 ) -> Timeline:
     """Return what a recording shows, and when; raises `MediaError` where it cannot be used, `UserError` otherwise.
 
-    live: the model's graphs for streams, where they are loaded; else every window is computed anew.
+    slider: what answers streams with the model.
     """
     streams = open_files(request)
     check_complete(streams, request)
-    return read_together(streams, request, lambda *given: _Reading(model, live, rules, *given).timeline(progress))
+    return read_together(streams, request, lambda *given: _Reading(model, slider, rules, *given).timeline(progress))
 
 
 class _Reading:
     """One recording, read once."""
 
     def __init__(
-        self, model: Model, live: LiveRuntime | None, rules: TimelineRules, streams: Streams, request: ClipRequest
+        self, model: Model, slider: Slider[Any], rules: TimelineRules, streams: Streams, request: ClipRequest
     ) -> None:
-        self._model, self._rules, self._streams, self._request = model, rules, streams, request
+        self._model, self._slider, self._rules = model, slider, rules
+        self._streams, self._request = streams, request
         self._source = open_source(streams, request)
         self._whole = _timed(self._source, request)
         manifest, duration_s = model.bundle.manifest, self._whole.end - self._whole.start
         clip_frames = manifest.clip_spec.num_frames
-        num_frames = max(clip_frames, round(duration_s * clip_frames / _window_s(model, rules)))
+        num_frames = max(clip_frames, round(duration_s * clip_frames / window_of(model, rules.window_s)))
         self._interval_s = duration_s / num_frames
-        self._window_s, self._every = clip_frames * self._interval_s, max(1, clip_frames // rules.windows_overlap)
+        self._window_s, self._every = clip_frames * self._interval_s, default_every(clip_frames)
         self._chosen = self._source.choose(self._whole, num_frames)
-        self._slider = slider_of(model, live)
         self._looks: dict[Stream, list[Look]] = {stream: [] for stream in self._source.given}
 
     def timeline(self, progress: Progress | None) -> Timeline:
@@ -135,12 +135,11 @@ class _Reading:
     def _frames(self) -> Iterator[Frames]:
         """Yield the sampled frames as the network takes them, some of all streams at a time; black where one lacks."""
         given = self._source.given
-        portions = (
-            dict(zip(given, made, strict=True)) for made in zip(*(self._made(stream) for stream in given), strict=True)
-        )
-        for frames in in_step(portions):
-            black = np.zeros_like(next(iter(frames.values())))
-            yield {stream: frames.get(stream, black) for stream in self._model.streams}
+        together = InStep()
+        for made in zip(*(self._made(stream) for stream in given), strict=True):
+            frames = together.add(dict(zip(given, made, strict=True)))
+            if len(frames[given[0]]):
+                yield with_black(frames, self._model.streams)
 
     def _made(self, stream: Stream) -> Iterator[NDArray[np.uint8]]:
         """Yield a stream's sampled frames as the network takes them."""
@@ -162,10 +161,3 @@ def _timed(source: FrameSource, request: ClipRequest) -> Part:
     if source.alignment.by != "time":
         raise MediaError("when its frames were taken is not known, so that nothing can be said of times; give fps")
     return source.alignment.whole(request.meta.start_s, request.meta.end_s)
-
-
-def _window_s(model: Model, rules: TimelineRules) -> float:
-    window_s = rules.window_s or model.bundle.manifest.clip_s
-    if window_s is None:
-        raise UserError("the bundle does not say how long the clips are that it was trained on; give window_s")
-    return window_s
