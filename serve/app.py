@@ -18,7 +18,18 @@ from serve.http.request_log import RequestLog
 from serve.http.websocket_admission import WebSocketAdmission
 from serve.inference.repository import Repository
 from serve.keys import KeyRing
-from serve.routes import admin, explain, health, infer, model_repository, predict, preview, recordings, reference
+from serve.routes import (
+    admin,
+    explain,
+    health,
+    infer,
+    live,
+    model_repository,
+    predict,
+    preview,
+    recordings,
+    reference,
+)
 from serve.routes import models as descriptions
 from serve.routes.known_names import check_names
 from serve.routes.openapi import DescribedApp
@@ -58,7 +69,7 @@ def create_app(models: Repository, settings: Settings) -> FastAPI:
     app.add_middleware(RequestLog)
     app.add_middleware(RequestContext, settings=settings)
     install_error_handlers(app)
-    of_clips, of_models = (predict, explain, preview, recordings), (descriptions, infer, model_repository)
+    of_clips, of_models = (predict, explain, preview, recordings, live), (descriptions, infer, model_repository)
     for routes in (*of_clips, *of_models, health, admin, reference):
         app.include_router(routes.router)
     app.mount(f"/{reference.VIEWER}", StaticFiles(packages=[("fastapi_offline", "static")]), name="viewer")

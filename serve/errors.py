@@ -21,6 +21,8 @@ ServiceError
 |-- MethodNotAllowedError            405
 |-- RequestTimeoutError              408
 |   |-- UploadTimeoutError
+|   |-- IdleError
+|   |-- SlowReaderError
 |   `-- GoneError
 |-- TooLargeError                    413
 |-- UnknownContainerError            415
@@ -32,6 +34,7 @@ ServiceError
 |-- TemporaryError                   with Retry-After
 |   |-- TooManyRequestsError         429
 |   |   |-- QueueFullError
+|   |   |-- TooManyStreamsError
 |   |   |-- TooManyUploadsError
 |   |   `-- RateLimitError
 |   `-- UnavailableError             503
@@ -54,7 +57,7 @@ from typing import ClassVar, Literal
 
 from starlette.exceptions import HTTPException
 
-Operation = Literal["clip", "explain", "infer", "upload", "drop", "model", "load", "admin", "service"]
+Operation = Literal["clip", "explain", "infer", "upload", "drop", "model", "load", "admin", "service", "live"]
 """The kinds of operations, of which each may end with errors of its own."""
 
 CLIP: frozenset[Operation] = frozenset({"clip", "explain"})  # a recording is looked at
@@ -248,6 +251,24 @@ class UploadTimeoutError(RequestTimeoutError):
     operations = BODY
 
 
+class IdleError(RequestTimeoutError):
+    """Only `/live`: no frame came for too long."""
+
+    word = "idle"
+    title = "Nothing came any more"
+    example = "no frame came for 30 s; send frames, or open another stream when there are some"
+    operations = frozenset({"live"})
+
+
+class SlowReaderError(RequestTimeoutError):
+    """Only `/live`: the client does not read what it is told."""
+
+    word = "slow_reader"
+    title = "The answers were not read"
+    example = "what was said was not read for 5 s; read the answers while you send"
+    operations = frozenset({"live"})
+
+
 class GoneError(RequestTimeoutError):
     """The client has closed the connection: nobody reads this, but logs tell it from failures of the service."""
 
@@ -343,6 +364,14 @@ class QueueFullError(TooManyRequestsError):
     word = "queue_full"
     example = "16 requests are at work or waiting; come back in a moment"
     operations = NETWORK
+
+
+class TooManyStreamsError(TooManyRequestsError):
+    """Only `/live`: as many live streams are open as can be, or as the device can follow."""
+
+    word = "too_many_streams"
+    example = "8 live streams are open; come back when one has ended"
+    operations = frozenset({"live"})
 
 
 class TooManyUploadsError(TooManyRequestsError):

@@ -33,6 +33,7 @@ class DrainingServer(uvicorn.Server):
                 app,
                 http=PatientProtocol,
                 ws_max_size=service.settings.max_upload_mb << 20,
+                ws_per_message_deflate=False,  # frames are packed already
                 log_config=None,
                 access_log=False,
                 timeout_graceful_shutdown=_CLOSE_S,

@@ -21,8 +21,9 @@ from export.predictor.results import Prediction
 from export.predictor.streams.events import EventRules
 from export.predictor.streams.live_frames import LiveFrames, live_request
 from export.predictor.streams.pace import live_pace
-from export.predictor.streams.session import LiveSession
-from export.predictor.streams.sliding import LockedSlider, slider_of
+from export.predictor.streams.session import LiveAnswers, LiveSession
+from export.predictor.streams.shared_slider import SharedSlider
+from export.predictor.streams.sliding import slider_of
 from export.predictor.streams.timeline import Progress, Timeline, TimelineRules, read_timeline
 from export.runtimes import RuntimeInfo
 from export.runtimes.live import LiveRuntime
@@ -47,7 +48,7 @@ class Predictor:
     def __init__(self, model: Model, live: LiveRuntime | None = None) -> None:
         self._model = model
         self._computing = Lock()  # runtimes are not for several threads at a time
-        self._slider = LockedSlider(slider_of(model, live), self._computing)
+        self._slider = SharedSlider(slider_of(model, live), self._computing)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -175,7 +176,8 @@ class Predictor:
         pace = live_pace(self._model, window_s, every)
         frames = LiveFrames(request, in_order(streams), pace.interval_s)
         given = tuple(stream for stream in self.streams if stream in streams)
-        return LiveSession(self._model, self._slider, frames, given, pace, rules or EventRules(), num_classes)
+        answers = LiveAnswers(self._model, self._slider, given, pace, rules or EventRules(), num_classes)
+        return LiveSession(frames, answers)
 
     def _files(self, rgb: str | Path | None, depth: str | Path | None) -> tuple[StreamFile, ...]:
         """Return what was given of a recording; raises `UserError` where that is nothing."""

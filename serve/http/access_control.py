@@ -20,6 +20,9 @@ from serve.settings import Settings, is_address, is_loopback
 
 _PUBLIC = ("/static/", "/v2/health/")  # what a browser needs before it has a key, and what supervisors ask
 _PUBLIC_PATHS = ("/", "/admin/status", "/docs", "/openapi.json")
+KEY_PREFIX = "bearer."
+"""Before a key that comes as a subprotocol of a WebSocket, because a browser can set no header."""
+
 _ADMIN = ("/admin", "/v2/repository/")
 
 
@@ -82,8 +85,8 @@ class AccessControl:
             if path.startswith(_ADMIN) and not self._is_private:
                 raise NotAdminError("start the service with keys to allow this")
             return
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        key = self._keys.find(token.strip()) if scheme.lower() == "bearer" else None
+        token = _token(request)
+        key = self._keys.find(token) if token is not None else None
         if key is None:
             raise UnknownKeyError("send a key of this service as: Authorization: Bearer KEY")
         request.state.key_name = key.name
@@ -95,6 +98,15 @@ class AccessControl:
     def _check_rate(self, name: str, per_minute: int) -> None:
         if wait_s := self._limiter.wait_s(name, per_minute):
             raise RateLimitError(f"{name} may ask {per_minute} times a minute; come back later", retry_after_s=wait_s)
+
+
+def _token(request: HTTPConnection) -> str | None:
+    """Return the key that a request came with; a browser's WebSocket can bring it as a subprotocol alone."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    offered = request.scope.get("subprotocols", ())
+    return next((name.removeprefix(KEY_PREFIX) for name in offered if name.startswith(KEY_PREFIX)), None)
 
 
 def _split(address: str) -> SplitResult:

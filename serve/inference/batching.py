@@ -181,7 +181,8 @@ def _fail(batch: list[_Waiting], error: Exception) -> None:
 def _infer(model: ServedModel, batch: list[Clips]) -> Outputs:
     # In a thread, with the copying: tens of megabytes a clip must not keep the service from answering.
     stacked: dict[str, NDArray[np.uint8]] = {stream: _stack([clips[stream] for clips in batch]) for stream in batch[0]}
-    return model.infer(stacked)
+    with model.turns:
+        return model.infer(stacked)
 
 
 def _stack(clips: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:

@@ -1,10 +1,18 @@
 """A model that is served: by which name, and how that went so far."""
 
+import time
 from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
+
+import numpy as np
 
 from export.bundle.manifest import TensorInfo
 from export.predictor.model import Model
+from export.predictor.streams.pace import default_every
+from export.predictor.streams.shared_slider import SharedSlider
+from export.predictor.streams.sliding import slider_of
+from export.runtimes.live import LiveRuntime
 from serve.inference.latency import Latency
 from serve.observability.statistics import ModelStatistics
 from serve.schemas import ModelDetails, ModelReply, TensorMetadata
@@ -18,6 +26,19 @@ class ServedModel(Model):
     version: str
     latency: Latency = field(default_factory=Latency)
     statistics: ModelStatistics = field(default_factory=ModelStatistics)
+    live: LiveRuntime | None = None
+    turns: Lock = field(default_factory=Lock)
+    """Held while the graph of clips computes."""
+
+    @cached_property
+    def slider(self) -> SharedSlider:
+        """What answers live streams: the graphs for them, beside that of clips, or else that."""
+        return SharedSlider(slider_of(self, self.live), self.turns if self.live is None else Lock())
+
+    @cached_property
+    def live_frame_s(self) -> float:
+        """Seconds that each sampled frame of a live stream takes, measured once; of one without graphs, 0."""
+        return 0.0 if self.live is None else seconds_a_frame(self, self.slider)
 
     @cached_property
     def reply(self) -> ModelReply:
@@ -47,6 +68,24 @@ class ServedModel(Model):
             inputs=[_metadata(tensor) for tensor in manifest.inputs],
             outputs=[_metadata(tensor) for tensor in manifest.outputs],
         )
+
+
+def seconds_a_frame(model: Model, slider: SharedSlider) -> float:
+    """Return how long a sampled frame of a live stream takes, with the answers that come as often as by default."""
+    spec = model.bundle.manifest.clip_spec
+    every = default_every(spec.num_frames)
+    state = slider.begin(every)
+
+    def add(num_frames: int) -> None:
+        frames = np.zeros((num_frames, *spec.shape[1:]), np.uint8)
+        slider.add([(state, dict.fromkeys(model.streams, frames))])
+
+    add(spec.num_frames)
+    add(1)  # another shape than before: runtimes prepare for it
+    start = time.perf_counter()
+    for _ in range(every):
+        add(1)
+    return (time.perf_counter() - start) / every
 
 
 def _metadata(tensor: TensorInfo) -> TensorMetadata:

@@ -50,6 +50,18 @@ class Metrics:
             "rgbd_motion_refusals", "Requests that were refused, by their error.", ["error"], registry=self._registry
         )
 
+        self._frames = Counter(
+            "rgbd_motion_live_frames",
+            "Frames of live streams that have ended: looked at, late, or without the other stream's.",
+            ["fate"],
+            registry=self._registry,
+        )
+        self._lags = Histogram(
+            "rgbd_motion_live_lag_seconds",
+            "From the last frame that an answer to a live stream rests on to the answer.",
+            buckets=_BUCKETS_S,
+            registry=self._registry,
+        )
         self._failures = Counter(
             "rgbd_motion_worker_failures",
             "Failures of what works behind the requests.",
@@ -69,6 +81,16 @@ class Metrics:
     def count_batch(self, model: str, num_clips: int) -> None:
         """Count a run of the network."""
         self._batches.labels(model).observe(num_clips)
+
+    def count_frames(self, num_frames: int, late: int, unpaired: int) -> None:
+        """Count the frames of a live stream, of which some were not looked at."""
+        fates = {"seen": num_frames - late - unpaired, "late": late, "unpaired": unpaired}
+        for fate, num in fates.items():
+            self._frames.labels(fate).inc(num)
+
+    def observe_lag(self, seconds: float) -> None:
+        """Count how long an answer to a live stream took."""
+        self._lags.observe(seconds)
 
     def count_failure(self, worker: str) -> None:
         """Count a failure of what works behind the requests."""

@@ -44,9 +44,11 @@ class Decoders:
     """A fixed number of processes, each at work on one request at a time."""
 
     def __init__(self, num_processes: int, memory_mb: int, cpu_s: int) -> None:
-        self._all = [_Decoder(memory_mb, cpu_s) for _ in range(num_processes)]
-        self._idle: asyncio.Queue[_Decoder] = asyncio.Queue()  # ready for calls, but for those that died meanwhile
-        self._unready: asyncio.Queue[_Decoder] = asyncio.Queue()
+        self._all = [DecoderProcess(memory_mb, cpu_s) for _ in range(num_processes)]
+        self._idle: asyncio.Queue[DecoderProcess] = (
+            asyncio.Queue()
+        )  # ready for calls, but for those that died meanwhile
+        self._unready: asyncio.Queue[DecoderProcess] = asyncio.Queue()
 
     def try_one(
         self, function: Callable[[Argument], DecoderReply[Facts]], kind: type[Facts], argument: Argument
@@ -123,7 +125,7 @@ class Decoders:
                 decoder.kill()
             raise
 
-    def _release(self, decoder: "_Decoder", work: asyncio.Future[DecoderReply[Facts]]) -> None:
+    def _release(self, decoder: "DecoderProcess", work: asyncio.Future[DecoderReply[Facts]]) -> None:
         (self._unready if decoder.is_worn else self._idle).put_nowait(decoder)
         work.exception()  # looked at: asyncio reports what nobody looks at, and who asked may be gone
 
@@ -133,13 +135,14 @@ class Decoders:
             decoder.kill()
 
 
-class _Decoder:
+class DecoderProcess:
     """One process; another takes its place when it was lost or killed, or has done its share."""
 
     def __init__(self, memory_mb: int, cpu_s: int) -> None:
         self._memory_mb, self._cpu_s = memory_mb, cpu_s
 
     def start(self) -> None:
+        """Start a process; `make_ready` says when it takes calls."""
         self._num_calls = 0
         # NumPy's and OpenCV's algebra reserve 90 MB of addresses for each core as they are imported. That counts
         # against the limit, and on a machine with many cores a decoder would begin its life beyond it.
@@ -188,7 +191,12 @@ class _Decoder:
     @property
     def is_worn(self) -> bool:
         """Whether the process has done its share, or has died."""
-        return self._num_calls >= _CALLS or not self._process.is_alive()
+        return self._num_calls >= _CALLS or self.is_dead
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the process has died."""
+        return not self._process.is_alive()
 
     def make_ready(self) -> None:
         """Return when a process is ready for calls, a new one where this one is worn; raises where it is not soon."""

@@ -91,13 +91,13 @@ def break_decoders() -> None:
 def hang_decoders() -> None:
     """Have decoder processes never answer a call."""
     decoder_processes._TRIAL_S = 1
-    make_ready = decoder_processes._Decoder.make_ready
+    make_ready = decoder_processes.DecoderProcess.make_ready
 
     def make_ready_and_stop(decoder: Any) -> None:
         make_ready(decoder)
         os.kill(decoder._process.pid, signal.SIGSTOP)
 
-    decoder_processes._Decoder.make_ready = make_ready_and_stop  # type: ignore[method-assign]
+    decoder_processes.DecoderProcess.make_ready = make_ready_and_stop  # type: ignore[method-assign]
 
 
 def break_later_decoders() -> None:

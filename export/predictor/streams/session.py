@@ -1,14 +1,14 @@
 """A live stream: a camera's frames go in, what they show comes out, as soon as it is known."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 from export.predictor.model import Model
 from export.predictor.results import Window
 from export.predictor.streams.answers import StreamAnswers
 from export.predictor.streams.events import Event, EventRules
 from export.predictor.streams.first_look import View
-from export.predictor.streams.live_frames import Portion
+from export.predictor.streams.live_frames import LiveFrames, Portion
 from export.predictor.streams.pace import Pace
 from export.predictor.streams.sliding import Slider, SlidWindow, with_black
 from rgbd.types import Frame, Stream
@@ -18,76 +18,48 @@ Said = View | Window | Event
 `is_over`, has ended."""
 
 
-class FramesIn(Protocol):
-    """What makes of a camera's frames what the network takes; see `LiveFrames`."""
-
-    def add(self, stream: Stream, time_s: float, frame: Frame) -> Iterator[Portion]:
-        """Yield what goes on now that a frame has come."""
-
-    def end(self) -> Iterator[Portion]:
-        """Yield what waited for frames which do not come."""
-
-
-class LiveSession:
-    """One live stream.
-
-    Frames are taken one by one, each with the time at which it was taken, in seconds of any clock; times of what is
-    said are of the same clock.
-    """
+class LiveAnswers:
+    """What the network says of the frames of one stream."""
 
     def __init__(
         self,
         model: Model,
         slider: Slider[Any],
-        frames: FramesIn,
         given: tuple[Stream, ...],
         pace: Pace,
         rules: EventRules,
         top_k: int,
     ) -> None:
         """See `live_pace`. given: the streams that there are, of those that the model looks at."""
-        self._model, self._slider, self._frames, self._given = model, slider, frames, given
+        self._model, self._slider, self._given = model, slider, given
         self.pace, self._rules, self._top_k = pace, rules, top_k
         self._state = slider.begin(pace.every)
         self._answers: StreamAnswers | None = None  # None where no stretch has begun
 
-    def add(self, stream: Stream, time_s: float, frame: Frame) -> Iterator[Said]:
-        """Yield what is known now that a frame has come, uint8 RGB [H, W, 3] or uint16 depth [H, W].
-
-        Raises `MediaError` for a frame that cannot be used, and `ValueError` where the network fails.
-        """
-        for portion in self._frames.add(stream, time_s, frame):
-            yield from self.take(portion)
-
-    def end(self) -> Iterator[Said]:
-        """Yield what waited for frames that do not come; the stream is over then."""
-        for portion in self._frames.end():
-            yield from self.take(portion)
-        yield from self._end_stretch()
-
     def take(self, portion: Portion) -> Iterator[Said]:
-        """Yield what a portion of sampled frames says."""
+        """Yield what is known now that a portion has come; raises `ValueError` where the network fails."""
         if portion.view is not None:
-            yield from self._end_stretch()
+            yield from self.end()
             yield portion.view
             if not portion.view.is_waiting:
-                self._begin_stretch(portion.view.time_s)
+                self._begin(portion.view.time_s)
         if self._answers is not None and portion.frames and len(portion.frames[self._given[0]]):
             (windows,) = self._slider.add([(self._state, with_black(portion.frames, self._model.streams))])
             yield from self._say(windows)
 
-    def _begin_stretch(self, start_s: float) -> None:
-        self._state = self._slider.begin(self.pace.every)
-        interval_s = self.pace.interval_s
-        self._answers = StreamAnswers(self._model, self._given, self._rules, start_s, interval_s, self._top_k)
-
-    def _end_stretch(self) -> Iterator[Said]:
+    def end(self) -> Iterator[Said]:
+        """Yield what waited for frames that do not come."""
         if self._answers is None:
             return
         yield from self._say(self._slider.end(self._state))
         if (event := self._answers.end()) is not None:
             yield event
         self._answers = None
+
+    def _begin(self, start_s: float) -> None:
+        self._state = self._slider.begin(self.pace.every)
+        interval_s = self.pace.interval_s
+        self._answers = StreamAnswers(self._model, self._given, self._rules, start_s, interval_s, self._top_k)
 
     def _say(self, windows: Iterable[SlidWindow]) -> Iterator[Said]:
         assert self._answers is not None
@@ -100,3 +72,33 @@ class LiveSession:
             now = self._answers.going_on
             if now is not None and (before is None or ended is not None):
                 yield now
+
+
+class LiveSession:
+    """One live stream.
+
+    Frames are taken one by one, each with the time at which it was taken, in seconds of any clock; times of what is
+    said are of the same clock.
+    """
+
+    def __init__(self, frames: LiveFrames, answers: LiveAnswers) -> None:
+        self._frames, self._answers = frames, answers
+
+    @property
+    def pace(self) -> Pace:
+        """How it is sampled."""
+        return self._answers.pace
+
+    def add(self, stream: Stream, time_s: float, frame: Frame) -> Iterator[Said]:
+        """Yield what is known now that a frame has come, uint8 RGB [H, W, 3] or uint16 depth [H, W].
+
+        Raises `MediaError` for a frame that cannot be used, and `ValueError` where the network fails.
+        """
+        for portion in self._frames.add(stream, time_s, frame):
+            yield from self._answers.take(portion)
+
+    def end(self) -> Iterator[Said]:
+        """Yield what waited for frames that do not come; the stream is over then."""
+        for portion in self._frames.end():
+            yield from self._answers.take(portion)
+        yield from self._answers.end()

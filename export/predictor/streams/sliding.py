@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -64,28 +63,6 @@ def slide_over(slider: Slider[State], every: int, portions: Iterable[Frames]) ->
         (windows,) = slider.add([(state, frames)])
         yield from windows
     yield from slider.end(state)
-
-
-class LockedSlider:
-    """Has another one compute for one thread at a time."""
-
-    def __init__(self, slider: Slider[Any], lock: Lock) -> None:
-        self._slider, self._lock = slider, lock
-        self.max_batch = slider.max_batch
-
-    def begin(self, every: int) -> Any:
-        """See `Slider.begin`."""
-        return self._slider.begin(every)
-
-    def add(self, coming: Sequence[tuple[Any, Frames]]) -> list[list[SlidWindow]]:
-        """See `Slider.add`."""
-        with self._lock:
-            return self._slider.add(coming)
-
-    def end(self, state: Any) -> list[SlidWindow]:
-        """See `Slider.end`."""
-        with self._lock:
-            return self._slider.end(state)
 
 
 @dataclass(eq=False)

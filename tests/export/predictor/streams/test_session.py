@@ -129,5 +129,5 @@ def test_what_makes_no_sense_is_named(
 
 @pytest.mark.parametrize("rules", [{"begin": 0.3}, {"keep": 0.0}, {"begin": float("nan")}, {"smoothing": 0}])
 def test_rules_that_make_no_sense(rules: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match="give|must be"):
+    with pytest.raises(UserError, match=r"give|must be"):
         EventRules(**rules)

@@ -1,0 +1,143 @@
+"""The live streams that are open: how many there may be, and what each says."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+from export.predictor.clip_request import RecordingMeta
+from export.predictor.opened_files import check_complete
+from export.predictor.streams.events import EventRules
+from export.predictor.streams.live_frames import live_request
+from export.predictor.streams.pace import Pace, live_pace
+from export.predictor.streams.session import LiveAnswers, Said
+from rgbd.errors import MediaError, MissingStreamError, UserError
+from rgbd.recording.limits import Limits
+from rgbd.types import Size, Stream, in_order
+from serve.concurrency.threads import in_thread
+from serve.errors import MalformedRequestError, TooLargeError, TooManyStreamsError
+from serve.inference.served_model import ServedModel
+from serve.live.frame_process import FrameProcess, Opening
+from serve.live.messages import Hello, PackedFrame
+from serve.uploads.media_errors import refusal_of
+
+_MOST_LOAD = 0.9  # of the device
+
+
+class Session:
+    """One live stream."""
+
+    def __init__(self, model: ServedModel, process: FrameProcess, answers: LiveAnswers) -> None:
+        self.model = model
+        self._process, self._answers = process, answers
+
+    @property
+    def pace(self) -> Pace:
+        """How it is sampled."""
+        return self._answers.pace
+
+    @property
+    def lag_s(self) -> float:
+        """By how much later than a window's last frame its answer comes at the soonest."""
+        live = self.model.live
+        return self.pace.interval_s * (0 if live is None else live.steps.lag)
+
+    @property
+    def num_unpaired(self) -> int:
+        """Frames that have waited in vain for those of the other stream."""
+        return self._process.num_unpaired
+
+    async def add(self, packed: Sequence[PackedFrame]) -> list[Said]:
+        """Return what is known now that these frames have come; what is wrong with them becomes a `ServiceError`."""
+        return await _in_thread(partial(self._added, packed))
+
+    async def end(self) -> list[Said]:
+        """Return what waited for frames that do not come; raises as `add`."""
+        return await _in_thread(self._ended)
+
+    def _added(self, packed: Sequence[PackedFrame]) -> list[Said]:
+        return [said for portion in self._process.add(packed) for said in self._answers.take(portion)]
+
+    def _ended(self) -> list[Said]:
+        rest = [said for portion in self._process.end() for said in self._answers.take(portion)]
+        return [*rest, *self._answers.end()]
+
+
+async def _in_thread(work: Callable[[], list[Said]]) -> list[Said]:
+    try:
+        return await in_thread("live stream", work)
+    except MediaError as error:
+        raise refusal_of(error) from error
+
+
+class LiveSessions:
+    """Opens live streams, as many as the settings allow and the device can follow; the first is never refused."""
+
+    def __init__(self, max_live: int, limits: Limits, memory_mb: int, cpu_s: int) -> None:
+        self._max_live, self._limits, self._memory_mb, self._cpu_s = max_live, limits, memory_mb, cpu_s
+        self._idle: list[FrameProcess] = []
+        self._loads: dict[FrameProcess, float] = {}  # the share of the device that each open one takes
+
+    @property
+    def num_open(self) -> int:
+        """How many live streams are open."""
+        return len(self._loads)
+
+    @asynccontextmanager
+    async def open(self, hello: Hello, model: ServedModel) -> AsyncIterator[Session]:
+        """Open a live stream for the length of the block; raises 400, 413 or 429."""
+        sizes = {stream: hello.streams[stream].size for stream in in_order(hello.streams)}
+        opening, pace, rules = self._asked(hello, model, sizes)
+        load = model.live_frame_s / pace.interval_s
+        self._check_room(load)
+        process = self._idle_process() or FrameProcess(self._memory_mb, self._cpu_s)
+        self._loads[process] = load
+        try:
+            await in_thread("live stream", process.start, opening)
+            given = tuple(stream for stream in model.streams if stream in sizes)
+            yield Session(model, process, LiveAnswers(model, model.slider, given, pace, rules, hello.top_k))
+        finally:
+            del self._loads[process]
+            if process.is_idle:
+                self._idle.append(process)
+            else:
+                process.kill()
+
+    def close(self) -> None:
+        """End the processes of the streams that have ended."""
+        for process in self._idle:
+            process.kill()
+
+    def _idle_process(self) -> FrameProcess | None:
+        self._idle = [process for process in self._idle if process.is_idle]
+        return self._idle.pop() if self._idle else None
+
+    def _asked(self, hello: Hello, model: ServedModel, sizes: dict[Stream, Size]) -> tuple[Opening, Pace, EventRules]:
+        try:
+            for size in sizes.values():
+                self._limits.check_pixels(*size)
+            meta = RecordingMeta(
+                hello.depth_scale_mm,
+                prepared=hello.prepared,
+                camera=hello.camera,
+                intrinsics=None if hello.intrinsics is None else hello.intrinsics.model_dump(exclude_none=True),
+            )
+            request = live_request(model, meta, self._limits, hello.people)
+            check_complete(sizes, request)
+            pace = live_pace(model, hello.window_s, hello.every)
+            rules = EventRules(hello.begin, hello.keep, hello.smoothing, hello.accepted)
+        except MissingStreamError as error:
+            raise MalformedRequestError(f"streams: {error}") from error
+        except MediaError as error:
+            raise TooLargeError(f"streams: {error}") from error
+        except UserError as error:
+            raise MalformedRequestError(str(error)) from error
+        return Opening(request, sizes, pace.interval_s), pace, rules
+
+    def _check_room(self, load: float) -> None:
+        if self.num_open >= self._max_live:
+            raise TooManyStreamsError(f"{self.num_open} live streams are open; come back when one has ended")
+        if self._loads and sum(self._loads.values()) + load > _MOST_LOAD:
+            raise TooManyStreamsError(
+                f"{self.num_open} live streams are open, and the device can follow no more; come back when one has "
+                "ended"
+            )
