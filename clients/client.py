@@ -41,10 +41,9 @@ class Client:
     ) -> None:
         self.url = _PASSWORD.sub("//***@", url)
         self._num_retries = num_retries
-        headers = _authorization(api_key)
+        headers = authorization(api_key)
         del api_key  # tracebacks may show what a function's variables hold
-        if headers is None:
-            raise InputError("the key has characters that no key has, such as an accent or a line break; copy it again")
+        check_authorization(headers)
         if not 0 < timeout_s <= _LONGEST_TIMEOUT_S:
             raise InputError(f"timeout_s {timeout_s:g}: give seconds, above 0 and at most {_LONGEST_TIMEOUT_S:.0f}")
         if num_retries < 0:
@@ -177,11 +176,17 @@ def _said(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _authorization(api_key: str | None) -> httpx.Headers | None:
+def authorization(api_key: str | None) -> httpx.Headers | None:
     """Return the headers with a key, which are printed without it; None for what is no key."""
     if api_key is None:
         return httpx.Headers()
     return httpx.Headers({"Authorization": f"Bearer {api_key}"}) if _KEY.fullmatch(api_key) else None
+
+
+def check_authorization(headers: httpx.Headers | None) -> None:
+    """Raise `InputError` where there are no headers, because a key is none; for who holds the key no more."""
+    if headers is None:
+        raise InputError("the key has characters that no key has, such as an accent or a line break; copy it again")
 
 
 def _retry_after_s(response: httpx.Response) -> float:

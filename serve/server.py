@@ -18,6 +18,7 @@ from serve.service import Service
 _FAREWELL_S = 2  # for what had to end, to say so: closing comes first for a WebSocket, and then it cannot
 _CLOSE_S = 3  # after the last answer connections are closed: what still arrives on them would be refused
 _LINGER_S = 3  # for who still sends what was refused, to read why
+_PING_S = 10  # who does not answer for as long has left, or reads nothing
 
 
 class DrainingServer(uvicorn.Server):
@@ -34,6 +35,8 @@ class DrainingServer(uvicorn.Server):
                 http=PatientProtocol,
                 ws_max_size=service.settings.max_upload_mb << 20,
                 ws_per_message_deflate=False,  # frames are packed already
+                ws_ping_interval=_PING_S,
+                ws_ping_timeout=_PING_S,
                 log_config=None,
                 access_log=False,
                 timeout_graceful_shutdown=_CLOSE_S,

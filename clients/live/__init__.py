@@ -1,0 +1,1 @@
+"""Live streams: frames go to the service as they are taken, and what they show comes back."""
