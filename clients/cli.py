@@ -16,6 +16,7 @@ from rich.table import Table
 from clients.answers import Named, Prediction, Preparation, Score
 from clients.client import Client
 from clients.errors import ClientError, InputError, RefusedError
+from clients.live.options import add_live
 
 _WIDTH = 80
 _KEY_VARIABLE = "RGBD_MOTION_KEY"  # no flag: other users of the machine can read those
@@ -26,6 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     errors = Console(stderr=True, soft_wrap=True)
     try:
+        if options.command == "live":
+            _follow(options)
+            return 0
         with Client(options.url, api_key=os.environ.get(_KEY_VARIABLE) or None, timeout_s=options.timeout_s) as client:
             if options.command == "predict":
                 _predict(client, options)
@@ -107,8 +111,17 @@ def _parser() -> argparse.ArgumentParser:
         help="instead of --camera: its focal length and centre in pixels, from calibration",
     )
     predict.add_argument("--json", action="store_true", help="print the answer as JSON")
+    add_live(commands, shared)
     commands.add_parser("health", parents=[shared], help="say whether the service is ready")
     return parser
+
+
+def _follow(options: argparse.Namespace) -> None:
+    try:
+        from clients.live.command import follow  # noqa: PLC0415  needs an extra
+    except ImportError as error:
+        raise InputError(f"live streams need {error.name}; install the 'live' extra: pip install '.[live]'") from error
+    follow(options, os.environ.get(_KEY_VARIABLE) or None)
 
 
 def _intrinsics(text: str) -> dict[str, float]:

@@ -15,6 +15,11 @@ EXTRA_OF = {"rgbd": "media", "training": "train", "clients": "client"}  # the ot
 
 # Modules that are imported when they are asked for, and the extras that they need beside their package's own.
 ON_REQUEST = {
+    "clients.live.command": ("live",),
+    "clients.live.messages": ("live",),
+    "clients.live.session": ("live",),
+    "clients.live.sources": ("live",),
+    "clients.live.view": ("live",),
     "export.build.quantize": ("int8", "cpu"),
     "export.build.quantize_features": ("int8", "cpu"),
     "export.bundle.signature": ("sign",),
@@ -41,6 +46,7 @@ DISTRIBUTIONS = {
 }
 # What a module does without where it is not installed, or asks for when it is needed.
 OPTIONAL = {
+    ("clients.live.sources", "pyrealsense2"),
     ("rgbd.recording.stills.exr", "openexr"),
     ("rgbd.recording.stills.images", "kornia-rs"),
     ("rgbd.recording.numeric.matlab", "scipy"),
@@ -48,8 +54,8 @@ OPTIONAL = {
     ("rgbd.recording.ros.packing", "lz4"),
     ("rgbd.recording.ros.packing", "zstandard"),
 }
-# Needed by what is imported: files in forms, and torch's exporter; and files alone, the viewer of /docs.
-UNSEEN = {"python-multipart", "onnxscript", "fastapi-offline"}
+# Needed by what is imported: files in forms, WebSockets, and torch's exporter; and files alone, the viewer of /docs.
+UNSEEN = {"python-multipart", "websockets", "onnxscript", "fastapi-offline"}
 
 
 @cache
