@@ -79,4 +79,8 @@ def create_app(models: Repository, settings: Settings) -> FastAPI:
     def page() -> FileResponse:
         return FileResponse(_STATIC / "index.html")
 
+    @app.get("/live", include_in_schema=False)
+    def live_page() -> FileResponse:
+        return FileResponse(_STATIC / "live.html")
+
     return app

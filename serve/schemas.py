@@ -88,6 +88,7 @@ class ModelDetails(ModelReply):
     clip_spec: ClipSpec
     preparation: Preparation | None
     alone: tuple[Stream, ...] = Field(description="the streams of which one is enough, where the model takes two")
+    clip_s: float | None = Field(description="how long the clips are that it was trained on, where that is known")
     max_batch: int
 
 

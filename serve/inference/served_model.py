@@ -64,6 +64,7 @@ class ServedModel(Model):
             clip_spec=manifest.clip_spec,
             preparation=manifest.preparation,
             alone=tuple(manifest.alone),
+            clip_s=manifest.clip_s,
             max_batch=manifest.max_batch,
             inputs=[_metadata(tensor) for tensor in manifest.inputs],
             outputs=[_metadata(tensor) for tensor in manifest.outputs],

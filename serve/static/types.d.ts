@@ -17,6 +17,7 @@ export interface ModelDetails extends Model {
   clip_spec: { depth: { mode: string } | null };
   preparation?: { roi: string; masks: string } | null;
   alone?: StreamName[];
+  clip_s?: number | null;
 }
 
 export interface Score {
@@ -130,6 +131,71 @@ export interface Refusal {
   detail?: string;
   request_id?: string;
 }
+
+/* ---- what is said over /live: serve/live/messages.py says what each field means ---- */
+
+export interface LiveHello {
+  streams: Partial<Record<StreamName, { size: [width: number, height: number] }>>;
+  model?: string;
+  version?: string;
+  window_s?: number;
+  every?: number;
+  top_k?: number;
+  people?: "largest" | "nearest" | "all" | "whole" | number;
+}
+
+export interface LiveFrame {
+  stream: StreamName;
+  timeS: number;
+  encoding: "raw" | "jpeg" | "png" | "zstd";
+  pixels: ArrayBuffer;
+}
+
+export interface LiveReady {
+  type: "ready";
+  window_s: number;
+  interval_s: number;
+  step_s: number;
+  lag_s: number;
+}
+
+export interface LiveView {
+  type: "view";
+  time_s: number;
+  is_waiting: boolean;
+  num_people: number | null;
+  person: number | null;
+  box_px: Box | null;
+  was_prepared: boolean;
+  warnings: string[];
+}
+
+export interface LiveAnswer {
+  type: "answer";
+  predictions: Score[];
+  known: boolean | null;
+  start_s: number;
+  end_s: number;
+  lag_ms: number;
+  dropped: { late: number; unpaired: number };
+}
+
+export interface LiveEvent {
+  type: "event";
+  label: string;
+  index: number;
+  start_s: number;
+  end_s: number;
+  score: number;
+  is_over: boolean;
+}
+
+export type LiveSaid =
+  | LiveView
+  | LiveAnswer
+  | LiveEvent
+  | { type: "draining"; within_s: number }
+  | { type: "ended"; frames: number; answers: number };
 
 /* ---- what the parts of the page hand to each other ---- */
 
