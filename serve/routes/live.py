@@ -139,7 +139,7 @@ class _Conversation:
         while packed := await self._queue.take():
             came_at = self._queue.newest_at
             await self._tell(await self._session.add(packed), came_at)
-        await self._tell(await self._session.end(), time.perf_counter())
+        await self._tell(await self._session.end(), self._queue.newest_at)
         await self._say(Ended(frames=self._queue.num_frames, answers=self._num_answers, dropped=self._dropped))
 
     async def _tell(self, said: Iterable[Said], came_at: float) -> None:

@@ -48,12 +48,11 @@ export class Chart {
     Object.assign(canvas, { width: width * scale, height: height * scale });
     const context = contextOf(canvas);
     context.scale(scale, scale);
-    const style = getComputedStyle(canvas);
-    const color = (/** @type {string} */ name) => style.getPropertyValue(name);
+    const color = (/** @type {string} */ name) => colorOf(canvas, name);
     const now = this.answers.at(-1)?.end_s ?? 0;
     const x = (/** @type {number} */ time) => width * (1 - (now - time) / SPAN_S);
     const y = (/** @type {number} */ score) => 6 + (height - LANE_PX - 12) * (1 - score);
-    context.font = `12px ${style.fontFamily}`;
+    context.font = `12px ${getComputedStyle(canvas).fontFamily}`;
     this.#drawGrid(context, width, y, color);
     const best = this.answers.at(-1)?.predictions ?? [];
     [...best].slice(0, MOST_LINES).reverse().forEach(({ index }, place, all) => {
@@ -62,7 +61,7 @@ export class Chart {
       context.lineWidth = isFirst ? 2.5 : 1;
       this.#drawLine(context, index, x, y);
     });
-    this.#drawEvents(context, x, height, color);
+    this.#drawEvents(context, x, [width, height], color);
   }
 
   /**
@@ -103,16 +102,27 @@ export class Chart {
   /**
    * @param {CanvasRenderingContext2D} context
    * @param {(time: number) => number} x
-   * @param {number} height
+   * @param {[width: number, height: number]} size
    * @param {(name: string) => string} color
    */
-  #drawEvents(context, x, height, color) {
+  #drawEvents(context, x, [width, height], color) {
     for (const { label, start_s, end_s, is_over } of this.events) {
       const [left, right] = [Math.max(0, x(start_s)), Math.max(x(end_s), x(start_s) + 4)];
       context.fillStyle = color(is_over ? "--depth" : "--rgb");
       context.fillRect(left, height - LANE_PX + 2, right - left, 5);
       context.fillStyle = color("--text");
-      context.fillText(label, left, height - 5);
+      context.fillText(label, Math.max(0, Math.min(left, width - context.measureText(label).width)), height - 5);
     }
   }
+}
+
+/**
+ * The colour that a property of the page stands for, in the light or in the dark.
+ *
+ * @param {HTMLElement} element
+ * @param {string} name
+ */
+function colorOf(element, name) {
+  element.style.color = `var(${name})`;
+  return getComputedStyle(element).color;
 }

@@ -71,7 +71,7 @@ async function choose(model, models = masthead.models) {
   asked = model;
   masthead.showModels(models, model);
   const { alone = [], clip_s: clipS } = await describeModel(model);
-  windowInput.placeholder = clipS ? `${clipS.toFixed(1)}, as the training clips` : "such as 2.5";
+  windowInput.placeholder = clipS ? `${clipS.toFixed(1)}, as trained` : "such as 2.5";
   windowInput.required = !clipS;
   const takesColour = model.modality === "rgb" || alone.includes("rgb");
   if (takesColour) return show("idle", "Nothing yet", "Use the camera, or choose a video that is replayed as if it were one.");
