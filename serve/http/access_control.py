@@ -19,7 +19,8 @@ from serve.keys import KeyRing
 from serve.settings import Settings, is_address, is_loopback
 
 _PUBLIC = ("/static/", "/v2/health/")  # what a browser needs before it has a key, and what supervisors ask
-_PUBLIC_PATHS = ("/", "/live", "/admin/status", "/docs", "/openapi.json")  # pages; of WebSockets none is public
+# Pages and references; of WebSockets, none is public.
+_PUBLIC_PATHS = ("/", "/live", "/admin/status", "/docs", "/openapi.json", "/asyncapi.json")
 KEY_PREFIX = "bearer."
 """Before a key that comes as a subprotocol of a WebSocket, because a browser can set no header."""
 

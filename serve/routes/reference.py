@@ -1,8 +1,16 @@
-"""`/docs`: the reference of all addresses, to read and to try. Its viewer comes from the service itself."""
+"""`/docs`: the reference of all addresses, to read and to try; `/asyncapi.json`: that of live streams.
+
+The viewer comes from the service itself.
+"""
+
+from importlib.metadata import version
+from typing import Any
 
 from fastapi import APIRouter
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
+
+from serve.live.contract import asyncapi
 
 router = APIRouter()
 
@@ -20,3 +28,9 @@ def docs() -> HTMLResponse:
         swagger_css_url=f"{VIEWER}/swagger-ui.css",
         swagger_favicon_url="static/favicon.svg",
     )
+
+
+@router.get("/asyncapi.json", include_in_schema=False)
+def live_contract() -> dict[str, Any]:
+    """Return the contract of `/live` (AsyncAPI 3)."""
+    return asyncapi(version("rgbd-motion"))

@@ -1,6 +1,7 @@
 """`/live`: frames go in, answers and events come out; a real server, real sockets."""
 
 import json
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from socket import SO_RCVBUF, SOL_SOCKET
 from threading import Event, Thread
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -275,3 +277,12 @@ def test_who_does_not_read_is_closed(server: RunningServer) -> None:
             return metrics_of(server)["rgbd_motion_live_streams",] == 0
 
         wait_until(is_closed)
+
+
+def test_the_contract_is_published(server: RunningServer) -> None:
+    document = httpx.get(f"{server.url}/asyncapi.json").json()
+    assert document["asyncapi"] == "3.0.0" and document["channels"]["live"]["address"] == "/live"
+    messages, schemas = document["components"]["messages"], document["components"]["schemas"]
+    assert {"Hello", "Frame", "End", "Ready", "AnswerMessage", "ProblemMessage"} <= set(messages)
+    named = re.findall(r"#/components/schemas/(\w+)", json.dumps(document))
+    assert set(named) <= set(schemas) and "window_s" in schemas["Hello"]["properties"]
