@@ -9,7 +9,7 @@ from export.predictor.model import Model
 from export.predictor.results import Window
 from export.predictor.streams.answers import StreamAnswers
 from export.predictor.streams.events import Event, EventRules
-from export.predictor.streams.pace import default_every, window_of
+from export.predictor.streams.pace import default_every
 from export.predictor.streams.sampled_recording import Beginning, Ending, Read, read_sampled
 from export.predictor.streams.sliding import Frames, Slider, SlidWindow, with_black
 from rgbd.types import Box
@@ -20,13 +20,8 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class TimelineRules:
-    """How a recording is looked at.
+    """What is said of a recording's windows: how many classes are named of each, and what makes events of them."""
 
-    window_s: how long a window is; None: as the clips are that the model was trained on. top_k: how many classes are
-    named of each.
-    """
-
-    window_s: float | None = None
     top_k: int = 5
     events: EventRules = field(default_factory=EventRules)
 
@@ -54,14 +49,15 @@ def read_timeline(
     model: Model,
     slider: Slider[Any],
     request: ClipRequest,
+    window_s: float,
     rules: TimelineRules,
     progress: Progress | None = None,
 ) -> Timeline:
     """Return what a recording shows, and when; raises `MediaError` where it cannot be used, `UserError` otherwise.
 
-    slider: what answers streams with the model.
+    slider: what answers streams with the model. window_s: how long windows are.
     """
-    return make_timeline(model, slider, rules, read_sampled(request, window_of(model, rules.window_s)), progress)
+    return make_timeline(model, slider, rules, read_sampled(request, window_s), progress)
 
 
 def make_timeline(
