@@ -443,7 +443,7 @@ class OverloadedError(UnavailableError):
 
 
 class DecoderKilledError(UnavailableError):
-    """The process that decoded the files was killed twice, as the system does where memory runs out."""
+    """The process that decoded the files was killed, as the system does where memory runs out."""
 
     word = "decoder_killed"
     example = "the process that decoded these files was killed, as the system does where memory runs out"

@@ -10,7 +10,9 @@ from pydantic import BaseModel
 
 from export.predictor.clip_request import ClipRequest
 from export.predictor.streams.sampled_recording import Beginning, Ending, Read, read_sampled
+from rgbd.clip.spec import ClipSpec
 from rgbd.types import Stream
+from serve.errors import DecoderCrashedError
 from serve.live.stream_process import StreamProcess
 from serve.uploads.ipc import DecoderReply
 
@@ -51,10 +53,25 @@ def _read_on(_: None) -> DecoderReply[_NextFacts]:
 
 
 def read_in(process: StreamProcess, request: ClipRequest, window_s: float) -> Iterator[Read]:
-    """Yield what `read_sampled` yields in a process; raises as that does, and `ServiceError` where the process dies."""
+    """Yield what `read_sampled` yields in a process; raises as that does.
+
+    Raises `ServiceError`, too, where the process dies, or answers nonsense.
+    """
     process.start()
     yield process.call(_open, _BeginningFacts, _Asked(request, window_s)).facts.beginning
     while True:
         reply = process.call(_read_on, _NextFacts, None)
         item = reply.facts.item
-        yield item if isinstance(item, Beginning | Ending) else dict(zip(item, reply.arrays, strict=True))
+        if isinstance(item, Beginning | Ending):
+            yield item
+        elif _are_frames(reply, request.spec):
+            yield dict(zip(item, reply.arrays, strict=False))
+        else:
+            process.kill()
+            raise DecoderCrashedError("the decoder crashed on these files, and sent no frames; encode them again")
+
+
+def _are_frames(reply: DecoderReply[_NextFacts], spec: ClipSpec) -> bool:
+    """Return whether these are frames as the network takes them; else those of other streams would fail with them."""
+    shapes = {array.shape for array in reply.arrays}
+    return len(shapes) == 1 and shapes.pop()[1:] == spec.shape[1:]
