@@ -1,5 +1,7 @@
 """The service's answer as typed values."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import NoneType
 from typing import Any, TypeVar, get_args
@@ -113,22 +115,55 @@ class Prediction(Named):
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Event:
+    """A motion in a recording, from the first to the last moment at which it was seen, in seconds.
+
+    `score` and `confidence` are the highest of any moment; `confidence` is None where the model does not tell.
+    """
+
+    label: str
+    index: int
+    start_s: float
+    end_s: float
+    score: float
+    confidence: float | None
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """What happens in a recording of `duration_s`, by windows of `window_s` that begin every `step_s`.
+
+    `person` is whom it is about, 1 being the largest, None for all that is there; `box_px`, (x0, y0, x1, y1), what was
+    cut out of every frame, None where that changes or nothing was cut.
+    """
+
+    request_id: str
+    model: Model
+    duration_s: float
+    window_s: float
+    step_s: float
+    person: int | None
+    box_px: tuple[int, int, int, int] | None
+    events: tuple[Event, ...]
+    windows: tuple[Window, ...]
+    warnings: tuple[str, ...]
+
+
 def parse_prediction(body: Any) -> Prediction:
     """Return the answer that the JSON `body` of POST /predict holds.
 
     Fields of a newer service are passed over; of an older one, what may be null or empty may be missing. Raises
     `UnexpectedAnswerError` when other fields are.
     """
-    try:
+    with _understood():
         streams = body.get("streams", {})
         return Prediction(
             request_id=body["request_id"],
             model=_pick(Model, body["model"]),
             **_named(body),
             streams={name: _scores(streams[name]) for name in _STREAMS if name in streams},
-            windows=tuple(
-                Window(**_named(window), start=window["start"], end=window["end"]) for window in body.get("windows", ())
-            ),
+            windows=_windows(body),
             people=tuple(
                 Person(**_named(person), person=person["person"], box_px=_box(person.get("box_px")))
                 for person in body.get("people", ())
@@ -137,10 +172,40 @@ def parse_prediction(body: Any) -> Prediction:
             timing_ms={name: ms for name, ms in body.get("timing_ms", {}).items() if isinstance(ms, int | float)},
             warnings=tuple(body.get("warnings", ())),
         )
+
+
+def parse_timeline(body: Any) -> Timeline:
+    """Return the time line that the JSON `body` of POST /timeline holds; raises as `parse_prediction`."""
+    with _understood():
+        return Timeline(
+            request_id=body["request_id"],
+            model=_pick(Model, body["model"]),
+            duration_s=body["duration_s"],
+            window_s=body["window_s"],
+            step_s=body["step_s"],
+            person=body.get("person"),
+            box_px=_box(body.get("box_px")),
+            events=tuple(_pick(Event, event) for event in body["events"]),
+            windows=_windows(body),
+            warnings=tuple(body.get("warnings", ())),
+        )
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Raise `UnexpectedAnswerError` where the block does not find in an answer what is in those of the service."""
+    try:
+        yield
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UnexpectedAnswerError(
             f"the answer is not one of this service ({type(error).__name__}: {error}); check the address and version"
         ) from error
+
+
+def _windows(body: Any) -> tuple[Window, ...]:
+    return tuple(
+        Window(**_named(window), start=window["start"], end=window["end"]) for window in body.get("windows", ())
+    )
 
 
 def _named(body: Any) -> dict[str, Any]:

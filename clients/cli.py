@@ -1,22 +1,24 @@
-"""The command line of the client: `python -m clients predict` and `python -m clients health`."""
+"""The command line of the client: `python -m clients predict`, `timeline` and `health`."""
 
 import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.bar import Bar
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from clients.answers import Named, Prediction, Preparation, Score
+from clients.answers import Named, Prediction, Preparation, Score, Timeline
 from clients.client import Client
 from clients.errors import ClientError, InputError, RefusedError
 from clients.live.options import add_live
+from clients.out_files import format_of, write_out
 
 _WIDTH = 80
 _KEY_VARIABLE = "RGBD_MOTION_KEY"  # no flag: other users of the machine can read those
@@ -31,11 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
             _follow(options)
             return 0
         with Client(options.url, api_key=os.environ.get(_KEY_VARIABLE) or None, timeout_s=options.timeout_s) as client:
-            if options.command == "predict":
-                _predict(client, options)
-            else:
-                client.check_ready()
-                Console().print(f"{escape(client.url)}: ready", highlight=False)
+            _COMMANDS[options.command](client, options)
     except KeyboardInterrupt:
         errors.print("interrupted")
         return 130
@@ -62,58 +60,87 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"A service that asks for a key gets that of the environment variable {_KEY_VARIABLE}.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    predict = commands.add_parser("predict", parents=[shared], help="send a clip and print the ranked answer")
-    predict.add_argument(
+    recording = _recording_options()
+    of_recordings = [shared, recording]
+    _add_predict(commands.add_parser("predict", parents=of_recordings, help="send a clip and print the ranked answer"))
+    _add_timeline(
+        commands.add_parser("timeline", parents=of_recordings, help="say what happens in a long recording, and when")
+    )
+    add_live(commands, shared)
+    commands.add_parser("health", parents=[shared], help="say whether the service is ready")
+    return parser
+
+
+def _recording_options() -> argparse.ArgumentParser:
+    """Return the options of all commands that send a recording."""
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument(
         "--rgb",
         type=Path,
         metavar="FILE",
         help="a file, such as a video or a zip of frames, or a folder of frames; one file with both streams, such as a "
         "camera's own, is given here",
     )
-    predict.add_argument("--depth", type=Path, metavar="FILE", help="the same for depth, 16 bits, lossless")
+    options.add_argument("--depth", type=Path, metavar="FILE", help="the same for depth, 16 bits, lossless")
     for stream, what in (("rgb", "colour"), ("depth", "depth")):
-        predict.add_argument(
+        options.add_argument(
             f"--{stream}-track", metavar="NAME", help=f"what the file calls its {what}, where it has several"
         )
-    predict.add_argument("--top-k", type=int, default=5, help="how many labels (%(default)s)")
-    predict.add_argument(
-        "--windows", type=int, default=1, help="parts of a long clip, answered one by one (%(default)s)"
-    )
-    predict.add_argument(
-        "--people",
-        choices=("largest", "all", "each"),
-        help="whom the answer is about where several are found (all, where the model knows motions of two people, else "
-        "the one of whom most is seen)",
-    )
-    predict.add_argument(
+    options.add_argument("--top-k", type=int, default=5, help="how many labels (%(default)s)")
+    options.add_argument(
         "--accepted",
         type=float,
         metavar="SHARE",
         help="of clips of known motions, how many are taken for known (0.95); 0.5 to 0.99",
     )
-    predict.add_argument("--model", metavar="NAME", help="which model, where several are served")
-    predict.add_argument("--model-version", metavar="VERSION", help="which version of it (the newest)")
-    predict.add_argument("--depth-scale-mm", type=float, help="millimetres of one unit of depth, where it is not 1")
-    predict.add_argument("--fps", type=float, help="frames a second, where the files know no times")
-    predict.add_argument("--depth-fps", type=float, help="those of depth, where they differ")
-    predict.add_argument("--start-s", type=float, help="where the motion begins, in seconds (0)")
-    predict.add_argument("--end-s", type=float, help="where it ends (at the end)")
-    predict.add_argument(
+    options.add_argument("--model", metavar="NAME", help="which model, where several are served")
+    options.add_argument("--model-version", metavar="VERSION", help="which version of it (the newest)")
+    options.add_argument("--depth-scale-mm", type=float, help="millimetres of one unit of depth, where it is not 1")
+    options.add_argument("--fps", type=float, help="frames a second, where the files know no times")
+    options.add_argument("--depth-fps", type=float, help="those of depth, where they differ")
+    options.add_argument("--start-s", type=float, help="where the motion begins, in seconds (0)")
+    options.add_argument("--end-s", type=float, help="where it ends (at the end)")
+    options.add_argument(
         "--prepared",
         choices=("yes", "no"),
         help="whether it was prepared as the training clips were, or is as the camera wrote it (as its frames look)",
     )
-    predict.add_argument("--camera", metavar="NAME", help="the depth camera, such as d435 (the likeliest)")
-    predict.add_argument(
+    options.add_argument("--camera", metavar="NAME", help="the depth camera, such as d435 (the likeliest)")
+    options.add_argument(
         "--intrinsics",
         type=_intrinsics,
         metavar="FX[,FY,CX,CY]",
         help="instead of --camera: its focal length and centre in pixels, from calibration",
     )
-    predict.add_argument("--json", action="store_true", help="print the answer as JSON")
-    add_live(commands, shared)
-    commands.add_parser("health", parents=[shared], help="say whether the service is ready")
-    return parser
+    return options
+
+
+def _add_predict(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--windows", type=int, default=1, help="parts of a long clip, answered one by one (%(default)s)"
+    )
+    _add_people(parser, "largest", "all", "each")
+    parser.add_argument("--json", action="store_true", help="print the answer as JSON")
+
+
+def _add_timeline(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--window-s", type=float, metavar="S", help="how long windows are (as training clips were)")
+    _add_people(parser, "largest", "all")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="where it goes, instead of being printed: .json all of it, .csv its events, .vtt subtitles",
+    )
+
+
+def _add_people(parser: argparse.ArgumentParser, *choices: str) -> None:
+    parser.add_argument(
+        "--people",
+        choices=choices,
+        help="whom the answer is about where several are found (all, where the model knows motions of two people, else "
+        "the one of whom most is seen)",
+    )
 
 
 def _follow(options: argparse.Namespace) -> None:
@@ -134,31 +161,56 @@ def _intrinsics(text: str) -> dict[str, float]:
 _intrinsics.__name__ = "one number, or four"  # argparse says it of what it refuses
 
 
+def _asked(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what the options that all recordings have ask of the client."""
+    names = ("top_k", "people", "accepted", "model", "depth_scale_mm", "fps", "depth_fps", "start_s", "end_s")
+    asked = {name: getattr(options, name) for name in (*names, "rgb_track", "depth_track", "camera", "intrinsics")}
+    prepared = None if options.prepared is None else options.prepared == "yes"
+    return asked | {"version": options.model_version, "prepared": prepared}
+
+
+def _health(client: Client, _: argparse.Namespace) -> None:
+    client.check_ready()
+    Console().print(f"{escape(client.url)}: ready", highlight=False)
+
+
 def _predict(client: Client, options: argparse.Namespace) -> None:
-    answer = client.predict(
-        options.rgb,
-        options.depth,
-        model=options.model,
-        version=options.model_version,
-        top_k=options.top_k,
-        windows=options.windows,
-        people=options.people,
-        accepted=options.accepted,
-        depth_scale_mm=options.depth_scale_mm,
-        fps=options.fps,
-        depth_fps=options.depth_fps,
-        start_s=options.start_s,
-        end_s=options.end_s,
-        rgb_track=options.rgb_track,
-        depth_track=options.depth_track,
-        prepared=None if options.prepared is None else options.prepared == "yes",
-        camera=options.camera,
-        intrinsics=options.intrinsics,
-    )
+    answer = client.predict(options.rgb, options.depth, windows=options.windows, **_asked(options))
     if options.json:
         sys.stdout.write(json.dumps(asdict(answer), indent=2) + "\n")
     else:
-        _print_answer(Console(width=_WIDTH, highlight=False), answer)
+        _print_answer(_console(), answer)
+
+
+def _timeline(client: Client, options: argparse.Namespace) -> None:
+    asked = {"window_s": options.window_s, **_asked(options)}
+    if options.out is None:
+        _print_timeline(_console(), client.timeline(options.rgb, options.depth, **asked))
+        return
+    inputs = [path for path in (options.rgb, options.depth) if path is not None]
+    format = format_of(options.out, inputs)
+    write_out(options.out, client.timeline_text(format, options.rgb, options.depth, **asked))
+
+
+def _console() -> Console:
+    return Console(width=_WIDTH, highlight=False)
+
+
+def _print_timeline(console: Console, found: Timeline) -> None:
+    table = Table(box=None, padding=(0, 1, 0, 0), width=_WIDTH, header_style="dim")
+    for column, width in (("from, s", 8), ("to, s", 8), ("score", 6)):
+        table.add_column(column, justify="right", width=width)
+    table.add_column("motion", ratio=1, overflow="fold")
+    for event in found.events:
+        table.add_row(f"{event.start_s:.2f}", f"{event.end_s:.2f}", f"{event.score:.0%}", escape(event.label))
+    if found.events:
+        console.print(table)
+    events = f"{len(found.events) or 'no'} event{'' if len(found.events) == 1 else 's'}"
+    console.print(
+        f"[dim]{escape(found.model.name)} {escape(found.model.version)}, {events} in {found.duration_s:.1f} s, "
+        f"by windows of {found.window_s:.2f} s[/]"
+    )
+    _print_warnings(console, found.warnings)
 
 
 def _print_answer(console: Console, answer: Prediction) -> None:
@@ -181,7 +233,11 @@ def _print_answer(console: Console, answer: Prediction) -> None:
     )
     if (preparation := answer.clip.preparation) is not None and not preparation.was_prepared:
         console.print(f"[dim]{_prepared_in_words(preparation)}[/]")
-    for warning in answer.warnings:
+    _print_warnings(console, answer.warnings)
+
+
+def _print_warnings(console: Console, warnings: Iterable[str]) -> None:
+    for warning in warnings:
         console.print(f"[yellow]warning:[/] {escape(warning)}")
 
 
@@ -213,3 +269,10 @@ def _ranking(scores: Sequence[Score], best_style: str) -> Table:
         style = best_style if rank == 1 else ""
         table.add_row(str(rank), escape(score.label), bar, f"{score.score:.1%}", style=style)
     return table
+
+
+_COMMANDS: Mapping[str, Callable[[Client, argparse.Namespace], None]] = {
+    "predict": _predict,
+    "timeline": _timeline,
+    "health": _health,
+}

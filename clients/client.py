@@ -8,12 +8,13 @@ from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, Unpack
 
 import httpx
 
-from clients.answers import Prediction, parse_prediction
+from clients.answers import Prediction, Timeline, parse_prediction, parse_timeline
 from clients.errors import BusyError, InputError, RefusedError, UnexpectedAnswerError, UnreachableError
+from clients.options import RecordingOptions, TimelineFormat, TimelineOptions
 from clients.uploads import open_upload
 
 _BUSY = (429, 503)
@@ -105,10 +106,16 @@ class Client:
         depth camera; or `intrinsics` are its lens: fx, and where they are known fy, cx, cy, in pixels.
         Raises `InputError`, `UnreachableError`, `RefusedError` or `UnexpectedAnswerError`.
         """
-        paths = {name: path for name, path in (("rgb", rgb), ("depth", depth)) if path is not None}
-        if not paths:
-            raise InputError("no stream was given; give rgb, depth, or both, as the model needs")
-        meta = _said(
+        response = self._upload(
+            "/predict",
+            rgb,
+            depth,
+            model=model,
+            version=version,
+            top_k=top_k,
+            windows=windows,
+            people=people,
+            accepted=accepted,
             depth_scale_mm=depth_scale_mm,
             fps=fps,
             depth_fps=depth_fps,
@@ -118,17 +125,28 @@ class Client:
             depth_track=depth_track,
             prepared=prepared,
             camera=camera,
-            intrinsics=None if intrinsics is None else dict(intrinsics),
+            intrinsics=intrinsics,
         )
-        params = _said(model=model, version=version, top_k=top_k, windows=windows, people=people, accepted=accepted)
-        with ExitStack() as stack:
-            files = {}
-            for name, path in paths.items():
-                file_name, file = open_upload(path)
-                files[name] = (file_name, stack.enter_context(file))
-            return parse_prediction(
-                self._ask("POST", "/predict", files=files, data={"meta": json.dumps(meta)}, params=params)
-            )
+        return parse_prediction(self._json_of(response))
+
+    def timeline(
+        self, rgb: Path | None = None, depth: Path | None = None, **asked: Unpack[TimelineOptions]
+    ) -> Timeline:
+        """Return what happens in a recording, and when: events, and what each of many overlapping windows shows.
+
+        `rgb` and `depth` are as for `predict`, but their times must be known; raises as that does.
+        """
+        return parse_timeline(self._json_of(self._upload("/timeline", rgb, depth, **asked)))
+
+    def timeline_text(
+        self,
+        format: TimelineFormat,
+        rgb: Path | None = None,
+        depth: Path | None = None,
+        **asked: Unpack[TimelineOptions],
+    ) -> str:
+        """Return the same as a text for a file of this format."""
+        return self._upload("/timeline", rgb, depth, format=format, **asked).text
 
     def check_ready(self) -> None:
         """Return when the service is ready to predict; raises like `predict` when it is not."""
@@ -137,8 +155,23 @@ class Client:
     def _no_address(self) -> InputError:
         return InputError(f"{self.url}: is not an address; give one like http://127.0.0.1:8000")
 
-    def _ask(self, method: str, path: str, **content: Any) -> Any:
-        response = self._send(method, path, **content)
+    def _upload(self, address: str, rgb: Path | None, depth: Path | None, **asked: Any) -> httpx.Response:
+        """Return the answer about a recording; of what is asked, that about the recording goes into the form."""
+        paths = {name: path for name, path in (("rgb", rgb), ("depth", depth)) if path is not None}
+        if not paths:
+            raise InputError("no stream was given; give rgb, depth, or both, as the model needs")
+        said = {name: value for name, value in asked.items() if value is not None}
+        meta = {name: value for name, value in said.items() if name in RecordingOptions.__annotations__}
+        params = {name: value for name, value in said.items() if name not in meta}
+        with ExitStack() as stack:
+            files = {}
+            for name, path in paths.items():
+                file_name, file = open_upload(path)
+                files[name] = (file_name, stack.enter_context(file))
+            data = {"meta": json.dumps(meta, default=dict)}  # any mapping
+            return self._send("POST", address, files=files, data=data, params=params)
+
+    def _json_of(self, response: httpx.Response) -> Any:
         try:
             return response.json()
         except ValueError as error:
@@ -169,11 +202,6 @@ class Client:
         if not response.is_success:
             raise _refusal(response)
         return response
-
-
-def _said(**values: Any) -> dict[str, Any]:
-    """Return what is said; of the rest, the service knows better."""
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def authorization(api_key: str | None) -> httpx.Headers | None:

@@ -29,6 +29,7 @@ from serve.routes import (
     preview,
     recordings,
     reference,
+    timeline,
 )
 from serve.routes import models as descriptions
 from serve.routes.known_names import check_names
@@ -69,7 +70,10 @@ def create_app(models: Repository, settings: Settings) -> FastAPI:
     app.add_middleware(RequestLog)
     app.add_middleware(RequestContext, settings=settings)
     install_error_handlers(app)
-    of_clips, of_models = (predict, explain, preview, recordings, live), (descriptions, infer, model_repository)
+    of_clips, of_models = (
+        (predict, timeline, explain, preview, recordings, live),
+        (descriptions, infer, model_repository),
+    )
     for routes in (*of_clips, *of_models, health, admin, reference):
         app.include_router(routes.router)
     app.mount(f"/{reference.VIEWER}", StaticFiles(packages=[("fastapi_offline", "static")]), name="viewer")

@@ -57,10 +57,12 @@ from typing import ClassVar, Literal
 
 from starlette.exceptions import HTTPException
 
-Operation = Literal["clip", "explain", "infer", "upload", "drop", "model", "load", "admin", "service", "live"]
+Operation = Literal[
+    "clip", "explain", "infer", "upload", "drop", "model", "load", "admin", "service", "live", "timeline"
+]
 """The kinds of operations, of which each may end with errors of its own."""
 
-CLIP: frozenset[Operation] = frozenset({"clip", "explain"})  # a recording is looked at
+CLIP: frozenset[Operation] = frozenset({"clip", "explain", "timeline"})  # a recording is looked at
 FILES: frozenset[Operation] = CLIP | {"upload"}  # its files may be sent
 NETWORK: frozenset[Operation] = CLIP | {"infer"}  # the network computes
 BODY: frozenset[Operation] = NETWORK | {"upload", "load"}  # there is a body
@@ -367,11 +369,11 @@ class QueueFullError(TooManyRequestsError):
 
 
 class TooManyStreamsError(TooManyRequestsError):
-    """Only `/live`: as many live streams are open as can be, or as the device can follow."""
+    """Only `/live` and `/timeline`: as many streams are at work as can be, or as the device can follow."""
 
     word = "too_many_streams"
-    example = "8 live streams are open; come back when one has ended"
-    operations = frozenset({"live"})
+    example = "all 8 places for live streams and time lines are taken; come back when one has ended"
+    operations = frozenset({"live", "timeline"})
 
 
 class TooManyUploadsError(TooManyRequestsError):
@@ -441,7 +443,7 @@ class OverloadedError(UnavailableError):
 
 
 class DecoderKilledError(UnavailableError):
-    """The process that decoded the files was killed twice, as the system does where memory runs out."""
+    """The process that decoded the files was killed, as the system does where memory runs out."""
 
     word = "decoder_killed"
     example = "the process that decoded these files was killed, as the system does where memory runs out"

@@ -246,6 +246,40 @@ class PredictReply(NamedReply):
     warnings: list[str]
 
 
+class EventReply(BaseModel):
+    """A motion in a recording, from the first to the last moment at which it was seen, in seconds.
+
+    `score` and `confidence` are the highest of any moment.
+    """
+
+    label: str
+    index: int
+    start_s: float
+    end_s: float
+    score: float
+    confidence: float | None
+    is_over: bool
+
+
+class TimelineReply(BaseModel):
+    """What happens in a recording of `duration_s`, by windows of `window_s` that begin every `step_s`.
+
+    `person` is whom it is about, 1 being the largest, null for all that is there; `box_px`, (x0, y0, x1, y1), what was
+    cut out of every frame, null where that changes or nothing was cut.
+    """
+
+    request_id: str
+    model: ModelReply
+    duration_s: float
+    window_s: float
+    step_s: float
+    person: int | None
+    box_px: tuple[int, int, int, int] | None
+    events: list[EventReply]
+    windows: list[WindowReply]
+    warnings: list[str]
+
+
 class ExplainReply(BaseModel):
     """What an answer rests on: by how many logits the class's `lead` over all others falls when a part is hidden.
 

@@ -20,6 +20,7 @@ from serve.inference.admission import Admission, AdmissionControl
 from serve.inference.batch_observer import BatchObserver
 from serve.inference.batching import Batcher, Clips, Inferred
 from serve.inference.repository import Repository
+from serve.live.places import Places
 from serve.live.sessions import LiveSessions
 from serve.observability.metrics import Metrics
 from serve.observability.tracing import tracer
@@ -39,7 +40,8 @@ class Service:
         self.limits = Limits(settings.max_frames, settings.max_pixels, settings.max_duration_s, any_container=False)
         self.metrics = Metrics(lambda: [model.reply for model in models.ready], settings.max_batch)
         self._decoders = Decoders(settings.num_decoders, settings.decoder_memory_mb, settings.decoder_cpu_s)
-        self.live = LiveSessions(settings.max_live, self.limits, settings.decoder_memory_mb, settings.decoder_cpu_s)
+        self.places = Places(settings.max_live, settings.decoder_memory_mb, settings.decoder_cpu_s)
+        self.live = LiveSessions(self.places, self.limits)
         self.recordings = KeptRecordings(settings.kept_mb << 20, settings.kept_s)
         observer = BatchObserver(self.metrics.count_batch)
         self._batcher = Batcher(settings.max_batch, settings.max_delay_ms / 1000, observer)
@@ -48,7 +50,7 @@ class Service:
         self._started_at = time.monotonic()
         self.metrics.watch("requests_in_flight", "Requests at work or waiting.", lambda: self.admission.num_requests)
         self.metrics.watch("queue_clips", "Clips that wait for the network.", lambda: self.num_waiting)
-        self.metrics.watch("live_streams", "Live streams that are open.", lambda: self.live.num_open)
+        self.metrics.watch("live_streams", "Live streams and time lines at work.", lambda: self.places.num_taken)
         self.metrics.watch("kept_bytes", "Of recordings kept for further requests.", lambda: self.recordings.num_bytes)
 
     def try_decoder(self) -> None:
@@ -77,7 +79,7 @@ class Service:
                 yield
         finally:
             self._decoders.close()
-            self.live.close()
+            self.places.close()
             self.recordings.close()
 
     @property

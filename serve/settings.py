@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     kept_s: float = Field(600.0, gt=0, description="seconds that such a recording is kept from its last use")
     deadline_s: float = Field(60.0, gt=0, description="seconds for one request, from its last byte to its answer")
     drain_s: float = Field(30.0, gt=0, description="seconds for the requests at work when told to stop")
-    max_live: int = Field(8, ge=0, description="live streams at a time, each with a process; 0: none")
+    max_live: int = Field(8, ge=0, description="live streams and time lines at a time, each with a process; 0: none")
     live_idle_s: float = Field(30.0, gt=0, description="seconds without a frame after which a live stream is closed")
     log_format: LogFormat = Field("text", description="text: lines for people; json: for programs")
     otlp_endpoint: str | None = Field(None, description="an OpenTelemetry collector, such as http://127.0.0.1:4318")

@@ -20,7 +20,7 @@ from export.predictor.opened_files import check_complete
 from export.predictor.results import Prediction
 from export.predictor.streams.events import EventRules
 from export.predictor.streams.live_frames import LiveFrames, live_request
-from export.predictor.streams.pace import live_pace
+from export.predictor.streams.pace import live_pace, window_of
 from export.predictor.streams.session import LiveAnswers, LiveSession
 from export.predictor.streams.shared_slider import SharedSlider
 from export.predictor.streams.sliding import slider_of
@@ -142,8 +142,8 @@ class Predictor:
             depth_scale_mm, fps, depth_fps, start_s, end_s, rgb_track, depth_track, prepared, camera, intrinsics
         )
         request = self._model.request(self._files(rgb, depth), meta, NO_LIMITS, people=people)
-        rules = TimelineRules(window_s, top_k=num_classes, events=EventRules(accepted=accepted))
-        return read_timeline(self._model, self._slider, request, rules, progress)
+        rules = TimelineRules(num_classes, EventRules(accepted=accepted))
+        return read_timeline(self._model, self._slider, request, window_of(self._model, window_s), rules, progress)
 
     def live(
         self,

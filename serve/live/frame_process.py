@@ -3,9 +3,8 @@
 What goes between it and the service is plain data, as for uploads.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +13,11 @@ from pydantic import BaseModel
 from export.predictor.clip_request import ClipRequest
 from export.predictor.streams.first_look import View
 from export.predictor.streams.live_frames import LiveFrames, Portion
-from rgbd.errors import MediaError
 from rgbd.types import Size, Stream
 from serve.live.messages import PackedFrame
 from serve.live.payloads import decode_frame
-from serve.uploads.decoder_processes import DecoderProcess
+from serve.live.stream_process import StreamProcess
 from serve.uploads.ipc import DecoderReply
-
-Argument = TypeVar("Argument")
 
 
 @dataclass(frozen=True)
@@ -84,55 +80,30 @@ def _reply(frames: LiveFrames, portions: Iterator[Portion]) -> DecoderReply[Fram
 
 
 class FrameProcess:
-    """A process for the frames of one stream at a time."""
+    """What a process makes of the frames of one stream."""
 
-    def __init__(self, memory_mb: int, cpu_s: int) -> None:
-        self._process = DecoderProcess(memory_mb, cpu_s)
-        self._is_started = self._is_at_work = False
+    def __init__(self, process: StreamProcess) -> None:
+        self._process = process
         self.num_unpaired = 0
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether it can take another stream."""
-        return self._is_started and not self._is_at_work and not self._process.is_dead
 
     def start(self, opening: Opening) -> None:
-        """Return when frames may come; raises `RuntimeError` or `OSError` where no process can be started."""
-        self.num_unpaired = 0
-        if not self._is_started:
-            self._process.start()
-            self._process.make_ready()
-            self._is_started = True
-        self._call(_open, opening)
+        """Return when frames may come; raises as `StreamProcess.start`."""
+        self._spec = opening.request.spec
+        self._process.start()
+        self._process.call(_open, FramesFacts, opening)
 
     def add(self, packed: Sequence[PackedFrame]) -> list[Portion]:
         """Return what becomes of frames; raises as `LiveFrames.add`, and `ServiceError` where the process has died."""
-        return self._portions(self._call(_add, packed))
+        return self._portions(self._process.call(_add, FramesFacts, packed))
 
     def end(self) -> list[Portion]:
         """Return what waited for frames that do not come; raises as `add`."""
-        return self._portions(self._call(_end, None))
-
-    def _call(
-        self, function: Callable[[Argument], DecoderReply[FramesFacts]], argument: Argument
-    ) -> DecoderReply[FramesFacts]:
-        self._is_at_work = True
-        try:
-            reply = self._process.call(function, FramesFacts, argument)
-        except MediaError:  # that is an answer, too
-            self._is_at_work = False
-            raise
-        self._is_at_work = False
-        return reply
-
-    def kill(self) -> None:
-        """End the process."""
-        self._process.kill()
+        return self._portions(self._process.call(_end, FramesFacts, None))
 
     def _portions(self, reply: DecoderReply[FramesFacts]) -> list[Portion]:
         self.num_unpaired = reply.facts.num_unpaired
         arrays = iter(reply.arrays)
         return [
-            Portion({stream: next(arrays) for stream in portion.streams}, portion.view)
+            Portion(self._process.frames(portion.streams, arrays, self._spec), portion.view)
             for portion in reply.facts.portions
         ]

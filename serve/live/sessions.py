@@ -1,4 +1,4 @@
-"""The live streams that are open: how many there may be, and what each says."""
+"""The live streams that are open, and what each says."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -14,13 +14,12 @@ from rgbd.errors import MediaError, MissingStreamError, UserError
 from rgbd.recording.limits import Limits
 from rgbd.types import Size, Stream, in_order
 from serve.concurrency.threads import in_thread
-from serve.errors import MalformedRequestError, TooLargeError, TooManyStreamsError
+from serve.errors import MalformedRequestError, TooLargeError
 from serve.inference.served_model import ServedModel
 from serve.live.frame_process import FrameProcess, Opening
 from serve.live.messages import Hello, PackedFrame
+from serve.live.places import Places
 from serve.uploads.media_errors import refusal_of
-
-_MOST_LOAD = 0.9  # of the device
 
 
 class Session:
@@ -70,46 +69,21 @@ async def _in_thread(work: Callable[[], list[Said]]) -> list[Said]:
 
 
 class LiveSessions:
-    """Opens live streams, as many as the settings allow and the device can follow; the first is never refused."""
+    """Opens live streams, as far as there are places."""
 
-    def __init__(self, max_live: int, limits: Limits, memory_mb: int, cpu_s: int) -> None:
-        self._max_live, self._limits, self._memory_mb, self._cpu_s = max_live, limits, memory_mb, cpu_s
-        self._idle: list[FrameProcess] = []
-        self._loads: dict[FrameProcess, float] = {}  # the share of the device that each open one takes
-
-    @property
-    def num_open(self) -> int:
-        """How many live streams are open."""
-        return len(self._loads)
+    def __init__(self, places: Places, limits: Limits) -> None:
+        self._places, self._limits = places, limits
 
     @asynccontextmanager
     async def open(self, hello: Hello, model: ServedModel) -> AsyncIterator[Session]:
         """Open a live stream for the length of the block; raises 400, 413 or 429."""
         sizes = {stream: hello.streams[stream].size for stream in in_order(hello.streams)}
         opening, pace, rules = self._asked(hello, model, sizes)
-        load = model.live_frame_s / pace.interval_s
-        self._check_room(load)
-        process = self._idle_process() or FrameProcess(self._memory_mb, self._cpu_s)
-        self._loads[process] = load
-        try:
-            await in_thread("live stream", process.start, opening)
+        with self._places.take(model.live_frame_s / pace.interval_s) as process:
+            frames = FrameProcess(process)
+            await in_thread("live stream", frames.start, opening)
             given = tuple(stream for stream in model.streams if stream in sizes)
-            yield Session(model, process, LiveAnswers(model, model.slider, given, pace, rules, hello.top_k))
-        finally:
-            del self._loads[process]
-            if process.is_idle:
-                self._idle.append(process)
-            else:
-                process.kill()
-
-    def close(self) -> None:
-        """End the processes of the streams that have ended."""
-        for process in self._idle:
-            process.kill()
-
-    def _idle_process(self) -> FrameProcess | None:
-        self._idle = [process for process in self._idle if process.is_idle]
-        return self._idle.pop() if self._idle else None
+            yield Session(model, frames, LiveAnswers(model, model.slider, given, pace, rules, hello.top_k))
 
     def _asked(self, hello: Hello, model: ServedModel, sizes: dict[Stream, Size]) -> tuple[Opening, Pace, EventRules]:
         try:
@@ -132,12 +106,3 @@ class LiveSessions:
         except UserError as error:
             raise MalformedRequestError(str(error)) from error
         return Opening(request, sizes, pace.interval_s), pace, rules
-
-    def _check_room(self, load: float) -> None:
-        if self.num_open >= self._max_live:
-            raise TooManyStreamsError(f"{self.num_open} live streams are open; come back when one has ended")
-        if self._loads and sum(self._loads.values()) + load > _MOST_LOAD:
-            raise TooManyStreamsError(
-                f"{self.num_open} live streams are open, and the device can follow no more; come back when one has "
-                "ended"
-            )

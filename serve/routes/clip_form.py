@@ -1,4 +1,4 @@
-"""The form that `/predict`, `/preview` and `/explain` take -> files on disk and what they mean."""
+"""The form that `/predict`, `/timeline`, `/preview` and `/explain` take -> files on disk and what they mean."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

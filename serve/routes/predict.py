@@ -22,6 +22,15 @@ from serve.uploads.clip_decoding import decode_clip, received
 router = APIRouter(tags=["clips"], route_class=ClipRoute)
 
 TopK = Annotated[int, Query(ge=1, description="how many classes to name")]
+Accepted = Annotated[
+    float,
+    Query(
+        ge=LEAST_ACCEPTED,
+        le=MOST_ACCEPTED,
+        description="the share of clips of known motions that are to be taken for known; what looks less familiar than "
+        "the rest of them is unknown",
+    ),
+]
 _MAX_WINDOWS = 16
 
 
@@ -39,15 +48,7 @@ async def predict(
             "together, or each (default: all where the model knows motions of two people, else the largest)"
         ),
     ] = None,
-    accepted: Annotated[
-        float,
-        Query(
-            ge=LEAST_ACCEPTED,
-            le=MOST_ACCEPTED,
-            description="the share of clips of known motions that are to be taken for known; what looks less familiar "
-            "than the rest of them is unknown",
-        ),
-    ] = DEFAULT_ACCEPTED,
+    accepted: Accepted = DEFAULT_ACCEPTED,
 ) -> PredictReply:
     """Name the motion that a clip shows.
 

@@ -12,8 +12,9 @@ from tests.support.public_surface import service
 
 ROOT = Path(__file__).parents[2]
 
-# What no operation promises: there is no such address, or not for this method, or nobody waits for the answer.
-UNPROMISED = {"not_found", "method_not_allowed", "gone"}
+# What no operation promises: there is no such address, or not for this method, or nobody waits for the answer; or it
+# ends a WebSocket, of which OpenAPI says nothing.
+UNPROMISED = {"not_found", "method_not_allowed", "gone", "idle", "slow_reader"}
 
 
 def tree(kind: type[ServiceError] = ServiceError, depth: int = 0) -> Iterator[tuple[int, type[ServiceError]]]:

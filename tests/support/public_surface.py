@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
-from typing import Any
+from typing import Any, is_typeddict
 from unittest.mock import patch
 
 import numpy as np
@@ -27,6 +27,7 @@ from pydantic import BaseModel, create_model
 import clients.answers
 import clients.client
 import clients.errors
+import clients.options
 import export
 import export.predictor.results
 from benchmarks.support.tiny_bundle import SPEC, make_bundle
@@ -73,7 +74,7 @@ FILES: dict[str, type[BaseModel]] = {  # a file, and the place in it
     "registration.json *": Registration,
     "rgbd-calibration.json": AttachedCalibration,
 }
-CLIENT: tuple[ModuleType, ...] = (clients.client, clients.answers, clients.errors)
+CLIENT: tuple[ModuleType, ...] = (clients.client, clients.options, clients.answers, clients.errors)
 
 ROOT = Path(__file__).parents[2]
 
@@ -141,6 +142,8 @@ def _classes(module: ModuleType) -> Iterator[tuple[str, type]]:
 
 def _class(name: str, described: type) -> Iterator[str]:
     yield f"{name}({', '.join(base.__name__ for base in described.__bases__)})"
+    if is_typeddict(described):
+        yield from (f"{name} {key}: {_plain(kind)}" for key, kind in described.__annotations__.items())
     for method, member in vars(described).items():
         if inspect.isfunction(member) and (method in ("__init__", "__enter__") or not method.startswith("_")):
             yield f"{name}.{method}{_signature(member)}"
@@ -149,8 +152,12 @@ def _class(name: str, described: type) -> Iterator[str]:
 
 
 def _signature(function: Callable[..., Any]) -> str:
-    # Without the modules of types: which one has Path depends on the version of Python.
-    return re.sub(r"\b([a-z_]\w*[.])+", "", str(inspect.signature(function)))
+    return re.sub(r"\*<class '(\w+)'>", r"Unpack[\1]", _plain(inspect.signature(function)))
+
+
+def _plain(annotation: object) -> str:
+    """Return an annotation without the modules of types: which one has Path depends on the version of Python."""
+    return re.sub(r"\b([a-z_]\w*[.])+", "", str(annotation))
 
 
 def evaluation() -> Iterator[str]:

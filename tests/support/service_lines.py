@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from prometheus_client.parser import text_string_to_metric_families
 
+from serve.routes.error_responses import problems
 from tests.support.schema_lines import Schema, described, field_lines, type_of
 
 
@@ -52,6 +53,7 @@ def error_lines(app: FastAPI, clips: Mapping[str, Any]) -> Iterator[str]:
     for operations in app.openapi()["paths"].values():
         for operation in operations.values():
             yield from _errors(operation)
+    yield from _errors({"responses": problems("live")})  # those that end a WebSocket
     # What no operation promises: there is no such address, or not for this method, or nobody waits for the answer.
     for method, path in (("GET", "/nowhere"), ("PUT", "/predict"), ("POST", "/v2/models/tiny/infer")):
         status, answer = _ask(app, method, path, json.dumps(clips).encode())

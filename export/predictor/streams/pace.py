@@ -39,15 +39,24 @@ def window_of(model: Model, window_s: float | None) -> float:
     return window_s
 
 
-def live_pace(model: Model, window_s: float | None, every: int | None) -> Pace:
-    """Return the pace of a live stream, whose windows begin every so many sampled frames.
+def bounded_window(model: Model, window_s: float | None) -> float:
+    """Return the same for a service, which samples no more than a thousand frames a second.
 
-    Raises `UserError` where that makes no sense.
+    Raises `UserError`, too, where a window would be shorter than that allows, or is far too long.
     """
     window_s, num_frames = window_of(model, window_s), model.bundle.manifest.clip_spec.num_frames
     least_s = _LEAST_INTERVAL_S * num_frames
     if not least_s <= window_s <= _LONGEST_WINDOW_S:
         raise UserError(f"window_s {window_s:g}: give at least {least_s:g} and at most {_LONGEST_WINDOW_S:g} seconds")
+    return window_s
+
+
+def live_pace(model: Model, window_s: float | None, every: int | None) -> Pace:
+    """Return the pace of a live stream, whose windows begin every so many sampled frames.
+
+    Raises `UserError` where that makes no sense.
+    """
+    window_s, num_frames = bounded_window(model, window_s), model.bundle.manifest.clip_spec.num_frames
     every = every or default_every(num_frames)
     if not 1 <= every <= num_frames:
         raise UserError(

@@ -1,29 +1,18 @@
 """A long recording -> what happens in it, and when: as a stream that comes as fast as it can be computed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from export.predictor.clip_reading import open_source, unlike_training
 from export.predictor.clip_request import ClipRequest
-from export.predictor.frame_sources import FrameSource
 from export.predictor.model import Model
-from export.predictor.opened_files import Streams, check_complete, file_named, open_files, read_together
 from export.predictor.results import Window
 from export.predictor.streams.answers import StreamAnswers
 from export.predictor.streams.events import Event, EventRules
-from export.predictor.streams.pace import default_every, window_of
-from export.predictor.streams.sliding import Frames, Slider, SlidWindow, slide_over, with_black
-from rgbd.clip.alignment import Part
-from rgbd.clip.appearance import Look, look_of
-from rgbd.clip.running import InStep, RunningClip
-from rgbd.errors import MediaError
-from rgbd.types import Box, Stream
-
-_PORTION = 32  # frames at a time
+from export.predictor.streams.pace import default_every
+from export.predictor.streams.sampled_recording import Beginning, Ending, Read, read_sampled
+from export.predictor.streams.sliding import Frames, Slider, SlidWindow, with_black
+from rgbd.types import Box
 
 Progress = Callable[[int, int], None]
 """Is told how many sampled frames of each stream are looked at, of how many."""
@@ -31,13 +20,8 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class TimelineRules:
-    """How a recording is looked at.
+    """What is said of a recording's windows: how many classes are named of each, and what makes events of them."""
 
-    window_s: how long a window is; None: as the clips are that the model was trained on. top_k: how many classes are
-    named of each.
-    """
-
-    window_s: float | None = None
     top_k: int = 5
     events: EventRules = field(default_factory=EventRules)
 
@@ -65,99 +49,71 @@ def read_timeline(
     model: Model,
     slider: Slider[Any],
     request: ClipRequest,
+    window_s: float,
     rules: TimelineRules,
     progress: Progress | None = None,
 ) -> Timeline:
     """Return what a recording shows, and when; raises `MediaError` where it cannot be used, `UserError` otherwise.
 
-    slider: what answers streams with the model.
+    slider: what answers streams with the model. window_s: how long windows are.
     """
-    streams = open_files(request)
-    check_complete(streams, request)
-    return read_together(streams, request, lambda *given: _Reading(model, slider, rules, *given).timeline(progress))
+    return make_timeline(model, slider, rules, read_sampled(request, window_s), progress)
 
 
-class _Reading:
-    """One recording, read once."""
+def make_timeline(
+    model: Model, slider: Slider[Any], rules: TimelineRules, read: Iterable[Read], progress: Progress | None = None
+) -> Timeline:
+    """Return what is shown by what is read of a recording, as `read_sampled` yields it; raises as that does."""
+    windows: _Windows | None = None
+    for item in read:
+        if isinstance(item, Beginning):
+            windows = _Windows(model, slider, rules, item)
+            continue
+        assert windows is not None  # nothing comes before the beginning
+        if isinstance(item, Ending):
+            return windows.timeline(item)
+        windows.add(item)
+        if progress is not None:
+            progress(windows.num_seen, windows.num_frames)
+    raise AssertionError("a recording has an end")
 
-    def __init__(
-        self, model: Model, slider: Slider[Any], rules: TimelineRules, streams: Streams, request: ClipRequest
-    ) -> None:
-        self._model, self._slider, self._rules = model, slider, rules
-        self._streams, self._request = streams, request
-        self._source = open_source(streams, request)
-        self._whole = _timed(self._source, request)
-        manifest, duration_s = model.bundle.manifest, self._whole.end - self._whole.start
-        clip_frames = manifest.clip_spec.num_frames
-        num_frames = max(clip_frames, round(duration_s * clip_frames / window_of(model, rules.window_s)))
-        self._interval_s = duration_s / num_frames
-        self._window_s, self._every = clip_frames * self._interval_s, default_every(clip_frames)
-        self._chosen = self._source.choose(self._whole, num_frames)
-        self._looks: dict[Stream, list[Look]] = {stream: [] for stream in self._source.given}
 
-    def timeline(self, progress: Progress | None) -> Timeline:
-        """Return what the recording shows."""
-        answers = StreamAnswers(
-            self._model,
-            self._source.given,
-            self._rules.events,
-            self._whole.start,
-            self._interval_s,
-            self._rules.top_k,
+class _Windows:
+    """What the windows of a recording show, as far as it has come."""
+
+    def __init__(self, model: Model, slider: Slider[Any], rules: TimelineRules, beginning: Beginning) -> None:
+        self._model, self._slider, self._beginning = model, slider, beginning
+        self._every = default_every(model.bundle.manifest.clip_spec.num_frames)
+        self._state = slider.begin(self._every)
+        self._answers = StreamAnswers(
+            model, beginning.given, rules.events, beginning.start_s, beginning.interval_s, rules.top_k
         )
-        answered = [answers.take(slid) for slid in self._slid(progress)]
-        ended = [*(event for _, event in answered), answers.end()]
-        subject = self._source.subjects[0]
+        self._windows: list[Window] = []
+        self._events: list[Event | None] = []
+        self.num_frames, self.num_seen = beginning.num_frames, 0
+
+    def add(self, frames: Frames) -> None:
+        """Look at the next sampled frames."""
+        (slid,) = self._slider.add([(self._state, with_black(frames, self._model.streams))])
+        self._take(slid)
+        self.num_seen += len(next(iter(frames.values())))
+
+    def timeline(self, ending: Ending) -> Timeline:
+        """Return what all of it shows."""
+        self._take(self._slider.end(self._state))
+        beginning, subject = self._beginning, ending.subject
         return Timeline(
-            duration_s=round(self._whole.end - self._whole.start, 6),
-            window_s=self._window_s,
-            step_s=self._every * self._interval_s,
+            duration_s=round(beginning.duration_s, 6),
+            window_s=self._model.bundle.manifest.clip_spec.num_frames * beginning.interval_s,
+            step_s=self._every * beginning.interval_s,
             person=subject.person,
             box_px=subject.box_px,
-            events=tuple(event for event in ended if event is not None),
-            windows=tuple(window for window, _ in answered),
-            warnings=tuple(self._warnings()),
+            events=tuple(event for event in [*self._events, self._answers.end()] if event is not None),
+            windows=tuple(self._windows),
+            warnings=tuple(ending.warnings),
         )
 
-    def _slid(self, progress: Progress | None) -> Iterator[SlidWindow]:
-        """Yield what the network says of each window."""
-        return slide_over(self._slider, self._every, self._counted(progress))
-
-    def _counted(self, progress: Progress | None) -> Iterator[Frames]:
-        """Yield the sampled frames, and tell how many there were."""
-        done, total = 0, len(next(iter(self._chosen.values())))
-        for frames in self._frames():
-            yield frames
-            done += len(next(iter(frames.values())))
-            if progress is not None:
-                progress(done, total)
-
-    def _frames(self) -> Iterator[Frames]:
-        """Yield the sampled frames as the network takes them, some of all streams at a time; black where one lacks."""
-        given = self._source.given
-        together = InStep()
-        for made in zip(*(self._made(stream) for stream in given), strict=True):
-            frames = together.add(dict(zip(given, made, strict=True)))
-            if len(frames[given[0]]):
-                yield with_black(frames, self._model.streams)
-
-    def _made(self, stream: Stream) -> Iterator[NDArray[np.uint8]]:
-        """Yield a stream's sampled frames as the network takes them."""
-        running, chosen = RunningClip(stream, self._request.spec), self._chosen[stream]
-        portions = [chosen[first : first + _PORTION] for first in range(0, len(chosen), _PORTION)]
-        for number, frames in enumerate(self._source.read(0, stream, portions), start=1):
-            self._looks[stream].append(look_of(frames, stream))
-            with file_named(self._streams, stream):
-                yield running.add(frames, is_end=number == len(portions))
-
-    def _warnings(self) -> Iterator[str]:
-        can_prepare = self._request.preparation is not None
-        yield from self._source.warnings
-        yield from unlike_training(self._looks, self._request.trained_on, can_prepare=can_prepare)
-
-
-def _timed(source: FrameSource, request: ClipRequest) -> Part:
-    """Return all that is meant of a recording; raises `MediaError` where nobody knows times."""
-    if source.alignment.by != "time":
-        raise MediaError("when its frames were taken is not known, so that nothing can be said of times; give fps")
-    return source.alignment.whole(request.meta.start_s, request.meta.end_s)
+    def _take(self, slid: Iterable[SlidWindow]) -> None:
+        for window, ended in map(self._answers.take, slid):
+            self._windows.append(window)
+            self._events.append(ended)

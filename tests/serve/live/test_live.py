@@ -18,31 +18,15 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from benchmarks.support.server import RunningServer
-from benchmarks.support.tiny_bundle import make_bundle
-from export.bundle.folder import read_bundle, write_manifest
 from rgbd.types import Frame
 from serve.keys import add_key
 from serve.live.messages import SUBPROTOCOL, Encoding
 from tests.support.live import SIZE, Talk, packed, talking
+from tests.support.long_recordings import FPS, GREEN, GREY, RED, coloured, lasting_a_second
 from tests.support.requests import connect, metrics_of
 from tests.support.server import running_server
 from tests.support.uploads import depth_frames
 from tests.support.waiting import wait_until
-
-FPS = 20
-RED, GREEN, GREY = (200, 0, 0), (0, 200, 0), (90, 90, 90)
-
-
-def coloured(*stretches: tuple[tuple[int, int, int], float]) -> list[Frame]:
-    shape = (*SIZE[::-1], 3)
-    return [np.full(shape, color, np.uint8) for color, seconds in stretches for _ in range(round(seconds * FPS))]
-
-
-def lasting_a_second(folder: Path, *args: Any, **options: Any) -> Path:
-    """Write a bundle whose training clips lasted a second."""
-    bundle = read_bundle(make_bundle(folder, *args, **options))
-    write_manifest(bundle.folder, bundle.manifest.model_copy(update={"clip_s": 1.0}))
-    return bundle.folder
 
 
 @pytest.fixture(scope="module")

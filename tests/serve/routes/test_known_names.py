@@ -34,6 +34,7 @@ def test_parameters_that_are_not_known(server: RunningServer, query: str, reason
     ("method", "path"),
     [
         ("POST", "/explain?indexx=1"),
+        ("POST", "/timeline?windows=8"),
         ("POST", "/preview?top_k=1"),
         ("POST", "/v2/models/tiny/infer?timeout=1"),
         ("POST", "/v2/models/tiny/versions/1/infer?timeout=1"),
@@ -59,7 +60,7 @@ def sent(server: RunningServer, path: str = "/predict", **content: Any) -> str:
     return malformed(httpx.post(server.url + path, timeout=60, **content))
 
 
-@pytest.mark.parametrize("path", ["/predict", "/explain", "/preview"])
+@pytest.mark.parametrize("path", ["/predict", "/timeline", "/explain", "/preview"])
 def test_parts_that_are_not_known(server: RunningServer, path: str) -> None:
     in_meta = (
         "'depth_scale_mm': no part of the form is called so; did you mean depth_scale_mm in meta, a part of the form?"

@@ -8,7 +8,6 @@ import pytest
 
 from benchmarks.support.tiny_bundle import make_bundle
 from export import load_model
-from export.bundle.folder import read_bundle, write_manifest
 from export.predictor.predictor import Predictor
 from export.predictor.results import Window
 from export.predictor.streams.events import Event, EventRules
@@ -16,22 +15,13 @@ from export.predictor.streams.first_look import View
 from export.predictor.streams.session import LiveSession, Said
 from rgbd.errors import MissingStreamError, UserError
 from rgbd.types import Frame
-
-FPS = 20
-RED, GREEN, GREY = (200, 0, 0), (0, 200, 0), (90, 90, 90)
-
-
-def coloured(*stretches: tuple[tuple[int, int, int], float]) -> list[Frame]:
-    """Return frames of 64x48, so many seconds of each colour."""
-    return [np.full((48, 64, 3), color, np.uint8) for color, seconds in stretches for _ in range(round(seconds * FPS))]
+from tests.support.long_recordings import FPS, GREEN, GREY, RED, coloured, lasting_a_second
 
 
 @pytest.fixture(scope="module")
 def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     """A model whose training clips lasted a second; it names the brightest colour."""
-    bundle = read_bundle(make_bundle(tmp_path_factory.mktemp("model"), "rgb"))
-    write_manifest(bundle.folder, bundle.manifest.model_copy(update={"clip_s": 1.0}))
-    return load_model(bundle.folder)
+    return load_model(lasting_a_second(tmp_path_factory.mktemp("model"), "rgb"))
 
 
 def feed(session: LiveSession, frames: list[Frame], start_s: float = 0.0) -> list[Said]:

@@ -4,26 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from benchmarks.support.tiny_bundle import make_bundle
 from export import load_model
-from export.bundle.folder import read_bundle, write_manifest
 from export.predictor.predictor import Predictor
 from export.predictor.streams.timeline import Timeline
 from rgbd.errors import MediaError, UserError
-from rgbd.types import Frame
 from tests.support.commands import assert_refused, run_module
+from tests.support.long_recordings import FPS, GREEN, RED, coloured, lasting_a_second, long_video
 from tests.support.uploads import at_rate, depth_frames, timed_video, zipped
-
-FPS = 20
-RED, GREEN, GREY = (200, 0, 0), (0, 200, 0), (90, 90, 90)
-
-
-def coloured(*stretches: tuple[tuple[int, int, int], float]) -> list[Frame]:
-    """Return frames of 64x48, so many seconds of each colour."""
-    return [np.full((48, 64, 3), color, np.uint8) for color, seconds in stretches for _ in range(round(seconds * FPS))]
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +24,7 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
 
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
-    frames = coloured((GREY, 2), (RED, 3), (GREY, 2), (GREEN, 4))
-    timed_video(tmp_path / "long.mkv", at_rate(frames, FPS))
-    return tmp_path / "long.mkv"
+    return long_video(tmp_path / "long.mkv")
 
 
 def said(timeline: Timeline) -> list[tuple[str, float, float]]:
@@ -61,10 +49,9 @@ def test_a_part_of_a_recording(predictor: Predictor, video: Path) -> None:
 
 
 def test_windows_are_as_long_as_training_clips_were(tmp_path: Path, video: Path) -> None:
-    bundle = read_bundle(make_bundle(tmp_path / "model", "rgb"))
-    write_manifest(bundle.folder, bundle.manifest.model_copy(update={"clip_s": 2.0}))
-    assert load_model(bundle.folder).timeline(video).window_s == 2.0
-    assert load_model(bundle.folder).timeline(video, window_s=0.5).window_s == 0.5
+    model = load_model(lasting_a_second(tmp_path / "model", "rgb"))
+    assert model.timeline(video).window_s == 1.0
+    assert model.timeline(video, window_s=0.5).window_s == 0.5
 
 
 def test_a_recording_shorter_than_a_window_is_one(predictor: Predictor, tmp_path: Path) -> None:
