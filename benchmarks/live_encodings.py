@@ -1,7 +1,7 @@
 """What depth may be packed with on its way to `/live`: bytes of a frame, and milliseconds to pack and unpack it.
 
-Run: `python -m benchmarks.live_encodings RECORDING...`, any that the readers know. All ways are lossless; the baseline
-is raw. RVL (Wilson 2017) is counted, not timed: there is no library for it, and what Python would take says nothing.
+Run: `python -m benchmarks.live_encodings --recordings PATH...`, any that the readers know. All ways are lossless; the
+baseline is raw. RVL (Wilson 2017) is counted, not timed: there is no library for it, and Python's time says nothing.
 """
 
 import argparse
@@ -91,6 +91,6 @@ def table_of(path: Path, frames: Sequence[Depth]) -> Table:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recordings", type=Path, nargs="+", metavar="RECORDING")
+    parser.add_argument("--recordings", type=Path, nargs="+", metavar="PATH", required=True)
     for recording in parser.parse_args().recordings:
         Console(width=100).print(table_of(recording, frames_of(recording)))

@@ -69,16 +69,8 @@ def _refusal(error: InvalidStatus) -> RefusedError:
     )
 
 
-class Live:
-    """A live stream; use it as a context manager, and iterate over it for what the service says.
-
-    One thread may send while another iterates; in a single one, `pending` gives what has come so far. `sizes` are
-    (width, height) of the frames of each stream, "rgb", "depth" or both. What else may be asked is in docs/live.md:
-    `model`, `version`, `window_s`, `every`, `top_k`, `people`, `prepared`, `depth_scale_mm`, `camera`, `intrinsics`,
-    `accepted`, `begin`, `keep`, `smoothing`.
-
-    Entering, sending and iterating raise `RefusedError` with the service's reason, or `UnreachableError`.
-    """
+class _Opening:
+    """What both kinds of live streams are made with."""
 
     ready: Ready
     """How the stream is looked at."""
@@ -96,6 +88,18 @@ class Live:
         del api_key  # tracebacks may show what a function's variables hold
         self._asked = _Asked(url, sizes, headers, timeout_s, asked)
         self._is_over = False
+
+
+class Live(_Opening):
+    """A live stream; use it as a context manager, and iterate over it for what the service says.
+
+    One thread may send while another iterates; in a single one, `pending` gives what has come so far. `sizes` are
+    (width, height) of the frames of each stream, "rgb", "depth" or both. What else may be asked is in docs/live.md:
+    `model`, `version`, `window_s`, `every`, `top_k`, `people`, `prepared`, `depth_scale_mm`, `camera`, `intrinsics`,
+    `accepted`, `begin`, `keep`, `smoothing`.
+
+    Entering, sending and iterating raise `RefusedError` with the service's reason, or `UnreachableError`.
+    """
 
     def __enter__(self) -> Self:
         with ExitStack() as opened, self._asked.named():
@@ -152,24 +156,8 @@ class Live:
             yield said
 
 
-class AsyncLive:
+class AsyncLive(_Opening):
     """The same for programs with an event loop: an asynchronous context manager, and iterator."""
-
-    ready: Ready
-
-    def __init__(
-        self,
-        url: str = "http://127.0.0.1:8000",
-        *,
-        sizes: Mapping[Stream, tuple[int, int]],
-        api_key: str | None = None,
-        timeout_s: float = 60.0,
-        **asked: Any,
-    ) -> None:
-        headers = authorization(api_key)
-        del api_key  # tracebacks may show what a function's variables hold
-        self._asked = _Asked(url, sizes, headers, timeout_s, asked)
-        self._is_over = False
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as opened:

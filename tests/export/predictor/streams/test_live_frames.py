@@ -124,7 +124,7 @@ def test_of_several_people_the_one_asked_for_is_followed() -> None:
     boxes = {people: views(portions)[0].box_px for people, portions in found.items()}
     assert boxes["nearest"] in (boxes[1], boxes[2]) and boxes[1] != boxes[2]
     masked = {people: (made(portions) > 0).mean() for people, portions in found.items() if people != 3}
-    assert masked["all"] > 1.5 * masked[1] and masked["all"] > 1.5 * masked[2]
+    assert masked["all"] > 1.2 * masked[1] and masked["all"] > 1.2 * masked[2]
     assert views(found[3])[0].is_waiting  # for a third one
 
 
