@@ -62,7 +62,7 @@ def _read(streams: Streams, request: ClipRequest) -> DecodedClip:
             start = time.perf_counter()
             with file_named(streams, stream):
                 if stream == "depth":
-                    odd += _odd_distances(frames, streams, request)
+                    odd += odd_depth(frames, streams, request)
                 clips.append(build_clip(frames, stream, request.spec, centred_geometry(request.spec)))
             looks[stream].append(look_of(frames, stream))
             transform_s += time.perf_counter() - start
@@ -84,8 +84,8 @@ def _read(streams: Streams, request: ClipRequest) -> DecodedClip:
     return DecodedClip(facts, clips)
 
 
-def _odd_distances(frames: Sequence[Frame], streams: Streams, request: ClipRequest) -> tuple[str, ...]:
-    """Return in words what is odd about how far away all of a window is; raises for what no sensor measures."""
+def odd_depth(frames: Sequence[Frame], streams: Streams, request: ClipRequest) -> tuple[str, ...]:
+    """Return in words what is odd about how far away all is; raises `MediaError` for what no sensor measures."""
     file, reader = streams["depth"]
     unit_mm = unit_of(reader, request.meta.depth_scale_mm)
     return tuple(f"depth ({file.name}): {odd}" for odd in odd_distances(frames, unit_mm, reader.name))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from export.predictor.clip_reading import open_source, unlike_training
+from export.predictor.clip_reading import odd_depth, open_source, unlike_training
 from export.predictor.clip_request import ClipRequest
 from export.predictor.decoded_clip import Subject
 from export.predictor.frame_sources import FrameSource
@@ -79,6 +79,7 @@ class _Reading:
         self._num_frames = max(clip_frames, round(duration_s * clip_frames / window_s))
         self._chosen = self._source.choose(self._whole, self._num_frames)
         self._looks: dict[Stream, list[Look]] = {stream: [] for stream in self._source.given}
+        self._odd: list[str] = []
 
     def items(self) -> Iterator[Read]:
         """Yield all that comes of it."""
@@ -91,7 +92,7 @@ class _Reading:
         yield from self._frames()
         can_prepare = self._request.preparation is not None
         unlike = unlike_training(self._looks, self._request.trained_on, can_prepare=can_prepare)
-        yield Ending(subject=self._source.subjects[0], warnings=[*self._source.warnings, *unlike])
+        yield Ending(subject=self._source.subjects[0], warnings=[*self._source.warnings, *self._odd[:1], *unlike])
 
     def _frames(self) -> Iterator[Frames]:
         """Yield the sampled frames, some of all streams at a time."""
@@ -109,6 +110,8 @@ class _Reading:
         for number, frames in enumerate(self._source.read(0, stream, portions), start=1):
             self._looks[stream].append(look_of(frames, stream))
             with file_named(self._streams, stream):
+                if stream == "depth":
+                    self._odd += odd_depth(frames, self._streams, self._request)
                 yield running.add(frames, is_end=number == len(portions))
 
 

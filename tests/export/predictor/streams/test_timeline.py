@@ -127,3 +127,14 @@ def test_the_command_refuses_what_it_cannot_do(tmp_path: Path, video: Path) -> N
     (tmp_path / "video.csv").symlink_to(video)
     assert_refused(run_module(*words, "--rgb", video, "--window-s", 1, "--out", tmp_path / "video.csv"), "video.csv")
     assert video.read_bytes() == before
+
+
+def test_depth_in_a_wrong_unit_is_said_or_refused(tmp_path: Path) -> None:
+    model = load_model(make_bundle(tmp_path / "model", "depth"))
+    timed_video(tmp_path / "depth.mkv", at_rate(depth_frames(40), FPS))
+    usual = model.timeline(depth=tmp_path / "depth.mkv", window_s=1)
+    odd = model.timeline(depth=tmp_path / "depth.mkv", window_s=1, depth_scale_mm=5)
+    assert not any("half of its depth" in warning for warning in usual.warnings)
+    assert sum("half of its depth is farther than" in warning for warning in odd.warnings) == 1
+    with pytest.raises(MediaError, match="correct the scale of depth"):
+        model.timeline(depth=tmp_path / "depth.mkv", window_s=1, depth_scale_mm=100)
