@@ -54,7 +54,7 @@ node_modules/.installed: package.json
 	@touch $@
 
 test: check  ## everything that CI runs
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=25  # the order of tests/conftest.py; a third of the time tests wait
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25  # the order of tests/conftest.py
 
 bench: $(STAMP)  ## measure the claims of the README; what needs real data, or hours (benchmarks/endurance/), is run by name
 	for script in $$(grep -L required=True benchmarks/*.py); do $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done

@@ -57,8 +57,9 @@ def test_two_files_dropped_at_once_find_their_places(page: Page, url: str, recor
 def test_everything_can_be_done_with_the_keyboard(page: Page, url: str, recording: tuple[Path, Path]) -> None:
     open_page(page, url)
     focused = page.locator(":focus")
-    page.keyboard.press("Tab")
-    expect(focused).to_have_accessible_name("Try an example")
+    for name in ("Recording", "Live", "Try an example"):
+        page.keyboard.press("Tab")
+        expect(focused).to_have_accessible_name(name)
     prompts = ("Drop the colour recording", "Drop the depth recording")
     for path, prompt, key in zip(recording, prompts, ("Enter", "Space"), strict=True):  # no camera: it has no depth
         page.keyboard.press("Tab")

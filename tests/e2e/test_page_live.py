@@ -153,7 +153,7 @@ def test_why_the_service_ends_a_stream_is_shown(page: Page, tmp_path: Path, vide
         other.locator("#video-file").set_input_files(video)
         expect(other.locator("#live")).to_have_attribute("data-state", "running")
         page.locator("#video-file").set_input_files(video)
-        expect(page.locator("[data-part=problem]")).to_contain_text("1 live streams are open")
+        expect(page.locator("[data-part=problem]")).to_contain_text("all 1 places")
         other.close()
         page.locator("#video-file").set_input_files(video)
         expect(page.locator("#live")).to_have_attribute("data-state", "running")

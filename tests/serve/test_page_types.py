@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from serve.live.contract import asyncapi
 from tests.support.public_surface import service
 
 _TYPES = Path(__file__).parents[2] / "serve" / "static" / "types.d.ts"
@@ -24,12 +25,16 @@ _SCHEMA_OF = {
     "ModelState": "AdminModel",
     "ServiceState": "AdminState",
     "Refusal": "Problem",
+    "LiveReady": "Ready",
+    "LiveView": "ViewMessage",
+    "LiveAnswer": "AnswerMessage",
+    "LiveEvent": "EventMessage",
 }
 
 
 @pytest.fixture(scope="module")
 def schemas() -> Any:
-    return service()[0].openapi()["components"]["schemas"]
+    return service()[0].openapi()["components"]["schemas"] | asyncapi("1")["components"]["schemas"]
 
 
 @pytest.mark.parametrize("name", _SCHEMA_OF)
