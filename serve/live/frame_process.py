@@ -5,6 +5,7 @@ What goes between it and the service is plain data, as for uploads.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +61,9 @@ def _open(opening: Opening) -> DecoderReply[FramesFacts]:
 
 def _add(packed: Sequence[PackedFrame]) -> DecoderReply[FramesFacts]:
     (opened,) = _opened
-    frames = ((item.stream, item.time_us / 1e6, decode_frame(item, opened.sizes[item.stream])) for item in packed)
+    frames = (
+        (item.stream, item.time_us / 1e6, partial(decode_frame, item, opened.sizes[item.stream])) for item in packed
+    )
     return _reply(opened.frames, (portion for frame in frames for portion in opened.frames.add(*frame)))
 
 

@@ -11,7 +11,7 @@ from export.predictor.model import Model
 from export.predictor.streams.first_look import View, look
 from export.predictor.streams.sliding import Frames
 from export.predictor.streams.stretch import Stretch
-from export.predictor.streams.timed_sampling import Sampled, TimedSampler
+from export.predictor.streams.timed_sampling import Sampled, TimedSampler, Unread
 from rgbd.clip.appearance import look_of
 from rgbd.clip.build import check_kind
 from rgbd.errors import MediaError, UserError
@@ -73,8 +73,8 @@ class LiveFrames:
         """Frames that have waited in vain for those of another stream."""
         return self._sampler.num_unpaired
 
-    def add(self, stream: Stream, time_s: float, frame: Frame) -> Iterator[Portion]:
-        """Yield what goes on now that a frame has come, uint8 RGB [H, W, 3] or uint16 [H, W].
+    def add(self, stream: Stream, time_s: float, frame: Frame | Unread) -> Iterator[Portion]:
+        """Yield what goes on now that a frame has come, uint8 RGB [H, W, 3] or uint16 [H, W], or what reads it.
 
         Raises `MediaError` for a stream that was not announced, a frame that was taken before the last of its stream,
         or is of another kind than the network was trained on.
@@ -83,7 +83,8 @@ class LiveFrames:
             raise MediaError(f"{stream}: no such stream was announced; announce it, or leave it out")
         if not is_finite(time_s):
             raise MediaError(f"{stream}: a frame was taken at {shown(time_s)}, which is no time in seconds")
-        check_kind(stream, self._request.spec, is_measured=frame.ndim == 2)
+        if not callable(frame):
+            check_kind(stream, self._request.spec, is_measured=frame.ndim == 2)
         return self._take_all(self._sampler.add(stream, time_s, frame))
 
     def end(self) -> Iterator[Portion]:
@@ -98,6 +99,8 @@ class LiveFrames:
             yield from self._take(sampled)
 
     def _take(self, sampled: Sampled) -> Iterator[Portion]:
+        for stream, frame in sampled.frames.items():
+            check_kind(stream, self._request.spec, is_measured=frame.ndim == 2)
         if sampled.begins or (self._recent and _sizes(sampled) != _sizes(self._recent[-1])):
             yield from self._end_stretch()
             self._recent = []

@@ -1,11 +1,14 @@
 """Frames with time stamps, as cameras send them -> sampled frames of all streams, at even times."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rgbd.errors import MediaError
 from rgbd.types import Frame, Stream
+
+Unread = Callable[[], Frame]
+"""A frame that is unpacked when it is looked at: of a fast camera, few are."""
 
 _SAME_S = 1e-6  # time stamps count microseconds
 
@@ -27,7 +30,7 @@ class _Waiting:
     """A frame that has come, and whether it has stood for a moment already."""
 
     time_s: float
-    frame: Frame
+    frame: Frame | Unread
     is_used: bool = False
 
 
@@ -46,8 +49,11 @@ class TimedSampler:
         self.num_unpaired = 0
         """Frames that have waited in vain for those of another stream."""
 
-    def add(self, stream: Stream, time_s: float, frame: Frame) -> Iterator[Sampled]:
-        """Yield the moments that are known now; raises `MediaError` for a frame that was taken before the last."""
+    def add(self, stream: Stream, time_s: float, frame: Frame | Unread) -> Iterator[Sampled]:
+        """Yield the moments that are known now; raises `MediaError` for a frame that was taken before the last.
+
+        Raises what reading a frame raises, where that stands for a moment.
+        """
         waiting = self._waiting[stream]
         if waiting and time_s < waiting[-1].time_s:
             raise MediaError(
@@ -96,5 +102,8 @@ class TimedSampler:
         waiting = self._waiting[stream]
         for _ in range(place):
             waiting.popleft()
-        waiting[0].is_used = True
-        return waiting[0].frame
+        item = waiting[0]
+        item.is_used = True
+        if callable(item.frame):
+            item.frame = item.frame()
+        return item.frame
