@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.support.untrained import untrained
 from benchmarks.training_step import Eager3D
 from export.build.calibration import Calibration
 from export.build.create import create_bundle
@@ -30,8 +31,7 @@ from training.data.dataset import class_names
 from training.networks.dsn.config import NetworkConfig
 from training.networks.dsn.guidance import normalise, rank_pool
 from training.networks.dsn.single_stream import UnimodalNet
-from training.networks.family import family_of
-from training.run.checkpoint import Checkpoint, Position, build_network, save_checkpoint
+from training.run.checkpoint import Checkpoint
 
 ROUNDS = 7
 NAMES = tuple(f"class {number}" for number in range(60))
@@ -42,25 +42,10 @@ def checkpoint(modality: str, path: Path, names: tuple[str, ...] = NAMES, num_fr
 
     For clips of other than the published 64 frames, branches read the same shares of them.
     """
-    torch.manual_seed(0)
     streams = {"streams": {"rgb": "rgb.pt", "depth": "depth.pt"}} if modality == "rgbd" else {}
     frames = {"branch_frames": [num_frames * quarters // 4 for quarters in (1, 2, 3)]}
     sections = {"clip": {"num_frames": num_frames}, "network": frames, **streams}
-    config = TrainingConfig.model_validate({"modality": modality, **sections})
-    state = build_network(config, len(names)).state_dict()
-    for name, value in state.items():
-        if name.endswith("guidance_weights"):
-            value.copy_(torch.tensor([0.3, 0.4]))
-    made = Checkpoint(
-        config=config,
-        class_names=names,
-        position=Position(),
-        epoch_state=family_of(config).epoch_state(config, config.schedule.epochs),
-        metrics={},
-        model=state,
-    )
-    save_checkpoint(path, made)
-    return made
+    return untrained(TrainingConfig.model_validate({"modality": modality, **sections}), names, path)
 
 
 def eager(made: Checkpoint) -> Callable[[], object]:

@@ -14,19 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 from rich.console import Console
 
 from benchmarks.support.process import usage
 from benchmarks.support.server import running_server
+from benchmarks.support.untrained import untrained
 from clients.live.messages import Answer, Dropped, Ended
 from clients.live.session import AsyncLive
 from export.build.create import create_bundle
 from export.build.plan import ExportOptions
 from rgbd.types import Depth
 from training.config.loading import load_config
-from training.networks.family import family_of
-from training.run.checkpoint import Checkpoint, Position, build_network, save_checkpoint
 
 FPS, SIZE, WINDOW_S, NUM_FRAMES = 30, (320, 240), 2.0, 90
 
@@ -57,19 +55,8 @@ def camera_frames() -> list[Depth]:
 
 def bundle_of(folder: Path) -> Path:
     """Write and return the bundle of the demonstration's network of depth, with random weights."""
-    torch.manual_seed(0)
-    config = load_config(Path("configs/demo.yml"), ["modality=depth"])
     names = tuple(f"motion {number}" for number in range(10))
-    state = build_network(config, len(names)).state_dict()
-    made = Checkpoint(
-        config=config,
-        class_names=names,
-        position=Position(),
-        epoch_state=family_of(config).epoch_state(config, config.schedule.epochs),
-        metrics={},
-        model=state,
-    )
-    save_checkpoint(folder / "best.pt", made)
+    untrained(load_config(Path("configs/demo.yml"), ["modality=depth"]), names, folder / "best.pt")
     options = ExportOptions(formats=("onnx", "openvino"), max_batch=8, live=True)
     create_bundle(folder / "best.pt", folder / "bundle", options)
     return folder / "bundle"

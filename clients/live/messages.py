@@ -11,6 +11,7 @@ import simplejpeg
 import zstandard
 from numpy.typing import NDArray
 
+from clients.answers import Event as TimelineEvent
 from clients.answers import Named, Score
 from clients.errors import InputError, RefusedError, UnexpectedAnswerError
 
@@ -74,15 +75,9 @@ class Answer(Named):
 
 
 @dataclass(frozen=True)
-class Event:
+class Event(TimelineEvent):
     """A motion that has begun, and goes on up to `end_s`, or, where `is_over`, has ended."""
 
-    label: str
-    index: int
-    start_s: float
-    end_s: float
-    score: float
-    confidence: float | None
     is_over: bool
 
 

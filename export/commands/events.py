@@ -18,6 +18,7 @@ from export.commands.data_folder import check_data_folder
 from export.predictor.model import Model
 from export.predictor.streams.answers import StreamAnswers
 from export.predictor.streams.events import EventRules
+from export.predictor.streams.pace import default_every
 from export.predictor.streams.sliding import slide_over, slider_of
 from export.runtimes.live import LiveRuntime
 from export.runtimes.loading import load_live, load_runtime
@@ -30,7 +31,6 @@ from rgbd.files import atomic_file
 from rgbd.overlap import check_apart, check_replaceable
 from rgbd.terminal import positive, progress_bar
 
-_OVERLAP = 8  # windows that show each moment, as in time lines
 _MOST_CONFUSED = 8
 
 
@@ -95,18 +95,18 @@ def _count(
     entries = read_split(dataset.split_file(data, "valid", protocol), dataset)
     recording = JoinedClips(data, dataset, entries, seed)
     indices = _indices(manifest, dataset, protocol, data)
-    interval_s, every = window_s / spec.num_frames, max(1, spec.num_frames // _OVERLAP)
+    interval_s, every = window_s / spec.num_frames, default_every(spec.num_frames)
     lag_s = 0.0 if live is None else live.steps.lag * interval_s
     slider, answers = slider_of(model, live), StreamAnswers(model, model.streams, rules, 0.0, interval_s)
     found: list[Found] = []
     told_s = 0.0
     for slid in slide_over(slider, every, recording.frames(model.streams, spec, interval_s)):
-        before = answers.going_on
-        window, ended = answers.take(slid)
-        if ended is not None:
-            found.append(Found(ended.index, ended.start_s, ended.end_s, told_s))
-        if answers.going_on is not None and (before is None or ended is not None):
-            told_s = window.end + lag_s
+        window, events = answers.take(slid)
+        for event in events:
+            if event.is_over:
+                found.append(Found(event.index, event.start_s, event.end_s, told_s))
+            else:
+                told_s = window.end + lag_s
     if (ended := answers.end()) is not None:
         found.append(Found(ended.index, ended.start_s, ended.end_s, told_s))
     shown = [Span(indices[item.label], item.start_s, item.end_s) for item in recording.shown]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rgbd.clip.rejection import LEAST_ACCEPTED, MOST_ACCEPTED
 from rgbd.errors import UserError
 
 _HUGE = 10**30  # written out, a whole number is longer than a message should be
@@ -44,6 +45,12 @@ def is_finite(value: object) -> bool:
         return math.isfinite(value)
     except OverflowError:
         return False
+
+
+def check_accepted(share: float) -> None:
+    """Raise `UserError` for what is no share of known motions that can be taken for known."""
+    if not (is_finite(share) and LEAST_ACCEPTED <= share <= MOST_ACCEPTED):
+        raise UserError(f"accepted {shown(share)}: give a share from {LEAST_ACCEPTED} to {MOST_ACCEPTED}")
 
 
 def shown(value: object) -> str:

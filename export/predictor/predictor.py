@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from export.bundle.archive import open_bundle
 from export.predictor.answer import Answer, WindowOutputs
-from export.predictor.arguments import count, is_finite, path_of, shown
+from export.predictor.arguments import check_accepted, count, is_finite, path_of, shown
 from export.predictor.clip_reading import read_clip
 from export.predictor.clip_request import RecordingMeta, StreamFile
 from export.predictor.decoded_clip import LiveChoice, PeopleChoice, TogetherChoice
@@ -29,7 +29,7 @@ from export.runtimes import RuntimeInfo
 from export.runtimes.live import LiveRuntime
 from export.runtimes.loading import load_live, load_runtime
 from export.runtimes.registry import devices
-from rgbd.clip.rejection import DEFAULT_ACCEPTED, LEAST_ACCEPTED, MOST_ACCEPTED
+from rgbd.clip.rejection import DEFAULT_ACCEPTED
 from rgbd.errors import MissingStreamError, UserError
 from rgbd.recording.formats import FILE_FORMATS
 from rgbd.recording.limits import NO_LIMITS
@@ -175,8 +175,7 @@ class Predictor:
         check_complete(streams, request)
         pace = live_pace(self._model, window_s, every)
         frames = LiveFrames(request, in_order(streams), pace.interval_s)
-        given = tuple(stream for stream in self.streams if stream in streams)
-        answers = LiveAnswers(self._model, self._slider, given, pace, rules or EventRules(), num_classes)
+        answers = LiveAnswers(self._model, self._slider, streams, pace, rules or EventRules(), num_classes)
         return LiveSession(frames, answers)
 
     def _files(self, rgb: str | Path | None, depth: str | Path | None) -> tuple[StreamFile, ...]:
@@ -197,8 +196,7 @@ def _check_choices(people: object, accepted: float, choices: object = PeopleChoi
     """Raise `UserError` for people that nobody can be asked for, or a share that none can be."""
     if people is not None and people not in get_args(choices):
         raise UserError(f"people {shown(people)}: give one of {', '.join(get_args(choices))}, or leave it out")
-    if not (is_finite(accepted) and LEAST_ACCEPTED <= accepted <= MOST_ACCEPTED):
-        raise UserError(f"accepted {shown(accepted)}: give a share from {LEAST_ACCEPTED} to {MOST_ACCEPTED}")
+    check_accepted(accepted)
 
 
 def load_model(

@@ -17,7 +17,7 @@ from rgbd.camera.sensors import SENSOR_NAMES
 from rgbd.clip.rejection import LEAST_ACCEPTED, MOST_ACCEPTED
 from rgbd.types import Stream
 from serve.errors import MalformedRequestError
-from serve.schemas import Intrinsics, ModelReply, NamedReply, Problem
+from serve.schemas import EventReply, Intrinsics, ModelReply, NamedReply, Problem
 
 SUBPROTOCOL = "rgbd-motion.live.v1"
 
@@ -168,17 +168,10 @@ class AnswerMessage(NamedReply):
     dropped: Dropped
 
 
-class EventMessage(BaseModel):
+class EventMessage(EventReply):
     """A motion that has begun, and goes on up to now, or, where `is_over`, has ended."""
 
     type: Literal["event"] = "event"
-    label: str
-    index: int
-    start_s: float
-    end_s: float
-    score: float
-    confidence: float | None
-    is_over: bool
 
 
 class Draining(BaseModel):

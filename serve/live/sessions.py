@@ -82,8 +82,7 @@ class LiveSessions:
         with self._places.take(model.live_frame_s / pace.interval_s) as process:
             frames = FrameProcess(process)
             await in_thread("live stream", frames.start, opening)
-            given = tuple(stream for stream in model.streams if stream in sizes)
-            yield Session(model, frames, LiveAnswers(model, model.slider, given, pace, rules, hello.top_k))
+            yield Session(model, frames, LiveAnswers(model, model.slider, sizes, pace, rules, hello.top_k))
 
     def _asked(self, hello: Hello, model: ServedModel, sizes: dict[Stream, Size]) -> tuple[Opening, Pace, EventRules]:
         try:

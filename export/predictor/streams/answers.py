@@ -31,19 +31,21 @@ class StreamAnswers:
         self._start_s, self._interval_s = start_s, interval_s
         self._tracker = EventTracker(model.bundle.manifest.labels, rules)
 
-    def take(self, slid: SlidWindow) -> tuple[Window, Event | None]:
-        """Return what the next window shows, and the event that it ends."""
+    def take(self, slid: SlidWindow) -> tuple[Window, tuple[Event, ...]]:
+        """Return what the next window shows, and the events that it ends and begins, in this order."""
         scores = slid.outputs[self._head]
         named = name_motion(self._model, self._head, scores[None], self._accepted, self._top_k)
         start_s = self._start_s + slid.first * self._interval_s
         end_s = start_s + self._model.bundle.manifest.clip_spec.num_frames * self._interval_s
         moment = Moment((start_s + end_s) / 2, self._model.probabilities(scores), named.confidence)
-        return Window(**vars(named), start=start_s, end=end_s), self._tracker.add(moment)
+        return Window(**vars(named), start=start_s, end=end_s), self._told(moment)
 
-    @property
-    def going_on(self) -> Event | None:
-        """The event that has begun and not ended."""
-        return self._tracker.going_on
+    def _told(self, moment: Moment) -> tuple[Event, ...]:
+        before = self._tracker.going_on
+        ended = self._tracker.add(moment)
+        now = self._tracker.going_on
+        begun = now if before is None or ended is not None else None
+        return tuple(event for event in (ended, begun) if event is not None)
 
     def end(self) -> Event | None:
         """Return the event that ends with the stream."""

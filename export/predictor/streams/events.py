@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from export.predictor.arguments import count, is_finite, shown
-from rgbd.clip.rejection import BACKGROUND_CLASS, DEFAULT_ACCEPTED, LEAST_ACCEPTED, MOST_ACCEPTED, is_accepted
+from export.predictor.arguments import check_accepted, count, is_finite, shown
+from rgbd.clip.rejection import BACKGROUND_CLASS, DEFAULT_ACCEPTED, is_accepted
 from rgbd.errors import UserError
 
 
@@ -34,8 +34,7 @@ class EventRules:
                 "keep"
             )
         count("smoothing", self.smoothing)
-        if not (is_finite(self.accepted) and LEAST_ACCEPTED <= self.accepted <= MOST_ACCEPTED):
-            raise UserError(f"accepted {shown(self.accepted)}: give a share from {LEAST_ACCEPTED} to {MOST_ACCEPTED}")
+        check_accepted(self.accepted)
 
 
 @dataclass(frozen=True)

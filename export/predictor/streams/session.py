@@ -1,6 +1,6 @@
 """A live stream: a camera's frames go in, what they show comes out, as soon as it is known."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from export.predictor.model import Model
@@ -25,13 +25,14 @@ class LiveAnswers:
         self,
         model: Model,
         slider: Slider[Any],
-        given: tuple[Stream, ...],
+        streams: Collection[Stream],
         pace: Pace,
         rules: EventRules,
         top_k: int,
     ) -> None:
-        """See `live_pace`. given: the streams that there are, of those that the model looks at."""
-        self._model, self._slider, self._given = model, slider, given
+        """See `live_pace`. streams: those that come, of which the model need not look at all."""
+        self._model, self._slider = model, slider
+        self._given = tuple(stream for stream in model.streams if stream in streams)
         self.pace, self._rules, self._top_k = pace, rules, top_k
         self._state = slider.begin(pace.every)
         self._answers: StreamAnswers | None = None  # None where no stretch has begun
@@ -64,14 +65,9 @@ class LiveAnswers:
     def _say(self, windows: Iterable[SlidWindow]) -> Iterator[Said]:
         assert self._answers is not None
         for slid in windows:
-            before = self._answers.going_on
-            window, ended = self._answers.take(slid)
+            window, events = self._answers.take(slid)
             yield window
-            if ended is not None:
-                yield ended
-            now = self._answers.going_on
-            if now is not None and (before is None or ended is not None):
-                yield now
+            yield from events
 
 
 class LiveSession:

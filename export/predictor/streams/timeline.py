@@ -89,7 +89,7 @@ class _Windows:
             model, beginning.given, rules.events, beginning.start_s, beginning.interval_s, rules.top_k
         )
         self._windows: list[Window] = []
-        self._events: list[Event | None] = []
+        self._events: list[Event] = []
         self.num_frames, self.num_seen = beginning.num_frames, 0
 
     def add(self, frames: Frames) -> None:
@@ -101,6 +101,8 @@ class _Windows:
     def timeline(self, ending: Ending) -> Timeline:
         """Return what all of it shows."""
         self._take(self._slider.end(self._state))
+        if (last := self._answers.end()) is not None:
+            self._events.append(last)
         beginning, subject = self._beginning, ending.subject
         return Timeline(
             duration_s=round(beginning.duration_s, 6),
@@ -108,12 +110,12 @@ class _Windows:
             step_s=self._every * beginning.interval_s,
             person=subject.person,
             box_px=subject.box_px,
-            events=tuple(event for event in [*self._events, self._answers.end()] if event is not None),
+            events=tuple(self._events),
             windows=tuple(self._windows),
             warnings=tuple(ending.warnings),
         )
 
     def _take(self, slid: Iterable[SlidWindow]) -> None:
-        for window, ended in map(self._answers.take, slid):
+        for window, events in map(self._answers.take, slid):
             self._windows.append(window)
-            self._events.append(ended)
+            self._events += (event for event in events if event.is_over)

@@ -1,16 +1,10 @@
 // Where colour frames come from: the camera, or a video that is replayed as if it were one.
 
 import { Problem } from "../elements/problem.js";
+import { letGo, openWebcam } from "../elements/webcam.js";
 
-const WANTED = { video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } }, audio: false };
 const LARGEST = 640; // pixels of a side: the network looks at fewer
 const QUALITY = 0.85; // of JPEG
-/** @type {Record<string, [title: string, remedy: string]>} */
-const PROBLEMS = {
-  NotAllowedError: ["The camera may not be used", "Allow this page to use it, at the browser's address bar."],
-  NotFoundError: ["There is no camera", "Connect one, or choose a recording."],
-  NotReadableError: ["The camera is in use", "Close the program that has it."],
-};
 
 export class Picture {
   /** @type {MediaStream | null} */
@@ -25,13 +19,7 @@ export class Picture {
   /** Show what the camera sees; raises a `Problem` where there is none. */
   async openCamera() {
     this.close();
-    try {
-      if (!navigator.mediaDevices) throw new DOMException("Browsers keep cameras from pages of plain http.");
-      this.#camera = await navigator.mediaDevices.getUserMedia(WANTED);
-    } catch (error) {
-      const [title, remedy] = PROBLEMS[error.name] ?? ["The camera does not work", error.message];
-      throw new Problem(title, remedy);
-    }
+    this.#camera = await openWebcam("choose a recording.");
     this.video.srcObject = this.#camera;
     await this.video.play();
   }
@@ -59,7 +47,7 @@ export class Picture {
 
   /** Let go of camera and file. */
   close() {
-    for (const track of this.#camera?.getTracks() ?? []) track.stop();
+    letGo(this.#camera);
     if (this.video.src) URL.revokeObjectURL(this.video.src);
     this.#camera = this.video.srcObject = null;
     this.video.removeAttribute("src");

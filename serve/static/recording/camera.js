@@ -1,19 +1,12 @@
 // Records a few seconds with the camera, in place of a file.
 
-import { Problem } from "../elements/problem.js";
+import { letGo, openWebcam } from "../elements/webcam.js";
 
 /** @import { Stage } from "./stage.js" */
 
 const LONGEST_S = 5;
-const WANTED = { video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } }, audio: false };
 /** @type {Record<string, string>} */
 const FORMATS = { "video/webm": "camera.webm", "video/mp4": "camera.mp4" }; // browsers write one or the other
-/** @type {Record<string, [title: string, remedy: string]>} */
-const PROBLEMS = {
-  NotAllowedError: ["The camera may not be used", "Allow this page to use it, at the browser's address bar."],
-  NotFoundError: ["There is no camera", "Connect one, or drop a recording."],
-  NotReadableError: ["The camera is in use", "Close the program that has it."],
-};
 
 export class Camera {
   /** @type {MediaStream | null} */
@@ -50,16 +43,15 @@ export class Camera {
     this.close();
     this.clear();
     try {
-      const stream = await navigator.mediaDevices.getUserMedia(WANTED);
+      const stream = await openWebcam("drop a recording.");
       if (!this.#isFree) return letGo(stream); // the person took a file while the browser asked
       this.stream = stream;
       this.#setState("camera", "live");
       this.parts.live.srcObject = this.stream;
       this.parts.record.focus();
-    } catch (error) {
+    } catch (problem) {
       if (!this.#isFree) return;
-      const [title, remedy] = PROBLEMS[error.name] ?? ["The camera does not work", error.message];
-      this.stage.setProblem("", new Problem(title, remedy, { retry: "Try again" }), () => this.open());
+      this.stage.setProblem("", problem, () => this.open());
     }
   }
 
@@ -67,7 +59,7 @@ export class Camera {
   close() {
     clearInterval(this.countdown);
     this.recorder = null;
-    if (this.stream) letGo(this.stream);
+    letGo(this.stream);
     this.stream = this.parts.live.srcObject = null;
   }
 
@@ -121,9 +113,4 @@ export class Camera {
     this.stage.element.dataset.camera = camera;
     this.parts.said.textContent = camera === "recording" ? `Recording, for up to ${LONGEST_S} seconds` : "";
   }
-}
-
-/** @param {MediaStream} stream */
-function letGo(stream) {
-  for (const track of stream.getTracks()) track.stop();
 }
