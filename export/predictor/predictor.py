@@ -19,7 +19,7 @@ from export.predictor.model import Model
 from export.predictor.opened_files import check_complete
 from export.predictor.results import Prediction
 from export.predictor.streams.events import EventRules
-from export.predictor.streams.live_frames import LiveFrames, live_request
+from export.predictor.streams.live_frames import LiveFrames, live_request, live_sampler
 from export.predictor.streams.pace import live_pace, window_of
 from export.predictor.streams.session import LiveAnswers, LiveSession
 from export.predictor.streams.shared_slider import SharedSlider
@@ -34,7 +34,7 @@ from rgbd.errors import MissingStreamError, UserError
 from rgbd.recording.formats import FILE_FORMATS
 from rgbd.recording.limits import NO_LIMITS
 from rgbd.recording.stills.image_files import IMAGE_FILES
-from rgbd.types import Stream, in_order
+from rgbd.types import Stream
 
 _RECORDING = f"a folder of {IMAGE_FILES} frames, or a file ({FILE_FORMATS})"
 
@@ -174,9 +174,9 @@ class Predictor:
         request = live_request(self._model, meta, NO_LIMITS, people)
         check_complete(streams, request)
         pace = live_pace(self._model, window_s, every)
-        frames = LiveFrames(request, in_order(streams), pace.interval_s)
+        frames = LiveFrames(request, streams, pace.interval_s)
         answers = LiveAnswers(self._model, self._slider, streams, pace, rules or EventRules(), num_classes)
-        return LiveSession(frames, answers)
+        return LiveSession(live_sampler(streams, pace.interval_s), frames, answers)
 
     def _files(self, rgb: str | Path | None, depth: str | Path | None) -> tuple[StreamFile, ...]:
         """Return what was given of a recording; raises `UserError` where that is nothing."""

@@ -97,8 +97,8 @@ def _difference(frame: NDArray[np.uint8], earlier: NDArray[np.uint8]) -> NDArray
 
 
 def _colored(depth_mm: NDArray[np.uint16], scaled: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    colors = cv2.applyColorMap(scaled, cv2.COLORMAP_JET)[:, :, ::-1]  # from blue (0) to red (255)
-    return np.ascontiguousarray(np.where((depth_mm > 0)[:, :, None], colors, 0), np.uint8)
+    colors = cv2.cvtColor(cv2.applyColorMap(scaled, cv2.COLORMAP_JET), cv2.COLOR_BGR2RGB)  # from blue (0) to red (255)
+    return cv2.copyTo(colors, (depth_mm > 0).view(np.uint8)).astype(np.uint8, copy=False)  # black elsewhere
 
 
 def wrapped_depth_image(depth_mm: NDArray[np.uint16]) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from rgbd.clip.build import check_kind, warp_frame
 from rgbd.clip.depth_encoding import depth_limits, encode_depth
 from rgbd.clip.spec import ClipSpec, centred_geometry
-from rgbd.types import Frame, Stream
+from rgbd.types import Depth, Frame, Stream
 
 _Portion = Mapping[Stream, NDArray[np.uint8]]
 
@@ -40,7 +40,7 @@ class RunningClip:
     def __init__(self, stream: Stream, spec: ClipSpec) -> None:
         self._stream, self._spec, self._geometry = stream, spec, centred_geometry(spec)
         self._limits_mm: tuple[int, int] | None = None
-        self._before: Frame | None = None  # the last that has gone on
+        self._before: list[Depth] = []  # the last that has gone on, where a frame's image depends on it
         self._waiting: list[Frame] = []
 
     def add(self, frames: Sequence[Frame], *, is_end: bool = False) -> NDArray[np.uint8]:
@@ -69,11 +69,11 @@ class RunningClip:
             if len(depth) < self._spec.num_frames and encoding.mode == "centred" and not is_end:
                 return []
             self._limits_mm = depth_limits(depth[: self._spec.num_frames], encoding)
-        earlier = [] if self._before is None else [self._before.astype(np.uint16, copy=False)]
-        images = encode_depth([*earlier, *depth], encoding, self._limits_mm)[len(earlier) :]
-        num_waiting = 1 if encoding.colors == "motion" and not is_end else 0
-        num_done = len(depth) - num_waiting
-        if num_done:
-            self._before = self._waiting[num_done - 1]
+        images = encode_depth([*self._before, *depth], encoding, self._limits_mm)[len(self._before) :]
+        if encoding.colors != "motion":
+            self._waiting = []
+            return images
+        num_done = len(depth) if is_end else len(depth) - 1
+        self._before = [*self._before, *depth[:num_done]][-1:]
         self._waiting = self._waiting[num_done:]
         return images[:num_done]

@@ -1,15 +1,15 @@
 """The live streams that are open, and what each says."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 from export.predictor.clip_request import RecordingMeta
 from export.predictor.opened_files import check_complete
 from export.predictor.streams.events import EventRules
-from export.predictor.streams.live_frames import live_request
+from export.predictor.streams.live_frames import live_request, live_sampler
 from export.predictor.streams.pace import Pace, live_pace
 from export.predictor.streams.session import LiveAnswers, Said
+from export.predictor.streams.timed_sampling import Sampled, TimedSampler
 from rgbd.errors import MediaError, MissingStreamError, UserError
 from rgbd.recording.limits import Limits
 from rgbd.types import Size, Stream, in_order
@@ -25,9 +25,11 @@ from serve.uploads.media_errors import refusal_of
 class Session:
     """One live stream."""
 
-    def __init__(self, model: ServedModel, process: FrameProcess, answers: LiveAnswers) -> None:
+    def __init__(
+        self, model: ServedModel, sampler: TimedSampler[PackedFrame], process: FrameProcess, answers: LiveAnswers
+    ) -> None:
         self.model = model
-        self._process, self._answers = process, answers
+        self._sampler, self._process, self._answers = sampler, process, answers
 
     @property
     def pace(self) -> Pace:
@@ -43,27 +45,33 @@ class Session:
     @property
     def num_unpaired(self) -> int:
         """Frames that have waited in vain for those of the other stream."""
-        return self._process.num_unpaired
+        return self._sampler.num_unpaired
 
     async def add(self, packed: Sequence[PackedFrame]) -> list[Said]:
         """Return what is known now that these frames have come; what is wrong with them becomes a `ServiceError`."""
-        return await _in_thread(partial(self._added, packed))
+        with _refused():
+            moments = [moment for item in packed for moment in self._sampler.add(item.stream, item.time_us / 1e6, item)]
+            return await in_thread("live stream", self._taken, moments) if moments else []
 
     async def end(self) -> list[Said]:
         """Return what waited for frames that do not come; raises as `add`."""
-        return await _in_thread(self._ended)
+        with _refused():
+            return await in_thread("live stream", self._ended, list(self._sampler.end()))
 
-    def _added(self, packed: Sequence[PackedFrame]) -> list[Said]:
-        return [said for portion in self._process.add(packed) for said in self._answers.take(portion)]
+    def _taken(self, moments: Sequence[Sampled[PackedFrame]]) -> list[Said]:
+        return [said for portion in self._process.take(moments) for said in self._answers.take(portion)]
 
-    def _ended(self) -> list[Said]:
-        rest = [said for portion in self._process.end() for said in self._answers.take(portion)]
-        return [*rest, *self._answers.end()]
+    def _ended(self, moments: Sequence[Sampled[PackedFrame]]) -> list[Said]:
+        said = self._taken(moments)
+        said += [item for portion in self._process.end() for item in self._answers.take(portion)]
+        return [*said, *self._answers.end()]
 
 
-async def _in_thread(work: Callable[[], list[Said]]) -> list[Said]:
+@contextmanager
+def _refused() -> Iterator[None]:
+    """Raise what is wrong with frames as the `ServiceError` that refuses them."""
     try:
-        return await in_thread("live stream", work)
+        yield
     except MediaError as error:
         raise refusal_of(error) from error
 
@@ -82,7 +90,8 @@ class LiveSessions:
         with self._places.take(model.live_frame_s / pace.interval_s) as process:
             frames = FrameProcess(process)
             await in_thread("live stream", frames.start, opening)
-            yield Session(model, frames, LiveAnswers(model, model.slider, sizes, pace, rules, hello.top_k))
+            answers = LiveAnswers(model, model.slider, sizes, pace, rules, hello.top_k)
+            yield Session(model, live_sampler(sizes, pace.interval_s), frames, answers)
 
     def _asked(self, hello: Hello, model: ServedModel, sizes: dict[Stream, Size]) -> tuple[Opening, Pace, EventRules]:
         try:

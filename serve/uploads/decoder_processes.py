@@ -149,8 +149,9 @@ class DecoderProcess:
         os.environ["OPENBLAS_NUM_THREADS"] = "1"
         their_calls, self._calls = _SPAWN.Pipe(duplex=False)
         self._answers, their_answers = _SPAWN.Pipe(duplex=False)
-        with contextlib.suppress(OSError):  # a clip has ten megabytes, a pipe 64 kB unless it may have more
-            fcntl.fcntl(their_answers.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        for end in (self._calls, their_answers):
+            with contextlib.suppress(OSError):  # a clip has ten megabytes, a pipe 64 kB unless it may have more
+                fcntl.fcntl(end.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         theirs = (their_calls, their_answers)
         process = _SPAWN.Process(target=_serve_calls, args=(*theirs, self._memory_mb, self._cpu_s), daemon=True)
         with blocked_in_new_processes(CTRL_C):  # the service goes on with the requests at work

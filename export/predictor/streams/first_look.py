@@ -12,7 +12,7 @@ from export.predictor.streams.timed_sampling import Sampled
 from rgbd.clip.ongoing import OngoingPreparation
 from rgbd.recording.depth import frame_in_millimetres, odd_distances
 from rgbd.recording.held import HeldStream
-from rgbd.types import Box, Stream
+from rgbd.types import Box, Frame, Stream
 
 ROOM = 1.05
 """How much wider and higher than people took in the first frames a box is; python -m benchmarks.live_boxes."""
@@ -39,7 +39,9 @@ class View:
     warnings: tuple[str, ...] = ()
 
 
-def look(recent: Sequence[Sampled], request: ClipRequest, unit_mm: float) -> tuple[View, OngoingPreparation | None]:
+def look(
+    recent: Sequence[Sampled[Frame]], request: ClipRequest, unit_mm: float
+) -> tuple[View, OngoingPreparation | None]:
     """Return what these frames show, as a recording of them would, and what prepares those that follow.
 
     None where there is nothing to prepare, or nobody is there. unit_mm: of depth. Raises `MediaError` for frames that
@@ -72,11 +74,11 @@ def look(recent: Sequence[Sampled], request: ClipRequest, unit_mm: float) -> tup
     return view, ongoing
 
 
-def _held(recent: Sequence[Sampled], stream: Stream, unit_mm: float) -> HeldStream:
+def _held(recent: Sequence[Sampled[Frame]], stream: Stream, unit_mm: float) -> HeldStream:
     frames, times_s = [sampled.frames[stream] for sampled in recent], [sampled.time_s for sampled in recent]
     return HeldStream(_NAME, frames, times_s, unit_mm if stream == "depth" else None)
 
 
-def _odd_distances(recent: Sequence[Sampled], unit_mm: float) -> tuple[str, ...]:
+def _odd_distances(recent: Sequence[Sampled[Frame]], unit_mm: float) -> tuple[str, ...]:
     depth = (sampled.frames["depth"] for sampled in recent if "depth" in sampled.frames)
     return odd_distances((frame_in_millimetres(frame, unit_mm) for frame in depth), unit_mm, "depth")

@@ -1,9 +1,8 @@
-"""A camera's frames as they come -> what the network takes of them: paired, sampled, prepared, and made one by one."""
+"""A camera's sampled frames -> what the network takes: prepared, and made one by one."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 
-from export.predictor.arguments import is_finite, shown
 from export.predictor.clip_reading import unlike_training
 from export.predictor.clip_request import ClipRequest, RecordingMeta
 from export.predictor.decoded_clip import LiveChoice
@@ -11,12 +10,12 @@ from export.predictor.model import Model
 from export.predictor.streams.first_look import View, look
 from export.predictor.streams.sliding import Frames
 from export.predictor.streams.stretch import Stretch
-from export.predictor.streams.timed_sampling import Sampled, TimedSampler, Unread
+from export.predictor.streams.timed_sampling import Item, Sampled, TimedSampler
 from rgbd.clip.appearance import look_of
 from rgbd.clip.build import check_kind
-from rgbd.errors import MediaError, UserError
+from rgbd.errors import UserError
 from rgbd.recording.limits import Limits
-from rgbd.types import Box, Frame, Stream
+from rgbd.types import Box, Frame, Stream, in_order
 
 _LOOK_BYTES = 128 << 20  # of frames by which people are found
 _PATIENCE_S = 0.5  # for the other stream's frame, and for a person to come back into the box
@@ -34,6 +33,11 @@ def live_request(model: Model, meta: RecordingMeta, limits: Limits, people: Live
     if people != "whole" or request.preparation is None:
         return request
     return replace(request, preparation=request.preparation.model_copy(update={"masks": "none", "roi": "whole"}))
+
+
+def live_sampler(streams: Collection[Stream], interval_s: float) -> TimedSampler[Item]:
+    """Return what samples a live stream: one moment every `interval_s`."""
+    return TimedSampler(in_order(streams), interval_s, max(_PATIENCE_S, 2 * interval_s))
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,48 +61,21 @@ class LiveFrames:
     size, or a stream has paused, a new stretch begins.
     """
 
-    def __init__(self, request: ClipRequest, streams: Sequence[Stream], interval_s: float) -> None:
-        """Take frames of these streams, and look at one every `interval_s`; of the request, no files are read."""
-        self._request, self._streams = request, tuple(streams)
+    def __init__(self, request: ClipRequest, streams: Collection[Stream], interval_s: float) -> None:
+        """Take frames of these streams, sampled every `interval_s`; of the request, no files are read."""
+        self._request = request
         self._given = tuple(stream for stream in request.streams if stream in streams)
         self._unit_mm = request.meta.depth_scale_mm or 1.0
         self._num_patient = max(1, round(_PATIENCE_S / interval_s))
-        self._sampler = TimedSampler(self._streams, interval_s, max(_PATIENCE_S, 2 * interval_s))
-        self._recent: list[Sampled] = []
+        self._recent: list[Sampled[Frame]] = []
         self._stretch: Stretch | None = None
         self._num_since_look = 0
 
-    @property
-    def num_unpaired(self) -> int:
-        """Frames that have waited in vain for those of another stream."""
-        return self._sampler.num_unpaired
+    def take(self, sampled: Sampled[Frame]) -> Iterator[Portion]:
+        """Yield what goes on now that frames stand for another moment, uint8 RGB [H, W, 3] or uint16 [H, W].
 
-    def add(self, stream: Stream, time_s: float, frame: Frame | Unread) -> Iterator[Portion]:
-        """Yield what goes on now that a frame has come, uint8 RGB [H, W, 3] or uint16 [H, W], or what reads it.
-
-        Raises `MediaError` for a stream that was not announced, a frame that was taken before the last of its stream,
-        or is of another kind than the network was trained on.
+        Raises `MediaError` for a frame of another kind than the network was trained on.
         """
-        if stream not in self._streams:
-            raise MediaError(f"{stream}: no such stream was announced; announce it, or leave it out")
-        if not is_finite(time_s):
-            raise MediaError(f"{stream}: a frame was taken at {shown(time_s)}, which is no time in seconds")
-        if not callable(frame):
-            check_kind(stream, self._request.spec, is_measured=frame.ndim == 2)
-        return self._take_all(self._sampler.add(stream, time_s, frame))
-
-    def end(self) -> Iterator[Portion]:
-        """Yield what waited for frames which do not come."""
-        yield from self._take_all(self._sampler.end())
-        if self._stretch is None and self._recent:
-            yield from self._begin()
-        yield from self._end_stretch()
-
-    def _take_all(self, moments: Iterable[Sampled]) -> Iterator[Portion]:
-        for sampled in moments:
-            yield from self._take(sampled)
-
-    def _take(self, sampled: Sampled) -> Iterator[Portion]:
         for stream, frame in sampled.frames.items():
             check_kind(stream, self._request.spec, is_measured=frame.ndim == 2)
         if sampled.begins or (self._recent and _sizes(sampled) != _sizes(self._recent[-1])):
@@ -115,6 +92,12 @@ class LiveFrames:
         self._num_since_look += 1
         if self._stretch.num_outside >= self._num_patient and self._num_since_look >= num_looked_at:
             yield from self._look_again()
+
+    def end(self) -> Iterator[Portion]:
+        """Yield what waited for frames which do not come."""
+        if self._stretch is None and self._recent:
+            yield from self._begin()
+        yield from self._end_stretch()
 
     def _num_looked_at(self) -> int:
         """Return in how many frames people are looked for."""
@@ -153,7 +136,7 @@ class LiveFrames:
         self._stretch = None
 
 
-def _sizes(sampled: Sampled) -> dict[Stream, tuple[int, ...]]:
+def _sizes(sampled: Sampled[Frame]) -> dict[Stream, tuple[int, ...]]:
     return {stream: frame.shape for stream, frame in sampled.frames.items()}
 
 

@@ -11,6 +11,7 @@ from export.predictor.streams.first_look import View
 from export.predictor.streams.live_frames import LiveFrames, Portion
 from export.predictor.streams.pace import Pace
 from export.predictor.streams.sliding import Slider, SlidWindow, with_black
+from export.predictor.streams.timed_sampling import Sampled, TimedSampler
 from rgbd.types import Frame, Stream
 
 Said = View | Window | Event
@@ -77,8 +78,8 @@ class LiveSession:
     said are of the same clock.
     """
 
-    def __init__(self, frames: LiveFrames, answers: LiveAnswers) -> None:
-        self._frames, self._answers = frames, answers
+    def __init__(self, sampler: TimedSampler[Frame], frames: LiveFrames, answers: LiveAnswers) -> None:
+        self._sampler, self._frames, self._answers = sampler, frames, answers
 
     @property
     def pace(self) -> Pace:
@@ -90,11 +91,16 @@ class LiveSession:
 
         Raises `MediaError` for a frame that cannot be used, and `ValueError` where the network fails.
         """
-        for portion in self._frames.add(stream, time_s, frame):
-            yield from self._answers.take(portion)
+        yield from self._take(self._sampler.add(stream, time_s, frame))
 
     def end(self) -> Iterator[Said]:
         """Yield what waited for frames that do not come; the stream is over then."""
+        yield from self._take(self._sampler.end())
         for portion in self._frames.end():
             yield from self._answers.take(portion)
         yield from self._answers.end()
+
+    def _take(self, moments: Iterable[Sampled[Frame]]) -> Iterator[Said]:
+        for sampled in moments:
+            for portion in self._frames.take(sampled):
+                yield from self._answers.take(portion)

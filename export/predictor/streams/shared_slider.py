@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from threading import Lock
+from threading import Condition, Lock
 from typing import Any
+from weakref import WeakSet
 
 from export.predictor.streams.sliding import Frames, Slider, SlidWindow
+
+_GATHER_S = 0.02  # that a frame waits for those of other streams: four together take half as long as one by one
 
 
 class _Waiting:
@@ -20,26 +23,33 @@ class _Waiting:
 class SharedSlider:
     """Lets any thread ask, and computes together what several of them ask for at the same time.
 
-    Whoever has its turn computes for all who wait, as far as they bring as many frames. turns: held while the network
-    computes, which whatever else uses it can hold, too.
+    Whoever has its turn computes for all who wait, as far as they bring as many frames; single frames, as cameras send
+    them, wait for one another a moment. turns: held while the network computes, which whatever else uses it can hold,
+    too.
     """
 
     def __init__(self, slider: Slider[Any], turns: Lock) -> None:
         self._slider, self._turns = slider, turns
         self.max_batch = slider.max_batch
+        self._open: WeakSet[Any] = WeakSet()  # the states of streams that somebody has
         self._waiting: list[_Waiting] = []
-        self._listing = Lock()  # held while that list is read or changed
+        self._listing = Condition()  # held while those are read or changed; tells of whatever changes for who waits
 
     def begin(self, every: int) -> Any:
         """See `Slider.begin`."""
-        return self._slider.begin(every)
+        state = self._slider.begin(every)
+        with self._listing:
+            self._open.add(state)
+        return state
 
     def add(self, coming: Sequence[tuple[Any, Frames]]) -> list[list[SlidWindow]]:
         """See `Slider.add`."""
         mine = [_Waiting(state, frames) for state, frames in coming]
         with self._listing:
             self._waiting += mine
+            self._listing.notify_all()
         for item in mine:
+            self._gather(item)
             with self._turns:
                 if not item.windows.done():
                     self._compute(item)
@@ -49,6 +59,14 @@ class SharedSlider:
         """See `Slider.end`."""
         with self._turns:
             return self._slider.end(state)
+
+    def _gather(self, item: _Waiting) -> None:
+        """Wait until all streams wait, or as many as can be computed together, or somebody has computed this one."""
+        if item.num_frames > 1:
+            return
+        with self._listing:
+            everybody = min(len(self._open), self.max_batch)
+            self._listing.wait_for(lambda: item.windows.done() or len(self._waiting) >= everybody, _GATHER_S)
 
     def _compute(self, first: _Waiting) -> None:
         """Compute what has waited longest, this among it, and leave the rest to whoever waits for that."""
@@ -61,6 +79,8 @@ class SharedSlider:
         except BaseException as error:
             for item in batch:
                 item.windows.set_exception(error)
-            return
-        for item, windows in zip(batch, found, strict=True):
-            item.windows.set_result(windows)
+        else:
+            for item, windows in zip(batch, found, strict=True):
+                item.windows.set_result(windows)
+        with self._listing:
+            self._listing.notify_all()

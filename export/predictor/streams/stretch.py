@@ -34,7 +34,7 @@ class Stretch:
         """In how many of the last moments the people were not mostly inside the box, or not seen."""
         return 0 if self._ongoing is None else self._ongoing.num_outside
 
-    def kept(self, sampled: Sampled) -> dict[Stream, Frame]:
+    def kept(self, sampled: Sampled[Frame]) -> dict[Stream, Frame]:
         """Return what is kept of a moment's frames, uint8 RGB [H, W, 3] or uint16 millimetres [H, W]."""
         frames = {stream: frame_in_millimetres(frame, self._unit_mm) for stream, frame in sampled.frames.items()}
         return frames if self._ongoing is None else self._ongoing.keep(frames)

@@ -1,40 +1,42 @@
 """Frames with time stamps, as cameras send them -> sampled frames of all streams, at even times."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
+from export.predictor.arguments import is_finite, shown
 from rgbd.errors import MediaError
-from rgbd.types import Frame, Stream
+from rgbd.types import Stream
 
-Unread = Callable[[], Frame]
-"""A frame that is unpacked when it is looked at: of a fast camera, few are."""
+Item = TypeVar("Item")
+"""A frame, or what it is packed in."""
 
 _SAME_S = 1e-6  # time stamps count microseconds
 
 
 @dataclass(frozen=True, eq=False)
-class Sampled:
+class Sampled(Generic[Item]):
     """What stands for one moment: a frame of each stream.
 
     begins: whether it is the first of all, or behind a pause.
     """
 
     time_s: float
-    frames: Mapping[Stream, Frame]
+    frames: Mapping[Stream, Item]
     begins: bool
 
 
 @dataclass(eq=False)
-class _Waiting:
+class _Waiting(Generic[Item]):
     """A frame that has come, and whether it has stood for a moment already."""
 
     time_s: float
-    frame: Frame | Unread
+    frame: Item
     is_used: bool = False
 
 
-class TimedSampler:
+class TimedSampler(Generic[Item]):
     """Takes frames as they come; a moment comes every `interval_s` from the first that all streams show.
 
     As evaluation does it, the first stream's frame is the one nearest to the moment, and each other stream's the one
@@ -44,16 +46,20 @@ class TimedSampler:
 
     def __init__(self, streams: Sequence[Stream], interval_s: float, patience_s: float) -> None:
         self._interval_s, self._patience_s = interval_s, patience_s
-        self._waiting: dict[Stream, deque[_Waiting]] = {stream: deque() for stream in streams}
+        self._waiting: dict[Stream, deque[_Waiting[Item]]] = {stream: deque() for stream in streams}
         self._due_s: float | None = None  # the next moment; None before the first, and behind a pause
         self.num_unpaired = 0
         """Frames that have waited in vain for those of another stream."""
 
-    def add(self, stream: Stream, time_s: float, frame: Frame | Unread) -> Iterator[Sampled]:
-        """Yield the moments that are known now; raises `MediaError` for a frame that was taken before the last.
+    def add(self, stream: Stream, time_s: float, frame: Item) -> Iterator[Sampled[Item]]:
+        """Yield the moments that are known now that a frame has come.
 
-        Raises what reading a frame raises, where that stands for a moment.
+        Raises `MediaError` for one of a stream that was not announced, or that was taken before the last of its stream.
         """
+        if stream not in self._waiting:
+            raise MediaError(f"{stream}: no such stream was announced; announce it, or leave it out")
+        if not is_finite(time_s):
+            raise MediaError(f"{stream}: a frame was taken at {shown(time_s)}, which is no time in seconds")
         waiting = self._waiting[stream]
         if waiting and time_s < waiting[-1].time_s:
             raise MediaError(
@@ -66,11 +72,11 @@ class TimedSampler:
             self.num_unpaired += not waiting.popleft().is_used
         return self._moments(is_end=False)
 
-    def end(self) -> Iterator[Sampled]:
+    def end(self) -> Iterator[Sampled[Item]]:
         """Yield the moments that waited for frames which do not come."""
         return self._moments(is_end=True)
 
-    def _moments(self, *, is_end: bool) -> Iterator[Sampled]:
+    def _moments(self, *, is_end: bool) -> Iterator[Sampled[Item]]:
         while all(self._waiting.values()):
             begins = self._due_s is None
             due_s = max(waiting[0].time_s for waiting in self._waiting.values()) if self._due_s is None else self._due_s
@@ -97,13 +103,10 @@ class TimedSampler:
                 wanted_s = waiting[places[stream]].time_s
         return places
 
-    def _take(self, stream: Stream, place: int) -> Frame:
+    def _take(self, stream: Stream, place: int) -> Item:
         """Return a frame that waits at a place; those before it are let go, and it may stand for the next moment."""
         waiting = self._waiting[stream]
         for _ in range(place):
             waiting.popleft()
-        item = waiting[0]
-        item.is_used = True
-        if callable(item.frame):
-            item.frame = item.frame()
-        return item.frame
+        waiting[0].is_used = True
+        return waiting[0].frame

@@ -8,9 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from export.predictor.streams import shared_slider
 from export.predictor.streams.shared_slider import SharedSlider
 from export.predictor.streams.sliding import Frames, SlidWindow
 from tests.support.waiting import wait_until
+
+
+class State:
+    """Of a stream of which nothing is kept."""
 
 
 class Counting:
@@ -23,8 +28,8 @@ class Counting:
         self.may_go_on = Event()
         self.fails = False
 
-    def begin(self, every: int) -> int:
-        return every
+    def begin(self, _: int) -> State:
+        return State()
 
     def add(self, coming: Sequence[tuple[Any, Frames]]) -> list[list[SlidWindow]]:
         self.runs.append(len(coming))
@@ -69,3 +74,21 @@ def test_a_failure_is_told_to_all_of_a_run_and_harms_no_other() -> None:
         shared.add([(0, frames(0))])
     slider.fails = False
     assert shared.add([(1, frames(1))])[0][0].first == 1
+
+
+def test_single_frames_of_several_streams_wait_for_one_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_slider, "_GATHER_S", 60.0)
+    slider = Counting()
+    slider.may_go_on.set()
+    shared = SharedSlider(slider, Lock())
+    one, other = shared.begin(1), shared.begin(1)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(shared.add, [(one, frames(1))])
+        wait_until(lambda: len(shared._waiting) == 1)
+        threads.submit(shared.add, [(other, frames(2))]).result(20)
+        first.result(20)
+        assert slider.runs == [2]
+        threads.submit(shared.add, [(one, frames(1, num=2))]).result(20)  # several are late, and wait for nobody
+        del other, first
+        threads.submit(shared.add, [(one, frames(1))]).result(20)  # as who is alone does
+    assert slider.runs == [2, 1, 1]

@@ -12,14 +12,16 @@ def frame(number: int) -> Frame:
     return np.full((2, 2, 3), number, np.uint8)
 
 
-def number_of(sampled: Sampled, stream: Stream = "rgb") -> int:
+def number_of(sampled: Sampled[Frame], stream: Stream = "rgb") -> int:
     return int(sampled.frames[stream][0, 0, 0])
 
 
-def sample(*coming: tuple[Stream, float, int], interval_s: float = 0.1, patience_s: float = 0.5) -> list[Sampled]:
+def sample(
+    *coming: tuple[Stream, float, int], interval_s: float = 0.1, patience_s: float = 0.5
+) -> list[Sampled[Frame]]:
     """Return the moments of frames that come in this order: each its stream, its time, and its number."""
     streams = tuple(dict.fromkeys(sorted((stream for stream, *_ in coming), reverse=True)))
-    sampler = TimedSampler(streams, interval_s, patience_s)
+    sampler = TimedSampler[Frame](streams, interval_s, patience_s)
     found = [moment for stream, time_s, number in coming for moment in sampler.add(stream, time_s, frame(number))]
     return [*found, *sampler.end()]
 
@@ -32,7 +34,7 @@ def test_of_a_fast_camera_the_nearest_frames_are_taken() -> None:
 
 
 def test_a_moment_is_known_as_soon_as_no_nearer_frame_can_come() -> None:
-    sampler = TimedSampler(("rgb",), 0.1, 0.5)
+    sampler = TimedSampler[Frame](("rgb",), 0.1, 0.5)
     assert [number_of(moment) for moment in sampler.add("rgb", 0.0, frame(0))] == [0]
     assert not list(sampler.add("rgb", 0.08, frame(1)))
     assert [number_of(moment) for moment in sampler.add("rgb", 0.13, frame(2))] == [1]
@@ -71,7 +73,7 @@ def test_streams_out_of_step_are_paired_by_time_whatever_comes_first() -> None:
 
 
 def test_frames_wait_no_longer_than_the_patience_for_the_other_stream() -> None:
-    sampler = TimedSampler(("rgb", "depth"), 0.1, 0.5)
+    sampler = TimedSampler[Frame](("rgb", "depth"), 0.1, 0.5)
     list(sampler.add("depth", 0.0, frame(0)))
     found = [moment for number in range(101) for moment in sampler.add("rgb", number * 0.1, frame(number))]
     assert [number_of(moment) for moment in found] == [0]  # then depth stops
@@ -84,3 +86,12 @@ def test_time_may_stand_still_but_not_go_back() -> None:
     assert len(sample(("rgb", 1.0, 0), ("rgb", 1.0, 1), ("rgb", 1.1, 2))) == 2
     with pytest.raises(MediaError, match=r"rgb: a frame of 0\.900000 s came after one of 1\.000000 s; send frames in"):
         sample(("rgb", 1.0, 0), ("rgb", 0.9, 1))
+
+
+@pytest.mark.parametrize(
+    ("stream", "time_s", "reason"),
+    [("rgb", float("nan"), "which is no time in seconds"), ("infrared", 0.0, "no such stream was announced")],
+)
+def test_what_stands_for_no_moment(stream: Stream, time_s: float, reason: str) -> None:
+    with pytest.raises(MediaError, match=reason):
+        list(TimedSampler[Frame](("rgb",), 0.1, 0.5).add(stream, time_s, frame(0)))
