@@ -15,7 +15,7 @@ from rgbd.recording.held import HeldStream
 from rgbd.types import Box, Frame, Stream
 
 ROOM = 1.05
-"""How much wider and higher than people took in the first frames a box is; python -m benchmarks.live_boxes."""
+"""How much wider and higher than people took in the first frames a box is; python -m benchmarks.live_first_look."""
 
 _NAME = "live"  # what messages call the recording
 

@@ -1,9 +1,9 @@
-"""What a box costs that was found once: accuracy of raw clips that are all cut by the box of one of them.
+"""What it costs to find box and distance once: accuracy of raw clips that are all made as one of them asks.
 
-Run: `python -m benchmarks.live_boxes --bundle BUNDLE --data UTD-MHAD/Depth --performer 7`, with a network that has not
-learnt from this performer, one of those for training. A live stream has a box of its first frames; people reach farther
-later. The baseline is each clip with the box of its own, as offline; the others are wider by a factor, and means over
-boxes of several clips.
+Run: `python -m benchmarks.live_first_look --bundle BUNDLE --data UTD-MHAD/Depth --performer 7`, with a network that has
+not learnt from this performer, one of those for training. A live stream has the box of its first frames, though people
+reach farther later, and depth that is told from the clip's middle distance is told from theirs. The baseline is each
+clip with what is its own, as offline; the others are means over several clips that tell, with boxes wider by a factor.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -21,13 +22,15 @@ from export.bundle.folder import read_bundle
 from export.predictor.clip_request import RecordingMeta
 from export.predictor.model import Model
 from export.predictor.streams import first_look
+from export.predictor.streams.first_look import ROOM
 from export.predictor.streams.live_frames import live_request
 from export.predictor.streams.timed_sampling import Sampled
 from export.runtimes.loading import load_runtime
-from rgbd.clip.build import build_clip
+from rgbd.clip.build import warp_frame
+from rgbd.clip.depth_encoding import depth_limits, encode_depth
 from rgbd.clip.ongoing import OngoingPreparation
 from rgbd.clip.sampling import bin_centres
-from rgbd.clip.spec import centred_geometry
+from rgbd.clip.spec import ClipSpec, centred_geometry
 from rgbd.recording.formats import open_streams
 from rgbd.recording.limits import NO_LIMITS
 from rgbd.recording.streams import frame_of
@@ -66,31 +69,46 @@ def prepared(model: Model, frames: Sequence[Depth], room: float) -> OngoingPrepa
     return ongoing
 
 
-def accuracy(model: Model, clips: Sequence[Clip], cut: Callable[[Clip], OngoingPreparation]) -> float:
-    """Return the share of clips that are named rightly when each is cut like this."""
+def made(kept: Sequence[Depth], spec: ClipSpec, limits_mm: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return what the network takes of masked frames, uint8 [1, T, H, W, 3]."""
+    clip = np.empty((1, *spec.shape), np.uint8)
+    for image, output in zip(encode_depth(kept, spec.depth, limits_mm), clip[0], strict=True):
+        warp_frame(image, spec, centred_geometry(spec), output)
+    return clip
+
+
+def accuracy(
+    model: Model, clips: Sequence[Clip], room: float, box_of: list[Depth] | None, middle_of: list[Depth] | None
+) -> float:
+    """Return the share of clips that are named rightly with the box, and the middle, of these frames, or their own."""
     spec = model.bundle.manifest.clip_spec
     right = 0
-    for clip in track(clips, console=Console(stderr=True)):
-        label, frames = clip
-        ongoing = cut(clip)
-        kept = [ongoing.keep({"depth": frame})["depth"] for frame in frames]
-        outputs = model.infer({"depth": build_clip(kept, "depth", spec, centred_geometry(spec))[None]})
+    for label, frames in track(clips, console=Console(stderr=True)):
+        kept = _kept(prepared(model, box_of or frames, room), frames)
+        told = kept if middle_of is None else _kept(prepared(model, middle_of, room), middle_of)
+        outputs = model.infer({"depth": made(kept, spec, depth_limits(told, spec.depth))})
         right += int(outputs[model.bundle.manifest.answer][0].argmax()) == label
     return right / len(clips)
 
 
+def _kept(ongoing: OngoingPreparation, frames: Sequence[Depth]) -> list[Depth]:
+    return [ongoing.keep({"depth": frame})["depth"].astype(np.uint16, copy=False) for frame in frames]
+
+
 def measure(model: Model, clips: Sequence[Clip]) -> Mapping[str, float]:
-    """Return the accuracy of each way to find boxes."""
-    references = [frames for _, frames in clips[:: len(clips) // NUM_REFERENCES][:NUM_REFERENCES]]
-    found = {"of its own": accuracy(model, clips, lambda clip: prepared(model, clip[1], 1.0))}
+    """Return the accuracy of each way."""
+    others = [frames for _, frames in clips[:: len(clips) // NUM_REFERENCES][:NUM_REFERENCES]]
+
+    def mean(of_one: Callable[[list[Depth]], float]) -> float:
+        return sum(map(of_one, others)) / len(others)
+
+    found = {"all of its own": accuracy(model, clips, 1.0, None, None)}
+    found["the middle distance of another clip"] = mean(lambda frames: accuracy(model, clips, 1.0, None, frames))
     for room in ROOMS:
-        shares = [accuracy(model, clips, partial(_as_that, model, frames, room)) for frames in references]
-        found[f"of another clip, {room:g} times"] = sum(shares) / len(shares)
+        box = partial(accuracy, model, clips, room)
+        found[f"the box of another clip, {room:g} times"] = mean(lambda frames, box=box: box(frames, None))
+    found[f"both of another clip, {ROOM:g} times"] = mean(lambda frames: accuracy(model, clips, ROOM, frames, frames))
     return found
-
-
-def _as_that(model: Model, frames: Sequence[Depth], room: float, _: Clip) -> OngoingPreparation:
-    return prepared(model, frames, room)
 
 
 def main() -> None:
@@ -102,7 +120,7 @@ def main() -> None:
     bundle = read_bundle(options.bundle)
     model = Model(bundle, load_runtime(bundle))
     clips = list(clips_of(options.data, options.performer, bundle.manifest.clip_spec.num_frames))
-    table = Table("box", "top-1 %", title=f"{len(clips)} clips of performer {options.performer}", box=None)
+    table = Table("made with", "top-1", title=f"{len(clips)} clips of performer {options.performer}", box=None)
     for name, share in measure(model, clips).items():
         table.add_row(name, f"{share:.1%}")
     Console(width=80).print(table)
