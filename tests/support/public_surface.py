@@ -195,7 +195,7 @@ SECTIONS: dict[str, Callable[[], Iterator[str]]] = {
     "api": lambda: address_lines(service()[0]),
     "client": client,
     "command": lambda: command_lines(ROOT),
-    "configuration": lambda: (f"configs/{path.name}" for path in ROOT.glob("configs/*.yml")),
+    "configuration": lambda: (str(path.relative_to(ROOT)) for path in ROOT.glob("configs/**/*.yml")),
     "data set": data_sets,
     "error": errors,
     "evaluation": evaluation,

@@ -177,7 +177,10 @@ _OfFamily = BeforeValidator(_as_the_family_says)
 def _run_folder(values: dict[str, Any]) -> Path:
     data = values.get("data", DataConfig())  # absent where it was not valid itself
     has_protocols = "{protocol}" in DATASETS[data.dataset].split_template
-    names = (data.dataset, *([data.protocol] if has_protocols else []), values.get("modality"))
+    family = values["network"].name if "network" in values else DEFAULT_FAMILY
+    is_another = family in FAMILIES and family != DEFAULT_FAMILY
+    protocol = [data.protocol] if has_protocols else []
+    names = (*([family] if is_another else []), data.dataset, *protocol, values.get("modality"))
     return Path("runs") / "-".join(map(str, names))
 
 
@@ -188,11 +191,12 @@ class TrainingConfig(Section):
     seed: int = Field(0, ge=0, lt=2**63, description="what all random draws follow from")
     batch_size: int = Field(6, ge=2, description="clips of each training process; batch norm needs two")
     data: DataConfig = DataConfig()
-    out: Path = Field(
-        default_factory=_run_folder, description="the run's folder: runs/<data set>-<protocol>-<modality>"
-    )
     clip: ClipSpec = ClipSpec()
     network: Annotated[SerializeAsAny[NetworkConfig], _OfFamily] = Field(NetworkConfig(), validate_default=True)
+    out: Path = Field(
+        default_factory=_run_folder,
+        description="the run's folder: runs/<data set>-<protocol>-<modality>, a second family's name before it",
+    )
     augment: AugmentConfig = AugmentConfig()
     loss: Annotated[SerializeAsAny[LossConfig], _OfFamily] = Field(LossConfig(), validate_default=True)
     optimizer: OptimizerConfig = OptimizerConfig()
