@@ -98,6 +98,8 @@ def test_flags_that_do_nothing_are_named() -> None:
     ("flags", "message"),
     [
         ("--smixmode sm_v3", "--smixmode sm_v3: is not offered; its published commands leave it at sm"),
+        ("--smixmode mu_sm", "--smixmode mu_sm: is not offered"),
+        ("--mixup-mode pair", "--mixup-mode pair: is not offered; its published commands leave it at batch"),
         ("--frp-num 3", "--frp-num 3: is not offered"),
         ("--tempMix --lr many", "--lr: 'many' could not.*; --tempMix: is not offered"),
         ("--type X", "--type: 'X' is none of M, K"),

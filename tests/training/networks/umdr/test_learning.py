@@ -11,7 +11,7 @@ from tests.support.small_networks import SMALL_UMDR
 from tests.support.small_step import ALONE, batch, config, draws
 from training.config.schema import TrainingConfig
 from training.data.augmentation.active import active_augmentations
-from training.data.augmentation.stages import mix
+from training.data.augmentation.stages import choose_frames, mix
 from training.data.loader import Batch
 from training.networks.family import family_of
 from training.networks.umdr.config import LossConfig
@@ -20,6 +20,7 @@ from training.networks.umdr.loss import distillation
 from training.networks.umdr.single_stream import UnimodalNet
 from training.run.checkpoint import build_network
 from training.run.step import Stepper, build_optimizer
+from training.run.trainer import batch_generator
 
 STREAMS = {"rgb": "rgb.pt", "depth": "depth.pt"}
 EPOCH = 6  # in which the distillation counts
@@ -171,6 +172,13 @@ def test_the_answer_is_the_figure_and_the_references_best_an_extra() -> None:
     assert FAMILY.own_figures({"logits": right}, torch.tensor([0])) == {}
 
 
+def test_processes_mix_their_batches_differently() -> None:
+    active = active_augmentations(settings(augment=MIXED).augment).batch
+    seeds = [int(batch_generator(0, 3, 5, rank).integers(2**63)) for rank in range(4)]
+    mixes = [mix(active, batch().clips, (seed,)) for seed in seeds]
+    assert len({mixed.share for mixed in mixes if mixed is not None}) == 4
+
+
 def test_class_weights_count() -> None:
     chosen = settings(loss={"class_weights": (1.0, 1.0, 9.0), "heads": (1, 0, 0, 0)})
     assert isinstance(chosen.loss, LossConfig) and family_of(chosen).weighs_classes
@@ -182,6 +190,9 @@ def test_class_weights_count() -> None:
 
 
 def test_training_draws_every_frame_the_last_too() -> None:
+    active = active_augmentations(settings().augment).frames
+    frames = [choose_frames(active, num_frames=40, num_bins=32, key=(number,)) for number in range(200)]
+    assert set(np.concatenate(frames).tolist()) == set(range(40))
     network = build_network(settings(), 3)
     assert isinstance(network, UnimodalNet)
     seen = []

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from export.build.graph import InferenceGraph
 from rgbd.errors import ConfigError
 from tests.support.small_networks import SMALL_UMDR, clip, trained
 from training.config.loading import load_config
@@ -122,6 +123,13 @@ def test_low_precision_leaves_recoupling_in_float32() -> None:
     names = FAMILY.low_precision(fusion())
     assert {name.partition(".")[0] for name in names} == {"rgb", "depth"} and len(names) == 12
     assert not any("recoupling" in name or "project" in name for name in names)
+
+
+@torch.no_grad()
+def test_low_precision_is_near_full() -> None:
+    network, clips = fusion(), clip(48)
+    exact, half = (InferenceGraph(network, FAMILY, "frames", precision)(*clips)[0] for precision in ("fp32", "bf16"))
+    assert 0 < (exact - half).abs().max() < 0.05 * exact.abs().max()
 
 
 @pytest.mark.parametrize(
