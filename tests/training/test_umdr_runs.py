@@ -22,19 +22,21 @@ SECTIONS = {
 }
 
 
-def train(folder: Path, modality: str, **more: object) -> Path:
+def train(folder: Path, modality: str, *, num_processes: int, **more: object) -> Path:
     config = write_config(
         folder / f"{modality}.yml", folder / "data", folder / modality, modality=modality, **SECTIONS, **more
     )
-    result = run_module("training.main", "--config", config)
+    command = ("--standalone", f"--nproc_per_node={num_processes}", "training/main.py", "--config", config)
+    result = run_module("torch.distributed.run", *command)
     assert result.returncode == 0, result.stdout + result.stderr
     return folder / modality / "best.pt"
 
 
 def test_streams_then_a_head_over_both(tmp_path: Path) -> None:
     write_clips(tmp_path / "data", clips={"train": 48, "valid": 20})
-    rgb, depth = train(tmp_path, "rgb"), train(tmp_path, "depth")
-    fusion = load_checkpoint(train(tmp_path, "rgbd", streams={"rgb": str(rgb), "depth": str(depth)}))
+    rgb, depth = train(tmp_path, "rgb", num_processes=1), train(tmp_path, "depth", num_processes=2)
+    streams = {"rgb": str(rgb), "depth": str(depth)}
+    fusion = load_checkpoint(train(tmp_path, "rgbd", num_processes=2, streams=streams))
     assert fusion.metrics["top1"] > 0.8
     assert {"top1_streams", "top1_rgb", "top1_depth_head", "legacy_max"} <= fusion.metrics.keys()
     for stream, path in (("rgb", rgb), ("depth", depth)):

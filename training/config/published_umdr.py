@@ -91,6 +91,7 @@ _SWITCHES_NOT_OFFERED = ("--strong-aug", "--tempMix", "--MixIntra")
 
 _YAML: _Keys = {
     "common.dataset": ("data.dataset", choice(DATASET_NAMES)),
+    "common.num_classes": ("", int),
     "common.loss.name": ("", choice({"SoftCE": None, "CE": None})),
     "common.loss.labelsmooth": ("loss.label_smoothing", smoothing),
     "common.loss_lamdb": ("loss.heads", list),
@@ -108,7 +109,7 @@ _YAML: _Keys = {
     "dataset.sample_size": ("clip.size", int),
 }
 _YAML_WITHOUT_MEANING = {
-    *("common.visdom", "common.report_freq", "common.dist", "common.vis_feature", "common.DEBUG", "common.num_classes"),
+    *("common.visdom", "common.report_freq", "common.dist", "common.vis_feature", "common.DEBUG"),
     *("common.scheduler", "common.MultiLoss", "common.init_epochs", "common.test_batch_size", "model.pretrained"),
     *("model.resumelr", "model.recoupling", "model.sharpness", "model.frp", "model.SEHeads", "dataset.sample_window"),
 }
@@ -166,9 +167,10 @@ def _finish(ours: dict[str, Any], words: Mapping[str, str], flat: Mapping[str, A
         put(ours, "augment.mixup", 0.0)
     else:
         put(ours, "augment.shufflemix_share", share)
-    if "--splits" in words:
-        folders = [part for part in PurePosixPath(words["--splits"]).parts if part.startswith("@")]
-        put(ours, "data.protocol", protocol(folders[-1]) if folders else "CS")
+    folders = [part for part in PurePosixPath(words.get("--splits", "")).parts if part.startswith("@")]
+    if folders:
+        of_ntu_120 = "120" if flat.get("common.num_classes") == 120 else ""
+        put(ours, "data.protocol", protocol(folders[-1]) + of_ntu_120)
     if code := words.get("--FusionNet"):
         ours["modality"] = "rgbd"
         for stream in ("rgb", "depth"):

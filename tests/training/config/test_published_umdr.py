@@ -80,6 +80,19 @@ def test_weights_to_fine_tune_and_other_flags() -> None:
     assert (config.optimizer.nesterov, config.schedule.factor) == (False, 0.5)
 
 
+def test_splits_name_the_protocol(tmp_path: Path) -> None:
+    values = yaml.safe_load(PUBLISHED.read_text())
+    values["common"]["num_classes"] = 120
+    (tmp_path / "NTU120.yml").write_text(yaml.safe_dump(values))
+    for file, folder, protocol in (
+        (PUBLISHED, "splits/@CV/", "CV"),
+        (PUBLISHED, "splits/@2/rgb", "CS2"),
+        (PUBLISHED, "splits/rgb", "CS"),
+        (tmp_path / "NTU120.yml", "splits/@CSet", "CSet120"),
+    ):
+        assert translated(f"train.py --config {file} --splits {folder}")[0].data.protocol == protocol
+
+
 IDLE = (
     "--drop 0.1 --drop-path 0.2 --drop_path_prob 0.5 --shuffle --color-jitter 0.4 --autoaug --aa x --world_size 8 "
     "--train-interpolation bicubic --repeated-aug --translate 20 --resplit --temporal-consist --cooldown-epochs 10 "
