@@ -38,11 +38,16 @@ FUSION_SEED = 635
 REL = 1e-4
 
 
-@pytest.mark.parametrize("num_frames", DIVISORS)
-def test_state_dict_maps_one_to_one(num_frames: int) -> None:
+@pytest.mark.parametrize(
+    ("num_frames", "millions", "of_head"), [(16, 37.92, 23.73), (32, 38.18, 23.75), (64, 38.56, 23.78)]
+)
+def test_networks_are_as_large_as_published(num_frames: int, millions: float, of_head: float) -> None:
     with torch.device("meta"):
-        network = UnimodalNet(NetworkConfig(branch_divisor=DIVISORS[num_frames]), NUM_CLASSES, num_frames)
-    assert names_and_shapes(network) == golden(f"state_dict_unimodal_t{num_frames}")
+        network = FusionNet(NetworkConfig(branch_divisor=DIVISORS[num_frames]), NUM_CLASSES, num_frames)
+    sizes = [sum(each.numel() for each in part.parameters()) / 1e6 for part in (network.rgb, network.head, network)]
+    assert sizes == pytest.approx([millions, of_head, 2 * millions + of_head], abs=0.01)
+    assert len(list(network.rgb.parameters())) == 415
+    assert names_and_shapes(network.rgb) == golden(f"state_dict_unimodal_t{num_frames}")
 
 
 def test_state_dict_of_the_fusion_has_the_head_alone() -> None:
