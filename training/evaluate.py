@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from rich.console import Console
@@ -21,7 +22,7 @@ from training.run.checkpoint import Checkpoint, load_checkpoint
 from training.run.cpu import prepare_cpu
 from training.run.distributed import process_group
 from training.run.evaluation import Evaluated, evaluate_checkpoint
-from training.run.metrics import Evaluation, ScoresSource, fuse_scores, load_evaluation, save_evaluation
+from training.run.metrics import Answer, Evaluation, ScoresSource, fuse_scores, load_evaluation, save_evaluation
 
 
 def main() -> int:
@@ -48,8 +49,8 @@ def main() -> int:
         chosen = results[0].evaluation
         if options.fuse:
             _check_classes(paths, results)
-            chosen = fuse_scores([result.evaluation for result in results])
-            rows["mean of their probabilities"] = chosen.metrics()
+            chosen = fuse_scores([result.evaluation for result in results], options.mean_of)
+            rows[f"mean of their {options.mean_of}"] = chosen.metrics()
         if process.is_main:
             _report(console, rows, replace(chosen, source=source), out)
     return 0
@@ -115,7 +116,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--clips", type=int, choices=range(1, 33), default=1, metavar="N", help="views in time (1)")
     parser.add_argument("--flip", action="store_true", help="average with the mirrored clip")
     parser.add_argument(
-        "--fuse", type=Path, nargs="+", default=[], metavar="FILE", help="checkpoints whose probabilities to average"
+        "--fuse", type=Path, nargs="+", default=[], metavar="FILE", help="checkpoints whose answers to average"
+    )
+    parser.add_argument(
+        "--mean-of", choices=get_args(Answer), default="probabilities", help="what of theirs (probabilities)"
     )
     parser.add_argument(
         "--match-classes", action="store_true", help="take the data set's classes by name, however they are numbered"

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from torch import Tensor
+from torch import Tensor, nn
 
 from rgbd.errors import UserError
 from rgbd.files import atomic_file
@@ -17,6 +17,7 @@ from rgbd.terminal import run_command
 from training.config.loading import load_config
 from training.config.schema import TrainingConfig
 from training.data.dataset import class_names, numbered_classes
+from training.data.identity import DataIdentity
 from training.networks.family import ReferenceWeights, family_of
 from training.run.checkpoint import (
     Checkpoint,
@@ -25,6 +26,7 @@ from training.run.checkpoint import (
     build_network,
     load_checkpoint,
     load_content,
+    load_streams,
     restore_network,
     save_checkpoint,
 )
@@ -55,15 +57,29 @@ def import_file(path: Path, config: TrainingConfig) -> tuple[Checkpoint, list[st
     if not isinstance(epoch, int) or epoch < 0:
         epoch = config.schedule.epochs
     best = content.get("bestacc")
+    classes = _names(config, num_classes)
+    network = build_network(config, num_classes)
+    if len(config.modalities) > 1 and not weights.has_streams:
+        _load_streams(path, network, config, classes)
     checkpoint = Checkpoint(
         config=config,
-        class_names=_names(config, num_classes),
+        class_names=classes,
         position=Position(epoch=epoch),
         epoch_state=family_of(config).epoch_state(config, max(0, epoch - 1)),
         metrics={"bestacc": float(best)} if isinstance(best, int | float) and math.isfinite(best) else {},
-        model=weights.to_ours(state, build_network(config, num_classes).state_dict()),
+        model=weights.to_ours(state, network.state_dict()),
     )
     return checkpoint, unused
+
+
+def _load_streams(path: Path, network: nn.Module, config: TrainingConfig, classes: tuple[str, ...]) -> None:
+    if config.streams is None:
+        raise CheckpointError(
+            f"{path}: has the fusion without its streams; import their files, too, and name what comes of it in "
+            "streams.rgb and streams.depth"
+        )
+    for warning in load_streams(network, config, DataIdentity(classes, splits={}, preparation=None)):
+        _CONSOLE.print(f"warning: {warning}")
 
 
 def export_file(checkpoint: Checkpoint, path: Path) -> None:

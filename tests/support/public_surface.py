@@ -47,7 +47,7 @@ from serve.settings import Settings
 from tests.support.command_lines import command_lines
 from tests.support.schema_lines import model_lines
 from tests.support.service_lines import address_lines, error_lines, metric_lines
-from training.config.families import Sections
+from training.config.families import DEFAULT_FAMILY, FAMILIES, Sections, find_family
 from training.config.schema import TrainingConfig
 from training.networks.dsn.family import FAMILY
 from training.run.checkpoint import Checkpoint
@@ -89,6 +89,9 @@ def files() -> Iterator[str]:
     for name, model in FILES.items():
         file, _, place = name.partition(" ")
         yield from (f"{file} {line}" for line in model_lines(model, place, known))
+    for family in FAMILIES.keys() - {DEFAULT_FAMILY}:
+        for section, kind in vars(find_family(family).sections).items():
+            yield from (f"config.yml of {family} {line}" for line in model_lines(kind, section, known))
 
 
 def settings() -> Iterator[str]:
@@ -195,7 +198,7 @@ SECTIONS: dict[str, Callable[[], Iterator[str]]] = {
     "api": lambda: address_lines(service()[0]),
     "client": client,
     "command": lambda: command_lines(ROOT),
-    "configuration": lambda: (f"configs/{path.name}" for path in ROOT.glob("configs/*.yml")),
+    "configuration": lambda: (str(path.relative_to(ROOT)) for path in ROOT.glob("configs/**/*.yml")),
     "data set": data_sets,
     "error": errors,
     "evaluation": evaluation,

@@ -1,4 +1,4 @@
-"""Small networks of the first family whose batch norms and guidance have values, and clips for them."""
+"""Small networks of both families whose batch norms and guidance have values, and clips for them."""
 
 import torch
 from torch import nn
@@ -7,6 +7,7 @@ from export.bundle.seeded_clips import seeded_inputs
 from rgbd.clip.spec import ClipSpec
 
 SMALL = {"width": 0.125, "branch_frames": (2, 4, 6), "num_blocks": 2, "num_heads": 4, "guidance_window": 3}
+SMALL_UMDR = {"name": "umdr", "width": 0.125, "num_blocks": 3, "num_heads": 4}
 STREAMS = ("rgb", "depth")
 
 

@@ -83,6 +83,9 @@ class AugmentConfig(Section):
     angle_deg: tuple[int, int] = Field((-10, 10), description="range of rotations, whole degrees, both ends included")
     mixup: float = Field(0.0, ge=0, description="MixUp of clips: alpha of its Beta distribution; 0: none")
     shufflemix: float = Field(0.0, ge=0, description="ShuffleMix, frames of one clip among another's: alpha; 0: none")
+    shufflemix_share: float = Field(
+        0.5, gt=0, lt=1, description="of the batches that ShuffleMix mixes, where MixUp is on"
+    )
     span: tuple[_Share, _Share] = Field(
         (1.0, 1.0), description="range of the share of a recording that is read, anywhere within it"
     )

@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from rgbd.errors import ConfigError
 from rgbd.types import Modality
-from training.config.published import MODALITIES
+from training.config.published_values import MODALITIES
 
 
 def translate_earlier(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

@@ -5,6 +5,7 @@ It is imported when it is named, so that a configuration can be read before the 
 
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, cast
 
 from pydantic import BaseModel
@@ -12,8 +13,8 @@ from pydantic import BaseModel
 from rgbd.errors import ConfigError
 
 DEFAULT_FAMILY = "dsn"  # CVPR 2022
-FAMILIES = {"dsn": "training.networks.dsn.family:FAMILY"}
-
+_FOLDERS = sorted(path.parent.name for path in (Path(__file__).parents[1] / "networks").glob("*/family.py"))
+FAMILIES = {name: f"training.networks.{name}.family:FAMILY" for name in _FOLDERS}
 
 _KEYS = {"network": "name", "loss": "label_smoothing", "schedule": "epochs", "legacy": "warmup"}  # that each one has
 

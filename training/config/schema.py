@@ -65,7 +65,11 @@ class OptimizerConfig(Section):
     lr: float = Field(0.01, gt=0)
     min_lr: float = Field(1e-5, ge=0)
     momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
+    nesterov: bool = Field(False, description="of sgd: the gradient counts as it will after the step's momentum")
     weight_decay: float = Field(3e-4, ge=0, description="of all three")
+    decayed: Literal["all", "matrices"] = Field(
+        "all", description="parameters that decay; matrices: those of two and more dimensions, so no biases and norms"
+    )
     clip_norm: float = Field(5.0, gt=0, description="largest norm of all gradients together")
     accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
     ema_decay: float | None = Field(None, gt=0, lt=1, description="of averaged weights, evaluated too; null: none")
@@ -74,6 +78,12 @@ class OptimizerConfig(Section):
     def _falls(self) -> "OptimizerConfig":
         if self.min_lr > self.lr:
             raise ValueError(f"min_lr {self.min_lr:g} is above lr {self.lr:g}; the rate falls from lr to min_lr")
+        return self
+
+    @model_validator(mode="after")
+    def _nesterov_has_a_momentum(self) -> "OptimizerConfig":
+        if self.nesterov and (self.name != "sgd" or not self.momentum):
+            raise ValueError("nesterov is a kind of momentum of sgd; set name to sgd and momentum above 0")
         return self
 
 
@@ -135,10 +145,16 @@ class LegacyConfig(Section):
     Source: docs/method.md, "What the reference does differently".
     """
 
-    warmup: bool = Field(False, description="two epochs at 1e-8, of a stream the peak at half the rate; docs/method.md")
+    warmup: bool = Field(False, description="the rate of the epoch before, and another peak; docs/method.md")
     two_geometries: bool = Field(
         False, description="crop, turn, mirror RGB and depth independently; see docs/method.md"
     )
+    mixing: bool = Field(
+        False, description="mix RGB and depth independently, the first clip with the last, ...; see docs/method.md"
+    )
+
+    def check_schedule(self, schedule: ScheduleConfig) -> None:
+        """Raise `ValueError`, naming the keys, where there is no such schedule to repeat; a family's own."""
 
 
 def _as_the_family_says(value: Any, info: ValidationInfo) -> Any:
@@ -161,7 +177,10 @@ _OfFamily = BeforeValidator(_as_the_family_says)
 def _run_folder(values: dict[str, Any]) -> Path:
     data = values.get("data", DataConfig())  # absent where it was not valid itself
     has_protocols = "{protocol}" in DATASETS[data.dataset].split_template
-    names = (data.dataset, *([data.protocol] if has_protocols else []), values.get("modality"))
+    family = values["network"].name if "network" in values else DEFAULT_FAMILY
+    is_another = family in FAMILIES and family != DEFAULT_FAMILY
+    protocol = [data.protocol] if has_protocols else []
+    names = (*([family] if is_another else []), data.dataset, *protocol, values.get("modality"))
     return Path("runs") / "-".join(map(str, names))
 
 
@@ -172,11 +191,12 @@ class TrainingConfig(Section):
     seed: int = Field(0, ge=0, lt=2**63, description="what all random draws follow from")
     batch_size: int = Field(6, ge=2, description="clips of each training process; batch norm needs two")
     data: DataConfig = DataConfig()
-    out: Path = Field(
-        default_factory=_run_folder, description="the run's folder: runs/<data set>-<protocol>-<modality>"
-    )
     clip: ClipSpec = ClipSpec()
     network: Annotated[SerializeAsAny[NetworkConfig], _OfFamily] = Field(NetworkConfig(), validate_default=True)
+    out: Path = Field(
+        default_factory=_run_folder,
+        description="the run's folder: runs/<data set>-<protocol>-<modality>, a second family's name before it",
+    )
     augment: AugmentConfig = AugmentConfig()
     loss: Annotated[SerializeAsAny[LossConfig], _OfFamily] = Field(LossConfig(), validate_default=True)
     optimizer: OptimizerConfig = OptimizerConfig()
@@ -214,14 +234,16 @@ class TrainingConfig(Section):
             what = "colour" if missing == ["rgb"] else "depth"
             raise ValueError(f"data.dataset {self.data.dataset} has no {what}; the modality must be {present[0]}")
         self.network.check_clip(self.clip)
+        self.legacy.check_schedule(self.schedule)
         return self
 
     @model_validator(mode="after")
-    def _warmup_has_its_schedule(self) -> "TrainingConfig":
-        if self.legacy.warmup and self.schedule.name == "step":
+    def _each_stream_has_a_loss_where_it_is_mixed_alone(self) -> "TrainingConfig":
+        is_mixed_apart = self.legacy.mixing and self.modality == "rgbd"
+        if is_mixed_apart and not find_family(self.network.name).has_stream_losses:
             raise ValueError(
-                "legacy.warmup repeats what the reference does before a cosine or a plateau, and schedule.name is "
-                "step, which no published run uses; set one of both otherwise"
+                f"legacy.mixing mixes RGB and depth independently, and the loss of network.name {self.network.name} is "
+                "of both together; leave it out"
             )
         return self
 

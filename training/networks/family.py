@@ -77,6 +77,10 @@ class Int8Rules:
 class ReferenceWeights(Protocol):
     """Weight files of a family's published code."""
 
+    @property
+    def has_streams(self) -> bool:
+        """Whether a fusion's file has its streams; otherwise they come from `streams` of the configuration."""
+
     def describe(self, state: Mapping[str, Tensor], config: TrainingConfig) -> tuple[TrainingConfig, int]:
         """Return the configuration of the network whose weights these are, and its number of classes.
 
@@ -100,6 +104,7 @@ class Family(ABC):
     heads: Mapping[str, Head]  # by name, of all its networks
     needs_streams = False  # whether a fusion begins from two trained streams
     weighs_classes = False  # whether its loss heeds loss.class_weights, as `cross_entropy` does
+    has_stream_losses = False  # whether a fusion's loss is the sum of `stream_loss` of both streams
     int8: Int8Rules | None = None
     reference_weights: ReferenceWeights | None = None
 
@@ -110,6 +115,14 @@ class Family(ABC):
     @abstractmethod
     def loss(self, output: Output, labels: Tensor, config: TrainingConfig, epoch: int) -> Loss:
         """Return the loss of a batch in an epoch, from 0; int64 labels [B]."""
+
+    def stream_loss(self, output: Output, stream: Stream, labels: Tensor, config: TrainingConfig, epoch: int) -> Loss:
+        """Return the part of a fusion's loss that is of one stream, whose clips may have labels of their own."""
+        raise NotImplementedError(f"{type(self).__name__}.stream_loss")
+
+    def legacy_rate(self, config: TrainingConfig, epoch: int) -> float:
+        """Return the learning rate of a whole epoch, from 0, as the family's published code sets it."""
+        raise UserError("legacy.warmup: this family repeats no published learning rates; leave it out")
 
     def epoch_state(self, config: TrainingConfig, epoch: int) -> dict[str, float]:
         """Return what of a network follows from the epoch, from 0; it is set before the epoch, and with the weights."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Literal
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from training.networks.family import Head
 from training.run.finite import NotFiniteError
 
 Scores = NDArray[np.float32]
+Answer = Literal["probabilities", "scores"]
 
 _SOURCE = "source"
 _CALIBRATION_BINS = 15  # of confidence; what papers on calibration use
@@ -174,17 +176,21 @@ def fit_known(evaluation: Evaluation, heads: Mapping[str, Head], class_names: Se
     return fit_rejection(answering, evaluation.labels, class_names)
 
 
-def fuse_scores(evaluations: Sequence[Evaluation]) -> Evaluation:
-    """Return the plain fusion of several models' answers to the same clips: the mean of their probabilities.
+def fuse_scores(evaluations: Sequence[Evaluation], mean_of: Answer = "probabilities") -> Evaluation:
+    """Return the plain fusion of several models' answers to the same clips: the mean of their probabilities, or scores.
 
-    Its scores are the logarithms of those. Raises `DatasetError` when the clips are not the same.
+    Of probabilities its scores are the logarithms. Raises `DatasetError` when the clips are not the same.
     """
     first = evaluations[0]
     if any(other.clips != first.clips or (other.labels != first.labels).any() for other in evaluations):
         raise DatasetError("these models were evaluated on different clips; evaluate both on the same split")
+    answer = next(iter(first.scores))
+    if mean_of == "scores":
+        mean = np.mean([evaluation.answer for evaluation in evaluations], axis=0)
+        return Evaluation({answer: mean.astype(np.float32)}, first.labels, first.clips)
     shares = [torch.from_numpy(evaluation.answer).softmax(1).numpy() for evaluation in evaluations]
     mean = np.maximum(np.mean(shares, axis=0), np.finfo(np.float32).tiny)
-    return Evaluation({next(iter(first.scores)): np.log(mean).astype(np.float32)}, first.labels, first.clips)
+    return Evaluation({answer: np.log(mean).astype(np.float32)}, first.labels, first.clips)
 
 
 def save_evaluation(path: Path, evaluation: Evaluation) -> None:

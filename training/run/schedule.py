@@ -7,6 +7,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from training.config.schema import OptimizerConfig, ScheduleConfig, TrainingConfig
+from training.networks.curves import half_cosine
+from training.networks.family import family_of
 
 _PLATEAU_COOLDOWN = 3  # evaluations after a fall of the rate that do not count; as the reference has it
 _PLATEAU_STATE = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")  # all else of it are settings
@@ -44,28 +46,7 @@ def learning_rate(span: Span, optimizer: OptimizerConfig, schedule: ScheduleConf
     if schedule.name == "plateau":
         return optimizer.lr
     rest = max(1, schedule.epochs - warmup)
-    return _cosine(optimizer.lr, optimizer.min_lr, (span.start - warmup) / rest)
-
-
-def legacy_learning_rate(epoch: int, optimizer: OptimizerConfig, schedule: ScheduleConfig, *, is_fusion: bool) -> float:
-    """Return the reference's rate of a whole epoch, from 0: that of the epoch before, so that two begin at 1e-8.
-
-    Of one stream the last step of the warm-up is skipped, and the cosine starts from the rate before: half of `lr`
-    where three epochs warm up. The fusion reaches `lr`.
-    Source: docs/method.md, "What the reference does differently", row 4.
-    """
-    step, steps = max(0, epoch - 1), schedule.warmup_epochs - 1
-    if steps < 1:
-        return _cosine(optimizer.lr, optimizer.min_lr, step / schedule.epochs)
-    last = steps if is_fusion else steps - 1
-    if step <= last:
-        return 1e-8 + (optimizer.lr - 1e-8) * step / steps
-    highest = 1e-8 + (optimizer.lr - 1e-8) * last / steps
-    return _cosine(highest, optimizer.min_lr, (step - last - 1) / max(1, schedule.epochs - schedule.warmup_epochs))
-
-
-def _cosine(first: float, last: float, progress: float) -> float:
-    return last + (first - last) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    return half_cosine(optimizer.lr, optimizer.min_lr, (span.start - warmup) / rest)
 
 
 class RateSetter:
@@ -90,8 +71,7 @@ class RateSetter:
         if self._plateau is not None and span.start > schedule.warmup_epochs:
             return float(self._optimizer.param_groups[0]["lr"])
         if self._config.legacy.warmup:
-            is_fusion = len(self._config.modalities) > 1
-            rate = legacy_learning_rate(int(span.start), self._config.optimizer, schedule, is_fusion=is_fusion)
+            rate = family_of(self._config).legacy_rate(self._config, epoch=int(span.start))
         else:
             rate = learning_rate(span, self._config.optimizer, schedule)
         for group in self._optimizer.param_groups:

@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from training.config.schema import OptimizerConfig, TrainingConfig
 from training.data.augmentation.active import active_augmentations
-from training.data.augmentation.stages import mix
+from training.data.augmentation.stages import Mixed, mix
 from training.data.loader import Batch
 from training.networks.family import Loss, Output, answer_of, family_of
 from training.run.distributed import Process, all_agree, gather
@@ -30,12 +31,12 @@ class Stepper:
     def __init__(self, network: nn.Module, config: TrainingConfig, process: Process) -> None:
         self._config, self._process, self._device = config, process, process.device
         self._family = family_of(config)
-        self._augmentations = active_augmentations(config.augment).batch
+        self._augmentations = active_augmentations(config.augment, as_published=config.legacy.mixing).batch
         _use_channels_last(network.to(process.device))
         self._parallel = _parallelise(network, config, process)
         self.network = network
         self._forward = torch.compile(self._parallel) if config.compute.compile else self._parallel
-        self.optimizer = _optimizer(network, config.optimizer)
+        self.optimizer = build_optimizer(network, config.optimizer)
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=config.compute.autocast == "fp16")
         decay = config.optimizer.ema_decay
         self._last: tuple[Batch, int] | None = None  # that moved the weights, and its epoch
@@ -136,12 +137,10 @@ class Stepper:
         torch.manual_seed(seed)  # of dropout; what is drawn for the batch follows from it, too
         labels = batch.labels.to(self._device, non_blocking=True)
         clips = tuple(clip.to(self._device, non_blocking=True) for clip in batch.clips)
-        mixed = mix(self._augmentations, clips, (seed,))
+        mixes = self._mix(clips, seed)
         with autocast(self._config, self._device):
-            output = self._forward(*(mixed.clips if mixed else clips), rng=rng)
-            loss = self._loss(output, labels, epoch)
-            if mixed is not None:
-                loss = _blend(loss, self._loss(output, labels[mixed.partners], epoch), mixed.share)
+            output = self._forward(*(clip for mixed in mixes for clip in mixed.clips) if mixes else clips, rng=rng)
+            loss = self._loss(output, labels, mixes, epoch)
             total = loss.total
         value, *values = torch.stack([total.detach(), *(term.detach() for term in loss.terms.values())]).tolist()
         self._scaler.scale(total * share).backward()
@@ -149,13 +148,32 @@ class Stepper:
         figures.loss += value * size
         for name, term in zip(loss.terms, values, strict=True):
             figures.terms[name] = figures.terms.get(name, 0.0) + term * size
-        if mixed is None:
+        if not mixes:
             figures.correct += int((answer_of(output).argmax(1) == labels).sum())
             figures.judged += size
         figures.clips += size
 
-    def _loss(self, output: Output, labels: Tensor, epoch: int) -> Loss:
-        return self._family.loss(output, labels, self._config, epoch)
+    def _mix(self, clips: tuple[Tensor, ...], seed: int) -> list[Mixed]:
+        """Return the clips mixed with each other: all streams in one way, or each in its own; [] where nothing is."""
+        if self._config.legacy.mixing:
+            mixes = [mix(self._augmentations, (clip,), (seed, number)) for number, clip in enumerate(clips)]
+        else:
+            mixes = [mix(self._augmentations, clips, (seed,))]
+        return [mixed for mixed in mixes if mixed is not None]
+
+    def _loss(self, output: Output, labels: Tensor, mixes: Sequence[Mixed], epoch: int) -> Loss:
+        """Return the loss of a batch for the labels that its clips, or each stream's, are mixed of."""
+        family, config = self._family, self._config
+        if not mixes:
+            return family.loss(output, labels, config, epoch)
+        parts = [partial(family.loss, output)]
+        if len(mixes) > 1:
+            parts = [partial(family.stream_loss, output, stream) for stream in config.modalities]
+        losses = [
+            _blend(part(labels, config, epoch), part(labels[mixed.partners], config, epoch), mixed.share)
+            for part, mixed in zip(parts, mixes, strict=True)
+        ]
+        return reduce(_sum, losses)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run needs besides the weights."""
@@ -171,6 +189,11 @@ def _blend(loss: Loss, other: Loss, share: float) -> Loss:
     """Return the mean of the losses for two labels, of which the first counts by its share."""
     terms = {name: share * term + (1 - share) * other.terms[name] for name, term in loss.terms.items()}
     return Loss(share * loss.total + (1 - share) * other.total, terms)
+
+
+def _sum(loss: Loss, other: Loss) -> Loss:
+    """Return the loss of two streams, whose terms have names of their own."""
+    return Loss(loss.total + other.total, loss.terms | other.terms)
 
 
 def _use_channels_last(network: nn.Module) -> None:
@@ -202,9 +225,23 @@ def _parallelise(network: nn.Module, config: TrainingConfig, process: Process) -
     return DistributedDataParallel(network)  # SyncBatchNorm exists on GPUs only: batch norm sees its own share
 
 
-def _optimizer(network: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
-    parameters, decay = network.parameters(), config.weight_decay
+def build_optimizer(network: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
+    """Return what moves the parameters that are learnt, as the section says."""
+    groups, decay = _parameter_groups(network, config), config.weight_decay
     if config.name == "sgd":
-        return torch.optim.SGD(parameters, config.lr, momentum=config.momentum, weight_decay=decay, fused=True)
+        return torch.optim.SGD(
+            groups, config.lr, config.momentum, weight_decay=decay, nesterov=config.nesterov, fused=True
+        )
     kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
-    return kind(parameters, config.lr, weight_decay=decay, fused=True)
+    return kind(groups, config.lr, weight_decay=decay, fused=True)
+
+
+def _parameter_groups(network: nn.Module, config: OptimizerConfig) -> list[dict[str, Any]]:
+    """Return the parameters that are learnt, those that do not decay in a group of their own."""
+    learnt = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    if config.decayed == "all":
+        return [{"params": learnt}]
+    return [
+        {"params": [parameter for parameter in learnt if parameter.dim() > 1]},
+        {"params": [parameter for parameter in learnt if parameter.dim() <= 1], "weight_decay": 0.0},
+    ]

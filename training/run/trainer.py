@@ -163,13 +163,9 @@ class Trainer:
         return Span.of_step(position.epoch, position.batches, size, len(self._train))
 
     def _generators(self, num_batches: int) -> list[np.random.Generator]:
-        """Return what the next batches draw from: it depends on where the run stands only, so that resuming is exact.
-
-        Processes draw differently, or they would all drop the same units and read the same frames.
-        """
-        position, seed = self._position, self._config.seed
+        position = self._position
         places = range(position.batches, position.batches + num_batches)
-        return [np.random.default_rng([seed, position.epoch, place, self._process.rank, 1]) for place in places]
+        return [batch_generator(self._config.seed, position.epoch, place, self._process.rank) for place in places]
 
     def _save_within_epoch(self, figures: EpochFigures, stop: StopRequest) -> None:
         signal = stop.agreed()
@@ -327,6 +323,14 @@ class Trainer:
 
     def _move(self, **changes: int) -> None:
         self._position = self._position.model_copy(update=changes)
+
+
+def batch_generator(seed: int, epoch: int, place: int, rank: int) -> np.random.Generator:
+    """Return what a batch draws from: it depends on where the run stands only, so that resuming is exact.
+
+    Processes draw differently, or they would all drop the same units, read the same frames and mix in the same way.
+    """
+    return np.random.default_rng([seed, epoch, place, rank, 1])
 
 
 def _groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:

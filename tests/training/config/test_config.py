@@ -49,7 +49,7 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
             r"legacy\.sum_distilation: is an unknown key; did you mean 'sum_distillation'",
         ),
         ("network: {name: 5}", r"network\.name: 5 is no name"),
-        ("network: {name: umdr2}", r"network\.name: 'umdr2' is no family of networks; choose dsn, or name yours"),
+        ("network: {name: umdr2}", r"network\.name: 'umdr2' is no family of networks; choose dsn, umdr, or name yours"),
         ("network: {name: 'no.such:F'}", r"network\.name: 'no.such:F' cannot be imported"),
         ("batch_size: 1", r"batch_size: .*greater than or equal to 2 \(got 1\)"),
         ("clip: {crop: 300}", "does not fit into resize"),

@@ -98,7 +98,7 @@ def test_what_has_no_counterpart_is_refused(tmp_path: Path, changes: dict[str, A
         load_config(variant(tmp_path, **changes))
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("**/*.yml")), ids=str)
 def test_every_configuration_is_valid_and_printed_as_it_is(path: Path, tmp_path: Path) -> None:
     config = load_config(path)
     printed = tmp_path / "printed.yml"

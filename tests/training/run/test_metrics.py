@@ -49,6 +49,8 @@ def test_without_a_mistake_there_is_nothing_to_calibrate_by() -> None:
 def test_score_fusion_averages_probabilities_of_the_same_clips() -> None:
     sure, unsure = evaluation([[5.0, 0]], [0]), evaluation([[0.0, 1]], [0])
     assert fuse_scores([sure, unsure]).metrics()["top1"] == 1.0
+    loud, quiet = evaluation([[0.0, 9]], [0]), evaluation([[3.0, 0]], [0])
+    assert fuse_scores([loud, quiet], "scores").answer.tolist() == [[1.5, 4.5]]
     with pytest.raises(DatasetError, match="different clips"):
         fuse_scores([sure, evaluation([[1.0, 0]] * 2, [0, 0])])
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from training.config.schema import OptimizerConfig, ScheduleConfig, TrainingConfig
-from training.run.schedule import RateSetter, Span, learning_rate, legacy_learning_rate
+from training.networks.dsn.schedule import legacy_learning_rate
+from training.run.schedule import RateSetter, Span, learning_rate
 
 
 def step(number: int, steps_per_epoch: int) -> Span:

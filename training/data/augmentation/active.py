@@ -14,15 +14,21 @@ from training.data.augmentation.viewpoint import Viewpoint
 _Kind = TypeVar("_Kind", bound=Augmentation)
 
 
-def active_augmentations(config: AugmentConfig) -> Stages:
-    """Return those that the configuration asks for, by stage; within a stage they work in this order."""
+def active_augmentations(config: AugmentConfig, *, as_published: bool = False) -> Stages:
+    """Return those that the configuration asks for, by stage; within a stage they work in this order.
+
+    `as_published` is of the batch: `legacy.mixing`.
+    """
     return Stages(
         frames=_active(OnePerBin(), Span(config.span)),
         raw=_active(Viewpoint(config.viewpoint), DepthNoise(config.depth_noise), Photometric(config.photometric)),
         geometry=_active(
             RandomCrop(), Rotation(config.rotated, config.angle_deg), Flip(config.flip), Zoom(config.zoom)
         ),
-        batch=_active(MixUp(config.mixup), ShuffleMix(config.shufflemix)),
+        batch=_active(
+            MixUp(config.mixup, 1 - config.shufflemix_share, as_published),
+            ShuffleMix(config.shufflemix, config.shufflemix_share, as_published),
+        ),
     )
 
 

@@ -68,6 +68,10 @@ class Mixed(NamedTuple):
 class BatchAugmentation(Augmentation, Protocol):
     """Stage 4: a batch of finished clips, uint8 [B, T, H, W, 3] per stream, where the network is."""
 
+    @property
+    def weight(self) -> float:
+        """How often it is drawn where there are others, relative to them."""
+
     def mix(self, clips: tuple[Tensor, ...], rng: np.random.Generator) -> Mixed:
         """Return the clips mixed with each other, both streams of a clip in the same way."""
 
@@ -113,7 +117,8 @@ def mix(active: Sequence[BatchAugmentation], clips: tuple[Tensor, ...], key: Key
     if not active:
         return None
     rngs = {each.name: _generator(key, each) for each in active}
-    lots = {each.name: float(rngs[each.name].random()) for each in active}
+    # The largest of such powers is each one's as often as its weight says (Efraimidis and Spirakis, 2006).
+    lots = {each.name: float(rngs[each.name].random()) ** (1 / each.weight) for each in active}
     chosen = max(active, key=lambda each: lots[each.name])  # each draws its own lot, so that their order has no effect
     return chosen.mix(clips, rngs[chosen.name])
 

@@ -96,3 +96,11 @@ class LegacyConfig(schema.LegacyConfig):
     """
 
     sum_distillation: bool = Field(False, description="sum the distillation over the batch; see docs/method.md")
+
+    def check_schedule(self, schedule: schema.ScheduleConfig) -> None:
+        """Raise `ValueError` where the published code has no such schedule to repeat."""
+        if self.warmup and schedule.name == "step":
+            raise ValueError(
+                "legacy.warmup repeats what the reference does before a cosine or a plateau, and schedule.name is "
+                "step, which no published run uses; set one of both otherwise"
+            )

@@ -17,7 +17,7 @@ from training.networks.dsn.inference_forms import inference_form
 from training.networks.dsn.live_form import live_form
 from training.networks.dsn.loss import fusion_loss, unimodal_loss
 from training.networks.dsn.reference_weights import DsnWeights
-from training.networks.dsn.schedule import distillation_weight, tau
+from training.networks.dsn.schedule import distillation_weight, legacy_learning_rate, tau
 from training.networks.dsn.single_stream import UnimodalNet, UnimodalOutput
 from training.networks.explanation import Explanation
 from training.networks.family import Family, Form, Head, Int8Rules, Loss, Output
@@ -83,6 +83,11 @@ class Dsn(Family):
         """Set the temperature of a stream's heads."""
         if isinstance(network, UnimodalNet):
             network.tau = state["tau"]
+
+    def legacy_rate(self, config: TrainingConfig, epoch: int) -> float:
+        """See `Family.legacy_rate`."""
+        is_fusion = len(config.modalities) > 1
+        return legacy_learning_rate(epoch, config.optimizer, config.schedule, is_fusion=is_fusion)
 
     def join_streams(self, network: nn.Module, streams: Mapping[Stream, nn.Module]) -> None:
         """Take the streams' backbones; the heads begin anew."""

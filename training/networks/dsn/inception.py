@@ -174,12 +174,8 @@ class SpatialNet(nn.Module):
         return max_pool_same(self.conv3(self.conv2(x)), 3, 2)
 
     def _run(self, part: Callable[..., Tensor], *inputs: Any) -> Tensor:
-        if not (self.checkpoint_activations and self.training):
-            return part(*inputs)
-        result: Tensor = checkpoint(
-            part, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), _frozen_statistics(self))
-        )
-        return result
+        is_saving = self.checkpoint_activations and self.training
+        return recomputed(self, part, *inputs) if is_saving else part(*inputs)
 
     def guide(self, x: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
         """[N, C, h, w] and maps [N, 1, H, W] -> weighed features, and the maps as small as they are."""
@@ -188,6 +184,14 @@ class SpatialNet(nn.Module):
         if self.training:  # as published, rounding included: the fusion's top-k, and so its goldens, hang on it
             return x + plain * x + guided * x * (1 + maps), maps
         return x * (1 + plain + guided + guided * maps), maps  # the same in one pass over x
+
+
+def recomputed(network: nn.Module, part: Callable[..., Tensor], *inputs: Any) -> Tensor:
+    """Return what a part of a network makes of `inputs`, which is computed again for the gradients: nothing is kept."""
+    result: Tensor = checkpoint(
+        part, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), _frozen_statistics(network))
+    )
+    return result
 
 
 @contextmanager

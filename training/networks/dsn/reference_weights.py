@@ -5,7 +5,7 @@ the reference's convolutions are 3-D (or 1x1 2-D) where ours are 2-D, 1-D or lin
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from torch import Tensor
@@ -111,11 +111,25 @@ def from_reference(reference: Mapping[str, Tensor], ours: Mapping[str, Tensor]) 
 
     Raises `UserError` that lists what is missing, left over, or of another shape.
     """
-    wanted = {reference_key(key): key for key in ours}
+    return matching_entries(reference, ours, {key: reference_key(key) for key in ours}, reference_shape)
+
+
+def matching_entries(
+    reference: Mapping[str, Tensor],
+    ours: Mapping[str, Tensor],
+    names: Mapping[str, str],
+    shape_of: Callable[[str, tuple[int, ...]], tuple[int, ...]],
+) -> dict[str, Tensor]:
+    """Return the entries `reference` by our keys, of which `names` has those of the reference, in the shapes of `ours`.
+
+    `shape_of` gives the reference's shape of a key and shape of ours. Raises `UserError` that lists what is missing,
+    left over, or of another shape.
+    """
+    wanted = {name: key for key, name in names.items()}
     problems = [f"missing {name}" for name in wanted if name not in reference]
     problems += [f"left over {name}" for name in reference if name not in wanted]
     for name in wanted.keys() & reference.keys():
-        shape = reference_shape(wanted[name], tuple(ours[wanted[name]].shape))
+        shape = shape_of(wanted[name], tuple(ours[wanted[name]].shape))
         if tuple(reference[name].shape) != shape:
             problems.append(f"{name} has shape {tuple(reference[name].shape)}, this network needs {shape}")
     if problems:
@@ -126,6 +140,8 @@ def from_reference(reference: Mapping[str, Tensor], ours: Mapping[str, Tensor]) 
 
 class DsnWeights:
     """The published weight files. The number of classes and the width of the recoupling are the file's."""
+
+    has_streams = True
 
     def describe(self, state: Mapping[str, Tensor], config: TrainingConfig) -> tuple[TrainingConfig, int]:
         """See `ReferenceWeights.describe`."""

@@ -72,8 +72,13 @@ class Attention(nn.Module):
         split = self.qkv(self.norm(x)).unflatten(-1, (3, self.num_heads, -1))
         query, key, value = split.permute(2, 0, 3, 1, 4)
         scores = query[:, :, :rows] @ key.transpose(-2, -1) / query.shape[-1] ** 0.5
-        weakest_kept = scores.topk(int(scores.shape[-1] * self.kept_scores), dim=-1).values[..., -1:]
-        return torch.where(scores >= weakest_kept, scores, float("-inf")).softmax(-1), value
+        return softmax_of_strongest(scores, self.kept_scores), value
+
+
+def softmax_of_strongest(scores: Tensor, share: float) -> Tensor:
+    """Return the softmax of each row's strongest scores [..., n], as a share of all; the others become 0."""
+    weakest_kept = scores.topk(int(scores.shape[-1] * share), dim=-1).values[..., -1:]
+    return torch.where(scores >= weakest_kept, scores, float("-inf")).softmax(-1)
 
 
 class FeedForward(nn.Module):
