@@ -34,7 +34,7 @@ from rgbd.clip.spec import ClipSpec, centred_geometry
 from rgbd.recording.formats import open_streams
 from rgbd.recording.limits import NO_LIMITS
 from rgbd.recording.streams import frame_of
-from rgbd.types import Depth
+from rgbd.types import Depth, Frame
 
 ROOMS = (1.0, 1.05, 1.1, 1.15, 1.2, 1.35)
 NUM_REFERENCES = 4
@@ -63,7 +63,7 @@ def prepared(model: Model, frames: Sequence[Depth], room: float) -> OngoingPrepa
     """Return what cuts and masks frames as these, its first, ask for."""
     request = live_request(model, RecordingMeta(prepared=False), NO_LIMITS, None)
     first_look.ROOM = room
-    moments = [Sampled(float(number), {"depth": frame}, begins=False) for number, frame in enumerate(frames)]
+    moments = [Sampled[Frame](float(number), {"depth": frame}, begins=False) for number, frame in enumerate(frames)]
     _, ongoing = first_look.look(moments, request, 1.0)
     assert ongoing is not None
     return ongoing

@@ -6,26 +6,18 @@ Clips of classes that the bundle does not know are motions that nobody should na
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from export.bundle.archive import open_bundle
-from export.bundle.manifest import BundleManifest
 from export.commands.data_folder import check_data_folder
 from export.predictor.model import Model
-from export.predictor.streams.answers import StreamAnswers
 from export.predictor.streams.events import EventRules
-from export.predictor.streams.pace import default_every
-from export.predictor.streams.sliding import slide_over, slider_of
-from export.runtimes.live import LiveRuntime
 from export.runtimes.loading import load_live, load_runtime
-from export.verification.event_figures import EventFigures, Found, Span
-from export.verification.joined_clips import JoinedClips
-from rgbd.dataset.layouts import DATASETS, DatasetSpec
-from rgbd.dataset.splits import read_class_names, read_split
+from export.verification.event_figures import EventFigures
+from export.verification.event_recordings import events_in, play
 from rgbd.errors import UserError
 from rgbd.files import atomic_file
 from rgbd.overlap import check_apart, check_replaceable
@@ -43,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--window-s", type=float, metavar="S", help="how long windows are (as training clips were)")
     parser.add_argument("--begin", type=_share, default=usual.begin, help="probability of a beginning (%(default)s)")
     parser.add_argument("--keep", type=_share, default=usual.keep, help="probability of going on (%(default)s)")
-    parser.add_argument("--smoothing", type=positive, default=usual.smoothing, help="windows together (%(default)s)")
+    parser.add_argument("--smoothing", type=float, default=usual.smoothing, help="over so many windows (%(default)s)")
     parser.add_argument("--accepted", type=_share, default=usual.accepted, help="of known motions (%(default)s)")
     parser.add_argument(
         "--overlap", type=_share, default=0.3, help="of an event and the motion that it detects (%(default)s)"
@@ -67,7 +59,8 @@ def run(options: argparse.Namespace) -> int:
     figures = EventFigures()
     with progress_bar() as bar:
         for seed in bar.track(range(options.recordings), description="recordings"):
-            _count(figures, model, live, options.data, seed, window_s, rules, options.overlap)
+            played = play(model, live, options.data, seed, window_s)
+            figures.add(played.shown, events_in(model, played, rules), played.duration_s, options.overlap)
     console = Console(highlight=False, markup=False)
     console.print(_table(figures, options.overlap))
     for (shown, named), count in figures.taken_for.most_common(_MOST_CONFUSED):
@@ -77,57 +70,6 @@ def run(options: argparse.Namespace) -> int:
         with atomic_file(options.json) as temporary:
             temporary.write_text(json.dumps(_report(figures, options.overlap), indent=2) + "\n", encoding="utf-8")
     return 0
-
-
-def _count(
-    figures: EventFigures,
-    model: Model,
-    live: LiveRuntime | None,
-    data: Path,
-    seed: int,
-    window_s: float,
-    rules: EventRules,
-    least_overlap: float,
-) -> None:
-    """Count one recording."""
-    manifest, spec = model.bundle.manifest, model.bundle.manifest.clip_spec
-    dataset, protocol = _dataset(manifest)
-    entries = read_split(dataset.split_file(data, "valid", protocol), dataset)
-    recording = JoinedClips(data, dataset, entries, seed)
-    indices = _indices(manifest, dataset, protocol, data)
-    interval_s, every = window_s / spec.num_frames, default_every(spec.num_frames)
-    lag_s = 0.0 if live is None else live.steps.lag * interval_s
-    slider, answers = slider_of(model, live), StreamAnswers(model, model.streams, rules, 0.0, interval_s)
-    found: list[Found] = []
-    told_s = 0.0
-    for slid in slide_over(slider, every, recording.frames(model.streams, spec, interval_s)):
-        window, events = answers.take(slid)
-        for event in events:
-            if event.is_over:
-                found.append(Found(event.index, event.start_s, event.end_s, told_s))
-            else:
-                told_s = window.end + lag_s
-    if (ended := answers.end()) is not None:
-        found.append(Found(ended.index, ended.start_s, ended.end_s, told_s))
-    shown = [Span(indices[item.label], item.start_s, item.end_s) for item in recording.shown]
-    figures.add(shown, found, recording.duration_s, least_overlap)
-
-
-def _dataset(manifest: BundleManifest) -> tuple[DatasetSpec, str]:
-    """Return the data set that a bundle's network was trained on, and its protocol."""
-    data = manifest.source.config.get("data")
-    if not isinstance(data, dict) or data.get("dataset") not in DATASETS:
-        raise UserError(
-            "the bundle does not say which data set its network was trained on; export the checkpoint again"
-        )
-    return DATASETS[str(data["dataset"])], str(data.get("protocol"))
-
-
-def _indices(manifest: BundleManifest, dataset: DatasetSpec, protocol: str, data: Path) -> Sequence[int]:
-    """Return what the bundle calls each class of the data set; -1 for one that it does not know."""
-    names = dataset.classes_of(protocol, read_class_names(data) or dataset.class_names)
-    known = {label: index for index, label in enumerate(manifest.labels)}
-    return [known.get(name, -1) for name in names]
 
 
 def _report(figures: EventFigures, least_overlap: float) -> dict[str, float | None]:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, NamedTuple, get_args
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from export.predictor.decoded_clip import LiveChoice
-from export.predictor.streams.events import EventRules
+from export.predictor.streams.events import MOST_SMOOTHING, EventRules
 from rgbd.camera.sensors import SENSOR_NAMES
 from rgbd.clip.rejection import LEAST_ACCEPTED, MOST_ACCEPTED
 from rgbd.types import Stream
@@ -72,7 +72,7 @@ class Hello(BaseModel):
     `model` and `version` choose among those that are served. `window_s`: how long windows are (as the clips are that
     the model was trained on). `every`: an answer comes every so many sampled frames (eight in a window). `people`: whom
     it is about, or a number, 1 being the largest; `whole`: whole frames, nobody is looked for. `begin`, `keep`,
-    `smoothing`: when a motion begins and goes on, by the mean probability over so many windows.
+    `smoothing`: when a motion begins and goes on, from chance to certainty, on average over so much of a window.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -92,7 +92,7 @@ class Hello(BaseModel):
     accepted: float = Field(EventRules.accepted, ge=LEAST_ACCEPTED, le=MOST_ACCEPTED)
     begin: _Share = EventRules.begin
     keep: _Share = EventRules.keep
-    smoothing: int = Field(EventRules.smoothing, ge=1, le=100)
+    smoothing: float = Field(EventRules.smoothing, ge=0, le=MOST_SMOOTHING, allow_inf_nan=False)
 
 
 class End(BaseModel):

@@ -6,6 +6,7 @@ from export.predictor.answer import answering_head, name_motion
 from export.predictor.model import Model
 from export.predictor.results import Window
 from export.predictor.streams.events import Event, EventRules, EventTracker, Moment
+from export.predictor.streams.pace import Pace
 from export.predictor.streams.sliding import SlidWindow
 from rgbd.types import Stream
 
@@ -13,8 +14,7 @@ from rgbd.types import Stream
 class StreamAnswers:
     """Names each window, and tells the events in them.
 
-    given: the streams that there are. start_s: when the first sampled frame was taken; interval_s: from one to the
-    next.
+    given: the streams that there are. start_s: when the first sampled frame was taken.
     """
 
     def __init__(
@@ -23,13 +23,14 @@ class StreamAnswers:
         given: Sequence[Stream],
         rules: EventRules,
         start_s: float,
-        interval_s: float,
+        pace: Pace,
         top_k: int = 1,
     ) -> None:
         self._model, self._accepted, self._top_k = model, rules.accepted, top_k
         self._head = answering_head(model, given)
-        self._start_s, self._interval_s = start_s, interval_s
-        self._tracker = EventTracker(model.bundle.manifest.labels, rules)
+        self._start_s, self._interval_s = start_s, pace.interval_s
+        num_smoothed = max(1, round(rules.smoothing * pace.window_s / pace.step_s))
+        self._tracker = EventTracker(model.bundle.manifest.labels, rules, num_smoothed)
 
     def take(self, slid: SlidWindow) -> tuple[Window, tuple[Event, ...]]:
         """Return what the next window shows, and the events that it ends and begins, in this order."""

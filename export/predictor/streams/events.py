@@ -6,9 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from export.predictor.arguments import check_accepted, count, is_finite, shown
+from export.predictor.arguments import check_accepted, is_finite, shown
 from rgbd.clip.rejection import BACKGROUND_CLASS, DEFAULT_ACCEPTED, is_accepted
 from rgbd.errors import UserError
+
+MOST_SMOOTHING = 10
+"""Windows' lengths."""
 
 
 @dataclass(frozen=True)
@@ -16,24 +19,26 @@ class EventRules:
     """When a motion counts as begun, and as ended.
 
     A class begins when its probability reaches `begin`, and the motion is one that the model has learnt; it goes on
-    while that stays at `keep` or above. Both are of the mean over the last `smoothing` windows. accepted: the share of
+    while that stays at `keep` or above. Both count from chance, at which all classes are as probable, to certainty, and
+    are of the mean over the windows that began within the last `smoothing` of a window's length. accepted: the share of
     known motions that are to be taken for known. Where a bundle does not say what is familiar, all is known.
 
     Raises `UserError` for what makes no sense.
     """
 
-    begin: float = 0.6
-    keep: float = 0.4
-    smoothing: int = 3
+    begin: float = 0.5  # these by python -m benchmarks.event_rules
+    keep: float = 0.2
+    smoothing: float = 0.6
     accepted: float = DEFAULT_ACCEPTED
 
     def __post_init__(self) -> None:
         if not (is_finite(self.begin) and is_finite(self.keep) and 0 < self.keep <= self.begin <= 1):
             raise UserError(
-                f"begin {shown(self.begin)}, keep {shown(self.keep)}: give probabilities above 0, begin no lower than "
-                "keep"
+                f"begin {shown(self.begin)}, keep {shown(self.keep)}: give shares above 0 and up to 1, begin no lower "
+                "than keep"
             )
-        count("smoothing", self.smoothing)
+        if not (is_finite(self.smoothing) and 0 <= self.smoothing <= MOST_SMOOTHING):
+            raise UserError(f"smoothing {shown(self.smoothing)}: give 0 to {MOST_SMOOTHING} times a window's length")
         check_accepted(self.accepted)
 
 
@@ -64,11 +69,16 @@ class Event:
 
 
 class EventTracker:
-    """Finds events in moments, which come one after another; it knows nothing of those to come."""
+    """Finds events in moments, which come one after another; it knows nothing of those to come.
 
-    def __init__(self, labels: tuple[str, ...], rules: EventRules) -> None:
-        self._labels, self._rules = labels, rules
-        self._recent: deque[Moment] = deque(maxlen=rules.smoothing)
+    num_smoothed: how many of them count together.
+    """
+
+    def __init__(self, labels: tuple[str, ...], rules: EventRules, num_smoothed: int) -> None:
+        self._labels, self._accepted = labels, rules.accepted
+        chance = 1 / len(labels)
+        self._begin_at, self._keep_at = (chance + (1 - chance) * share for share in (rules.begin, rules.keep))
+        self._recent: deque[Moment] = deque(maxlen=num_smoothed)
         self._event: Event | None = None
 
     @property
@@ -104,7 +114,7 @@ class EventTracker:
         if event is None:
             return None
         score = float(moment.probabilities[event.index])
-        if score < self._rules.keep:
+        if score < self._keep_at:
             return self._ended()
         confidence = None if moment.confidence is None else max(moment.confidence, event.confidence or 0.0)
         self._event = replace(event, end_s=moment.time_s, score=max(score, event.score), confidence=confidence)
@@ -117,6 +127,6 @@ class EventTracker:
     def _begin(self, moment: Moment) -> None:
         index = int(moment.probabilities.argmax())
         label, score = self._labels[index], float(moment.probabilities[index])
-        is_known = moment.confidence is None or is_accepted(moment.confidence, self._rules.accepted)
-        if score >= self._rules.begin and is_known and label != BACKGROUND_CLASS:
+        is_known = moment.confidence is None or is_accepted(moment.confidence, self._accepted)
+        if score >= self._begin_at and is_known and label != BACKGROUND_CLASS:
             self._event = Event(label, index, moment.time_s, moment.time_s, score, moment.confidence)

@@ -65,6 +65,11 @@ def live_pace(model: Model, window_s: float | None, every: int | None) -> Pace:
     return Pace(window_s, window_s / num_frames, every)
 
 
+def default_pace(num_frames: int, interval_s: float) -> Pace:
+    """Return how windows of so many sampled frames follow each other where nobody asks for anything else."""
+    return Pace(num_frames * interval_s, interval_s, default_every(num_frames))
+
+
 def default_every(num_frames: int) -> int:
     """Return every how many sampled frames a window of so many begins."""
     return max(1, num_frames // WINDOWS_OVERLAP)

@@ -60,8 +60,7 @@ class LiveAnswers:
 
     def _begin(self, start_s: float) -> None:
         self._state = self._slider.begin(self.pace.every)
-        interval_s = self.pace.interval_s
-        self._answers = StreamAnswers(self._model, self._given, self._rules, start_s, interval_s, self._top_k)
+        self._answers = StreamAnswers(self._model, self._given, self._rules, start_s, self.pace, self._top_k)
 
     def _say(self, windows: Iterable[SlidWindow]) -> Iterator[Said]:
         assert self._answers is not None

@@ -9,7 +9,7 @@ from export.predictor.model import Model
 from export.predictor.results import Window
 from export.predictor.streams.answers import StreamAnswers
 from export.predictor.streams.events import Event, EventRules
-from export.predictor.streams.pace import default_every
+from export.predictor.streams.pace import default_pace
 from export.predictor.streams.sampled_recording import Beginning, Ending, Read, read_sampled
 from export.predictor.streams.sliding import Frames, Slider, SlidWindow, with_black
 from rgbd.types import Box
@@ -83,11 +83,9 @@ class _Windows:
 
     def __init__(self, model: Model, slider: Slider[Any], rules: TimelineRules, beginning: Beginning) -> None:
         self._model, self._slider, self._beginning = model, slider, beginning
-        self._every = default_every(model.bundle.manifest.clip_spec.num_frames)
-        self._state = slider.begin(self._every)
-        self._answers = StreamAnswers(
-            model, beginning.given, rules.events, beginning.start_s, beginning.interval_s, rules.top_k
-        )
+        self._pace = default_pace(model.bundle.manifest.clip_spec.num_frames, beginning.interval_s)
+        self._state = slider.begin(self._pace.every)
+        self._answers = StreamAnswers(model, beginning.given, rules.events, beginning.start_s, self._pace, rules.top_k)
         self._windows: list[Window] = []
         self._events: list[Event] = []
         self.num_frames, self.num_seen = beginning.num_frames, 0
@@ -106,8 +104,8 @@ class _Windows:
         beginning, subject = self._beginning, ending.subject
         return Timeline(
             duration_s=round(beginning.duration_s, 6),
-            window_s=self._model.bundle.manifest.clip_spec.num_frames * beginning.interval_s,
-            step_s=self._every * beginning.interval_s,
+            window_s=self._pace.window_s,
+            step_s=self._pace.step_s,
             person=subject.person,
             box_px=subject.box_px,
             events=tuple(self._events),

@@ -14,7 +14,7 @@ from torch import nn
 
 from export.build.graph import InferenceGraph
 from export.build.onnx import clip_inputs, export_onnx
-from export.bundle.folder import Bundle, read_bundle
+from export.bundle.folder import read_bundle
 from export.bundle.manifest import BundleError
 from export.runtimes.loading import load_runtime
 from export.runtimes.openvino import can_compute
@@ -70,13 +70,6 @@ def test_fusion_bundle_describes_and_proves_itself(fusion_bundle: Path) -> None:
     assert [i.name for i in graph.graph.input] == ["rgb", "depth"]
     assert {i.type.tensor_type.elem_type for i in graph.graph.input} == {onnx.TensorProto.UINT8}
     assert sorted(path.name for path in fusion_bundle.parent.iterdir()) == ["best.pt", "bundle", "data"]
-
-
-@pytest.mark.slow
-def test_a_bundle_of_one_stream_answers_by_each_branch_too(in_low_precision: Bundle) -> None:
-    assert in_low_precision.manifest.streams == ("rgb",)
-    heads = [tensor.name for tensor in in_low_precision.manifest.outputs]
-    assert heads == ["logits", "logits_small", "logits_medium", "logits_large"]
 
 
 @pytest.mark.slow

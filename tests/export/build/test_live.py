@@ -21,6 +21,13 @@ def runtime(in_low_precision: Bundle) -> LiveRuntime:
 
 
 @pytest.mark.slow
+def test_a_bundle_of_one_stream_answers_by_each_branch_too(in_low_precision: Bundle) -> None:
+    assert in_low_precision.manifest.streams == ("rgb",)
+    heads = [tensor.name for tensor in in_low_precision.manifest.outputs]
+    assert heads == ["logits", "logits_small", "logits_medium", "logits_large"]
+
+
+@pytest.mark.slow
 def test_every_artifact_is_compared_with_pytorch(in_low_precision: Bundle) -> None:
     live = in_low_precision.manifest.live
     assert live is not None

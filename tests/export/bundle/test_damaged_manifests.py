@@ -78,16 +78,15 @@ def places(value: Any, place: Place = ()) -> Iterator[Place]:
 
 
 def replaced(content: Any, place: Place, value: Any) -> Any:
+    """Return the content with another value at a place; what does not lead there is shared with the original."""
     if not place:
         return value
-    content = copy.deepcopy(content)
-    part = content
-    for key in place[:-1]:
-        part = part[key]
-    if value is _GONE:
-        del part[place[-1]]
+    key, *rest = place
+    content = copy.copy(content)
+    if value is _GONE and not rest:
+        del content[key]
     else:
-        part[place[-1]] = value
+        content[key] = replaced(content[key], tuple(rest), value)
     return content
 
 

@@ -7,11 +7,11 @@ from export.predictor.streams.events import Event, EventRules, EventTracker, Mom
 from rgbd.clip.rejection import BACKGROUND_CLASS
 
 LABELS = ("wave", "squat", BACKGROUND_CLASS)
-AT_ONCE = EventRules(smoothing=1)
+RULES = EventRules(begin=0.4, keep=0.1)  # of three classes: probabilities of 0.6 and 0.4
 
 
-def events(scores: list[tuple[float, ...]], rules: EventRules = AT_ONCE, confidence: float | None = 0.5) -> list[Event]:
-    tracker = EventTracker(LABELS, rules)
+def events(scores: list[tuple[float, ...]], confidence: float | None = 0.5, num_smoothed: int = 1) -> list[Event]:
+    tracker = EventTracker(LABELS, RULES, num_smoothed)
     found = [tracker.add(Moment(float(at), np.array(row), confidence)) for at, row in enumerate(scores)]
     return [event for event in (*found, tracker.end()) if event is not None]
 
@@ -45,12 +45,23 @@ def test_where_nothing_is_fitted_all_is_known() -> None:
 
 def test_a_single_slip_is_smoothed_away() -> None:
     wave, slip = (0.9, 0.1, 0.0), (0.1, 0.9, 0.0)
-    (event,) = events([wave, wave, slip, wave, wave], EventRules(smoothing=3))
+    (event,) = events([wave, wave, slip, wave, wave], num_smoothed=3)
     assert (event.label, event.start_s, event.end_s) == ("wave", 0.0, 3.0)  # the last three are around 3
 
 
 def test_what_goes_on_is_told_before_it_ends() -> None:
-    tracker = EventTracker(LABELS, AT_ONCE)
+    tracker = EventTracker(LABELS, RULES, 1)
     assert tracker.going_on is None
     assert tracker.add(Moment(0.0, np.array([0.9, 0.1, 0.0]), None)) is None
     assert tracker.going_on is not None and not tracker.going_on.is_over
+
+
+def test_what_is_as_likely_as_chance_is_no_event_however_few_classes_there_are() -> None:
+    rules = EventRules(begin=0.3, keep=0.2)
+    for num in (2, 3, 100):
+        tracker = EventTracker(tuple(f"motion {number}" for number in range(num)), rules, 1)
+        sure, chance = np.eye(num)[0], np.full(num, 1 / num)
+        assert tracker.add(Moment(0.0, chance, None)) is None and tracker.going_on is None
+        tracker.add(Moment(1.0, sure, None))
+        ended = tracker.add(Moment(2.0, chance, None))
+        assert ended is not None and ended.end_s == 1.0

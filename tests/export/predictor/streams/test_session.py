@@ -63,7 +63,7 @@ def test_windows_say_what_those_of_a_recording_say(predictor: Predictor) -> None
 
 
 def test_no_window_reaches_over_a_pause(predictor: Predictor) -> None:
-    session = predictor.live("rgb", rules=EventRules(smoothing=1))
+    session = predictor.live("rgb", rules=EventRules(smoothing=0))
     said = [*feed(session, coloured((RED, 2))), *feed(session, coloured((GREEN, 2)), start_s=60.0), *session.end()]
     assert told(said) == [("red", False), ("red", True), ("green", False), ("green", True)]
     assert all(item.end < 3 or item.start >= 60 for item in said if isinstance(item, Window))
@@ -117,7 +117,7 @@ def test_what_makes_no_sense_is_named(
         predictor.live(*streams, **options)
 
 
-@pytest.mark.parametrize("rules", [{"begin": 0.3}, {"keep": 0.0}, {"begin": float("nan")}, {"smoothing": 0}])
+@pytest.mark.parametrize("rules", [{"begin": 0.1}, {"keep": 0.0}, {"begin": float("nan")}, {"smoothing": -1}])
 def test_rules_that_make_no_sense(rules: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"give|must be"):
         EventRules(**rules)
