@@ -27,7 +27,7 @@ class EventRules:
     """
 
     begin: float = 0.5  # these by python -m benchmarks.event_rules
-    keep: float = 0.2
+    keep: float = 0.1
     smoothing: float = 0.6
     accepted: float = DEFAULT_ACCEPTED
 

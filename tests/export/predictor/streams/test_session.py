@@ -117,7 +117,7 @@ def test_what_makes_no_sense_is_named(
         predictor.live(*streams, **options)
 
 
-@pytest.mark.parametrize("rules", [{"begin": 0.1}, {"keep": 0.0}, {"begin": float("nan")}, {"smoothing": -1}])
+@pytest.mark.parametrize("rules", [{"begin": 0.05}, {"keep": 0.0}, {"begin": float("nan")}, {"smoothing": -1}])
 def test_rules_that_make_no_sense(rules: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"give|must be"):
         EventRules(**rules)
