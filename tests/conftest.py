@@ -22,6 +22,7 @@ from tests.support.ntu_recordings import CLIPS, make_recording  # noqa: E402
 # one when the others have ended; between two that need what `in_low_precision` makes lies the time that takes.
 _LONGEST = (
     "export/build/test_export.py",
+    "export/build/test_second_family.py",
     "export/runtimes/test_tensorrt.py",
     "training/run/test_resume.py",
     "e2e/test_real_recordings.py",

@@ -28,6 +28,8 @@ from training.run.metrics import Answer, Evaluation, ScoresSource, fuse_scores, 
 def main() -> int:
     """Run the command and return its exit code."""
     options = _parser().parse_args()
+    if options.mean_of == "scores" and not options.fuse:
+        raise UserError("--mean-of scores: there is one network's answer only; name others with --fuse")
     views = [View((number + 0.5) / options.clips, flip) for number in range(options.clips) for flip in (False, True)]
     views = [view if options.clips > 1 else View(flip=view.flip) for view in views if options.flip or not view.flip]
     with process_group() as process:
@@ -63,6 +65,7 @@ def _source(checkpoints: Sequence[Checkpoint], options: argparse.Namespace) -> S
         split=options.split,
         clips=options.clips,
         flip=options.flip,
+        mean_of=options.mean_of,
     )
 
 

@@ -82,15 +82,17 @@ def _load_streams(path: Path, network: nn.Module, config: TrainingConfig, classe
         _CONSOLE.print(f"warning: {warning}")
 
 
-def export_file(checkpoint: Checkpoint, path: Path) -> None:
-    """Write our checkpoint as the reference's loader takes it."""
+def export_file(checkpoint: Checkpoint, path: Path) -> int:
+    """Write our checkpoint as the reference's loader takes it, and return how many entries it has there."""
+    model = _reference_weights(checkpoint.config).from_ours(restore_network(checkpoint).state_dict())
     content = {
-        "model": _reference_weights(checkpoint.config).from_ours(restore_network(checkpoint).state_dict()),
+        "model": model,
         "epoch": checkpoint.position.epoch,
         "bestacc": checkpoint.metrics.get("top1", 0.0),
     }
     with atomic_file(path) as temporary:
         torch.save(content, temporary)
+    return len(model)
 
 
 def _state(path: Path, content: Any) -> dict[str, Tensor]:
@@ -124,9 +126,8 @@ def main() -> int:
 
 
 def _to_reference(options: argparse.Namespace) -> int:
-    checkpoint = load_checkpoint(options.file)
-    export_file(checkpoint, options.out)
-    _CONSOLE.print(f"{len(checkpoint.model)} entries under the reference's names in {options.out}")
+    num_entries = export_file(load_checkpoint(options.file), options.out)
+    _CONSOLE.print(f"{num_entries} entries under the reference's names in {options.out}")
     return 0
 
 
@@ -136,9 +137,10 @@ def _from_reference(options: argparse.Namespace) -> int:
     checkpoint, unused = import_file(options.file, load_config(options.config, options.set))
     save_checkpoint(options.out, checkpoint)
     config, state = checkpoint.config, checkpoint.epoch_state
+    num_entries = len(_reference_weights(config).from_ours(checkpoint.model))  # not all of ours is in such a file
     of_epoch = "".join(f", {name} {value:.3f}" for name, value in state.items())
     _CONSOLE.print(
-        f"{len(checkpoint.model)} of {len(checkpoint.model)} entries matched, {len(unused)} unused ones left out; "
+        f"{num_entries} of {num_entries} entries matched, {len(unused)} unused ones left out; "
         f"{len(checkpoint.class_names)} classes{of_epoch}; epoch {checkpoint.position.epoch}"
     )
     if config.data.dataset == "ntu" and "depth" in config.modalities and config.clip.depth.mode != "wrapped":

@@ -2,29 +2,43 @@
 
 import fcntl
 import os
+from typing import Any
 
 import pytest
 
 from export.bundle.folder import Bundle, read_bundle
 from export.runtimes.openvino import can_compute
-from tests.support.checkpoints import untrained, write_data
+from tests.support.checkpoints import SMALL, untrained, write_data
 from tests.support.commands import run_module
+from tests.support.small_networks import SMALL_UMDR
 
 
 @pytest.fixture(scope="session")
 def in_low_precision(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """A small network for OpenVINO and TensorRT in all precisions, exported by the command; not to be changed.
+    """A small network for OpenVINO and TensorRT in all precisions, exported by the command; not to be changed."""
+    return _in_low_precision(tmp_path_factory, "in-low-precision", "--live")
 
-    Processes that run tests side by side share it: the first that needs it makes it, with clips beside it.
+
+@pytest.fixture(scope="session")
+def second_in_low_precision(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The same of the second family, for clips of 16 frames; it has no graphs for streams."""
+    clip = {**SMALL["clip"], "num_frames": 16}
+    return _in_low_precision(tmp_path_factory, "second-in-low-precision", network=SMALL_UMDR, clip=clip)
+
+
+def _in_low_precision(tmp_path_factory: pytest.TempPathFactory, name: str, *more: str, **changed: Any) -> Bundle:
+    """Return a bundle of a network that differs from the usual small one in what is `changed`, with clips beside it.
+
+    Processes that run tests side by side share it: the first that needs it makes it.
     """
     base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "in-low-precision"
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
     folder.mkdir(exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "bundle").exists():
             write_data(folder / "data")
-            checkpoint = untrained("rgb", folder / "best.pt")
+            checkpoint = untrained("rgb", folder / "best.pt", **changed)
             words = [
                 "--checkpoint",
                 checkpoint,
@@ -32,7 +46,7 @@ def in_low_precision(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
                 folder / "bundle",
                 "--formats",
                 "onnx,openvino,tensorrt",
-                "--live",
+                *more,
             ]
             precisions = "fp32,bf16,fp16"
             if can_compute("int8"):

@@ -72,6 +72,10 @@ def test_score_fusion_is_a_row_of_its_own(folder: Path, tmp_path: Path) -> None:
     assert len(rows) == 3 and list(rows)[-1] == "mean of their probabilities"
     fused = load_evaluation(tmp_path / "scores-valid.npz")
     assert np.exp(fused.scores["logits"]).sum(1) == pytest.approx(np.ones(7), abs=1e-4)
+    words = ("--checkpoint", folder / "rgb" / "best.pt", "--mean-of", "scores", "--out", tmp_path)
+    other = run_module("training.evaluate", *words, "--fuse", folder / "depth" / "best.pt")
+    assert_refused(other, "holds scores of something else (mean_of scores, not probabilities)", "--out")
+    assert_refused(run_module("training.evaluate", *words), "name others with --fuse")
 
 
 def test_mistakes_are_named(folder: Path, tmp_path: Path) -> None:

@@ -39,7 +39,8 @@ def _classification() -> ModuleType:
 class ScoresSource(BaseModel):
     """What scores are of: networks, by the digests of their weights, and what they looked at, and how.
 
-    clips, flip: the views whose mean they are, as `training.evaluate` has them.
+    clips, flip: the views whose mean they are, as `training.evaluate` has them. mean_of: what of several networks was
+    averaged, once other than probabilities.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,6 +50,7 @@ class ScoresSource(BaseModel):
     split: Split
     clips: int = 1
     flip: bool = False
+    mean_of: Answer = "probabilities"
 
     def differences(self, other: "ScoresSource") -> list[str]:
         """Return in words what other scores are of that these are not."""

@@ -45,12 +45,19 @@ def engines() -> Iterator[ModuleType]:
         del sys.modules["export.runtimes.tensorrt_engines"]
 
 
+@pytest.fixture(scope="module", params=["in_low_precision", "second_in_low_precision"], ids=["dsn", "umdr"])
+def small_bundle(request: pytest.FixtureRequest) -> Bundle:
+    """A bundle of each family."""
+    bundle: Bundle = request.getfixturevalue(request.param)
+    return bundle
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", FILES)
 def test_nvidias_parser_and_builder_accept_the_graph(
-    precision: str, in_low_precision: Bundle, engines: ModuleType, tmp_path: Path
+    precision: str, small_bundle: Bundle, engines: ModuleType, tmp_path: Path
 ) -> None:
-    path = in_low_precision.folder / FILES[precision]
+    path = small_bundle.folder / FILES[precision]
     if not path.exists():
         pytest.skip("this processor has no int8 instructions, so that nothing was quantized")
     engines.build_engine(path, tmp_path / "engine.plan", max_batch=3)
@@ -70,15 +77,15 @@ def test_what_tensorrt_cannot_read_is_named(engines: ModuleType, tmp_path: Path)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
-def test_the_graphs_for_tensorrt_answer_as_pytorch_does(precision: str, in_low_precision: Bundle) -> None:
-    path = in_low_precision.folder / FILES[precision]
+def test_the_graphs_for_tensorrt_answer_as_pytorch_does(precision: str, small_bundle: Bundle) -> None:
+    path = small_bundle.folder / FILES[precision]
     if not path.exists():
         pytest.skip("this processor has no int8 instructions, so that nothing was quantized")
     session = onnxruntime.InferenceSession(str(path))
-    clips = seeded_inputs(("rgb",), in_low_precision.manifest.clip_spec, batch=4)
+    clips = seeded_inputs(("rgb",), small_bundle.manifest.clip_spec, batch=4)
     names = [output.name for output in session.get_outputs()]
     answers = dict(zip(names, session.run(names, clips), strict=True))
-    parity = measure_parity([source_of(in_low_precision).pytorch.infer(clips)], [answers], 1.0, "")
+    parity = measure_parity([source_of(small_bundle).pytorch.infer(clips)], [answers], 1.0, "")
     relative, probability = LIMITS[precision]  # type: ignore[index]
     assert parity.relative_difference < relative and parity.probability_difference < probability
     weights = {constant.data_type for constant in onnx.load(path).graph.initializer}

@@ -8,12 +8,12 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.networks.dsn.fusion import FusionNet
 from training.networks.dsn.inception import BLOCKS
 from training.networks.dsn.single_stream import Backbone, UnimodalNet
-from training.networks.dsn.temporal import BRANCHES, Attention, Branch
+from training.networks.dsn.temporal import BRANCHES, Attention
 from training.networks.explanation import Explanation, FrameMaps, Maps, StreamExplanation, array_of, head_similarity
 
 _CAPTION = (
@@ -55,10 +55,14 @@ def explain(network: UnimodalNet | FusionNet, clips: tuple[Tensor, ...], label: 
     )
 
 
+def activation_maps(features: Tensor, gradient: Tensor) -> FrameMaps:
+    """Return where features [T, C, h, w] speak for a score, by its gradient; the strongest place is 1."""
+    activation = F.relu((gradient.mean((2, 3), keepdim=True) * features).sum(1))
+    return FrameMaps("activation", array_of(activation / activation.max().clamp(min=1e-12)), over_frames=True)
+
+
 def _stream(recording: _Recording, gradient: Tensor) -> StreamExplanation:
-    activation = F.relu((gradient.mean((2, 3), keepdim=True) * recording.features).sum(1))
-    activation = activation / activation.max().clamp(min=1e-12)
-    maps = [FrameMaps("activation", array_of(activation), over_frames=True)]
+    maps = [activation_maps(recording.features, gradient)]
     if recording.guidance is not None:
         guidance = array_of(recording.guidance[0, :, 0])
         maps.append(FrameMaps("guidance", guidance / max(float(guidance.max()), 1e-12), over_frames=False))
@@ -76,14 +80,24 @@ def _recorded(backbone: Backbone) -> Iterator[_Recording]:
     def on_features(_module: Any, _inputs: Any, output: Tensor) -> None:
         recording.features = output
 
-    def on_tokens(name: str, attention: Attention, inputs: tuple[Tensor, int]) -> None:
-        recording.attention[name] = array_of(attention.weights(inputs[0])[0][0].mean(0))
-
     with ExitStack() as hooks:
         spatial = backbone.spatial
         hooks.enter_context(spatial.register_forward_pre_hook(on_frames))
         hooks.enter_context(spatial.get_submodule(list(BLOCKS)[-1]).register_forward_hook(on_features))
-        for name in BRANCHES:
-            last = cast(Branch, backbone.temporal.branches[name]).blocks[-1].get_submodule("attention")
-            hooks.enter_context(last.register_forward_pre_hook(partial(on_tokens, name)))
+        recording.attention = hooks.enter_context(recorded_attention(backbone.temporal.branches))
         yield recording
+
+
+@contextmanager
+def recorded_attention(branches: nn.ModuleDict) -> Iterator[dict[str, Maps]]:
+    """Record how much each token of a branch reads of every other in its last block, while this lasts; by branch."""
+    attention: dict[str, Maps] = {}
+
+    def on_tokens(name: str, module: Attention, inputs: tuple[Tensor, int]) -> None:
+        attention[name] = array_of(module.weights(inputs[0])[0][0].mean(0))
+
+    with ExitStack() as hooks:
+        for name in BRANCHES:
+            last = cast(nn.ModuleList, branches[name].blocks)[-1].get_submodule("attention")
+            hooks.enter_context(last.register_forward_pre_hook(partial(on_tokens, name)))
+        yield attention

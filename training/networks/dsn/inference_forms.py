@@ -120,8 +120,8 @@ class VolumesNet(nn.Module):
 
     def forward(self, pixels: Tensor, maps: Tensor | None) -> Tensor:
         """Pixel values [B, T, H, W, 3] and guidance [B, T, H, W] -> [B, T, dim]."""
-        x = _pool(self.conv1(pixels), 3, 2)
-        x = _pool(self.conv3(self.conv2(x)), 3, 2)
+        x = pool_frames(self.conv1(pixels), 3, 2)
+        x = pool_frames(self.conv3(self.conv2(x)), 3, 2)
         for name in BLOCKS:
             x = self.get_submodule(name)(x)
             if name.endswith("b") and maps is not None:
@@ -129,9 +129,9 @@ class VolumesNet(nn.Module):
                     maps = F.max_pool2d(maps, 2, ceil_mode=True)
                 x = x * (self.scale + self.slope * maps.unsqueeze(1))
             elif name == "mixed_3c":
-                x = _pool(x, 3, 2)
+                x = pool_frames(x, 3, 2)
             elif name == "mixed_4c":
-                x = _pool(x, 2, 2)
+                x = pool_frames(x, 2, 2)
         features: Tensor = self.project(x.mean((-2, -1)).transpose(1, 2))
         return features
 
@@ -197,7 +197,7 @@ class VolumeInception(nn.Module):
         return torch.cat([self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(pooled)], 1)
 
 
-def _pool(x: Tensor, kernel: int, stride: int) -> Tensor:
+def pool_frames(x: Tensor, kernel: int, stride: int) -> Tensor:
     """Max-pool the frames of a volume of no negative values, "SAME" padded; see `max_pool_same`."""
     before = (0, same_pads(x.shape[-2], kernel, stride)[0], same_pads(x.shape[-1], kernel, stride)[0])
     return F.max_pool3d(x, (1, kernel, kernel), (1, stride, stride), padding=before, ceil_mode=True)

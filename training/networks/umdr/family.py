@@ -11,11 +11,13 @@ from rgbd.types import Stream
 from training.config.families import Sections
 from training.config.schema import TrainingConfig
 from training.networks.dsn.config import ScheduleConfig
-from training.networks.dsn.inference_forms import fold_batch_norms
 from training.networks.dsn.schedule import tau
-from training.networks.family import Family, Form, Head, Loss, Output, cross_entropy
+from training.networks.explanation import Explanation
+from training.networks.family import Family, Form, Head, Int8Rules, Loss, Output, cross_entropy
+from training.networks.umdr import explanation
 from training.networks.umdr.config import LegacyConfig, LossConfig, NetworkConfig
 from training.networks.umdr.fusion import FusionNet, FusionOutput
+from training.networks.umdr.inference_forms import inference_form
 from training.networks.umdr.loss import unimodal_loss
 from training.networks.umdr.reference_weights import UmdrWeights
 from training.networks.umdr.schedule import distillation_weight, legacy_learning_rate
@@ -39,6 +41,12 @@ _HEADS = {
 # Their convolutions are nearly all the work. Recoupling stays in float32: its scores can be large.
 _LOW_PRECISION = re.compile(r"(?:.*\.)?spatial\.(?:conv\d|stages\.\d)")
 
+_INT8 = Int8Rules(
+    parts=r"(rgb\.|depth\.)?spatial(\.conv|\.stages|/MaxPool)",
+    elsewhere="recoupling's scores can be large, and the temporal part and the heads take little time",
+    kept={},
+)
+
 
 class Umdr(Family):
     """One stream ("DSNV2"), or a head over two frozen ones ("CrossFusionNet"): docs/method.md, "The second family"."""
@@ -48,6 +56,7 @@ class Umdr(Family):
     needs_streams = True
     weighs_classes = True
     has_stream_losses = True
+    int8 = _INT8
     reference_weights = UmdrWeights()
 
     def build(self, config: TrainingConfig, num_classes: int) -> _Network:
@@ -115,9 +124,13 @@ class Umdr(Family):
         """Return the convolutions of the spatial parts."""
         return [name for name, _ in network.named_modules() if _LOW_PRECISION.fullmatch(name)]
 
-    def inference_form(self, network: nn.Module, form: Form) -> nn.Module:  # noqa: ARG002  one form serves all runtimes
-        """Return a copy of the network in evaluation whose batch norms are part of the layers before them."""
-        return fold_batch_norms(network)
+    def inference_form(self, network: nn.Module, form: Form) -> nn.Module:
+        """See `training.networks.umdr.inference_forms`."""
+        return inference_form(cast(_Network, network), form)
+
+    def explain(self, network: nn.Module, clips: tuple[Tensor, ...], label: int) -> Explanation:
+        """See `training.networks.umdr.explanation`."""
+        return explanation.explain(cast(_Network, network), clips, label)
 
 
 FAMILY = Umdr()

@@ -36,6 +36,14 @@ class UnimodalOutput(NamedTuple):
         }
 
 
+class Normalise(nn.Module):
+    """Pixel values as networks take them."""
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Uint8 [B, T, H, W, 3] -> float [B, T, 3, H, W] about in [-1, 1]."""
+        return normalise(frames)
+
+
 class UnimodalNet(nn.Module):
     """One stream, RGB or depth ("DSNV2"). Source: docs/method.md, "The second family"."""
 
@@ -43,6 +51,7 @@ class UnimodalNet(nn.Module):
 
     def __init__(self, config: NetworkConfig, num_classes: int, num_frames: int) -> None:
         super().__init__()
+        self.normalise = Normalise()
         self.spatial = SpatialNet(num_frames, config.width, config.dim, config.batchnorm_momentum)
         self.temporal = temporal_net(config, num_frames)
         self.heads = nn.ModuleDict(
@@ -53,7 +62,7 @@ class UnimodalNet(nn.Module):
 
     def forward(self, frames: Tensor, rng: np.random.Generator | None = None) -> UnimodalOutput:
         """Uint8 frames [B, T, H, W, 3] -> class scores; `rng` draws each branch's frames, None takes bin centres."""
-        return self.classify(normalise(frames), rng)
+        return self.classify(self.normalise(frames), rng)
 
     def classify(self, clip: Tensor, rng: np.random.Generator | None = None) -> UnimodalOutput:
         """Normalised frames [B, T, 3, H, W] -> class scores."""

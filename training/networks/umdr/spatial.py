@@ -34,15 +34,15 @@ class Stage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B*T, inputs, H, W] -> [B*T, outputs, h, w]."""
         x = self.second(self.first(x, self.num_frames), self.num_frames)
-        return _largest_of_pairs(x) if self.pool is None else max_pool_same(x, self.pool, 2)
+        return largest_of_pairs(x) if self.pool is None else max_pool_same(x, self.pool, 2)
 
 
 def _outputs(channels: tuple[int, ...]) -> int:
     return channels[0] + channels[2] + channels[4] + channels[5]
 
 
-def _largest_of_pairs(x: Tensor) -> Tensor:
-    """[N, C, H, W] -> [N, C // 2, H, W]: the larger of channels 2c and 2c + 1; of an odd number, the last is left."""
+def largest_of_pairs(x: Tensor) -> Tensor:
+    """[N, C, ...] -> [N, C // 2, ...]: the larger of channels 2c and 2c + 1; of an odd number, the last is left."""
     half = x.shape[1] // 2
     return torch.maximum(x[:, 0 : 2 * half : 2], x[:, 1 : 2 * half : 2])
 

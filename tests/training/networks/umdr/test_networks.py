@@ -12,6 +12,7 @@ from export.build.graph import InferenceGraph
 from rgbd.errors import ConfigError
 from tests.support.small_networks import SMALL_UMDR, clip, trained
 from training.config.loading import load_config
+from training.networks.family import Form
 from training.networks.umdr.config import NetworkConfig
 from training.networks.umdr.family import FAMILY
 from training.networks.umdr.fusion import FusionNet
@@ -47,12 +48,13 @@ def test_a_clip_is_answered_alone_as_in_a_batch(make: Callable[[], nn.Module]) -
 
 @pytest.mark.parametrize("make", [unimodal, fusion])
 @pytest.mark.parametrize("size", [64, 33])
+@pytest.mark.parametrize("form", ["frames", "volumes"])
 @torch.no_grad()
-def test_the_form_for_inference_answers_as_the_network(make: Callable[[], nn.Module], size: int) -> None:
+def test_the_form_for_inference_answers_as_the_network(make: Callable[[], nn.Module], size: int, form: Form) -> None:
     network, clips = make(), clip(size)[: 1 if make is unimodal else 2]
-    form = FAMILY.inference_form(network, "frames")
-    assert not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in form.modules())
-    expected, actual = (each(*clips).heads() for each in (network, form))
+    ours = FAMILY.inference_form(network, form)
+    assert not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in ours.modules())
+    expected, actual = (each(*clips).heads() for each in (network, ours))
     for name, scores in expected.items():
         torch.testing.assert_close(actual[name], scores, rtol=1e-3, atol=1e-3)
 
