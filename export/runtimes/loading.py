@@ -42,7 +42,10 @@ def load_runtime(bundle: Bundle, device: str = "cpu", name: str | None = None, m
 def load_live(bundle: Bundle, device: str = "cpu", name: str | None = None, max_batch: int = 1) -> LiveRuntime:
     """Return the graphs for streams without end, chosen and tried as `load_runtime` does; raises `UserError`."""
     if bundle.manifest.live is None:
-        raise UserError(f"{bundle.folder}: has no graphs for streams without end; export it with --live")
+        raise UserError(
+            f"{bundle.folder}: has no graphs for streams without end; leave `live` out, and windows are computed anew, "
+            "or export it with --live, where its family has such graphs"
+        )
     place = _Place(bundle, device, max_batch)
     artifacts, load = bundle.manifest.live.artifacts, load_live_artifact
     return place.fastest(artifacts, load) if name is None else place.named(name, artifacts, load)
