@@ -16,7 +16,9 @@ from benchmarks.support.tiny_bundle import make_bundle
 from export.bundle.folder import read_bundle, write_manifest
 from rgbd.types import Modality
 from serve.keys import add_key
+from tests.support.requests import metrics_of
 from tests.support.server import running_server
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -155,6 +157,7 @@ def test_why_the_service_ends_a_stream_is_shown(page: Page, tmp_path: Path, vide
         page.locator("#video-file").set_input_files(video)
         expect(page.locator("[data-part=problem]")).to_contain_text("all 1 places")
         other.close()
+        wait_until(lambda: metrics_of(server)["rgbd_motion_live_streams",] == 0)  # the place is free again
         page.locator("#video-file").set_input_files(video)
         expect(page.locator("#live")).to_have_attribute("data-state", "running")
         server.process.send_signal(signal.SIGKILL)
