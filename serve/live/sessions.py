@@ -21,6 +21,8 @@ from serve.live.messages import Hello, PackedFrame
 from serve.live.places import Places
 from serve.uploads.media_errors import refusal_of
 
+_MOST_BYTES = 256 << 20  # of a session's frames that wait
+
 
 class Session:
     """One live stream."""
@@ -51,6 +53,11 @@ class Session:
         """Return what is known now that these frames have come; what is wrong with them becomes a `ServiceError`."""
         with _refused():
             moments = [moment for item in packed for moment in self._sampler.add(item.stream, item.time_us / 1e6, item)]
+            if sum(len(item.payload) for item in self._sampler.waiting) > _MOST_BYTES:
+                raise TooLargeError(
+                    f"the frames that wait for their moment, or for those of the other stream, take more than "
+                    f"{_MOST_BYTES >> 20} MiB; send smaller ones, or ask for a shorter window_s"
+                )
             return await in_thread("live stream", self._taken, moments) if moments else []
 
     async def end(self) -> list[Said]:

@@ -70,11 +70,27 @@ class TimedSampler(Generic[Item]):
         while time_s - waiting[0].time_s > self._patience_s:
             self._due_s = None
             self.num_unpaired += not waiting.popleft().is_used
+        self._forget_passed()
         return self._moments(is_end=False)
+
+    @property
+    def waiting(self) -> list[Item]:
+        """The frames that may stand for a moment yet."""
+        return [item.frame for waiting in self._waiting.values() for item in waiting]
 
     def end(self) -> Iterator[Sampled[Item]]:
         """Yield the moments that waited for frames which do not come."""
         return self._moments(is_end=True)
+
+    def _forget_passed(self) -> None:
+        """Let go of frames before the next moment that have a nearer one behind them."""
+        wanted_s = self._due_s
+        for waiting in self._waiting.values():
+            if wanted_s is None or not waiting:
+                return
+            while len(waiting) > 1 and waiting[1].time_s <= wanted_s:
+                waiting.popleft()
+            wanted_s = min(wanted_s, waiting[0].time_s)  # what the other streams' frames have to be near to, at least
 
     def _moments(self, *, is_end: bool) -> Iterator[Sampled[Item]]:
         while all(self._waiting.values()):

@@ -95,3 +95,12 @@ def test_time_may_stand_still_but_not_go_back() -> None:
 def test_what_stands_for_no_moment(stream: Stream, time_s: float, reason: str) -> None:
     with pytest.raises(MediaError, match=reason):
         list(TimedSampler[Frame](("rgb",), 0.1, 0.5).add(stream, time_s, frame(0)))
+
+
+def test_few_frames_wait_however_far_moments_are_apart() -> None:
+    sampler = TimedSampler[int](("rgb", "depth"), 60.0, 120.0)
+    found = []
+    for number in range(3000):
+        found += [*sampler.add("rgb", number / 30, number), *sampler.add("depth", number / 30 + 0.01, number)]
+        assert len(sampler.waiting) <= 5
+    assert [(moment.time_s, *moment.frames.values()) for moment in found] == [(0.01, 0, 0), (60.01, 1800, 1800)]
