@@ -19,10 +19,10 @@ from rich.table import Table
 from export.bundle.folder import read_bundle
 from export.predictor.model import Model
 from export.predictor.streams.events import EventRules
+from export.predictor.streams.pace import window_of
 from export.runtimes.loading import load_live, load_runtime
 from export.verification.event_figures import EventFigures
 from export.verification.event_recordings import Played, events_in, play
-from rgbd.errors import UserError
 from rgbd.terminal import run_command
 
 BEGIN, KEEP, SMOOTHING = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), (0.1, 0.2, 0.4, 0.6), (0.0, 0.2, 0.4, 0.6, 0.9, 1.1)
@@ -37,9 +37,7 @@ def played(bundle_path: Path, data: Path, window_s: float | None) -> Case:
     bundle = read_bundle(bundle_path)
     model = Model(bundle, load_runtime(bundle))
     live = load_live(bundle) if bundle.manifest.live is not None else None
-    window_s = window_s or bundle.manifest.clip_s
-    if window_s is None:
-        raise UserError("the bundle does not say how long the clips are that it was trained on; give --window-s")
+    window_s = window_of(model, window_s)
     seeds = track(range(NUM_RECORDINGS), bundle_path.name, console=Console(stderr=True))
     return model, [play(model, live, data, seed, window_s) for seed in seeds]
 

@@ -118,8 +118,9 @@ def attack(url: str, num_messages: int, seed: int) -> tuple[Counter[str], list[s
     """Return how often sessions ended how, and what went wrong with them."""
     random, address = Random(seed), url.replace("http", "ws", 1) + "/live"
     frames, ends, faults = islice(damaged(random), num_messages), Counter[str](), list[str]()
-    for _ in track(range(num_messages // (MOST_FRAMES // 2)), "attacking", console=Console(stderr=True)):
-        sent = list(islice(frames, random.randint(1, MOST_FRAMES)))
+    sessions = iter(lambda: list(islice(frames, random.randint(1, MOST_FRAMES))), [])
+    expected = num_messages // (MOST_FRAMES // 2)  # as many as there are on average
+    for sent in track(sessions, "attacking", total=expected, console=Console(stderr=True)):
         try:
             last = last_words(address, sent)
         except TimeoutError:

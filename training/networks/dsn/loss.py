@@ -1,9 +1,12 @@
 """The losses of both networks, term by term."""
 
+from collections.abc import Mapping, Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from training.config import schema
 from training.networks.dsn.config import LossConfig
 from training.networks.dsn.fusion import FusionOutput, StreamOutput
 from training.networks.dsn.single_stream import UnimodalOutput
@@ -18,16 +21,23 @@ def unimodal_loss(
     output: UnimodalOutput, labels: Tensor, config: LossConfig, *, distil: float, sum_distillation: bool
 ) -> Loss:
     """Return the loss of one stream. Source: docs/method.md, "Loss of one stream"."""
-    terms = {
-        "ce_fused": cross_entropy(output.logits, labels, config),
-        "ce_small": cross_entropy(output.small, labels, config),
-        "ce_medium": cross_entropy(output.medium, labels, config),
-        "ce_large": cross_entropy(output.large, labels, config),
-        "distillation": distillation(output, config.distillation_temperature, summed=sum_distillation),
-    }
-    cross_entropies = list(terms.values())[:4]
-    total = sum((w * ce for w, ce in zip(config.heads, cross_entropies, strict=True)), distil * terms["distillation"])
-    return Loss(total, terms)
+    distilled = distillation(output, config.distillation_temperature, summed=sum_distillation)
+    return weighted(output.heads(), labels, config, config.heads, distil, distilled)
+
+
+def weighted(
+    heads: Mapping[str, Tensor],
+    labels: Tensor,
+    config: schema.LossConfig,
+    weights: Sequence[float],
+    distil: float,
+    distilled: Tensor,
+) -> Loss:
+    """Return the loss of a stream's fused, small, medium and large head, in this order, and of its distillation."""
+    names = ("ce_fused", "ce_small", "ce_medium", "ce_large")
+    terms = {name: cross_entropy(scores, labels, config) for name, scores in zip(names, heads.values(), strict=True)}
+    total = sum((w * ce for w, ce in zip(weights, terms.values(), strict=True)), distil * distilled)
+    return Loss(total, {**terms, "distillation": distilled})
 
 
 def fusion_loss(

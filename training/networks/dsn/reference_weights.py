@@ -138,6 +138,16 @@ def matching_entries(
     return {key: reference[name].reshape(ours[key].shape) for name, key in wanted.items()}
 
 
+def check_modality(config: TrainingConfig, *, is_fusion: bool) -> None:
+    """Raise `UserError` where weights of one stream, or of the fusion, meet a configuration of the other."""
+    if is_fusion != (len(config.modalities) > 1):
+        theirs, ours = ("the fusion of both streams", "rgbd") if is_fusion else ("one stream", "rgb or depth")
+        raise UserError(
+            f"has the weights of {theirs}, and the configuration's modality is {config.modality}; give one whose "
+            f"modality is {ours}"
+        )
+
+
 class DsnWeights:
     """The published weight files. The number of classes and the width of the recoupling are the file's."""
 
@@ -149,12 +159,7 @@ class DsnWeights:
         if not heads:
             raise UserError(f"has neither {' nor '.join(_HEADS)}, so it is of another network")
         is_fusion = heads[0] == _HEADS[1]
-        if is_fusion != (len(config.modalities) > 1):
-            theirs, ours = ("the fusion of both streams", "rgbd") if is_fusion else ("one stream", "rgb or depth")
-            raise UserError(
-                f"has the weights of {theirs}, and the configuration's modality is {config.modality}; give one whose "
-                f"modality is {ours}"
-            )
+        check_modality(config, is_fusion=is_fusion)
         if cast(NetworkConfig, config.network).recoupling_heads > 1:
             raise UserError(_SEVERAL_HEADS)
         network = config.network.model_copy(update={"recoupling_hidden": _recoupling_hidden(state)})

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from training.networks.family import Loss, cross_entropy
+from training.networks.dsn.loss import weighted
+from training.networks.family import Loss
 from training.networks.umdr.config import LossConfig
 from training.networks.umdr.single_stream import UnimodalOutput
 
@@ -12,16 +13,8 @@ def unimodal_loss(
     output: UnimodalOutput, labels: Tensor, config: LossConfig, *, distil: float, attached_teacher: bool
 ) -> Loss:
     """Return the loss of one stream; `distil` weighs the distillation. Source: docs/method.md, "The second family"."""
-    terms = {
-        "ce_fused": cross_entropy(output.logits, labels, config),
-        "ce_small": cross_entropy(output.small, labels, config),
-        "ce_medium": cross_entropy(output.medium, labels, config),
-        "ce_large": cross_entropy(output.large, labels, config),
-        "distillation": distillation(output, config.distillation_temperature, attached_teacher=attached_teacher),
-    }
-    cross_entropies = list(terms.values())[:4]
-    total = sum((w * ce for w, ce in zip(config.heads, cross_entropies, strict=True)), distil * terms["distillation"])
-    return Loss(total, terms)
+    distilled = distillation(output, config.distillation_temperature, attached_teacher=attached_teacher)
+    return weighted(output.heads(), labels, config, config.heads, distil, distilled)
 
 
 def distillation(output: UnimodalOutput, temperature: float, *, attached_teacher: bool) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from rgbd.errors import UserError
 from training.config.schema import TrainingConfig
-from training.networks.dsn.reference_weights import matching_entries
+from training.networks.dsn.reference_weights import check_modality, matching_entries
 from training.networks.dsn.temporal import BRANCHES
 from training.networks.umdr.config import NetworkConfig
 
@@ -113,12 +113,7 @@ class UmdrWeights:
         is_fusion = _FUSED_CLASSES in state and _FUSED_POSITION in state
         if not is_fusion and not {_CLASSES, _GATE, _POSITION} <= state.keys():
             raise UserError(f"has neither {_CLASSES} nor {_FUSED_CLASSES}, so it is of another network")
-        if is_fusion != (len(config.modalities) > 1):
-            theirs, ours = ("the fusion of both streams", "rgbd") if is_fusion else ("one stream", "rgb or depth")
-            raise UserError(
-                f"has the weights of {theirs}, and the configuration's modality is {config.modality}; give one whose "
-                f"modality is {ours}"
-            )
+        check_modality(config, is_fusion=is_fusion)
         if is_fusion:
             return _with_frames(config, _num_positions(state, _FUSED_POSITION)), len(state[_FUSED_CLASSES])
         num_frames, small = state[_GATE].shape[-1], _num_positions(state, _POSITION)
