@@ -54,7 +54,8 @@ node_modules/.installed: package.json
 	@touch $@
 
 test: check  ## everything that CI runs
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25  # the order of tests/conftest.py
+	# In the order of tests/conftest.py; where a process of two has crashed, the other could wait for it without an end.
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 --durations=25
 
 bench: $(STAMP)  ## measure the claims of the README; what needs real data, or hours (benchmarks/endurance/), is run by name
 	for script in $$(grep -L required=True benchmarks/*.py); do $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done

@@ -1,6 +1,8 @@
 """One process or many: who am I, where do I compute, and how do results come together."""
 
+import gc
 import os
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,6 +10,7 @@ from typing import TypeVar
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn.functional  # before there is a group, or defaults of its functions would keep that for ever
 from torch import nn
 from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]  # torch forgot to export them
 
@@ -49,11 +52,24 @@ def process_group() -> Iterator[Process]:
     try:
         yield Process(rank, world_size, device)
         dist.barrier()  # nobody leaves while another still reads from it
-    except UserError:
-        ignore_sigterm()  # torchrun ends the others as soon as the first has ended; these are about to say the same
+    except BaseException as error:
+        if isinstance(error, UserError):
+            ignore_sigterm()  # torchrun ends the others as soon as the first has ended; these are about to say the same
+        _let_go(error)
         raise
     finally:
+        # The last reference to the group ends gloo's threads. One that still has to drop a tensor when Python ends
+        # would abort the process (SIGABRT, "terminate called without an active exception").
+        gc.collect()
         dist.destroy_process_group()
+
+
+def _let_go(error: BaseException) -> None:
+    """Forget the variables of the functions that an error ended, among them the network that holds the group."""
+    link: BaseException | None = error
+    while link is not None:
+        traceback.clear_frames(link.__traceback__)
+        link = link.__context__
 
 
 def _store(world_size: int) -> Store | None:

@@ -1,20 +1,17 @@
 """What the figures of training mean: all processes, the whole epoch, and losses whose terms add up."""
 
-import multiprocessing
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
 
 from tests.support.checkpoints import SMALL
+from tests.support.two_processes import in_two_processes
 from training.config.schema import TrainingConfig
 from training.data.loader import Batch
 from training.networks.dsn.config import LossConfig
 from training.run.checkpoint import build_network
 from training.run.display import Display
-from training.run.distributed import Process
+from training.run.distributed import Process, process_group
 from training.run.figures import EpochFigures, StepFigures
 from training.run.step import Stepper
 
@@ -25,27 +22,22 @@ def a_step(loss: float, correct: int, clips: int) -> StepFigures:
     return StepFigures(loss=loss * clips, terms={"ce": loss * clips}, correct=correct, judged=clips, clips=clips)
 
 
-def of_one(rank: int, folder: Path) -> None:
+def of_one(rank: int) -> None:
     """Be one of two processes: the first sees two clips, both named rightly, the second six, none of them."""
-    dist.init_process_group("gloo", init_method=f"file://{folder / 'store'}", rank=rank, world_size=2)
-    figures = EpochFigures.going_on({}, Process(rank, 2, torch.device("cpu")))
-    figures.seconds = 100.0
-    figures.add(a_step(*((1.0, 2, 2), (3.0, 0, 6))[rank]), rate=0.1, waited_s=2.0 * rank)
-    total = figures.over_all(Process(rank, 2, torch.device("cpu")))
+    with process_group() as process:
+        figures = EpochFigures.going_on({}, process)
+        figures.seconds = 100.0
+        figures.add(a_step(*((1.0, 2, 2), (3.0, 0, 6))[rank]), rate=0.1, waited_s=2.0 * rank)
+        total = figures.over_all(process)
     means = total.means()
     assert (means["loss"], means["loss_ce"], means["top1"]) == (2.5, 2.5, 0.25)
     assert (total.sums.clips, total.waited_s) == (8, 1.0)
     assert figures.means()["clips_per_s"] == pytest.approx(2 * (2, 6)[rank] / 100, rel=0.2), "as if both did as much"
 
 
-def test_an_epoch_is_that_of_all_processes(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=of_one, args=(rank, tmp_path)) for rank in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-    assert [process.exitcode for process in processes] == [0, 0]
+@pytest.mark.slow
+def test_an_epoch_is_that_of_all_processes() -> None:
+    in_two_processes(of_one)
 
 
 def test_an_epoch_that_goes_on_is_a_whole_one() -> None:
