@@ -9,20 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from export import load_model
-from export.build.graph import InferenceGraph
-from export.build.onnx import clip_inputs, export_onnx
 from export.bundle.folder import Bundle, read_bundle
-from export.bundle.seeded_clips import seeded_inputs
 from export.predictor.results import Window
 from export.runtimes.openvino import can_compute
 from export.verification.parity import LIMITS
-from export.verification.source import load_source, source_of
+from export.verification.source import source_of
 from rgbd.clip.build import build_clip
 from rgbd.clip.sampling import bin_centres
 from rgbd.clip.spec import centred_geometry
@@ -35,7 +31,6 @@ from tests.support.requests import post, scores
 from tests.support.server import RunningServer, running_server
 from tests.support.small_networks import SMALL_UMDR
 from tests.support.uploads import at_rate, depth_frames, npz, rgb_frames, timed_video
-from training.networks.family import family_of
 
 pytestmark = pytest.mark.slow
 
@@ -89,17 +84,20 @@ def test_the_convolutions_of_frames_are_in_int8_and_nothing_else(second_in_low_p
     assert all(layer["reason"].startswith("recoupling's scores can be large") for layer in others)
 
 
-def test_clips_of_64_frames_are_exported(tmp_path: Path) -> None:
-    """Those of 16 and 32 are in the two bundles."""
+def test_clips_of_64_frames_and_their_streams_are_exported(tmp_path: Path) -> None:
+    """Clips of 16 and 32 are in the two bundles. What comes before the first recoupling is computed once a frame."""
     clip, network = {**SMALL["clip"], "num_frames": 64}, {**SMALL_UMDR, "width": 0.0625, "branch_divisor": 4}
-    source = load_source(untrained("rgb", tmp_path / "best.pt", network=network, clip=clip))
-    config, path = source.checkpoint.config, tmp_path / "model.onnx"
-    clips = seeded_inputs(config.modalities, config.clip, batch=3)
-    expected = source.pytorch.infer(clips)
-    graph = InferenceGraph(source.network, family_of(config), "frames")
-    export_onnx(graph, clip_inputs(config.modalities, config.clip), list(expected), {}, path)
-    for head, found in zip(expected, onnxruntime.InferenceSession(str(path)).run(None, clips), strict=True):
-        np.testing.assert_allclose(found, expected[head], rtol=1e-3, atol=1e-3)
+    checkpoint = untrained("rgb", tmp_path / "best.pt", network=network, clip=clip)
+    words = ("--formats", "onnx", "--max-batch", 2, "--live")
+    result = run_module("export", "--checkpoint", checkpoint, "--out", tmp_path / "bundle", *words)
+    assert result.returncode == 0, result.stderr
+    manifest = read_bundle(tmp_path / "bundle").manifest
+    (artifact,), live = manifest.artifacts, manifest.live
+    assert live is not None and (live.steps.lag, live.steps.history) == (2, 1)
+    (graphs,) = live.artifacts
+    for found in (artifact.parity, graphs.parity, graphs.inner):
+        assert found is not None and found.relative_difference < 1e-3 and found.top1_agreement == 1
+    assert graphs.padded is not None and graphs.padded.max_difference > 0  # the edges of a clip are seen
 
 
 def test_triton_is_told_of_both_streams_and_all_heads(fusion: Bundle, tmp_path: Path) -> None:
@@ -116,13 +114,6 @@ def test_triton_is_told_of_both_streams_and_all_heads(fusion: Bundle, tmp_path: 
     ]
     refused = run_module("export", "triton", fusion.folder, "--out", tmp_path, "--live")
     assert_refused(refused, "has no graphs for streams without end")
-
-
-def test_there_are_no_graphs_for_streams(second_in_low_precision: Bundle, tmp_path: Path) -> None:
-    checkpoint = second_in_low_precision.manifest.source.checkpoint
-    result = run_module("export", "--checkpoint", checkpoint, "--out", tmp_path / "bundle", "--live")
-    assert_refused(result, "--live: the family umdr computes every window anew, from clips; leave --live out")
-    assert not (tmp_path / "bundle").exists()
 
 
 @pytest.fixture(scope="module")

@@ -88,9 +88,9 @@ class LiveBackbone(nn.Module):
         x = self.spatial.stem(normalise(frames[:, self.history :]).flatten(0, 1))
         for lag, name in enumerate(BLOCKS):
             block = cast(Inception, self.spatial.get_submodule(name))
-            x = _one_later(block, x, _behind(seen, self.history, lag), past)
+            x = one_later(block, x, behind(seen, self.history, lag), past)
             if name.endswith("b") and maps is not None:
-                x, _ = self.spatial.guide(x, _behind(maps, _LAG - 1, lag + 1).flatten(0, 1))
+                x, _ = self.spatial.guide(x, behind(maps, _LAG - 1, lag + 1).flatten(0, 1))
             elif name == "mixed_3c":
                 x = max_pool_same(x, 3, 2)
             elif name == "mixed_4c":
@@ -110,7 +110,7 @@ class LiveBackbone(nn.Module):
         maps = halve_until(maps.flatten(0, 1).unsqueeze(1), -(-frames.shape[2] // _STEM_STRIDE))
         maps = maps.unflatten(0, (frames.shape[0], -1))
         for lag in range(before + 1):  # where a window reaches out of a clip, there is no guidance
-            maps = maps * _behind(seen, self.history, lag)[:, :, None, None, None]
+            maps = maps * behind(seen, self.history, lag)[:, :, None, None, None]
         return past.extend(maps, _LAG - 1)
 
 
@@ -129,12 +129,12 @@ class Past:
         return extended
 
 
-def _behind(values: Tensor, history: int, lag: int) -> Tensor:
+def behind(values: Tensor, history: int, lag: int) -> Tensor:
     """Return the n values [B, n, ...] that end `lag` before the last, of [B, history + n, ...]."""
     return values[:, history - lag : -lag or None]  # by constants: an exporter knows no others
 
 
-def _one_later(block: Inception, x: Tensor, seen: Tensor, past: Past) -> Tensor:
+def one_later(block: Inception, x: Tensor, seen: Tensor, past: Past) -> Tensor:
     """Return the block's output, [B*n, outputs, H, W], of the frames one before those of x, [B*n, inputs, H, W].
 
     What is no frame counts as zero, as beyond the ends of a clip.

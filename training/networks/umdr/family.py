@@ -14,10 +14,12 @@ from training.networks.dsn.config import ScheduleConfig
 from training.networks.dsn.schedule import tau
 from training.networks.explanation import Explanation
 from training.networks.family import Family, Form, Head, Int8Rules, Loss, Output, cross_entropy
+from training.networks.live import LiveForm
 from training.networks.umdr import explanation
 from training.networks.umdr.config import LegacyConfig, LossConfig, NetworkConfig
 from training.networks.umdr.fusion import FusionNet, FusionOutput
 from training.networks.umdr.inference_forms import inference_form
+from training.networks.umdr.live_form import live_form
 from training.networks.umdr.loss import unimodal_loss
 from training.networks.umdr.reference_weights import UmdrWeights
 from training.networks.umdr.schedule import distillation_weight, legacy_learning_rate
@@ -127,6 +129,10 @@ class Umdr(Family):
     def inference_form(self, network: nn.Module, form: Form) -> nn.Module:
         """See `training.networks.umdr.inference_forms`."""
         return inference_form(cast(_Network, network), form)
+
+    def live_form(self, network: nn.Module, config: TrainingConfig) -> LiveForm:
+        """See `training.networks.umdr.live_form`."""
+        return live_form(cast(_Network, network), config.modalities[0], config.clip.size)
 
     def explain(self, network: nn.Module, clips: tuple[Tensor, ...], label: int) -> Explanation:
         """See `training.networks.umdr.explanation`."""

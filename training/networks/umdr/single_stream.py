@@ -67,6 +67,12 @@ class UnimodalNet(nn.Module):
     def classify(self, clip: Tensor, rng: np.random.Generator | None = None) -> UnimodalOutput:
         """Normalised frames [B, T, 3, H, W] -> class scores."""
         features, students = self.spatial(clip)
+        return self.answer(features, students, rng)
+
+    def answer(
+        self, features: Tensor, students: tuple[Tensor, ...], rng: np.random.Generator | None = None
+    ) -> UnimodalOutput:
+        """What `spatial` returns -> class scores."""
         temporal = self.temporal(features, rng)
         small, medium, large = (self.heads[name](temporal.tokens[name]) / self.tau for name in BRANCHES)
         fused = torch.maximum(torch.maximum(small, medium), large)

@@ -58,6 +58,7 @@ class SpatialNet(nn.Module):
 
     def __init__(self, num_frames: int, width: float, dim: int, momentum: float) -> None:
         super().__init__()
+        self.num_frames = num_frames
         first, middle = scaled(64, width), scaled(192, width)
         self.conv1 = Unit2D(3, first, 7, 2, momentum)
         self.conv2 = Unit2D(first, first, 1, 1, momentum)
@@ -72,14 +73,22 @@ class SpatialNet(nn.Module):
 
     def forward(self, clip: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """clip [B, T, 3, H, W] -> features [B, T, dim], and the three distillation features [B, dim]."""
-        num_frames = clip.shape[1]
+        return self.recouple(self.first_maps(clip))
+
+    def first_maps(self, clip: Tensor) -> Tensor:
+        """clip [B, T, 3, H, W] -> [B*T, C, h, w], what the first recoupling takes."""
         x = self._run(self.stem, clip.flatten(0, 1).contiguous(memory_format=torch.channels_last))
-        students = []
-        for stage, recoupling in zip(self.stages, self.recouplings, strict=True):
+        return self._run(self.stages[0], x)
+
+    def recouple(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """What `first_maps` returns -> what `forward` does."""
+        x, student = self.recouplings[0](x)
+        students = [student]
+        for stage, recoupling in zip(self.stages[1:], self.recouplings[1:], strict=True):
             x, student = recoupling(self._run(stage, x))
             students.append(student)
         features: Tensor = self.project(x.mean((-2, -1)))
-        return features.unflatten(0, (-1, num_frames)), tuple(students)
+        return features.unflatten(0, (-1, self.num_frames)), tuple(students)
 
     def stem(self, x: Tensor) -> Tensor:
         """[N, 3, H, W] -> [N, channels, ceil(H / 8), ceil(W / 8)]."""
