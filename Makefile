@@ -42,7 +42,7 @@ check: $(STAMP) $(JS_TOOLS)  ## ruff, mypy strict, import contracts; eslint and 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 ifdef JS_TOOLS
-	node_modules/.bin/eslint serve/static eslint.config.js
+	node_modules/.bin/eslint serve/static tests/clients eslint.config.js
 	node_modules/.bin/tsc
 else
 	@echo "SKIPPED: the page's JavaScript is not checked, because npm is not installed (Debian: apt install npm)"

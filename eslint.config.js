@@ -3,7 +3,7 @@ import { defineConfig } from "eslint/config";
 
 export default defineConfig([
   {
-    files: ["serve/static/**/*.js", "eslint.config.js"],
+    files: ["serve/static/**/*.js", "tests/clients/*.mjs", "eslint.config.js"],
     extends: [js.configs.recommended],
     linterOptions: { reportUnusedDisableDirectives: "error" },
     rules: {

@@ -155,7 +155,7 @@ def test_why_the_service_ends_a_stream_is_shown(page: Page, tmp_path: Path, vide
         other.locator("#video-file").set_input_files(video)
         expect(other.locator("#live")).to_have_attribute("data-state", "running")
         page.locator("#video-file").set_input_files(video)
-        expect(page.locator("[data-part=problem]")).to_contain_text("all 1 places")
+        expect(page.locator("[data-part=problem]")).to_contain_text("All 1 places")
         other.close()
         wait_until(lambda: metrics_of(server)["rgbd_motion_live_streams",] == 0)  # the place is free again
         page.locator("#video-file").set_input_files(video)

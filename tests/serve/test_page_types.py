@@ -9,7 +9,7 @@ import pytest
 from serve.live.contract import asyncapi
 from tests.support.public_surface import service
 
-_TYPES = Path(__file__).parents[2] / "serve" / "static" / "types.d.ts"
+_TYPES = Path(__file__).parents[2] / "serve" / "static" / "client" / "wire.d.ts"
 _SCHEMA_OF = {
     "Model": "ModelReply",
     "ModelDetails": "ModelDetails",
@@ -19,6 +19,8 @@ _SCHEMA_OF = {
     "Part": "WindowReply",
     "Answer": "PredictReply",
     "Explanation": "ExplainReply",
+    "Timeline": "TimelineReply",
+    "MotionEvent": "EventReply",
     "StreamPreview": "StreamPreview",
     "View": "ViewPreview",
     "PreviewPreparation": "PreviewPreparation",

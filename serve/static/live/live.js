@@ -1,18 +1,18 @@
 // The page of live streams: a camera, or a video as if it were one, and what the service sees in it.
 
+import { ServiceProblem } from "../client/rgbd-motion.js";
 import { create, find, partsOf } from "../elements/dom.js";
 import { Masthead } from "../elements/masthead.js";
-import { Problem, showProblem } from "../elements/problem.js";
-import { askForKey, storedKey } from "../service/key.js";
-import { describeModel, listModels } from "../service/service.js";
+import { showProblem } from "../elements/problem.js";
+import { describeModel, inWords, listModels, openStream } from "../service/service.js";
 import { Chart } from "./chart.js";
 import { Picture } from "./picture.js";
-import { LiveProblem, LiveStream } from "./stream.js";
 
+/** @import { LiveStream } from "../client/rgbd-motion.js" */
+/** @import { Problem } from "../elements/problem.js" */
 /** @import { LiveAnswer, LiveEvent, LiveSaid, LiveView, Model } from "../types.d.ts" */
 /** @typedef {"idle" | "connecting" | "running" | "ended" | "problem" | "unable"} State */
 
-const ROOT = new URL("../..", import.meta.url);
 const OVERSAMPLED = 2; // frames that are sent for each that is looked at
 const MOST_FPS = 30;
 const MOST_EVENTS = 50;
@@ -101,23 +101,9 @@ async function start(open) {
   }
 }
 
-/** Open the stream, with a key where the service asks for one. */
-async function connect() {
+function connect() {
   const { name, version } = /** @type {Model} */ (asked);
-  const hello = { streams: { rgb: { size: picture.size } }, model: name, version, ...windowAsked() };
-  const key = storedKey();
-  try {
-    return await LiveStream.open({ address: ROOT, hello, key });
-  } catch (problem) {
-    // A browser does not say why a handshake was refused: whoever has no key yet may lack one.
-    if (problem.problem?.error !== "lost" || !(await needsKey()) || !(await askForKey(key))) throw problem;
-    return LiveStream.open({ address: ROOT, hello, key: storedKey() });
-  }
-}
-
-async function needsKey() {
-  const headers = storedKey() ? { Authorization: `Bearer ${storedKey()}` } : undefined;
-  return (await fetch(new URL("v2/models", ROOT), { headers })).status === 401;
+  return openStream({ streams: { rgb: { size: picture.size } }, model: name, version, ...windowAsked() });
 }
 
 function windowAsked() {
@@ -157,11 +143,7 @@ function over() {
 /** @param {Error} error */
 function fail(error) {
   stop();
-  const said = error instanceof LiveProblem ? error.problem : null;
-  const problem =
-    error instanceof Problem || !said
-      ? /** @type {Problem} */ (error)
-      : new Problem(said.title ?? "", said.detail ?? "", { note: said.request_id ? `Request ${said.request_id}` : "" });
+  const problem = /** @type {Problem} */ (error instanceof ServiceProblem ? inWords(error) : error);
   show("problem", "", "");
   showProblem(parts.problem, problem);
 }
