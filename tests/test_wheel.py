@@ -9,7 +9,6 @@ import sysconfig
 import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import IO
 
@@ -86,8 +85,8 @@ def test_every_file_of_the_packages_is_in_the_wheel(wheel: Path) -> None:
 def test_without_an_extra_there_is_help_and_it_is_said_what_to_install(installed: Path) -> None:
     shown = _run(installed, "rgbd-motion", "--help")
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert _run(installed, "rgbd-motion", "--version").stdout == f"rgbd-motion {version('rgbd-motion')}\n"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert _run(installed, "rgbd-motion", "--version").stdout == f"rgbd-motion {project['version']}\n"
     for name, extra in (("serve", "serve"), ("clients", "client"), ("recording", "media"), ("train", "train")):
         result = _run(installed, "rgbd-motion", name, "--help")
         assert result.returncode == 2
