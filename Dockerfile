@@ -8,13 +8,14 @@ ARG RUNTIME=cpu
 RUN python -m venv /venv
 ENV PATH=/venv/bin:$PATH
 WORKDIR /source
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY pyproject.toml constraints.txt README.md LICENSE rgbd_motion.py ./
 COPY rgbd rgbd
 COPY export/__init__.py export/
 COPY export/bundle export/bundle
 COPY export/runtimes export/runtimes
 COPY export/predictor export/predictor
 COPY serve serve
+COPY configs configs
 RUN --mount=type=cache,target=/root/.cache/pip pip install -c constraints.txt ".[serve,$RUNTIME]"
 # CUDA and cuDNN come as Python packages of the versions that this onnxruntime-gpu was built for, so that both kinds
 # stand on the same small base. The GPU build is released later than the CPU's, hence a version of its own.

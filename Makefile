@@ -16,7 +16,7 @@ export GOMP_SPINCOUNT ?= 10000
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check bench
+.PHONY: help setup demo serve test check audit bench
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -36,7 +36,7 @@ demo: $(STAMP)  ## render recordings, preprocess, train, export, serve, classify
 serve: $(STAMP)  ## serve what `make demo` trained on http://127.0.0.1:8000
 	$(BIN)/python -m serve --bundle demo/bundle
 
-check: $(STAMP) $(JS_TOOLS)  ## ruff, mypy strict, import contracts; eslint and tsc where npm is installed
+check: $(STAMP) $(JS_TOOLS) audit  ## ruff, mypy strict, import contracts, audit; eslint and tsc where npm is installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -47,6 +47,9 @@ ifdef JS_TOOLS
 else
 	@echo "SKIPPED: the page's JavaScript is not checked, because npm is not installed (Debian: apt install npm)"
 endif
+
+audit: $(STAMP)  ## licences of what is installed; known vulnerabilities, where there is a network
+	$(BIN)/python .ci/audit.py
 
 # No lock file: it would name the registry of whoever wrote it.
 node_modules/.installed: package.json

@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     shared.add_argument("--url", default="http://127.0.0.1:8000", help="address of the service (%(default)s)")
     shared.add_argument("--timeout-s", type=float, default=60.0, help="seconds to wait for an answer (%(default)g)")
     parser = argparse.ArgumentParser(
-        prog="python -m clients",
+        prog=sys.argv[0] if sys.argv[0].startswith("rgbd-motion ") else "python -m clients",
         description="Ask the service what motion a clip shows.",
         epilog=f"A service that asks for a key gets that of the environment variable {_KEY_VARIABLE}.",
     )

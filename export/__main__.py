@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from export.commands import COMMANDS, CREATE
 from rgbd.errors import UserError, out_of_memory, reason_of
 from rgbd.subcommands import CommandModule
-from rgbd.terminal import run_command
+from rgbd.terminal import program, run_command
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -31,12 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser(chosen: str) -> tuple[argparse.ArgumentParser, CommandModule]:
     """Return a parser that knows all commands, and the arguments of the chosen one, whose module comes with it."""
     parser = argparse.ArgumentParser(
-        prog="python -m export",
+        prog=program("export"),
         usage="%(prog)s --checkpoint CHECKPOINT --out BUNDLE [options]\n       %(prog)s COMMAND BUNDLE [options]",
         description="Make a bundle of a checkpoint, which a service can load, or work with one.",
     )
     commands = parser.add_subparsers(
-        title="commands", metavar="COMMAND", prog=parser.prog, description="python -m export COMMAND --help says more"
+        title="commands", metavar="COMMAND", prog=parser.prog, description=f"{parser.prog} COMMAND --help says more"
     )
     parsers = {name: commands.add_parser(name, help=command.help) for name, command in COMMANDS.items()}
     module = COMMANDS.get(chosen, CREATE).load()

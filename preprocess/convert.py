@@ -21,7 +21,7 @@ from rgbd.dataset.store import Store
 from rgbd.errors import DatasetError, reason_of
 from rgbd.files import atomic_file
 from rgbd.overlap import with_links
-from rgbd.terminal import run_command, say
+from rgbd.terminal import program, run_command, say
 
 _WRITTEN = (RECORDS_FILE, RUN_FILE, CLASS_NAMES_FILE)
 _SMALL_FILE_BYTES = 10_000_000  # what is larger, such as an archive that was unpacked there, is not the data set's
@@ -188,7 +188,7 @@ def _as_record(data: Path, spec: DatasetSpec, entry: SplitEntry, splits: dict[st
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m preprocess.convert",
+        prog=program("preprocess.convert"),
         description="Copy a processed data set into tar files, or out of them again; images are not encoded anew.",
         epilog="Data that another program has preprocessed will do: its split files name the clips.",
     )

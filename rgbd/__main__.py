@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from rgbd.commands import COMMANDS
 from rgbd.errors import UserError
 from rgbd.subcommands import CommandModule
-from rgbd.terminal import run_command
+from rgbd.terminal import program, run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, and only import what it needs; returns the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser(prog="python -m rgbd", description="Work with a recording of any format.")
+    parser = argparse.ArgumentParser(prog=program("rgbd"), description="Work with a recording of any format.")
     commands = parser.add_subparsers(
         title="commands",
         metavar="COMMAND",
         dest="command",
         required=True,
-        description="python -m rgbd COMMAND --help says more",
+        description=f"{parser.prog} COMMAND --help says more",
     )
     parsers = {name: commands.add_parser(name, help=command.help) for name, command in COMMANDS.items()}
     chosen = next((word for word in words if word in COMMANDS), None)

@@ -45,6 +45,11 @@ def run_command(main: Callable[[], int]) -> None:
     sys.exit(code)
 
 
+def program(module: str) -> str:
+    """Return what help calls a command: as `rgbd-motion` runs it, where that does, or else `python -m module`."""
+    return sys.argv[0] if sys.argv[0].startswith("rgbd-motion ") else f"python -m {module}"
+
+
 def say(text: str) -> None:
     """Print a line on the error stream as it is, not broken at the terminal's width: it may hold paths."""
     Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(text)

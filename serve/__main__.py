@@ -6,7 +6,7 @@ import socket
 from contextlib import AbstractContextManager, nullcontext
 
 from rgbd.errors import UserError
-from rgbd.terminal import run_command
+from rgbd.terminal import program, run_command
 from serve.app import create_app
 from serve.inference.loading import load_models
 from serve.inference.served_model import ServedModel
@@ -86,7 +86,7 @@ def _exported_traces(endpoint: str | None) -> AbstractContextManager[None]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m serve",
+        prog=program("serve"),
         usage="%(prog)s [check] (--bundle PATH | --models FOLDER) [options]",
         description="Serve bundles: POST /predict names the motion in a clip, / is a page to try it.",
         epilog="Each flag is also an environment variable (RGBD_MOTION_MAX_BATCH) and a line of the --config file.",

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rgbd.errors import ConfigError
 from rgbd.files import atomic_file
-from rgbd.terminal import run_command, say
+from rgbd.terminal import program, run_command, say
 
 _log = logging.getLogger("serve")
 
@@ -128,7 +128,7 @@ def add_key(path: Path, name: str, per_minute: int | None, *, admin: bool) -> st
 
 def main(arguments: list[str] | None = None) -> int:
     """Make a key; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m serve.keys", description="Make an API key of the service.")
+    parser = argparse.ArgumentParser(prog=program("serve.keys"), description="Make an API key of the service.")
     parser.add_argument("name", help="whose key it is; the service's log carries it")
     parser.add_argument("--file", type=Path, default=Path("keys.json"), help="where its hash goes (keys.json)")
     parser.add_argument("--per-minute", type=int, metavar="N", help="requests in a minute (default: no limit)")

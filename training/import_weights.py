@@ -13,7 +13,7 @@ from rgbd.errors import UserError
 from rgbd.files import atomic_file
 from rgbd.locks import LOCK_FILE, locked
 from rgbd.overlap import check_apart
-from rgbd.terminal import run_command
+from rgbd.terminal import program, run_command
 from training.config.loading import load_config
 from training.config.schema import TrainingConfig
 from training.data.dataset import class_names, numbered_classes
@@ -153,7 +153,7 @@ def _from_reference(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m training.import_weights", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program("training.import_weights"), description=__doc__)
     parser.add_argument("file", type=Path, help="a model_best.pth.tar; with --to-reference, a checkpoint of ours")
     parser.add_argument("--config", type=Path, help="configuration of the network that the weights belong to")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one of its keys")

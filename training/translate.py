@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from rgbd.errors import ConfigError, reason_of
-from rgbd.terminal import run_command, say_once
+from rgbd.terminal import program, run_command, say_once
 from training.config.published_umdr import is_published, translate
 
 _SCRIPTS = ("train.py", "train_fusion.py")
@@ -56,7 +56,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m training.translate", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program("training.translate"), description=__doc__)
     parser.add_argument(
         "words",
         nargs=argparse.REMAINDER,

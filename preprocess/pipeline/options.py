@@ -11,7 +11,7 @@ from preprocess.pipeline.parts import Part, part
 from preprocess.pipeline.process_engine import Engine, ProcessEngine
 from rgbd.dataset.store import Format
 from rgbd.errors import ConfigError, DatasetError
-from rgbd.terminal import positive
+from rgbd.terminal import positive, program
 from rgbd.types import Stream
 
 _NOTES = """The same command again goes on where it was stopped, and tries again what has failed.
@@ -40,7 +40,7 @@ class RunOptions:
 def command_parser(name: str, description: str, expected: str) -> argparse.ArgumentParser:
     """Return a parser without options of `python -m preprocess.<name>`; `expected` says what it reads."""
     return argparse.ArgumentParser(
-        prog=f"python -m preprocess.{name}",
+        prog=program(f"preprocess.{name}"),
         description=description,
         epilog=f"{expected}\n\n{_NOTES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,

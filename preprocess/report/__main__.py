@@ -22,7 +22,7 @@ from rgbd.dataset.store import ClipReader
 from rgbd.errors import DatasetError, UserError
 from rgbd.html_page import Bar, bars, histogram, render_page, write_page
 from rgbd.overlap import check_apart, check_replaceable
-from rgbd.terminal import positive, progress_bar, run_command
+from rgbd.terminal import positive, program, progress_bar, run_command
 
 _FRAMES_PER_HOUR = 30 * 3600  # Kinect's rate; the records do not keep the videos'
 _MAX_LISTED = 200  # of clips that failed or look wrong; the records have them all
@@ -133,7 +133,7 @@ def _classes(done: Iterable[ClipRecord], names: Sequence[str]) -> list[Bar]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m preprocess.report",
+        prog=program("preprocess.report"),
         description="Write one HTML page about a processed data set: what looks wrong first, counts, contact sheets.",
     )
     parser.add_argument("data", type=Path, help="the folder that a preprocess command has written")

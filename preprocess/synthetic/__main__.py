@@ -12,7 +12,7 @@ from preprocess.synthetic.recording import MASK_FOLDER, RecordingJob, clip_name,
 from rgbd.dataset.splits import CLASS_NAMES_FILE, read_class_names, write_class_names
 from rgbd.errors import DatasetError, reason_of
 from rgbd.locks import LOCK_FILE, locked
-from rgbd.terminal import run_command, say
+from rgbd.terminal import program, run_command, say
 
 _MIN_SCALE = 0.05
 _MARK = "rendered.txt"
@@ -62,7 +62,7 @@ def _check_own(out: Path, class_names: tuple[str, ...]) -> None:
 def _parser() -> argparse.ArgumentParser:
     names = "\n".join(f"  A{number:03d}  {name}" for number, name in enumerate(STANDARD.class_names, start=1))
     parser = argparse.ArgumentParser(
-        prog="python -m preprocess.synthetic",
+        prog=program("preprocess.synthetic"),
         description="Render recordings of motions like NTU RGB+D's, with skeletons and true masks.",
         epilog=f"""Below the folder:
   {RGB_FOLDER}/<clip>_rgb.avi

@@ -15,11 +15,11 @@ _OF_THE_MACHINE = {"--jobs"}  # options whose default is another one on each mac
 
 def command_lines(root: Path) -> Iterator[str]:
     """Yield a line for each command and for each of its options; `root` is the repository."""
-    for command in sorted(_runnable(root) | _documented(root)):
+    for command in sorted(runnable(root) | _documented(root)):
         yield from _lines(command)
 
 
-def _runnable(root: Path) -> set[str]:
+def runnable(root: Path) -> set[str]:
     """Return the command of each module that can be run, of all packages that are installed."""
     project = tomllib.loads((root / "pyproject.toml").read_text())
     commands = set()

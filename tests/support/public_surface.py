@@ -39,6 +39,7 @@ from rgbd.dataset.layouts import DATASETS
 from rgbd.dataset.records import ClipRecord
 from rgbd.dataset.run_info import RunInfo
 from rgbd.recording.videos.matroska_calibration import AttachedCalibration
+from rgbd_motion import COMMANDS, NAME
 from serve.app import create_app
 from serve.inference.loading import load_models
 from serve.keys import ApiKey
@@ -82,6 +83,12 @@ ROOT = Path(__file__).parents[2]
 def public_surface() -> list[str]:
     """Return a line for each entry, sorted."""
     return sorted({f"{section} {line}" for section, find in SECTIONS.items() for line in find()})
+
+
+def commands() -> Iterator[str]:
+    yield from command_lines(ROOT)
+    for name, command in COMMANDS.items():  # each has the options of its module
+        yield f"{NAME} {name} = python -m {command.module.removesuffix('.__main__')}"
 
 
 def files() -> Iterator[str]:
@@ -197,7 +204,7 @@ def targets() -> Iterator[str]:
 SECTIONS: dict[str, Callable[[], Iterator[str]]] = {
     "api": lambda: address_lines(service()[0]),
     "client": client,
-    "command": lambda: command_lines(ROOT),
+    "command": commands,
     "configuration": lambda: (str(path.relative_to(ROOT)) for path in ROOT.glob("configs/**/*.yml")),
     "data set": data_sets,
     "error": errors,

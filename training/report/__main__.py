@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rgbd.html_page import write_page
 from rgbd.overlap import check_apart, check_replaceable
-from rgbd.terminal import positive, run_command
+from rgbd.terminal import positive, program, run_command
 from training.report.page import make_page
 from training.run.checkpoint_files import REPORT_FILE
 from training.run.folder import run_files
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m training.report",
+        prog=program("training.report"),
         description="Write one HTML page about a training run: curves, confusions, the worst classes, the most certain "
         "mistakes, and what the network looked at in some clips.",
     )
