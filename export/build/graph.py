@@ -56,8 +56,8 @@ def exported_heads(heads: Mapping[str, _Scores], *, answer_only: bool) -> dict[s
 def _compute_in(module: nn.Module, dtype: torch.dtype) -> None:
     """Let a module compute in another type between its inputs and its output, which stays float32."""
 
-    def lower(_module: nn.Module, inputs: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
-        return tuple(None if values is None else values.to(dtype) for values in inputs)
+    def lower(_module: nn.Module, inputs: tuple[object, ...]) -> tuple[object, ...]:
+        return tuple(values.to(dtype) if isinstance(values, Tensor) else values for values in inputs)
 
     module.to(dtype)
     module.register_forward_pre_hook(lower)

@@ -22,18 +22,17 @@ _POOLS = (3, 2)  # kernels of the max pools that end the first two stages; the t
 class Stage(nn.Module):
     """Two Inception blocks, and what makes their output smaller."""
 
-    def __init__(self, number: int, inputs: int, num_frames: int, width: float, momentum: float) -> None:
+    def __init__(self, number: int, inputs: int, width: float, momentum: float) -> None:
         super().__init__()
-        self.num_frames = num_frames
         self.pool = _POOLS[number] if number < len(_POOLS) else None
         first, second = (tuple(scaled(c, width) for c in BLOCKS[name]) for name in _STAGES[number])
         self.first = Inception(inputs, first, momentum, may_be_negative=False)
         self.second = Inception(_outputs(first), second, momentum, may_be_negative=False)
         self.outputs = _outputs(second) if self.pool else _outputs(second) // 2
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, num_frames: int) -> Tensor:
         """[B*T, inputs, H, W] -> [B*T, outputs, h, w]."""
-        x = self.second(self.first(x, self.num_frames), self.num_frames)
+        x = self.second(self.first(x, num_frames), num_frames)
         return largest_of_pairs(x) if self.pool is None else max_pool_same(x, self.pool, 2)
 
 
@@ -65,7 +64,7 @@ class SpatialNet(nn.Module):
         self.conv3 = Unit2D(first, middle, 3, 1, momentum)
         self.stages, inputs = nn.ModuleList(), middle
         for number in range(len(_STAGES)):
-            stage = Stage(number, inputs, num_frames, width, momentum)
+            stage = Stage(number, inputs, width, momentum)
             self.stages.append(stage)
             inputs = stage.outputs
         self.recouplings = nn.ModuleList(Recoupling(num_frames, dim) for _ in _STAGES)
@@ -76,16 +75,16 @@ class SpatialNet(nn.Module):
         return self.recouple(self.first_maps(clip))
 
     def first_maps(self, clip: Tensor) -> Tensor:
-        """clip [B, T, 3, H, W] -> [B*T, C, h, w], what the first recoupling takes."""
+        """clip [B, T, 3, H, W] -> [B*T, C, h, w], what the first recoupling takes; T may be any here."""
         x = self._run(self.stem, clip.flatten(0, 1).contiguous(memory_format=torch.channels_last))
-        return self._run(self.stages[0], x)
+        return self._run(self.stages[0], x, clip.shape[1])
 
     def recouple(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """What `first_maps` returns -> what `forward` does."""
         x, student = self.recouplings[0](x)
         students = [student]
         for stage, recoupling in zip(self.stages[1:], self.recouplings[1:], strict=True):
-            x, student = recoupling(self._run(stage, x))
+            x, student = recoupling(self._run(stage, x, self.num_frames))
             students.append(student)
         features: Tensor = self.project(x.mean((-2, -1)))
         return features.unflatten(0, (-1, self.num_frames)), tuple(students)

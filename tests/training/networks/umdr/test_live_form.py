@@ -42,3 +42,12 @@ def test_it_answers_as_the_network(kind: type[UnimodalNet] | type[FusionNet], si
     expected = network(*clips).heads()
     for name, scores in form.head(*features).heads().items():
         torch.testing.assert_close(scores, expected[name], rtol=1e-3, atol=1e-3)
+
+
+@torch.no_grad()
+def test_a_stream_is_longer_than_a_clip() -> None:
+    """Its inner frames have their true neighbours on both sides, also where one clip's worth of them ends."""
+    network, (frames, _) = made(UnimodalNet), clip(48, num_frames=21)
+    form = live_form(network, "rgb", (48, 48))
+    ours = in_portions(form, frames, "rgb", 3)
+    torch.testing.assert_close(ours, form.at_once["rgb"](frames), rtol=1e-4, atol=1e-5)
