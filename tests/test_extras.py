@@ -15,6 +15,7 @@ EXTRA_OF = {"rgbd": "media", "training": "train", "clients": "client"}  # the ot
 
 # Modules that are imported when they are asked for, and the extras that they need beside their package's own.
 ON_REQUEST = {
+    "clients.arrays": ("arrays",),
     "clients.live.command": ("live",),
     "clients.live.messages": ("live",),
     "clients.live.session": ("live",),
