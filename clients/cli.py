@@ -1,4 +1,4 @@
-"""The command line of the client: `python -m clients predict`, `timeline`, `batch`, `live` and `health`."""
+"""The command line of the client: `python -m clients predict`, `timeline`, `batch`, `load`, `live` and `health`."""
 
 import argparse
 import json
@@ -19,6 +19,7 @@ from clients.batch.command import classify
 from clients.client import Client
 from clients.errors import ClientError, InputError, RefusedError
 from clients.live.options import add_live
+from clients.load.command import put_under_load
 from clients.out_files import format_of, write_out
 
 _WIDTH = 80
@@ -38,6 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         if options.command == "batch":
             return classify(options, _asked(options) | {"windows": options.windows}, _api_key())
+        if options.command == "load":
+            put_under_load(options, _asked(options) | {"windows": options.windows}, _api_key())
+            return 0
         with Client(options.url, api_key=_api_key(), timeout_s=options.timeout_s) as client:
             _COMMANDS[options.command](client, options)
     except KeyboardInterrupt:
@@ -79,6 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_batch(
         commands.add_parser(
             "batch", parents=[shared, about_recordings], help="classify all recordings below a folder, into a table"
+        )
+    )
+    _add_load(
+        commands.add_parser(
+            "load", parents=of_recordings, help="ask about a clip again and again, and say how long it took"
         )
     )
     add_live(commands, shared)
@@ -167,6 +176,25 @@ def _add_batch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--concurrency", type=int, default=4, help="requests at the same time (%(default)s)")
     _add_windows(parser)
     _add_people(parser, "largest", "all")
+
+
+def _add_load(parser: argparse.ArgumentParser) -> None:
+    plan = parser.add_mutually_exclusive_group()
+    plan.add_argument(
+        "--concurrency", type=int, default=4, help="clients that ask again as soon as they are answered (%(default)s)"
+    )
+    plan.add_argument(
+        "--rate", type=float, metavar="R", help="instead: requests a second, whether others were answered or not"
+    )
+    parser.add_argument(
+        "--arrivals", choices=("poisson", "even"), default="poisson", help="how those come (%(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the times that are drawn for them (%(default)s)")
+    parser.add_argument("--duration-s", type=float, default=10.0, help="seconds in which requests begin (%(default)g)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write it, with each request, as JSON")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw latencies and time line as a PNG")
+    _add_windows(parser)
+    _add_people(parser, "largest", "all", "each")
 
 
 def _add_windows(parser: argparse.ArgumentParser) -> None:

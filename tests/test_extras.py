@@ -21,6 +21,7 @@ ON_REQUEST = {
     "clients.live.session": ("live",),
     "clients.live.sources": ("live",),
     "clients.live.view": ("live",),
+    "clients.load.picture": ("picture",),
     "export.build.quantize": ("int8", "cpu"),
     "export.build.quantize_features": ("int8", "cpu"),
     "export.bundle.signature": ("sign",),
@@ -35,6 +36,7 @@ ON_REQUEST = {
 # Where the name that is imported is not the distribution's.
 DISTRIBUTIONS = {
     "OpenEXR": "openexr",
+    "PIL": "pillow",
     "cuda": "cuda-bindings",
     "cv2": "opencv-python-headless",
     "opentelemetry": "opentelemetry-api",
