@@ -95,4 +95,5 @@ def _ticks(most: float) -> Iterator[float]:
 
 
 def _ms(seconds: float) -> str:
-    return f"{1000 * seconds:.3g}"
+    ms = 1000 * seconds
+    return f"{ms:.3g}" if ms < 1000 else f"{ms:.0f}"
