@@ -27,7 +27,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@mkdir -p $(VENV) && date +%s > $(VENV)/.began
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rgbd-motion needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[preprocess,matlab,ros,exr,record3d,train,export,serve,client,cpu,int8,sign,otel,ray,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[preprocess,matlab,ros,exr,record3d,train,export,serve,client,picture,cpu,int8,sign,otel,ray,dev]'
 	@echo $$(( $$(date +%s) - $$(cat $(VENV)/.began) )) > $@
 
 demo: $(STAMP)  ## render recordings, preprocess, train, export, serve, classify: about 10 minutes on 2 cores

@@ -1,4 +1,4 @@
-"""The command line of the client: `python -m clients predict`, `timeline` and `health`."""
+"""The command line of the client: `python -m clients predict`, `timeline`, `batch`, `load`, `live` and `health`."""
 
 import argparse
 import json
@@ -15,9 +15,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from clients.answers import Named, Prediction, Preparation, Score, Timeline
+from clients.batch.command import classify
 from clients.client import Client
 from clients.errors import ClientError, InputError, RefusedError
 from clients.live.options import add_live
+from clients.load.command import put_under_load
 from clients.out_files import format_of, write_out
 
 _WIDTH = 80
@@ -25,14 +27,22 @@ _KEY_VARIABLE = "RGBD_MOTION_KEY"  # no flag: other users of the machine can rea
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit code: 0; 1 when the service gave no answer; 2 for a user's mistake; 130."""
+    """Run one command and return its exit code.
+
+    0; 1 when the service gave no answer, or not to all recordings; 2 for a user's mistake; 130 after Ctrl-C.
+    """
     options = _parser().parse_args(arguments)
     errors = Console(stderr=True, soft_wrap=True)
     try:
         if options.command == "live":
             _follow(options)
             return 0
-        with Client(options.url, api_key=os.environ.get(_KEY_VARIABLE) or None, timeout_s=options.timeout_s) as client:
+        if options.command == "batch":
+            return classify(options, _asked(options) | {"windows": options.windows}, _api_key())
+        if options.command == "load":
+            put_under_load(options, _asked(options) | {"windows": options.windows}, _api_key())
+            return 0
+        with Client(options.url, api_key=_api_key(), timeout_s=options.timeout_s) as client:
             _COMMANDS[options.command](client, options)
     except KeyboardInterrupt:
         errors.print("interrupted")
@@ -41,6 +51,10 @@ def main(arguments: list[str] | None = None) -> int:
         errors.print(f"[bold red]error:[/] {escape(_describe(error))}", highlight=False)
         return 2 if isinstance(error, InputError) else 1
     return 0
+
+
+def _api_key() -> str | None:
+    return os.environ.get(_KEY_VARIABLE) or None
 
 
 def _describe(error: ClientError) -> str:
@@ -60,19 +74,29 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"A service that asks for a key gets that of the environment variable {_KEY_VARIABLE}.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    recording = _recording_options()
-    of_recordings = [shared, recording]
+    about_recordings = _about_recordings()
+    of_recordings = [shared, _stream_options(), about_recordings]
     _add_predict(commands.add_parser("predict", parents=of_recordings, help="send a clip and print the ranked answer"))
     _add_timeline(
         commands.add_parser("timeline", parents=of_recordings, help="say what happens in a long recording, and when")
+    )
+    _add_batch(
+        commands.add_parser(
+            "batch", parents=[shared, about_recordings], help="classify all recordings below a folder, into a table"
+        )
+    )
+    _add_load(
+        commands.add_parser(
+            "load", parents=of_recordings, help="ask about a clip again and again, and say how long it took"
+        )
     )
     add_live(commands, shared)
     commands.add_parser("health", parents=[shared], help="say whether the service is ready")
     return parser
 
 
-def _recording_options() -> argparse.ArgumentParser:
-    """Return the options of all commands that send a recording."""
+def _stream_options() -> argparse.ArgumentParser:
+    """Return the options that name a recording."""
     options = argparse.ArgumentParser(add_help=False)
     options.add_argument(
         "--rgb",
@@ -82,6 +106,12 @@ def _recording_options() -> argparse.ArgumentParser:
         "camera's own, is given here",
     )
     options.add_argument("--depth", type=Path, metavar="FILE", help="the same for depth, 16 bits, lossless")
+    return options
+
+
+def _about_recordings() -> argparse.ArgumentParser:
+    """Return the options of all commands that send recordings."""
+    options = argparse.ArgumentParser(add_help=False)
     for stream, what in (("rgb", "colour"), ("depth", "depth")):
         options.add_argument(
             f"--{stream}-track", metavar="NAME", help=f"what the file calls its {what}, where it has several"
@@ -116,9 +146,7 @@ def _recording_options() -> argparse.ArgumentParser:
 
 
 def _add_predict(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--windows", type=int, default=1, help="parts of a long clip, answered one by one (%(default)s)"
-    )
+    _add_windows(parser)
     _add_people(parser, "largest", "all", "each")
     parser.add_argument("--json", action="store_true", help="print the answer as JSON")
 
@@ -131,6 +159,47 @@ def _add_timeline(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="where it goes, instead of being printed: .json all of it, .csv its events, .vtt subtitles",
+    )
+
+
+def _add_batch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folder", type=Path, metavar="DIR", help="what the recordings lie below, as docs/clients.md says"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE.csv",
+        help="the table; what it has already is asked anew only where files or options have changed, or it failed",
+    )
+    parser.add_argument("--list", action="store_true", help="show what would be asked about, and ask nothing")
+    parser.add_argument("--concurrency", type=int, default=4, help="requests at the same time (%(default)s)")
+    _add_windows(parser)
+    _add_people(parser, "largest", "all")
+
+
+def _add_load(parser: argparse.ArgumentParser) -> None:
+    plan = parser.add_mutually_exclusive_group()
+    plan.add_argument(
+        "--concurrency", type=int, default=4, help="clients that ask again as soon as they are answered (%(default)s)"
+    )
+    plan.add_argument(
+        "--rate", type=float, metavar="R", help="instead: requests a second, whether others were answered or not"
+    )
+    parser.add_argument(
+        "--arrivals", choices=("poisson", "even"), default="poisson", help="how those come (%(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the times that are drawn for them (%(default)s)")
+    parser.add_argument("--duration-s", type=float, default=10.0, help="seconds in which requests begin (%(default)g)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write it, with each request, as JSON")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw latencies and time line as a PNG")
+    _add_windows(parser)
+    _add_people(parser, "largest", "all", "each")
+
+
+def _add_windows(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--windows", type=int, default=1, help="parts of a long clip, answered one by one (%(default)s)"
     )
 
 
@@ -148,7 +217,7 @@ def _follow(options: argparse.Namespace) -> None:
         from clients.live.command import follow  # noqa: PLC0415  needs an extra
     except ImportError as error:
         raise InputError(f"live streams need {error.name}; install the 'live' extra: pip install '.[live]'") from error
-    follow(options, os.environ.get(_KEY_VARIABLE) or None)
+    follow(options, _api_key())
 
 
 def _intrinsics(text: str) -> dict[str, float]:
@@ -189,7 +258,7 @@ def _timeline(client: Client, options: argparse.Namespace) -> None:
         return
     inputs = [path for path in (options.rgb, options.depth) if path is not None]
     format = format_of(options.out, inputs)
-    write_out(options.out, client.timeline_text(format, options.rgb, options.depth, **asked))
+    write_out(options.out, client.timeline_text(format, options.rgb, options.depth, **asked).encode())
 
 
 def _console() -> Console:

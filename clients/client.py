@@ -1,36 +1,29 @@
-"""Client: sends a clip to the service, waits its turn when the service is busy, and returns the typed answer."""
+"""Clients: send a clip to the service, wait their turn when it is busy, and return the typed answer."""
 
-import json
-import re
+import asyncio
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from pathlib import Path
-from typing import Any, Literal, Self, Unpack
+from collections import deque
+from collections.abc import AsyncGenerator, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any, Self, Unpack
 
 import httpx
 
 from clients.answers import Prediction, Timeline, parse_prediction, parse_timeline
-from clients.errors import BusyError, InputError, RefusedError, UnexpectedAnswerError, UnreachableError
-from clients.options import RecordingOptions, TimelineFormat, TimelineOptions
-from clients.uploads import open_upload
+from clients.errors import ClientError, InputError
+from clients.http import READY, Service, authorization, check_answered, form_of
+from clients.options import PredictOptions, TimelineFormat, TimelineOptions
+from clients.uploads import Source, open_upload, packed_upload, streams_of
 
-_BUSY = (429, 503)
-_LONGEST_TIMEOUT_S = 1e6  # eleven days; systems take little more
-_KEY = re.compile(r"[!-~]+")  # what a header's word may be
-_PASSWORD = re.compile(r"//[^/]*@")
-_LONGEST_WAIT_S = 30.0  # a service that asks for more is not coming back soon: better to say so
+Recordings = Iterable[tuple[Source | None, Source | None]]
+"""Colour and depth of each, as `Client.predict` takes them."""
+
+_AHEAD = 2  # recordings taken for each that is asked about at once, so that a slow one does not hold up the others
 
 
-class Client:
-    """A connection to one service; use it as a context manager, or call `close`.
-
-    `api_key` is for services that ask for one. `timeout_s` bounds each silence of the service, `num_retries` how often
-    a request is repeated when the service says that it is busy (429, 503), after the time its Retry-After header asks
-    for. `url` is the address, without the password that it may hold. Raises `InputError` for what makes no sense.
-    """
+class _Connection:
+    """What both clients are made with."""
 
     def __init__(
         self,
@@ -40,24 +33,31 @@ class Client:
         timeout_s: float = 60.0,
         num_retries: int = 3,
     ) -> None:
-        self.url = _PASSWORD.sub("//***@", url)
-        self._num_retries = num_retries
         headers = authorization(api_key)
         del api_key  # tracebacks may show what a function's variables hold
-        check_authorization(headers)
-        if not 0 < timeout_s <= _LONGEST_TIMEOUT_S:
-            raise InputError(f"timeout_s {timeout_s:g}: give seconds, above 0 and at most {_LONGEST_TIMEOUT_S:.0f}")
-        if num_retries < 0:
-            raise InputError(f"num_retries {num_retries}: give 0 or more")
-        try:
-            self._http = httpx.Client(base_url=url, timeout=timeout_s, headers=headers)
-        except (httpx.InvalidURL, UnicodeError):
-            raise self._no_address() from None
-        except (ValueError, ImportError, OSError) as error:
-            raise InputError(
-                "what the environment says of proxies or certificates cannot be used "
-                f"({_PASSWORD.sub('//***@', str(error))}); correct HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE"
-            ) from error
+        self._service = Service(url, headers, timeout_s, num_retries)
+        with self._service.connecting():
+            self._connect(**self._service.connection)
+
+    @property
+    def url(self) -> str:
+        """The address, without the password that it may hold."""
+        return self._service.url
+
+    def _connect(self, **connection: Any) -> None:
+        raise NotImplementedError
+
+
+class Client(_Connection):
+    """A connection to one service; use it as a context manager, or call `close`. Threads may share it.
+
+    `api_key` is for services that ask for one. `timeout_s` bounds each silence of the service, `num_retries` how often
+    a request is repeated when the service says that it is busy (429, 503), after the time its Retry-After header asks
+    for. Raises `InputError` for what makes no sense.
+    """
+
+    def _connect(self, **connection: Any) -> None:
+        self._http = httpx.Client(**connection)
 
     def __enter__(self) -> Self:
         return self
@@ -70,79 +70,64 @@ class Client:
         self._http.close()
 
     def predict(
-        self,
-        rgb: Path | None = None,
-        depth: Path | None = None,
-        *,
-        model: str | None = None,
-        version: str | None = None,
-        top_k: int = 5,
-        windows: int = 1,
-        people: Literal["largest", "all", "each"] | None = None,
-        accepted: float | None = None,
-        depth_scale_mm: float | None = None,
-        fps: float | None = None,
-        depth_fps: float | None = None,
-        start_s: float | None = None,
-        end_s: float | None = None,
-        rgb_track: str | None = None,
-        depth_track: str | None = None,
-        prepared: bool | None = None,
-        camera: str | None = None,
-        intrinsics: Mapping[str, float] | None = None,
+        self, rgb: Source | None = None, depth: Source | None = None, **asked: Unpack[PredictOptions]
     ) -> Prediction:
         """Return the service's answer for one clip.
 
         `rgb` and `depth` are each a file that the service reads, such as a video, or a folder of images; the model's
-        modality says which are needed. A file with both streams, such as a camera's own, is given as `rgb`; where it
-        has several of a kind, `rgb_track` and `depth_track` name those that are meant. `model` and `version` choose
-        among several that are served. A long clip is looked at in `windows` equal parts; the answer is their mean, with
-        each part's own. `people` says whom it is about where several are found, and `accepted` which share of clips of
-        known motions is to be taken for known, from 0.5 to 0.99 (service: 0.95).
-
-        `depth_scale_mm` is the millimetres of one unit of 16-bit depth (service: as the file says, or else 1). `fps`
-        and `depth_fps` are for files that know no times. The motion is between `start_s` and `end_s`. `prepared` says
-        whether the recording was prepared as the training clips were (service: as its frames look). `camera` names the
-        depth camera; or `intrinsics` are its lens: fx, and where they are known fy, cx, cy, in pixels.
+        modality says which are needed. A file with both streams, such as a camera's own, is given as `rgb`. Frames in
+        memory are arrays of NumPy's: colour uint8 [T, H, W, 3], depth uint16 [T, H, W], whose rate `fps` and
+        `depth_fps` say. What may be asked is explained by `PredictOptions`.
         Raises `InputError`, `UnreachableError`, `RefusedError` or `UnexpectedAnswerError`.
         """
-        response = self._upload(
-            "/predict",
-            rgb,
-            depth,
-            model=model,
-            version=version,
-            top_k=top_k,
-            windows=windows,
-            people=people,
-            accepted=accepted,
-            depth_scale_mm=depth_scale_mm,
-            fps=fps,
-            depth_fps=depth_fps,
-            start_s=start_s,
-            end_s=end_s,
-            rgb_track=rgb_track,
-            depth_track=depth_track,
-            prepared=prepared,
-            camera=camera,
-            intrinsics=intrinsics,
-        )
-        return parse_prediction(self._json_of(response))
+        return parse_prediction(self._service.json_of(self._upload("/predict", rgb, depth, **asked)))
+
+    def predict_many(
+        self, recordings: Recordings, *, concurrency: int = 4, **asked: Unpack[PredictOptions]
+    ) -> Generator[Prediction | ClientError, None, None]:
+        """Yield the answer for each recording, in their order: a `Prediction`, or the error that `predict` raises.
+
+        At most `concurrency` requests are under way at once. Recordings are taken as answers are, at most twice as many
+        ahead, so that there may be any number of them. Whoever stops early waits for the requests under way.
+        Raises `InputError` for a concurrency below 1.
+        """
+        return self._answers(recordings, concurrency, _num_ahead(concurrency), asked)
+
+    def _answers(
+        self, recordings: Recordings, concurrency: int, num_ahead: int, asked: PredictOptions
+    ) -> Generator[Prediction | ClientError, None, None]:
+        waiting: deque[Future[Prediction | ClientError]] = deque()
+        pool = ThreadPoolExecutor(concurrency)
+        try:
+            for rgb, depth in recordings:
+                waiting.append(pool.submit(self._outcome, rgb, depth, asked))
+                while waiting and (len(waiting) == num_ahead or waiting[0].done()):
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _outcome(self, rgb: Source | None, depth: Source | None, asked: PredictOptions) -> Prediction | ClientError:
+        try:
+            return self.predict(rgb, depth, **asked)
+        except ClientError as error:
+            return error
 
     def timeline(
-        self, rgb: Path | None = None, depth: Path | None = None, **asked: Unpack[TimelineOptions]
+        self, rgb: Source | None = None, depth: Source | None = None, **asked: Unpack[TimelineOptions]
     ) -> Timeline:
         """Return what happens in a recording, and when: events, and what each of many overlapping windows shows.
 
         `rgb` and `depth` are as for `predict`, but their times must be known; raises as that does.
         """
-        return parse_timeline(self._json_of(self._upload("/timeline", rgb, depth, **asked)))
+        return parse_timeline(self._service.json_of(self._upload("/timeline", rgb, depth, **asked)))
 
     def timeline_text(
         self,
         format: TimelineFormat,
-        rgb: Path | None = None,
-        depth: Path | None = None,
+        rgb: Source | None = None,
+        depth: Source | None = None,
         **asked: Unpack[TimelineOptions],
     ) -> str:
         """Return the same as a text for a file of this format."""
@@ -150,97 +135,135 @@ class Client:
 
     def check_ready(self) -> None:
         """Return when the service is ready to predict; raises like `predict` when it is not."""
-        self._send("GET", "/v2/health/ready")
+        self._send("GET", READY)
 
-    def _no_address(self) -> InputError:
-        return InputError(f"{self.url}: is not an address; give one like http://127.0.0.1:8000")
+    def _upload(self, address: str, rgb: Source | None, depth: Source | None, **asked: Any) -> httpx.Response:
+        form = form_of(asked)
+        with ExitStack() as opened:
+            files = {
+                stream: open_upload(packed_upload(stream, source), opened)
+                for stream, source in streams_of(rgb, depth).items()
+            }
+            return self._send("POST", address, **form.content(files))
 
-    def _upload(self, address: str, rgb: Path | None, depth: Path | None, **asked: Any) -> httpx.Response:
-        """Return the answer about a recording; of what is asked, that about the recording goes into the form."""
-        paths = {name: path for name, path in (("rgb", rgb), ("depth", depth)) if path is not None}
-        if not paths:
-            raise InputError("no stream was given; give rgb, depth, or both, as the model needs")
-        said = {name: value for name, value in asked.items() if value is not None}
-        meta = {name: value for name, value in said.items() if name in RecordingOptions.__annotations__}
-        params = {name: value for name, value in said.items() if name not in meta}
-        with ExitStack() as stack:
-            files = {}
-            for name, path in paths.items():
-                file_name, file = open_upload(path)
-                files[name] = (file_name, stack.enter_context(file))
-            data = {"meta": json.dumps(meta, default=dict)}  # any mapping
-            return self._send("POST", address, files=files, data=data, params=params)
-
-    def _json_of(self, response: httpx.Response) -> Any:
-        try:
-            return response.json()
-        except ValueError as error:
-            raise UnexpectedAnswerError(f"{self.url}: answers, but not with JSON; check the address") from error
-
-    def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
-        for attempt in range(self._num_retries + 1):
-            try:
-                response = self._http.request(method, path, **content)  # httpx rewinds the files for each attempt
-            except (httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError):
-                raise self._no_address() from None
-            except httpx.TimeoutException as error:
-                raise UnreachableError(f"{self.url}: no answer in time; try a longer timeout") from error
-            except httpx.TransportError as error:
-                raise UnreachableError(f"{self.url}: cannot be reached ({error}); is the service running?") from error
-            except httpx.RequestError as error:
-                raise UnexpectedAnswerError(f"{self.url}: answers nonsense ({error}); check the address") from error
-            except OSError as error:  # the connection's are httpx's
-                raise InputError(
-                    f"a recording cannot be read to its end ({error.strerror}); check the file and its disk"
-                ) from error
-            if response.status_code not in _BUSY or attempt == self._num_retries:
-                break
-            wait_s = _retry_after_s(response)
-            if wait_s > _LONGEST_WAIT_S:
-                break
+    def _send(self, method: str, address: str, **content: Any) -> httpx.Response:
+        num_sent = 0
+        while True:
+            with self._service.named():
+                response = self._http.request(method, address, **content)  # httpx rewinds the files each time
+            num_sent += 1
+            wait_s = self._service.wait_s(response, num_sent)
+            if wait_s is None:
+                check_answered(response)
+                return response
             time.sleep(wait_s)
-        if not response.is_success:
-            raise _refusal(response)
-        return response
 
 
-def authorization(api_key: str | None) -> httpx.Headers | None:
-    """Return the headers with a key, which are printed without it; None for what is no key."""
-    if api_key is None:
-        return httpx.Headers()
-    return httpx.Headers({"Authorization": f"Bearer {api_key}"}) if _KEY.fullmatch(api_key) else None
+class AsyncClient(_Connection):
+    """The same for programs with an event loop: an asynchronous context manager, or call `aclose`.
+
+    A call that is cancelled is over at once, and leaves no file and no connection open.
+    """
+
+    def _connect(self, **connection: Any) -> None:
+        self._http = httpx.AsyncClient(**connection)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """See `Client.close`."""
+        await self._http.aclose()
+
+    async def predict(
+        self, rgb: Source | None = None, depth: Source | None = None, **asked: Unpack[PredictOptions]
+    ) -> Prediction:
+        """See `Client.predict`."""
+        return parse_prediction(self._service.json_of(await self._upload("/predict", rgb, depth, **asked)))
+
+    def predict_many(
+        self, recordings: Recordings, *, concurrency: int = 4, **asked: Unpack[PredictOptions]
+    ) -> AsyncGenerator[Prediction | ClientError, None]:
+        """See `Client.predict_many`; whoever stops early closes it (`contextlib.aclosing`), which cancels the rest."""
+        num_ahead = _num_ahead(concurrency)
+        return self._answers(recordings, asyncio.Semaphore(concurrency), num_ahead, asked)
+
+    async def _answers(
+        self, recordings: Recordings, places: asyncio.Semaphore, num_ahead: int, asked: PredictOptions
+    ) -> AsyncGenerator[Prediction | ClientError, None]:
+        waiting: deque[asyncio.Task[Prediction | ClientError]] = deque()
+        try:
+            for rgb, depth in recordings:
+                waiting.append(asyncio.create_task(self._outcome(places, rgb, depth, asked)))
+                while waiting and (len(waiting) == num_ahead or waiting[0].done()):
+                    yield await waiting[0]
+                    waiting.popleft()
+            while waiting:
+                yield await waiting[0]
+                waiting.popleft()
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def _outcome(
+        self, places: asyncio.Semaphore, rgb: Source | None, depth: Source | None, asked: PredictOptions
+    ) -> Prediction | ClientError:
+        async with places:
+            try:
+                return await self.predict(rgb, depth, **asked)
+            except ClientError as error:
+                return error
+
+    async def timeline(
+        self, rgb: Source | None = None, depth: Source | None = None, **asked: Unpack[TimelineOptions]
+    ) -> Timeline:
+        """See `Client.timeline`."""
+        return parse_timeline(self._service.json_of(await self._upload("/timeline", rgb, depth, **asked)))
+
+    async def timeline_text(
+        self,
+        format: TimelineFormat,
+        rgb: Source | None = None,
+        depth: Source | None = None,
+        **asked: Unpack[TimelineOptions],
+    ) -> str:
+        """See `Client.timeline_text`."""
+        return (await self._upload("/timeline", rgb, depth, format=format, **asked)).text
+
+    async def check_ready(self) -> None:
+        """See `Client.check_ready`."""
+        await self._send("GET", READY)
+
+    async def _upload(self, address: str, rgb: Source | None, depth: Source | None, **asked: Any) -> httpx.Response:
+        form = form_of(asked)
+        # Packing takes its time, and so a thread; it ends in memory, where nothing stays open if this is cancelled.
+        packed = {
+            stream: await asyncio.to_thread(packed_upload, stream, source)
+            for stream, source in streams_of(rgb, depth).items()
+        }
+        with ExitStack() as opened:
+            files = {stream: open_upload(upload, opened) for stream, upload in packed.items()}
+            return await self._send("POST", address, **form.content(files))
+
+    async def _send(self, method: str, address: str, **content: Any) -> httpx.Response:
+        num_sent = 0
+        while True:
+            with self._service.named():
+                response = await self._http.request(method, address, **content)
+            num_sent += 1
+            wait_s = self._service.wait_s(response, num_sent)
+            if wait_s is None:
+                check_answered(response)
+                return response
+            await asyncio.sleep(wait_s)
 
 
-def check_authorization(headers: httpx.Headers | None) -> None:
-    """Raise `InputError` where there are no headers, because a key is none; for who holds the key no more."""
-    if headers is None:
-        raise InputError("the key has characters that no key has, such as an accent or a line break; copy it again")
-
-
-def _retry_after_s(response: httpx.Response) -> float:
-    """Return the seconds that the Retry-After header asks for, given as a number or as a date; 1 without one."""
-    text = response.headers.get("Retry-After", "")
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
-        return 1.0
-
-
-def _refusal(response: httpx.Response) -> RefusedError:
-    """Return the service's problem+json as an exception; a proxy's own error page has no detail worth showing."""
-    problem: Any = {}
-    if "json" in response.headers.get("Content-Type", ""):
-        with suppress(ValueError):
-            problem = response.json()
-    problem = problem if isinstance(problem, dict) else {}
-    kind = BusyError if response.status_code in _BUSY else RefusedError
-    return kind(
-        response.status_code,
-        str(problem.get("error", "http_error")),
-        str(problem.get("detail", f"{response.status_code} {response.reason_phrase}")),
-        problem.get("request_id"),
-    )
+def _num_ahead(concurrency: int) -> int:
+    """Return how many recordings are taken ahead; raises `InputError` for fewer requests at once than one."""
+    if concurrency < 1:
+        raise InputError(f"concurrency {concurrency}: give 1 or more")
+    return _AHEAD * concurrency

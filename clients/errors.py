@@ -2,19 +2,33 @@
 
 
 class ClientError(Exception):
-    """A request got no answer; the message says why and what to do."""
+    """A request got no answer; the message says why and what to do, and `code` is a stable word for programs."""
+
+    code: str = "failed"
 
 
 class InputError(ClientError):
     """What was to be sent cannot be sent: a missing file, an empty folder, no stream at all."""
 
+    code = "unusable_input"
+
+
+class UnclearError(InputError):
+    """Which files are one recording cannot be told."""
+
+    code = "unclear"
+
 
 class UnreachableError(ClientError):
     """Nothing answered at the address, or not in time."""
 
+    code = "unreachable"
+
 
 class UnexpectedAnswerError(ClientError):
     """Something answered that does not speak the service's language, as another program on the same port does."""
+
+    code = "unexpected_answer"
 
 
 class RefusedError(ClientError):

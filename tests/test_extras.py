@@ -15,11 +15,13 @@ EXTRA_OF = {"rgbd": "media", "training": "train", "clients": "client"}  # the ot
 
 # Modules that are imported when they are asked for, and the extras that they need beside their package's own.
 ON_REQUEST = {
+    "clients.arrays": ("arrays",),
     "clients.live.command": ("live",),
     "clients.live.messages": ("live",),
     "clients.live.session": ("live",),
     "clients.live.sources": ("live",),
     "clients.live.view": ("live",),
+    "clients.load.picture": ("picture",),
     "export.build.quantize": ("int8", "cpu"),
     "export.build.quantize_features": ("int8", "cpu"),
     "export.bundle.signature": ("sign",),
@@ -34,6 +36,7 @@ ON_REQUEST = {
 # Where the name that is imported is not the distribution's.
 DISTRIBUTIONS = {
     "OpenEXR": "openexr",
+    "PIL": "pillow",
     "cuda": "cuda-bindings",
     "cv2": "opencv-python-headless",
     "opentelemetry": "opentelemetry-api",

@@ -11,8 +11,8 @@ from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.sync.client import connect
 
-from clients.client import authorization, check_authorization
 from clients.errors import InputError, RefusedError, UnexpectedAnswerError, UnreachableError
+from clients.http import authorization, check_authorization
 from clients.live.messages import END, SUBPROTOCOL, Ended, Frame, Ready, Said, Stream, hello, pack, read, read_ready
 
 

@@ -4,29 +4,30 @@ import json
 import logging
 import os
 import socket
-import threading
+import sys
 import time
 import traceback
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from benchmarks.support.tiny_bundle import make_bundle
 from clients.client import Client
 from clients.errors import BusyError, ClientError, InputError, RefusedError, UnexpectedAnswerError, UnreachableError
-from clients.uploads import open_upload
+from clients.uploads import packed_upload
 from rgbd.recording.videos.video import write_video
 from tests.support.client_recording import color_frames, depth_frames, write_frames, write_recording
 from tests.support.commands import assert_refused, run_module
 from tests.support.doctored import doctored
+from tests.support.scripted import OK, scripted
 from tests.support.server import running_server
 
 
@@ -89,15 +90,55 @@ def test_a_folder_of_frames_answers_as_its_array_does(url: str, tmp_path: Path) 
     assert from_folders.predictions == from_video.predictions
 
 
+def test_arrays_answer_as_their_files_do(url: str, tmp_path: Path) -> None:
+    rgb, depth = np.stack(color_frames(11)), np.stack(depth_frames(11))
+    files = (
+        write_frames(tmp_path / "rgb", color_frames(11), ".png"),
+        write_frames(tmp_path / "depth", depth_frames(11), ".png"),
+    )
+    backwards = np.asfortranarray(depth.astype(">u2"))  # as files of other machines and programs have it
+    with Client(url) as client:
+        of_files = client.predict(*files, fps=10, depth_fps=10, end_s=0.5)
+        assert of_files.clip.aligned_by == "time"
+        for arrays in ((rgb, depth), (rgb[..., ::-1][..., ::-1], backwards), (files[0], depth)):
+            of_arrays = client.predict(*arrays, fps=10, depth_fps=10, end_s=0.5)
+            assert (of_arrays.predictions, of_arrays.clip) == (of_files.predictions, of_files.clip)
+
+
+@pytest.mark.parametrize(
+    ("streams", "reason"),
+    [
+        ({"rgb": np.zeros((2, 4, 4, 3), np.float32)}, r"rgb: the array is float32 \[2, 4, 4, 3\]; give uint8 .*astype"),
+        ({"rgb": np.zeros((4, 4, 3), np.uint8)}, r"rgb: .*\[4, 4, 3\]; give uint8 \[frames, height, width, 3\]"),
+        ({"rgb": np.zeros((0, 4, 4, 3), np.uint8)}, "rgb: "),
+        ({"depth": np.zeros((2, 4, 4), np.int32)}, r"depth: the array is int32 .* give uint16 .*metres"),
+        ({"depth": np.zeros((2, 4, 4, 3), np.uint16)}, "depth: "),
+        ({"rgb": "wave.mp4"}, r"rgb: 'wave.mp4' is neither a pathlib.Path nor an array"),
+    ],
+)
+def test_arrays_that_are_no_stream_are_a_mistake(streams: dict[str, Any], reason: str) -> None:
+    with Client("http://127.0.0.1:9") as client, pytest.raises(InputError, match=reason):
+        client.predict(**streams)
+
+
+def test_arrays_without_numpy_are_a_mistake_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = np.zeros((2, 4, 4), np.uint16)
+    monkeypatch.delitem(sys.modules, "clients.arrays", raising=False)
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    with Client() as client, pytest.raises(InputError, match=r"need numpy; pip install 'rgbd-motion\[client,arrays\]'"):
+        client.predict(depth=frames)
+
+
 def test_folders_are_sent_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     folder = write_frames(tmp_path / "clip", color_frames(11), ".jpg")
     (folder / "notes.txt").write_text("not a frame")
     (folder / ".hidden.jpg").write_bytes(b"not a frame")
-    name, file = open_upload(folder)
-    with zipfile.ZipFile(file) as archive:
+    upload = packed_upload("rgb", folder)
+    assert not isinstance(upload.content, Path)
+    with zipfile.ZipFile(upload.content) as archive:
         assert archive.namelist() == [f"frame_{number}.jpg" for number in range(1, 12)]
         assert {member.compress_type for member in archive.infolist()} == {zipfile.ZIP_STORED}
-    assert name == "clip.zip"
+    assert upload.name == "clip.zip"
 
 
 def test_the_depth_scale_reaches_the_service(url: str, tmp_path: Path) -> None:
@@ -142,56 +183,6 @@ def test_no_stream_and_no_address_are_mistakes(tmp_path: Path) -> None:
 def test_nobody_there() -> None:
     with Client("http://127.0.0.1:9") as client, pytest.raises(UnreachableError, match="is the service running"):
         client.check_ready()
-
-
-class Scripted(ThreadingHTTPServer):
-    """A server that gives the next of its answers (status, headers, body) to each request and keeps the requests."""
-
-    def __init__(self, answers: list[tuple[int, dict[str, str], bytes]]) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answers = answers
-        self.bodies: list[bytes] = []
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Scripted
-
-    def do_POST(self) -> None:
-        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
-        status, headers, body = self.server.answers.pop(0)
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@contextmanager
-def scripted(*answers: tuple[int, dict[str, str], bytes]) -> Iterator[tuple[str, Scripted]]:
-    with Scripted(list(answers)) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", server
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-ANSWER = {
-    "request_id": "r1",
-    "model": {"name": "m", "version": "1", "modality": "rgb", "runtime": "r", "device": "cpu", "precision": "fp32"},
-    "predictions": [{"label": "wave", "index": 0, "score": 1.0, "new_in_2030": True}],
-    "streams": {},
-    "windows": [],
-    "clip": {"rgb_frames": 3, "depth_frames": None, "sampled": 4, "duration_s": None, "aligned_by": "index"},
-    "timing_ms": {"total": 1.0},
-    "warnings": [],
-}
-OK = (200, {"Content-Type": "application/json"}, json.dumps(ANSWER).encode())
 
 
 def test_fields_that_are_not_known_or_not_there_are_no_reason_to_fail(url: str, tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ FILES: dict[str, type[BaseModel]] = {  # a file, and the place in it
     "registration.json *": Registration,
     "rgbd-calibration.json": AttachedCalibration,
 }
+_SPECIAL = ("__init__", "__enter__", "__aenter__")  # methods that users call without naming them
 CLIENT: tuple[ModuleType, ...] = (clients.client, clients.options, clients.answers, clients.errors)
 
 ROOT = Path(__file__).parents[2]
@@ -154,8 +155,9 @@ def _class(name: str, described: type) -> Iterator[str]:
     yield f"{name}({', '.join(base.__name__ for base in described.__bases__)})"
     if is_typeddict(described):
         yield from (f"{name} {key}: {_plain(kind)}" for key, kind in described.__annotations__.items())
-    for method, member in vars(described).items():
-        if inspect.isfunction(member) and (method in ("__init__", "__enter__") or not method.startswith("_")):
+    nameless = [base for base in described.__bases__ if base.__name__.startswith("_")]  # whose methods are its own
+    for method, member in (item for part in (*nameless, described) for item in vars(part).items()):
+        if inspect.isfunction(member) and (method in _SPECIAL or not method.startswith("_")):
             yield f"{name}.{method}{_signature(member)}"
         if isinstance(member, property):
             yield f"{name}.{method}"

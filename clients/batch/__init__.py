@@ -1,0 +1,1 @@
+"""All recordings below a folder, and the table of their answers."""
