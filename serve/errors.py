@@ -51,7 +51,7 @@ The OpenAPI document and the page take what they say from these classes; a test 
 their docstrings.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import ClassVar, Literal
 
@@ -468,3 +468,9 @@ class NoSpaceError(ServiceError):
     title = "The service has no space left"
     example = "there is no space for the upload at the moment; come back later"
     operations = FILES
+
+
+def all_errors(kind: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:
+    """Yield the classes that a request may be refused with: the leaves of the tree."""
+    for special in kind.__subclasses__():
+        yield from all_errors(special) if special.__subclasses__() else (special,)

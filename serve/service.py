@@ -52,6 +52,8 @@ class Service:
         self.metrics.watch("queue_clips", "Clips that wait for the network.", lambda: self.num_waiting)
         self.metrics.watch("live_streams", "Live streams and time lines at work.", lambda: self.places.num_taken)
         self.metrics.watch("kept_bytes", "Of recordings kept for further requests.", lambda: self.recordings.num_bytes)
+        self.metrics.watch("max_requests", "As many may be at work or waiting.", lambda: settings.max_requests)
+        self.metrics.watch("deadline_seconds", "For one request, until its answer.", lambda: settings.deadline_s)
 
     def try_decoder(self) -> None:
         """Decode a tiny clip in a process that later does so for requests; raises `UserError` where that fails.
@@ -73,6 +75,7 @@ class Service:
         """Work while the block runs."""
         workers = {"network": self._batcher.run}
         workers |= {f"decoder {number}": self._decoders.keep_ready for number in range(self.settings.num_decoders)}
+        self.metrics.expect_failures(workers)
         self._decoders.start()
         try:
             async with self.supervisor.running(workers):

@@ -26,21 +26,20 @@ def copied() -> list[Path]:
 
 
 def composed(profile: str, **environment: str) -> dict[str, Any]:
-    """Return the one service that a profile starts, as docker-compose understands it."""
+    """Return the services that a profile starts, by name, as docker-compose understands them."""
     command = [str(COMPOSE), "--file", str(ROOT / "docker-compose.yml"), "--profile", profile, "config"]
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
     assert result.returncode == 0, result.stderr
     services = yaml.safe_load(result.stdout)["services"]
-    (service,) = (service for service in services.values() if service["profiles"] == [profile])
-    return dict(service)
+    return {name: service for name, service in services.items() if service["profiles"] == [profile]}
 
 
 @needs_compose
 @pytest.mark.parametrize(("profile", "device"), [("cpu", "cpu"), ("gpu", "cuda")])
 def test_each_profile_is_one_careful_service(profile: str, device: str) -> None:
-    service = composed(profile)
+    (service,) = composed(profile).values()
     assert service["build"]["args"] == {"RUNTIME": profile}
-    assert service["command"] == ["--device", device, "--allow-anonymous"]
+    assert service["command"] == ["--device", device, "--allow-anonymous", "--allowed-hosts", "serve"]
     assert service["read_only"] is True
     assert service["tmpfs"]
     assert service["deploy"]["resources"]["limits"]["memory"]
@@ -52,9 +51,40 @@ def test_each_profile_is_one_careful_service(profile: str, device: str) -> None:
 
 @needs_compose
 def test_bundle_and_port_are_the_users(tmp_path: Path) -> None:
-    service = composed("cpu", BUNDLE=str(tmp_path), PORT="9123")
+    (service,) = composed("cpu", BUNDLE=str(tmp_path), PORT="9123").values()
     assert service["volumes"] == [f"{tmp_path}:/bundle:ro"]
     assert service["ports"] == ["127.0.0.1:9123:8000/tcp"]
+
+
+@needs_compose
+def test_what_watches_it_is_as_careful() -> None:
+    services = composed("monitoring")
+    assert services.keys() == {"prometheus", "grafana"}
+    for service in services.values():
+        assert service["read_only"] is True
+        assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
+        assert re.search(r":v?\d+\.\d+\.\d+$", service["image"])
+        assert service["deploy"]["resources"]["limits"]["memory"]
+        (published,) = service["ports"]
+        assert str(published).startswith("127.0.0.1:")
+        mounted = [volume.split(":") for volume in service["volumes"]]
+        assert all(Path(source).exists() and mode == ["ro"] for source, _, *mode in mounted if "/" in source)
+
+
+def test_prometheus_asks_for_the_service_by_a_name_that_it_answers_to() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    config = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
+    ((target,),) = (job["targets"] for job in config["scrape_configs"][0]["static_configs"])
+    for service in (compose["services"]["serve-cpu"], compose["services"]["serve-gpu"]):
+        (alias,) = service["networks"]["default"]["aliases"]
+        assert target == f"{alias}:8000"
+        assert service["command"][-2:] == ["--allowed-hosts", alias]
+
+
+def test_every_variable_is_in_the_example_with_its_default() -> None:
+    read = re.findall(r"\$\{(\w+):-([^}]*)\}", (ROOT / "docker-compose.yml").read_text())
+    example = re.findall(r"^(\w+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert sorted(read) == sorted(example)
 
 
 def test_everything_copied_is_there_and_passes_dockerignore() -> None:

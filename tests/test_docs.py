@@ -10,7 +10,19 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
-FOLDERS = ("benchmarks", "clients", "configs", "docs", "export", "preprocess", "rgbd", "serve", "tests", "training")
+FOLDERS = (
+    "benchmarks",
+    "clients",
+    "configs",
+    "deploy",
+    "docs",
+    "export",
+    "preprocess",
+    "rgbd",
+    "serve",
+    "tests",
+    "training",
+)
 SUFFIXES = (".py", ".yml", ".html", ".js")
 
 # A page, and any headings after it in quotes: docs/export.md, "From Python", "TensorRT". Lines may break in between.

@@ -39,6 +39,11 @@ class FrameQueue:
         too_old = newest.time_us - self._waiting[0].time_us > self._longest_us
         return too_old or len(self._waiting) > _MOST_FRAMES or self._num_bytes > _MOST_BYTES
 
+    @property
+    def num_waiting(self) -> int:
+        """How many have come and are neither taken nor dropped."""
+        return len(self._waiting)
+
     def end(self) -> None:
         """Take note that no more frames come."""
         self._is_over = True

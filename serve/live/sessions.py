@@ -45,6 +45,11 @@ class Session:
         return self.pace.interval_s * (0 if live is None else live.steps.lag)
 
     @property
+    def num_waiting(self) -> int:
+        """Frames that were added, and of which it is not known yet what becomes of them."""
+        return len(self._sampler.waiting)
+
+    @property
     def num_unpaired(self) -> int:
         """Frames that have waited in vain for those of the other stream."""
         return self._sampler.num_unpaired

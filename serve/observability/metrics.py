@@ -1,15 +1,16 @@
 """What the service counts, for Prometheus."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from serve.errors import all_errors
 from serve.schemas import ModelReply
 
-_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 45, 60, 120, 300)
 
 
 class _Models(Collector):
@@ -49,10 +50,9 @@ class Metrics:
         self._refusals = Counter(
             "rgbd_motion_refusals", "Requests that were refused, by their error.", ["error"], registry=self._registry
         )
-
         self._frames = Counter(
             "rgbd_motion_live_frames",
-            "Frames of live streams that have ended: looked at, late, or without the other stream's.",
+            "Frames of live streams: looked at, late, or without the other stream's.",
             ["fate"],
             registry=self._registry,
         )
@@ -68,6 +68,10 @@ class Metrics:
             ["worker"],
             registry=self._registry,
         )
+        # What begins at nothing rises with the first of its kind, which `increase` would not see of what begins at 1.
+        for kind in all_errors():
+            self._refusals.labels(kind.word)
+        self.count_frames(seen=0, late=0, unpaired=0)
 
     def watch(self, name: str, meaning: str, value: Callable[[], float]) -> None:
         """Report a value as it is whenever somebody asks."""
@@ -82,15 +86,19 @@ class Metrics:
         """Count a run of the network."""
         self._batches.labels(model).observe(num_clips)
 
-    def count_frames(self, num_frames: int, late: int, unpaired: int) -> None:
-        """Count the frames of a live stream, of which some were not looked at."""
-        fates = {"seen": num_frames - late - unpaired, "late": late, "unpaired": unpaired}
-        for fate, num in fates.items():
-            self._frames.labels(fate).inc(num)
+    def count_frames(self, **fates: int) -> None:
+        """Count frames of a live stream by what became of them."""
+        for fate, num_frames in fates.items():
+            self._frames.labels(fate).inc(num_frames)
 
     def observe_lag(self, seconds: float) -> None:
         """Count how long an answer to a live stream took."""
         self._lags.observe(seconds)
+
+    def expect_failures(self, workers: Iterable[str]) -> None:
+        """Name what works behind the requests: nothing of it has failed yet."""
+        for worker in workers:
+            self._failures.labels(worker)
 
     def count_failure(self, worker: str) -> None:
         """Count a failure of what works behind the requests."""
@@ -104,7 +112,7 @@ class Metrics:
     def refusals(self) -> dict[str, int]:
         """How many requests were refused, by the word of their problem."""
         samples = (sample for family in self._refusals.collect() for sample in family.samples)
-        return {s.labels["error"]: int(s.value) for s in samples if s.name.endswith("_total")}
+        return {s.labels["error"]: int(s.value) for s in samples if s.name.endswith("_total") and s.value}
 
     def text(self) -> bytes:
         """Return everything in Prometheus' text format."""

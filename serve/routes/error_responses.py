@@ -1,9 +1,8 @@
 """What may go wrong, for the OpenAPI document: one entry for each status, with an example of each error."""
 
-from collections.abc import Iterator
 from typing import Any
 
-from serve.errors import Operation, ServiceError
+from serve.errors import Operation, all_errors
 from serve.http.problems import problem_document
 from serve.schemas import Problem
 
@@ -20,7 +19,7 @@ def problems(operation: Operation, *, is_protocol: bool = False) -> Responses:
     `is_protocol` is for addresses of the Open Inference Protocol, which has the message in `error`.
     """
     responses: Responses = {}
-    for kind in _leaves(ServiceError):
+    for kind in all_errors():
         if operation in kind.operations:
             response = responses.setdefault(
                 kind.status.value,
@@ -32,8 +31,3 @@ def problems(operation: Operation, *, is_protocol: bool = False) -> Responses:
             example = problem_document(kind(kind.example), _REQUEST_ID, is_protocol=is_protocol)
             response["content"]["application/problem+json"]["examples"][kind.word] = {"value": example}
     return responses
-
-
-def _leaves(kind: type[ServiceError]) -> Iterator[type[ServiceError]]:
-    for special in kind.__subclasses__():
-        yield from _leaves(special) if special.__subclasses__() else (special,)

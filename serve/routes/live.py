@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 
@@ -100,6 +101,7 @@ class _Conversation:
         self._websocket, self._service, self._session, self._hello = websocket, service, session, hello
         self._queue = FrameQueue(max(_BEHIND * session.pace.interval_s, _LEAST_BEHIND_S))
         self._num_answers = 0
+        self._counted = Counter[str]()
         self._knows_of_drain = False
 
     async def run(self) -> None:
@@ -119,7 +121,7 @@ class _Conversation:
         try:
             await gather_or_cancel([self._receive(), self._answer()])
         finally:
-            self._service.metrics.count_frames(self._queue.num_frames, **self._dropped.model_dump())
+            self._count_frames(num_waiting=0)
         await self._websocket.close()
 
     async def _receive(self) -> None:
@@ -139,8 +141,16 @@ class _Conversation:
         while packed := await self._queue.take():
             came_at = self._queue.newest_at
             await self._tell(await self._session.add(packed), came_at)
+            self._count_frames(self._queue.num_waiting + self._session.num_waiting)
         await self._tell(await self._session.end(), self._queue.newest_at)
         await self._say(Ended(frames=self._queue.num_frames, answers=self._num_answers, dropped=self._dropped))
+
+    def _count_frames(self, num_waiting: int) -> None:
+        """Count the frames of which it is known since the last time what became of them; so many wait."""
+        dropped: dict[str, int] = self._dropped.model_dump()
+        fates = Counter(dropped | {"seen": self._queue.num_frames - num_waiting - sum(dropped.values())})
+        self._service.metrics.count_frames(**(fates - self._counted))
+        self._counted = fates
 
     async def _tell(self, said: Iterable[Said], came_at: float) -> None:
         if self._service.admission.is_draining and not self._knows_of_drain:

@@ -43,7 +43,7 @@ def refused(response: httpx.Response, status: int, error: str) -> str:
 
 def metrics_of(server: RunningServer) -> dict[tuple[str, ...], float]:
     """Return every value by its name and the values of its labels."""
-    response = httpx.get(server.url + "/metrics")
+    response = httpx.get(server.url + "/metrics", timeout=60)
     assert response.headers["content-type"].startswith("text/plain")
     families = text_string_to_metric_families(response.text)
     return {(item.name, *item.labels.values()): item.value for family in families for item in family.samples}

@@ -97,6 +97,20 @@ def test_a_client_that_sends_too_fast_gets_drops_and_no_lag(server: RunningServe
     assert counted["rgbd_motion_live_frames_total", "late"] >= said[-1]["dropped"]["late"]
 
 
+def test_frames_are_counted_while_they_come(server: RunningServer) -> None:
+    def counted() -> float:
+        numbers = metrics_of(server)
+        return sum(numbers["rgbd_motion_live_frames_total", fate] for fate in ("seen", "late", "unpaired"))
+
+    before = counted()
+    with talking(server) as talk:
+        talk.hello("rgb")
+        send(talk, coloured((RED, 2)))
+        wait_until(lambda: counted() > before + 20)
+        talk.end()
+    assert counted() == before + 40
+
+
 def test_there_are_as_many_as_the_settings_allow(server: RunningServer) -> None:
     with talking(server) as first, talking(server) as second, talking(server) as third:
         assert first.hello("rgb")["type"] == second.hello("rgb")["type"] == "ready"
