@@ -44,7 +44,7 @@ class Service:
         self.live = LiveSessions(self.places, self.limits)
         self.recordings = KeptRecordings(settings.kept_mb << 20, settings.kept_s)
         observer = BatchObserver(self.metrics.count_batch)
-        self._batcher = Batcher(settings.max_batch, settings.max_delay_ms / 1000, observer)
+        self._batcher = Batcher(settings.max_batch, settings.max_delay_ms / 1000, observer, len(settings.devices))
         self.admission = AdmissionControl(settings.max_requests, settings.deadline_s, self._batcher.expected_s)
         self.supervisor = Supervisor(self.metrics.count_failure, on_give_up=lambda: self.admission.drain(0.0))
         self._started_at = time.monotonic()
@@ -73,7 +73,8 @@ class Service:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Work while the block runs."""
-        workers = {"network": self._batcher.run}
+        networks = [f"network on {device}" for device in self.settings.devices]
+        workers = dict.fromkeys(networks if len(networks) > 1 else ["network"], self._batcher.run)
         workers |= {f"decoder {number}": self._decoders.keep_ready for number in range(self.settings.num_decoders)}
         self.metrics.expect_failures(workers)
         self._decoders.start()

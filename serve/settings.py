@@ -5,7 +5,7 @@ import ipaddress
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import (
@@ -17,15 +17,11 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from export.runtimes.devices import split_devices
 from export.runtimes.registry import devices
-from rgbd.errors import ConfigError
+from rgbd.errors import ConfigError, UserError
 from rgbd.nearest_name import nearest_name
 from serve.observability.logs import LogFormat
-
-if TYPE_CHECKING:
-    Device = str
-else:
-    Device = Literal[devices()]  # those of the runtimes that there are
 
 _PREFIX = "RGBD_MOTION_"
 _HOST_NAME = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)
@@ -35,6 +31,13 @@ _UPLOADS_KEPT = 3  # of the largest that may come; most are far smaller
 
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+def _check_devices(text: str) -> str:
+    try:
+        return ",".join(split_devices(text, devices()))
+    except UserError as error:
+        raise ValueError(str(error)) from error
 
 
 def _host_name(name: str) -> str:
@@ -56,7 +59,9 @@ class Settings(BaseSettings):
     models: Path | None = Field(None, description="several models: a folder of bundles, <name>/<version>/")
     artifact: str | None = Field(None, description="such as openvino-fp32; without: the fastest that runs here")
     require_signature: Path | None = Field(None, description="a public key; bundles not signed with it are refused")
-    device: Device = Field("cpu", description="where to compute")
+    device: Annotated[str, AfterValidator(_check_devices)] = Field(
+        "cpu", description=f"where to compute: {', '.join(devices())}, or several of a kind: cuda:0,cuda:1"
+    )
     max_model_memory_mb: int | None = Field(None, ge=1, description="MiB beyond which no further model is loaded")
     host: str = Field("127.0.0.1", description="the address to listen on; 127.0.0.1 is this machine alone")
     port: int = Field(8000, ge=0, le=65535, description="the port to listen on; 0 takes a free one")
@@ -97,6 +102,11 @@ class Settings(BaseSettings):
     def is_private(self) -> bool:
         """Whether only programs of this machine may use the service."""
         return self.api_keys is None and not self.allow_anonymous
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Where to compute, one by one."""
+        return tuple(self.device.split(","))
 
     @property
     def kept_mb(self) -> int:

@@ -12,6 +12,7 @@ from export.bundle.folder import Bundle, named
 from export.bundle.manifest import Artifact, ForRuntime
 from export.bundle.seeded_clips import seeded_inputs
 from export.runtimes import Runtime
+from export.runtimes.devices import SeveralDevices, kind_of
 from export.runtimes.live import LiveRuntime, load_live_artifact
 from export.runtimes.registry import spec_of, unknown_reason
 from rgbd.errors import UserError
@@ -27,16 +28,20 @@ _logger = logging.getLogger(__name__)
 
 
 def load_runtime(bundle: Bundle, device: str = "cpu", name: str | None = None, max_batch: int = 1) -> Runtime:
-    """Return an artifact of the bundle, ready to run on a device, one of `registry.devices()`.
+    """Return an artifact of the bundle, ready to run on a device, one of `registry.devices()`, or on several.
 
     It is the one of this name, or else the fastest, as it was measured on such a device, of those that this machine can
     run. It has answered the bundle's seeded clip as PyTorch did, alone and `max_batch` times in a batch: some
     processors and drivers return garbage for some layers, and what memory does not hold should fail now. Raises
     `UserError` when nothing is left, or not the one that is named.
     """
-    place = _Place(bundle, device, max_batch)
-    artifacts = bundle.manifest.artifacts
-    return place.fastest(artifacts, load_artifact) if name is None else place.named(name, artifacts, load_artifact)
+    first, *others = device.split(",")
+    place, artifacts = _Place(bundle, first, max_batch), bundle.manifest.artifacts
+    runtime = place.fastest(artifacts, load_artifact) if name is None else place.named(name, artifacts, load_artifact)
+    if not others:
+        return runtime
+    same = f"{runtime.info.name}-{runtime.info.precision}"
+    return SeveralDevices([runtime, *(load_runtime(bundle, other, same, max_batch) for other in others)])
 
 
 def load_live(bundle: Bundle, device: str = "cpu", name: str | None = None, max_batch: int = 1) -> LiveRuntime:
@@ -141,5 +146,5 @@ def _trouble(bundle: Bundle, runtime: Runtime, batch: int) -> str | None:
 
 def latency_ms(artifact: Artifact, device: str) -> float:
     """Return what the artifact was measured with on such a device; what never was comes last."""
-    speed = artifact.speeds.get(device)
+    speed = artifact.speeds.get(kind_of(device))
     return speed.latency_ms if speed else float("inf")

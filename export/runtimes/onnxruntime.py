@@ -7,6 +7,7 @@ from pathlib import Path
 
 from export.bundle.manifest import Precision
 from export.runtimes import Inputs, Outputs, RuntimeInfo
+from export.runtimes.devices import index_of, kind_of
 from export.runtimes.spec import Graph, ModelFile, RuntimeSpec
 from rgbd.errors import UserError
 
@@ -24,7 +25,7 @@ class OnnxRuntime:
     def __init__(self, path: Path, device: str) -> None:
         import onnxruntime
 
-        provider, *_ = providers = _PROVIDERS[device]
+        provider, *_ = providers = _PROVIDERS[kind_of(device)]
         available = onnxruntime.get_available_providers()
         if provider not in available:
             raise UserError(
@@ -35,7 +36,10 @@ class OnnxRuntime:
         # unpack and prepare frames, need meanwhile: three fifths of all time between calls 20 ms apart.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=[*providers])
+            place = {} if provider == "CPUExecutionProvider" else {"device_id": index_of(device)}
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=[*providers], provider_options=[place] * len(providers)
+            )
         except Exception as error:  # each reason has a class of its own, without a common one
             raise UserError(f"{path}: ONNX Runtime {onnxruntime.__version__} cannot load it ({error})") from error
         # A provider that cannot start is dropped silently by ONNX Runtime: what is active is asked, never assumed.

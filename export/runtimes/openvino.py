@@ -31,7 +31,7 @@ def settings_of(precision: str) -> dict[str, str]:
 class OpenVinoRuntime:
     """An OpenVINO IR, or an ONNX file, compiled for this processor."""
 
-    def __init__(self, path: Path, precision: str) -> None:
+    def __init__(self, path: Path, precision: str, device: str = "cpu") -> None:
         import openvino
 
         settings = settings_of(precision)
@@ -44,7 +44,7 @@ class OpenVinoRuntime:
         if active != settings["INFERENCE_PRECISION_HINT"]:
             raise UserError(f"{path}: OpenVINO computes it in {active} here; choose another artifact than {precision}")
         self._request = model.create_infer_request()
-        self.info = RuntimeInfo("openvino", "cpu", precision)
+        self.info = RuntimeInfo("openvino", device, precision)
 
     def infer(self, inputs: Inputs) -> Outputs:
         """Return float32 [B, N] outputs by name; see `Runtime.infer`. Not for several threads at a time."""
@@ -54,7 +54,7 @@ class OpenVinoRuntime:
 
 
 def _load(path: Path, precision: Precision, device: str, max_batch: int, engines: Path | None) -> OpenVinoRuntime:  # noqa: ARG001
-    return OpenVinoRuntime(path, precision)
+    return OpenVinoRuntime(path, precision, device)
 
 
 def _missing(precision: Precision) -> str | None:

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from export.bundle.manifest import Precision
 from export.runtimes import Inputs, Runtime
+from export.runtimes.devices import kind_of
 
 Form = Literal["frames", "volumes"]  # the network's forms for inference; docs/export.md has which is faster where
 
@@ -80,7 +81,7 @@ class RuntimeSpec:
 
     def unavailable_reason(self, precision: Precision, device: str) -> str | None:
         """Return why this machine cannot run the precision on the device; None if nothing speaks against it."""
-        if device not in self.devices:
+        if kind_of(device) not in self.devices:
             return f"{self.name} does not run on {device!r}"
         for package in self.packages:
             if find_spec(package) is None:

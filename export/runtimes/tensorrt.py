@@ -7,10 +7,10 @@ from export.runtimes import Runtime
 from export.runtimes.spec import Graph, ModelFile, RuntimeSpec
 
 
-def _load(path: Path, precision: Precision, device: str, max_batch: int, engines: Path | None) -> Runtime:  # noqa: ARG001
+def _load(path: Path, precision: Precision, device: str, max_batch: int, engines: Path | None) -> Runtime:
     from export.runtimes.tensorrt_runtime import TensorRtRuntime
 
-    return TensorRtRuntime(path, precision, max_batch, engines)
+    return TensorRtRuntime(path, precision, max_batch, device, engines)
 
 
 def _missing(_precision: Precision) -> str | None:

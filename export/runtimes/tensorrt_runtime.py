@@ -12,6 +12,7 @@ from cuda.bindings import runtime as cudart
 from numpy.typing import NDArray
 
 from export.runtimes import Inputs, Outputs, RuntimeInfo
+from export.runtimes.devices import index_of
 from export.runtimes.tensorrt_engines import deserialize, engine_file
 from rgbd.errors import UserError
 
@@ -22,9 +23,9 @@ def no_gpu_reason() -> str | None:
     return None if error == cudart.cudaError_t.cudaSuccess and count else f"no GPU can be used ({error.name})"
 
 
-def gpu_name() -> str:
-    """Return the name of the first GPU."""
-    error, properties = cudart.cudaGetDeviceProperties(0)
+def gpu_name(index: int = 0) -> str:
+    """Return the name of a GPU."""
+    error, properties = cudart.cudaGetDeviceProperties(index)
     _check(error)
     return properties.name.decode()
 
@@ -36,8 +37,12 @@ class TensorRtRuntime:
     pinned, so that copies run beside the processor, and on the GPU.
     """
 
-    def __init__(self, path: Path, precision: str, max_batch: int, engines: Path | None = None) -> None:
-        plan = engine_file(path, precision, max_batch, gpu_name(), engines)
+    def __init__(
+        self, path: Path, precision: str, max_batch: int, device: str = "cuda", engines: Path | None = None
+    ) -> None:
+        self._gpu = index_of(device)
+        _check(*cudart.cudaSetDevice(self._gpu))
+        plan = engine_file(path, precision, max_batch, gpu_name(self._gpu), engines)
         engine = deserialize(plan)
         self._context = engine.create_execution_context()
         self._max_batch = max_batch
@@ -52,10 +57,11 @@ class TensorRtRuntime:
         self._buffers = {name: _Buffer(self._context, engine.get_tensor_dtype(name), name) for name in names}
         for name, buffer in self._buffers.items():
             self._context.set_tensor_address(name, buffer.device)
-        self.info = RuntimeInfo("tensorrt", "cuda", precision)
+        self.info = RuntimeInfo("tensorrt", device, precision)
 
     def infer(self, inputs: Inputs) -> Outputs:
         """Return float32 [B, N] outputs by name; see `Runtime.infer`. Not for several threads at a time."""
+        _check(*cudart.cudaSetDevice(self._gpu))  # each thread has one of its own
         (batch,) = {len(clips) for clips in inputs.values()}
         if batch > self._max_batch:
             raise UserError(f"{batch} clips at a time: the engine was built for {self._max_batch}; see --max-batch")

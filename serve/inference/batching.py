@@ -51,17 +51,18 @@ class _Waiting:
 
 
 class Batcher:
-    """Computes what waits on one device, first come first served, up to `max_batch` clips of a model at once.
+    """Computes what waits, first come first served, up to `max_batch` clips of a model at once.
 
-    A batch that is not full waits up to `max_delay_s` for more clips. `observer` is told of each batch. Deadlines are
-    times of the event loop.
+    A batch that is not full waits up to `max_delay_s` for more clips. `observer` is told of each batch. `run` is called
+    for each of `num_devices`, which take their batches from one queue. Deadlines are times of the event loop.
     """
 
-    def __init__(self, max_batch: int, max_delay_s: float, observer: BatchObserver) -> None:
+    def __init__(self, max_batch: int, max_delay_s: float, observer: BatchObserver, num_devices: int = 1) -> None:
         self._max_batch, self._max_delay_s, self._observer = max_batch, max_delay_s, observer
+        self._num_devices = num_devices
         self._waiting: deque[_Waiting] = deque()  # bounded by the number of requests let in
         self._arrived = asyncio.Event()
-        self._busy_until = 0.0
+        self._busy_until: dict[_Waiting, float] = {}  # by the first clip of each batch at work
 
     @property
     def num_waiting(self) -> int:
@@ -73,9 +74,11 @@ class Batcher:
 
         `coming` counts the clips of each model that do not wait here yet.
         """
-        at_work = max(0.0, self._busy_until - time.perf_counter())
+        now = time.perf_counter()
+        at_work = sum(max(0.0, until - now) for until in self._busy_until.values())
         clips = coming + Counter(item.model for item in self._waiting)
-        return at_work + sum(self._seconds(model, num_clips) for model, num_clips in clips.items())
+        waiting = sum(self._seconds(model, num_clips) for model, num_clips in clips.items())
+        return (at_work + waiting) / self._num_devices
 
     async def infer(self, model: ServedModel, clips: Clips, deadline: float = math.inf) -> Inferred:
         """Return a model's answer to one clip, uint8 [T, H, W, 3] by stream.
@@ -152,7 +155,7 @@ class Batcher:
         model, size, start = batch[0].model, len(batch), time.perf_counter()
         # Not in the common pool, where the network would wait behind files that are put down.
         work = in_thread("network", _infer, model, [item.clips for item in batch])
-        self._busy_until = start + model.latency.seconds(size)
+        self._busy_until[batch[0]] = start + model.latency.seconds(size)
         try:
             outputs = await work
             seconds = time.perf_counter() - start
@@ -166,7 +169,7 @@ class Batcher:
             self._observer.failed(model, size, time.perf_counter() - start)
             _fail(batch, error)
         finally:
-            self._busy_until = 0.0
+            del self._busy_until[batch[0]]
 
 
 def _fail(batch: list[_Waiting], error: Exception) -> None:

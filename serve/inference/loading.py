@@ -1,6 +1,7 @@
 """The models that the settings name, loaded."""
 
 import logging
+from threading import BoundedSemaphore
 
 from export.bundle.archive import open_bundle
 from export.bundle.folder import Bundle
@@ -23,7 +24,8 @@ def load_models(settings: Settings) -> Repository:
             _log.info("loading %s %s, and trying %d clips at a time", place.name, place.version, max_batch)
             runtime = load_runtime(bundle, settings.device, settings.artifact, max_batch)
             live = _live(bundle, settings, max_batch) if settings.max_live else None
-        model = ServedModel(bundle, runtime, place.name, place.version, live=live)
+        turns = BoundedSemaphore(len(settings.devices))
+        model = ServedModel(bundle, runtime, place.name, place.version, live=live, turns=turns)
         if live is not None:
             _log.info("%s follows live streams: %.1f ms a sampled frame", place.name, 1000 * model.live_frame_s)
         return model
@@ -44,7 +46,8 @@ def _live(bundle: Bundle, settings: Settings, max_batch: int) -> LiveRuntime | N
         return None
     names = [artifact.name for artifact in bundle.manifest.live.artifacts]
     try:
-        return load_live(bundle, settings.device, settings.artifact if settings.artifact in names else None, max_batch)
+        name = settings.artifact if settings.artifact in names else None
+        return load_live(bundle, settings.devices[0], name, max_batch)  # streams share its runs
     except UserError as error:
         _log.warning("live streams are computed window by window: %s", error)
         return None

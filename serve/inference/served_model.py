@@ -1,6 +1,7 @@
 """A model that is served: by which name, and how that went so far."""
 
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
@@ -27,8 +28,8 @@ class ServedModel(Model):
     latency: Latency = field(default_factory=Latency)
     statistics: ModelStatistics = field(default_factory=ModelStatistics)
     live: LiveRuntime | None = None
-    turns: Lock = field(default_factory=Lock)
-    """Held while the graph of clips computes."""
+    turns: AbstractContextManager[object] = field(default_factory=Lock)
+    """Held while the graph of clips computes: by as many at a time as there are devices."""
 
     @cached_property
     def slider(self) -> SharedSlider:

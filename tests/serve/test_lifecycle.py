@@ -38,7 +38,7 @@ def test_requests_beyond_the_limit_are_sent_away(tmp_path: Path) -> None:
         assert len(scores(post(server, **FILES))) == 3  # and then there is room again
 
 
-def test_clips_computed_together_get_each_its_own_answer(tmp_path: Path) -> None:
+def test_clips_computed_together_or_on_several_devices_get_each_its_own_answer(tmp_path: Path) -> None:
     pictures = [np.full((4, 48, 64, 3), colour, np.uint8) for colour in np.diag([250, 250, 250])]
 
     async def all_at_once(url: str) -> list[httpx.Response]:
@@ -46,8 +46,9 @@ def test_clips_computed_together_get_each_its_own_answer(tmp_path: Path) -> None
             uploads = [{"rgb": npz(list(picture))} for picture in pictures * 4]
             return await asyncio.gather(*(client.post(url, files=files) for files in uploads))
 
-    with running_server(make_bundle(tmp_path, "rgb"), num_decoders=2) as server:
+    with running_server(make_bundle(tmp_path, "rgb"), num_decoders=2, device="cpu:0,cpu:1") as server:
         responses = asyncio.run(all_at_once(server.url + "/predict"))
+        assert responses[0].json()["model"]["device"] == "cpu:0,cpu:1"
     assert [response.json()["predictions"][0]["label"] for response in responses] == ["red", "green", "blue"] * 4
 
 

@@ -50,6 +50,7 @@ def test_a_wrong_setting_is_named(bundle: Path, tmp_path: Path) -> None:
     config.write_text("max_batch = \n")
     assert_refused(run_module("serve", "check", "--config", config, "--bundle", bundle), "is no TOML")
     assert_refused(run_module("serve", "--config", tmp_path / "none.toml"), "there is no such file of settings")
+    assert_refused(run_module("serve", "--bundle", bundle, "--device", "gpu"), "device 'gpu': give one of cpu, cuda")
     assert_refused(
         run_module("serve", "--bundle", bundle, RGBD_MOTION_MAX_FRAME="1"),
         "RGBD_MOTION_MAX_FRAME: there is no such setting; did you mean max_frames?",

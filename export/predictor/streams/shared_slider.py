@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from threading import Condition, Lock
+from contextlib import AbstractContextManager
+from threading import Condition
 from typing import Any
 from weakref import WeakSet
 
@@ -28,7 +29,7 @@ class SharedSlider:
     too.
     """
 
-    def __init__(self, slider: Slider[Any], turns: Lock) -> None:
+    def __init__(self, slider: Slider[Any], turns: AbstractContextManager[object]) -> None:
         self._slider, self._turns = slider, turns
         self.max_batch = slider.max_batch
         self._open: WeakSet[Any] = WeakSet()  # the states of streams that somebody has

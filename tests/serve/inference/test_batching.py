@@ -14,6 +14,7 @@ import pytest
 
 from export.bundle.folder import Bundle
 from export.runtimes import Inputs, Outputs
+from export.runtimes.devices import SeveralDevices
 from serve.concurrency.task_group import gather_or_cancel
 from serve.inference.batch_observer import BatchObserver
 from serve.inference.batching import Batcher, Clips, TooLateError
@@ -55,6 +56,26 @@ def test_a_clip_waits_so_long_for_company_and_no_longer(bundle: Bundle) -> None:
 
     working(stage.batcher, scene)
     assert stage.runtime.batches == [2, 1]
+
+
+def test_several_devices_take_from_one_queue(bundle: Bundle) -> None:
+    runtimes = [Sleeper(0.2), Sleeper(0.2)]
+    model = ServedModel(bundle, SeveralDevices(runtimes), "one", "1", turns=threading.BoundedSemaphore(2))
+    batcher = Batcher(1, 0.0, BatchObserver(lambda *_: None), num_devices=2)
+
+    async def scene() -> None:
+        workers = [asyncio.create_task(batcher.run()) for _ in runtimes]
+        answers = [asyncio.create_task(batcher.infer(model, CLIP)) for _ in range(4)]
+        await asyncio.sleep(0.1)
+        assert [len(runtime.batches) for runtime in runtimes] == [1, 1] and batcher.num_waiting == 2
+        assert [type(await answer).__name__ for answer in answers] == ["Inferred"] * 4
+        one_s = model.latency.seconds(1)
+        assert batcher.expected_s(Counter({model: 4})) == pytest.approx(2 * one_s)
+        for worker in workers:
+            worker.cancel()
+
+    asyncio.run(scene())
+    assert [runtime.batches for runtime in runtimes] == [[1, 1], [1, 1]]
 
 
 def test_what_would_come_too_late_is_not_computed(bundle: Bundle) -> None:
