@@ -1,6 +1,5 @@
 """`make audit`: licences of what is installed, and vulnerabilities, which need a network to be looked up."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -12,17 +11,15 @@ from types import ModuleType
 import pytest
 from packaging.licenses import canonicalize_license_expression
 
+from tests.support.scripts import load_script
+
 ROOT = Path(__file__).parents[1]
 TABLE = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["licences"]
 
 
 @pytest.fixture(scope="module")
 def audit() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("audit", ROOT / ".ci" / "audit.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(ROOT / ".ci" / "audit.py")
 
 
 def test_without_a_network_vulnerabilities_are_skipped_aloud() -> None:

@@ -10,7 +10,6 @@ says what the runs were doing when they were killed, by what is in their folders
 import argparse
 import multiprocessing
 import os
-import socket
 import sys
 import tempfile
 import time
@@ -27,6 +26,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from benchmarks.support.faults import tell_faults
+from benchmarks.support.ports import free_port
 from benchmarks.training_scaling import write_data
 from training.main import main as train
 from training.run.checkpoint import load_checkpoint
@@ -66,10 +66,7 @@ def _train(words: list[str], environment: dict[str, str], log: Path) -> None:
 
 def start(config: Path, out: Path, num_processes: int) -> list[ForkServerProcess]:
     """Start a run, or go on with it, in processes that find torch imported."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = str(free.getsockname()[1])
-    words = ["--config", str(config), "--set", f"out={out}", "--resume", "auto"]
+    port, words = str(free_port()), ["--config", str(config), "--set", f"out={out}", "--resume", "auto"]
     processes = []
     for rank in range(num_processes):
         ranks = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(num_processes)}

@@ -37,9 +37,7 @@ class TensorRtRuntime:
     pinned, so that copies run beside the processor, and on the GPU.
     """
 
-    def __init__(
-        self, path: Path, precision: str, max_batch: int, device: str = "cuda", engines: Path | None = None
-    ) -> None:
+    def __init__(self, path: Path, precision: str, max_batch: int, device: str, engines: Path | None) -> None:
         self._gpu = index_of(device)
         _check(*cudart.cudaSetDevice(self._gpu))
         plan = engine_file(path, precision, max_batch, gpu_name(self._gpu), engines)

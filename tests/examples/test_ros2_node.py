@@ -3,11 +3,10 @@ made here; messages are those of its definitions, by rosbags."""
 
 # ruff: noqa: ARG002  ROS calls its functions with more than is needed here
 
-import importlib.util
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -19,6 +18,7 @@ from rosbags.typesys import Stores, get_typestore
 from benchmarks.support.tiny_bundle import make_bundle
 from clients.errors import ClientError
 from export.bundle.folder import read_bundle, write_manifest
+from tests.support.scripts import load_script
 from tests.support.server import running_server
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ros2_node.py"
@@ -50,7 +50,7 @@ class Node:
 
 
 @pytest.fixture
-def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+def example(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     image, text = TYPES["sensor_msgs/msg/Image"], TYPES["std_msgs/msg/String"]
     for name, content in {
         "rclpy": {},
@@ -62,11 +62,7 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
         module = ModuleType(name)
         vars(module).update(content)
         monkeypatch.setitem(sys.modules, name, module)
-    spec = importlib.util.spec_from_file_location("ros2_node", EXAMPLE)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
+    return load_script(EXAMPLE)
 
 
 def image(encoding: str, pixels: np.ndarray, time_s: float = 0, padding: int = 0, big: bool = False) -> Any:

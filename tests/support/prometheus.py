@@ -1,7 +1,6 @@
 """A real Prometheus on a free port, with a configuration of ours."""
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import httpx
 import pytest
 import yaml
 
+from benchmarks.support.ports import free_port
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -74,9 +74,7 @@ def running_prometheus(folder: Path, target: str) -> Iterator[Prometheus]:
         rule["for"] = "0m"
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     (folder / "alerts.yml").write_text(yaml.safe_dump(rules))
-    with socket.socket() as place:
-        place.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{place.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     command = ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
     with (folder / "prometheus.log").open("wb") as log:
         process = subprocess.Popen([*command, f"--web.listen-address={address}"], stderr=log)

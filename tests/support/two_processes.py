@@ -2,15 +2,14 @@
 
 import multiprocessing
 import os
-import socket
 from collections.abc import Callable
+
+from benchmarks.support.ports import free_port
 
 
 def in_two_processes(function: Callable[[int], None]) -> None:
     """Run `function(rank)` in two new processes that know of each other; raises `AssertionError` where one fails."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     context = multiprocessing.get_context("spawn")  # a fork has the locks of this process's threads, in whatever state
     processes = [context.Process(target=_one, args=(function, rank, port), daemon=True) for rank in range(2)]
     for process in processes:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.support.ports import free_port
 from tests.support.processed import write_clips, write_toy_config
 from tests.support.runs import start
 from tests.support.waiting import wait_until
@@ -51,9 +51,7 @@ def test_a_node_joins_and_is_lost_and_the_run_goes_on(tmp_path: Path, monkeypatc
         tmp_path / "run.yml", tmp_path / "data", tmp_path / "out", schedule=schedule, batch_size=2, keep=keep
     )
     last = tmp_path / "out" / "last.pt"
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
+    port = free_port()
 
     def trains_on(num_processes: int) -> bool:
         time.sleep(0.2)  # it is read whole each time

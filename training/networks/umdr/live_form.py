@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from rgbd.types import Size, Stream
 from training.networks.dsn.guidance import normalise
-from training.networks.dsn.inception import max_pool_same
 from training.networks.dsn.inference_forms import fold_batch_norms
 from training.networks.dsn.live_form import Past, behind, one_later
 from training.networks.live import LiveForm
@@ -77,8 +76,7 @@ class LiveStage(nn.Module):
         x = self.spatial.stem(normalise(frames[:, _HISTORY:]).flatten(0, 1))
         for lag, block in enumerate((self.stage.first, self.stage.second)):
             x = one_later(block, x, behind(seen, _HISTORY, lag), past)
-        assert self.stage.pool is not None
-        return max_pool_same(x, self.stage.pool, 2)
+        return self.stage.shrink(x)
 
 
 class LiveHead(nn.Module):

@@ -32,7 +32,10 @@ class Stage(nn.Module):
 
     def forward(self, x: Tensor, num_frames: int) -> Tensor:
         """[B*T, inputs, H, W] -> [B*T, outputs, h, w]."""
-        x = self.second(self.first(x, num_frames), num_frames)
+        return self.shrink(self.second(self.first(x, num_frames), num_frames))
+
+    def shrink(self, x: Tensor) -> Tensor:
+        """Return the blocks' output, [N, C, H, W], as small as the next stage takes it."""
         return largest_of_pairs(x) if self.pool is None else max_pool_same(x, self.pool, 2)
 
 
