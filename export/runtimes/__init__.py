@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 Inputs = Mapping[str, NDArray[Any]]
 Outputs = dict[str, NDArray[np.float32]]
 
+Shapes = Mapping[str, tuple[int, ...]]
+"""Of inputs, by name."""
+
 
 @dataclass(frozen=True)
 class RuntimeInfo:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from export.bundle.folder import Bundle
 from export.bundle.manifest import LiveArtifact, LiveSteps
-from export.runtimes import Inputs, Outputs, Runtime, RuntimeInfo
-from export.runtimes.registry import spec_of
+from export.runtimes import Inputs, Outputs, Runtime, RuntimeInfo, Shapes
+from export.runtimes.graph import load_graph
 from rgbd.types import Stream
 
 Features = NDArray[np.float32]
@@ -51,9 +51,12 @@ class LiveRuntime:
         return self.head.infer(features)
 
     def features_of(self, stream: Stream, clips: NDArray[np.uint8]) -> Features:
-        """Return features [B, T, dim] of whole clips, uint8 [B, T, H, W, 3]."""
-        outputs = self.features[stream].infer(whole_clips(self.steps, clips))
-        return outputs["features"][:, self.steps.lag :]
+        """Return features [B, T, dim] of whole clips, uint8 [B, T, H, W, 3]; the last frame comes by itself."""
+        frames, seen = _framed(self.steps, clips)
+        states, last = first_states(self.steps, len(clips)), self.steps.history + 1
+        found, states = self.advance(stream, frames[:, :-1], seen[:, :-1], states)
+        one, _ = self.advance(stream, frames[:, -last:], seen[:, -last:], states)
+        return np.concatenate([found, one], axis=1)[:, self.steps.lag :]
 
     def infer(self, inputs: Inputs) -> Outputs:
         """Return scores of whole clips; see `Runtime.infer`."""
@@ -67,10 +70,15 @@ def first_states(steps: LiveSteps, batch: int) -> States:
 
 def whole_clips(steps: LiveSteps, clips: NDArray[np.uint8]) -> Inputs:
     """Return what the graph of features takes of whole clips, uint8 [B, T, H, W, 3]; features begin behind the lag."""
+    frames, seen = _framed(steps, clips)
+    return {"frames": frames, "seen": seen, **_named(first_states(steps, len(clips)))}
+
+
+def _framed(steps: LiveSteps, clips: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Return clips with as many frames before and behind them as features reach, and which of all are frames."""
     around = ((0, 0), (steps.history, steps.lag))
     frames = np.pad(clips, (*around, *((0, 0),) * (clips.ndim - 2)))
-    seen = np.pad(np.ones(clips.shape[:2], np.float32), around)
-    return {"frames": frames, "seen": seen, **_named(first_states(steps, len(clips)))}
+    return frames, np.pad(np.ones(clips.shape[:2], np.float32), around)
 
 
 def _named(states: States) -> dict[str, NDArray[np.float32]]:
@@ -81,11 +89,22 @@ def load_live_artifact(bundle: Bundle, artifact: LiveArtifact, device: str) -> L
     """Load the graphs of one artifact; raises `UserError` where its runtime refuses them, or it is not known."""
     live = bundle.manifest.live
     assert live is not None  # the artifact is of it
+    one_frame, num_frames = _shapes_of_one(live.steps, bundle), bundle.manifest.clip_spec.num_frames
+    one_window: Shapes = dict.fromkeys(artifact.features, (1, num_frames, live.steps.feature_dim))
 
-    def load(path: str) -> Runtime:
-        max_batch = bundle.manifest.max_batch
-        return spec_of(artifact).load(bundle.folder / path, artifact.precision, device, max_batch, None)
+    def load(name: str, shapes: Shapes) -> Runtime:
+        return load_graph(bundle.folder / name, bundle, artifact, device, shapes)
 
-    return LiveRuntime(
-        live.steps, {stream: load(path) for stream, path in artifact.features.items()}, load(artifact.head)
-    )
+    features = {stream: load(name, one_frame) for stream, name in artifact.features.items()}
+    return LiveRuntime(live.steps, features, load(artifact.head, one_window))
+
+
+def _shapes_of_one(steps: LiveSteps, bundle: Bundle) -> Shapes:
+    """Return the shapes of what a graph of features takes for one new frame of one stream."""
+    num_frames, (_, *frame_shape) = steps.history + 1, bundle.manifest.clip_spec.shape
+    states = _named(first_states(steps, 1))
+    return {
+        "frames": (1, num_frames, *frame_shape),
+        "seen": (1, num_frames),
+        **{name: state.shape for name, state in states.items()},
+    }

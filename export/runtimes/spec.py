@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from export.bundle.manifest import Precision
-from export.runtimes import Inputs, Runtime
+from export.runtimes import Inputs, Runtime, Shapes
 from export.runtimes.devices import kind_of
 
 Form = Literal["frames", "volumes"]  # the network's forms for inference; docs/export.md has which is faster where
@@ -43,6 +43,14 @@ class Load(Protocol):
         ...
 
 
+class LoadFixed(Protocol):
+    """Loads a file for inputs of these shapes alone."""
+
+    def __call__(self, path: Path, precision: Precision, device: str, shapes: Shapes) -> Runtime:
+        """Return the file in the runtime; raises `UserError` where the runtime refuses it."""
+        ...
+
+
 Profile = Callable[[Path, Precision, Inputs, int], Iterable[tuple[str, float]]]
 
 
@@ -66,6 +74,7 @@ class RuntimeSpec:
     devices: tuple[str, ...]  # that it computes on; the first is where it is at home
     files: Mapping[Precision, ModelFile]
     load: Load
+    load_fixed: LoadFixed | None = None  # where that computes faster than `load`
     missing: Callable[[Precision], str | None] = nothing_missing  # on a machine that has the packages
     profile: Profile | None = None  # yields each operation of so many runs, and its milliseconds
     build: Callable[[Path, Precision, int], Path] | None = None  # makes the engine that loading would wait for
