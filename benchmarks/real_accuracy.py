@@ -24,6 +24,7 @@ RECIPE = "the recipe"
 # What differs from the small recipe, by what it is about. Clips of 16 frames, 64x64.
 CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
     "": {RECIPE: ()},
+    "start": {"from nothing": ("start=null",)},
     "augmentation": {
         "none but the crop": (
             *("augment.rotated=0", "augment.span=[1,1]", "augment.zoom=[1,1]"),
@@ -80,12 +81,13 @@ def final(lists: Lists, name: str) -> list[Run]:
 
 
 def table_of(title: str, rows: dict[tuple[str, str], list[Run]], results: Results) -> Table:
-    """Return the accuracies that there are, in %."""
-    table = Table("", title, "top-1 %", "runs", box=None)
+    """Return the accuracies that there are, in %, of the averaged weights and of those of the last step."""
+    table = Table("", title, "top-1 %", "weights not averaged", "runs", box=None)
     for (about, name), runs in rows.items():
-        found = [figures["top1"] for run in runs if (figures := results.find(run)) is not None]
+        found = [figures for run in runs if (figures := results.find(run)) is not None]
         if found:
-            table.add_row(about, name, in_percent(found), str(len(found)))
+            top1 = (in_percent([figures[key] for figures in found]) for key in ("averaged_top1", "top1"))
+            table.add_row(about, name, *top1, str(len(found)))
     return table
 
 

@@ -19,6 +19,8 @@ from rich.progress import track
 from rgbd.files import atomic_file
 from training.config.loading import load_config
 
+_KEPT = ("top1", "averaged_top1", "ece", "mean_class")  # of an evaluation's figures, by their beginning
+
 
 @dataclass(frozen=True)
 class Run:
@@ -76,7 +78,7 @@ def train_all(runs: Iterable[Run], recipe: Path, out: Path, results: Results) ->
         folder, start = out / run.name, time.monotonic()
         run_command("training.main", *run.words(recipe, folder), "--resume", "auto")
         figures = json.loads((folder / "last.json").read_text())
-        kept = {name: round(figures[name], 4) for name in figures if name.startswith(("top1", "ece", "mean_class"))}
+        kept = {name: round(figures[name], 4) for name in figures if name.startswith(_KEPT)}
         results.add(run, {**kept, "minutes": round((time.monotonic() - start) / 60, 1)})
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
