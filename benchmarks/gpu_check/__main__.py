@@ -49,7 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--device", choices=("cuda", "cpu"), default="cuda", help="cpu tries the check itself, on tiny networks (cuda)"
     )
-    parser.add_argument("--sections", default=",".join(SECTIONS), metavar="A,B", help="in this order (%(default)s)")
+    parser.add_argument(
+        "--sections", default=",".join(SECTIONS), metavar="A,B", help=f"in this order (all: {', '.join(SECTIONS)})"
+    )
     parser.add_argument("--budget-s", type=positive, default=480, metavar="S", help="for all together (480)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found, too")
     return parser

@@ -21,12 +21,12 @@ from export.runtimes.registry import artifacts, spec_of
 from export.verification.parity import LIMITS, measure_parity
 from export.verification.pytorch import TorchRuntime
 from export.verification.source import load_source
-from rgbd.errors import UserError
 from rgbd.types import Modality
 
 _RUNTIMES = ("onnxruntime", "tensorrt")
 _PRECISIONS = ("fp32", "fp16", "bf16")  # int8 needs a data set to calibrate on
 _PLACES = {"cuda": ("cuda", "tensorrt"), "cpu": ("cpu",)}  # "tensorrt" is ONNX Runtime's provider
+_BATCH = 2
 _WARM_UP, _TIMED = 2, 10
 
 
@@ -43,15 +43,16 @@ def runtime_rows(device: str, family: str, modality: Modality, folder: Path) -> 
     source = load_source(path)
     chosen = [each for each in artifacts() if each.runtime in _RUNTIMES and each.precision in _PRECISIONS]
     usable = [each for each in chosen if unavailable_reason(each, device) is None]
-    options, answer = ExportOptions(max_batch=2), known_answer(source, answer_only=False)
+    options, answer = ExportOptions(), known_answer(source, answer_only=False)
     graphs = path.with_suffix("")
     graphs.mkdir()
     write_files(graphs, {spec_of(each).files[each.precision] for each in usable}, source, options, tuple(answer))
-    bundle = Bundle(graphs, describe(graphs, usable, source, options, answer, None))
-    clips = seeded_inputs(bundle.manifest.streams, bundle.manifest.clip_spec, batch=2)
+    manifest = describe(graphs, usable, source, options, answer, None)
+    bundle = Bundle(graphs, manifest.model_copy(update={"max_batch": _BATCH}))
+    clips = seeded_inputs(manifest.streams, manifest.clip_spec, _BATCH)
     one = {stream: values[:1] for stream, values in clips.items()}
     expected = source.pytorch.infer(clips)
-    there = TorchRuntime(source.network, bundle.manifest.streams, device)
+    there = TorchRuntime(source.network, manifest.streams, device)
     yield measured(f"{name}: PyTorch, fp32", _milliseconds(lambda: there.infer(one)), "ms")
     for artifact in chosen:
         for place in _PLACES[device]:
@@ -71,8 +72,8 @@ def _rows(
     try:
         runtime = load_artifact(bundle, artifact, place)
         parity = measure_parity([expected], [runtime.infer(clips)], bundle.manifest.temperature, label)
-    except UserError as error:
-        yield failed(label, error)
+    except Exception as error:  # a runtime's errors have no common type
+        yield failed(label, str(error).split("\n", maxsplit=1)[0])
         return
     limit, limit_of_probability = LIMITS[artifact.precision]
     yield compared(f"{label}: scores, from PyTorch's", parity.relative_difference, limit)
