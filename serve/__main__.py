@@ -3,18 +3,13 @@
 import argparse
 import logging
 import socket
-from contextlib import AbstractContextManager, nullcontext
 
-from rgbd.errors import UserError
-from rgbd.terminal import program, run_command
-from serve.app import create_app
-from serve.inference.loading import load_models
-from serve.inference.served_model import ServedModel
-from serve.observability.logs import set_up_logging
+from rgbd.errors import ConfigError, UserError
+from rgbd.terminal import positive, program, run_command
 from serve.server import DrainingServer, listen
 from serve.service import Service
-from serve.settings import add_flags, read_settings
-from serve.startup import prepare_temp_folder
+from serve.settings import Settings, add_flags, read_settings
+from serve.startup import address_of, exported_traces, ready_app
 
 _log = logging.getLogger("serve")
 
@@ -28,21 +23,18 @@ def main(arguments: list[str] | None = None) -> int:
     flags = add_flags(parser)
     options = parser.parse_args(arguments)
     settings = read_settings(flags(parsed_args=options)())
-    set_up_logging(settings.log_format)
-    _log.info("settings: %s", settings.described())
-    prepare_temp_folder(settings.max_upload_mb, settings.kept_mb)
-    models = load_models(settings)
-    app = create_app(models, settings)
+    if options.command == "ray":
+        return _serve_on_ray(settings, options)
+    if options.replicas or options.address:
+        raise ConfigError("--replicas and --address are for a Ray cluster: python -m serve ray")
+    traces = exported_traces(settings.otlp_endpoint)
+    app = ready_app(settings)
     service: Service = app.state.service
-    service.try_decoder()
-    traces = _exported_traces(settings.otlp_endpoint)
-    for model in models.ready:
-        _log.info("serving %s", _described(model))
     if options.command == "check":  # without listening: where it would, the service may be at work
         _log.info("all is well")
         return 0
     listener = listen(settings.host, settings.port)
-    address = _address(*listener.getsockname()[:2])
+    address = address_of(*listener.getsockname()[:2])
     _log.info("open %s, or %s/docs; Ctrl-C stops", address, address)
     with traces:
         code = _serve(DrainingServer(app), listener)
@@ -62,38 +54,30 @@ def _serve(server: DrainingServer, listener: socket.socket) -> int:
     return int(not server.was_told_to_stop)
 
 
-def _described(model: ServedModel) -> str:
-    facts, num_classes = model.reply, len(model.bundle.manifest.labels)
-    return (
-        f"{facts.name} {facts.version} ({facts.modality}, {num_classes} classes) with {facts.runtime} in "
-        f"{facts.precision} on {facts.device}"
-    )
-
-
-def _address(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _exported_traces(endpoint: str | None) -> AbstractContextManager[None]:
-    if endpoint is None:
-        return nullcontext()
+def _serve_on_ray(settings: Settings, options: argparse.Namespace) -> int:
     try:
-        from serve.observability.otlp import exported_traces  # noqa: PLC0415  needs an extra
+        from serve.replicas import serve_replicas  # noqa: PLC0415  needs an extra, and is slow to import
     except ImportError as error:
-        raise UserError("otlp_endpoint needs OpenTelemetry's exporter; install the 'otel' extra") from error
-    return exported_traces(endpoint)
+        raise UserError("replicas need Ray; install the 'ray' extra") from error
+    return serve_replicas(settings, options.replicas or 1, options.address)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program("serve"),
-        usage="%(prog)s [check] (--bundle PATH | --models FOLDER) [options]",
+        usage="%(prog)s [check | ray] (--bundle PATH | --models FOLDER) [options]",
         description="Serve bundles: POST /predict names the motion in a clip, / is a page to try it.",
         epilog="Each flag is also an environment variable (RGBD_MOTION_MAX_BATCH) and a line of the --config file.",
     )
     parser.add_argument(
-        "command", nargs="?", choices=("check",), help="check: try all of it, and end without serving anybody"
+        "command",
+        nargs="?",
+        choices=("check", "ray"),
+        help="check: try all of it, and end without serving anybody; ray: serve with replicas on a Ray cluster",
     )
+    cluster = parser.add_argument_group("ray")
+    cluster.add_argument("--replicas", type=positive, metavar="N", help="processes that serve (default: 1)")
+    cluster.add_argument("--address", metavar="HOST:PORT", help="the Ray cluster (default: the one of this machine)")
     return parser
 
 

@@ -31,7 +31,9 @@ ON_REQUEST = {
     "export.runtimes.tensorrt_engines": ("tensorrt",),
     "export.runtimes.tensorrt_runtime": ("tensorrt",),
     "preprocess.pipeline.ray_engine": ("ray",),
+    "rgbd.ray_cluster": ("ray",),
     "serve.observability.otlp": ("otel",),
+    "serve.replicas": ("ray",),
 }
 # Where the name that is imported is not the distribution's.
 DISTRIBUTIONS = {

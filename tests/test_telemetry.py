@@ -12,6 +12,8 @@ from export.bundle.folder import read_bundle, write_manifest
 from export.bundle.manifest import Artifact
 from rgbd.recording.videos.video import write_video
 from tests.support.contacts import ROOT, contacts
+from tests.support.ntu_recordings import make_recording
+from tests.support.ntu_runs import times_of
 from tests.support.page import CHROMIUM
 from tests.support.processed import write_clips, write_config
 from tests.support.uploads import rgb_frames
@@ -40,6 +42,24 @@ with running_server(models=Path(sys.argv[1])) as server:
         answer = httpx.post(f"{server.url}/predict", params={"model": model}, files=files, timeout=60)
         assert answer.status_code == 200 and answer.json()["model"]["runtime"] == model, answer.text
     time.sleep(12)
+"""
+
+ON_RAY = """
+import subprocess, sys, time
+from pathlib import Path
+import httpx
+from benchmarks.support.ports import free_port
+from benchmarks.support.server import running_server
+from tests.support.ray_cluster import running_cluster
+from tests.support.uploads import FILES
+home, raw, out, bundle = map(Path, sys.argv[1:])
+with running_cluster(home) as cluster:
+    command = ("--raw", raw, "--out", out, "--engine", "ray", "--address", cluster.address)
+    subprocess.run([sys.executable, "-m", "preprocess.ntu", *command], check=True)
+    words = ("serve", "ray", "--address", cluster.address)
+    with running_server(bundle, module=words, port=free_port(), num_decoders=1, max_live=0) as server:
+        httpx.post(f"{server.url}/predict", files=FILES, timeout=60).raise_for_status()
+    time.sleep(5)  # the head speaks when it has started
 """
 
 QUANTIZING = """
@@ -105,6 +125,16 @@ def test_the_service_calls_nobody(home: Path, models: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
 def test_a_benchmark_of_a_bundle_calls_nobody(home: Path, models: Path, name: str) -> None:
     assert_silent(home, "-m", "export", "bench", models / name / "1")
+
+
+@pytest.mark.slow
+def test_a_ray_cluster_calls_nobody(home: Path, tmp_path: Path) -> None:
+    """Neither the run of a preprocessing there, nor replicas of the service."""
+    raw, out = tmp_path / "raw", tmp_path / "data"
+    make_recording(raw)
+    bundle = make_bundle(tmp_path / "bundle")
+    assert contacts(home, sys.executable, "-c", ON_RAY, home, raw, out, bundle) == set()
+    assert len(times_of(out)) == 1
 
 
 @pytest.mark.slow

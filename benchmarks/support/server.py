@@ -59,7 +59,7 @@ def running_server(
 
     Ends with SIGTERM, where it has not ended by itself, and this exit code.
     """
-    settings |= {"port": 0} | ({"bundle": bundle} if bundle else {})
+    settings = {"port": 0} | settings | ({"bundle": bundle} if bundle else {})
     variables = {f"RGBD_MOTION_{name.upper()}": str(value) for name, value in settings.items()}
     with NamedTemporaryFile(suffix=".log") as log:
         process = start(module, os.environ | variables, log)

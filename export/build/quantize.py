@@ -22,7 +22,7 @@ from onnx import numpy_helper
 from export.build.calibration import Calibration
 from export.build.graph import int8_rules
 from export.runtimes import Inputs
-from export.runtimes.openvino import settings_of
+from export.runtimes.openvino import core, settings_of
 from export.verification.dataset_clips import LabelledClips, labelled_inputs
 from rgbd.errors import UserError
 from training.networks.family import Int8Rules
@@ -140,9 +140,7 @@ class _Accuracy:
     def measure(self, model: onnx.ModelProto, samples: Iterable[tuple[Inputs, int]]) -> tuple[float, list[float]]:
         """Return the share of these clips, and 1 or 0 for each, as NNCF asks for."""
         graph = signed(model)
-        compiled = openvino.Core().compile_model(
-            openvino.Core().read_model(graph.SerializeToString()), "CPU", settings_of("int8")
-        )
+        compiled = core().compile_model(core().read_model(graph.SerializeToString()), "CPU", settings_of("int8"))
         right = [float(np.argmax(self._use.answer(compiled, inputs)[0]) == label) for inputs, label in samples]
         if len(right) == self._num_clips:
             self._counted[_mark(graph)] = float(np.mean(right))

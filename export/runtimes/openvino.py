@@ -1,7 +1,10 @@
 """OpenVINO on the CPU, in float32, or in bfloat16 and int8 where the processor computes them."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,16 +13,36 @@ from export.runtimes import Inputs, Outputs, RuntimeInfo
 from export.runtimes.spec import Graph, ModelFile, RuntimeSpec
 from rgbd.errors import UserError
 
+if TYPE_CHECKING:
+    import openvino
+
+_CORE_LOCK = Lock()
+
 # What OpenVINO computes in where the graph does not say int8.
 _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}
 _CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "int8": "INT8"}
 
 
-def can_compute(precision: str) -> bool:
-    """Whether this processor has instructions for the precision."""
+def core() -> "openvino.Core":
+    """Return the one core of this process, which stays until it ends.
+
+    A core gives its thread another stack for signals, and unmaps it when it goes. With several, which go in any order
+    and any thread, a thread is left with a stack that is no more, and the next signal ends the process with SIGSEGV.
+    """
+    with _CORE_LOCK:
+        return _core()
+
+
+@cache
+def _core() -> "openvino.Core":
     import openvino
 
-    return _CAPABILITIES.get(precision) in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return openvino.Core()
+
+
+def can_compute(precision: str) -> bool:
+    """Whether this processor has instructions for the precision."""
+    return _CAPABILITIES.get(precision) in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def settings_of(precision: str) -> dict[str, str]:
@@ -36,7 +59,7 @@ class OpenVinoRuntime:
 
         settings = settings_of(precision)
         try:
-            model = openvino.Core().compile_model(str(path), "CPU", settings)
+            model = core().compile_model(str(path), "CPU", settings)
         except RuntimeError as error:
             raise UserError(f"{path}: OpenVINO {openvino.__version__} cannot load it ({error})") from error
         # OpenVINO takes another type where it has to: what is active is asked, never assumed.
@@ -71,9 +94,7 @@ def _write(onnx_path: Path, path: Path) -> None:
 
 def _profile(path: Path, precision: Precision, inputs: Inputs, runs: int) -> Iterator[tuple[str, float]]:
     """Yield each operation of each run but the first, which allocates, and its milliseconds."""
-    import openvino
-
-    model = openvino.Core().compile_model(str(path), "CPU", {**settings_of(precision), "PERF_COUNT": True})
+    model = core().compile_model(str(path), "CPU", {**settings_of(precision), "PERF_COUNT": True})
     request = model.create_infer_request()
     request.infer(dict(inputs))
     for _ in range(runs):

@@ -1,7 +1,5 @@
 """Many jobs, worked on by a Ray cluster whose machines see the same folders."""
 
-import logging
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -9,10 +7,9 @@ import ray
 from ray.exceptions import NodeDiedError, ObjectLostError, OutOfMemoryError, RayTaskError, WorkerCrashedError
 
 from preprocess.pipeline.process_engine import Job, Result, WorkerDied, keep_to_one_thread
-from rgbd.errors import UserError
+from rgbd.ray_cluster import connected
 
 _MAX_RETRIES = 3  # of a job whose machine or process is lost; a machine that leaves is no fault of the job's
-_CONNECT_TIMEOUT_S = 10
 _JOBS_AHEAD = 2  # for each processor, so that none waits for the next job to travel
 
 
@@ -27,28 +24,8 @@ class RayEngine:
 
     def run(self, function: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[tuple[int, Result | WorkerDied]]:
         """Yield (index, result) as they come; the jobs of a machine that is lost go to the others."""
-        self._connect()
-        try:
+        with connected(self._address):
             yield from _run(function, jobs)
-        finally:
-            ray.shutdown()
-
-    def _connect(self) -> None:
-        where = f"at {self._address}" if self._address else "on this machine"
-        try:
-            if self._address:
-                _knock(self._address)
-            ray.init(self._address or "auto", log_to_driver=False, logging_level=logging.ERROR)
-        except (OSError, RuntimeError, ValueError) as error:
-            raise UserError(
-                f"no Ray cluster {where} ({error}); start one: ray start --head --disable-usage-stats"
-            ) from error
-
-
-def _knock(address: str) -> None:
-    """Raise `OSError` or `ValueError` where nobody listens; Ray itself would try for minutes, then end the process."""
-    host, _, port = address.rpartition(":")
-    socket.create_connection((host, int(port)), timeout=_CONNECT_TIMEOUT_S).close()
 
 
 def _run(function: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[tuple[int, Result | WorkerDied]]:

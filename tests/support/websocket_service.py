@@ -5,7 +5,8 @@ import asyncio
 from fastapi import FastAPI, WebSocket
 
 from rgbd.terminal import run_command
-from serve import __main__ as command
+from serve import startup
+from serve.__main__ import main
 from serve.app import create_app
 from serve.errors import UnknownModelError, UnusableClipError
 from serve.inference.repository import Repository
@@ -44,5 +45,5 @@ async def _tidied_up(websocket: WebSocket) -> None:
 
 
 if __name__ == "__main__":
-    command.create_app = with_echo
-    run_command(command.main)
+    startup.create_app = with_echo
+    run_command(main)

@@ -33,6 +33,8 @@ const chart = new Chart(find("chart"));
 const masthead = new Masthead(find("model"), (model) => choose(model).catch(fail));
 /** @type {Model | null} */
 let asked = null;
+/** Nothing starts before it is known what the model takes. */
+let described = Promise.resolve();
 /** @type {LiveStream | null} */
 let stream = null;
 
@@ -69,7 +71,14 @@ async function choose(model, models = masthead.models) {
   stop();
   asked = model;
   masthead.showModels(models, model);
+  described = describe(model);
+  await described;
+}
+
+/** @param {Model} model */
+async function describe(model) {
   const { alone = [], clip_s: clipS } = await describeModel(model);
+  if (asked !== model) return; // another one has been chosen
   windowInput.placeholder = clipS ? `${clipS.toFixed(1)}, as trained` : "such as 2.5";
   windowInput.required = !clipS;
   const takesColour = model.modality === "rgb" || alone.includes("rgb");
@@ -80,15 +89,13 @@ async function choose(model, models = masthead.models) {
 /** @param {() => Promise<void>} open */
 async function start(open) {
   stop();
-  if (windowInput.required && !windowInput.value) {
-    windowInput.focus();
-    return show("idle", "How long is a motion?", "This model does not say how long its training clips were: give seconds.");
-  }
-  chart.clear();
-  parts.events.replaceChildren();
-  parts.warnings.replaceChildren();
-  show("connecting", "Connecting…", "The first answer comes when a window has been seen.");
   try {
+    await described;
+    if (windowInput.required && !windowInput.value) return askForWindow();
+    chart.clear();
+    parts.events.replaceChildren();
+    parts.warnings.replaceChildren();
+    show("connecting", "Connecting…", "The first answer comes when a window has been seen.");
     await open();
     stream = await connect();
     stream.listen(hear);
@@ -99,6 +106,11 @@ async function start(open) {
   } catch (problem) {
     fail(problem);
   }
+}
+
+function askForWindow() {
+  windowInput.focus();
+  show("idle", "How long is a motion?", "This model does not say how long its training clips were: give seconds.");
 }
 
 function connect() {

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ from ray.cluster_utils import Cluster
 from preprocess.pipeline.ray_engine import RayEngine
 from rgbd.errors import UserError
 from rgbd.locks import LockedError
-from tests.support.contacts import contacts
 from tests.support.ntu_recordings import make_recording
 from tests.support.ntu_runs import run, start, times_of
 from tests.support.ray_cluster import running_cluster
@@ -23,17 +21,6 @@ from tests.support.waiting import wait_until
 
 NUM_JOBS = 24
 pytestmark = pytest.mark.slow
-
-RUNNING = """
-import subprocess, sys, time
-from pathlib import Path
-from tests.support.ray_cluster import running_cluster
-home, raw, out = map(Path, sys.argv[1:])
-with running_cluster(home) as cluster:
-    command = ("--raw", raw, "--out", out, "--engine", "ray", "--address", cluster.address)
-    subprocess.run([sys.executable, "-m", "preprocess.ntu", *command], check=True)
-    time.sleep(5)  # the head speaks when it has started
-"""
 
 
 @dataclass(frozen=True)
@@ -95,14 +82,6 @@ def test_the_command_goes_on_when_a_node_is_lost(cluster: Cluster, tmp_path: Pat
     after = times_of(out)
     assert sorted(after) == clips and before.items() <= after.items()
     assert "40 of 40 clips done" in errors and "Traceback" not in errors
-
-
-def test_a_run_and_its_cluster_call_nobody(tmp_path: Path) -> None:
-    raw, out, home = (tmp_path / name for name in ("raw", "data", "home"))
-    make_recording(raw)
-    home.mkdir()
-    assert contacts(home, sys.executable, "-c", RUNNING, home, raw, out) == set()
-    assert len(times_of(out)) == 1
 
 
 def test_no_cluster_is_a_clear_error() -> None:

@@ -57,8 +57,10 @@ def test_a_killed_run_goes_on_where_it_was_and_trusts_nothing_half_written(
     out = tmp_path / "data"
     process = start(many, out)
     wait_until(lambda: len(read_records(out / RECORDS_FILE)) >= num_done and any(out.glob("Images/.*.tmp*")), process)
+    workers = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.communicate()
+    psutil.wait_procs(workers, timeout=10)  # they end with it, but a moment later, and hold its lock so long
     before = times_of(out)
     assert run(many, out) == 0
     after = times_of(out)
