@@ -16,10 +16,10 @@ export GOMP_SPINCOUNT ?= 10000
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check audit bench
+.PHONY: help setup demo serve test check audit bench gpu-check
 
 help:  ## list the commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(STAMP)  ## create .venv and install everything at the versions of constraints.txt
 
@@ -62,3 +62,8 @@ test: check  ## everything that CI runs
 
 bench: $(STAMP)  ## measure the claims of the README; what needs real data, or hours (benchmarks/endurance/), is run by name
 	for script in $$(grep -L required=True benchmarks/*.py); do $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done
+
+# By PYTHON as it is, with what is installed there for the GPU: docs/gpu.md.
+DEVICE ?= cuda
+gpu-check:  ## check and measure all on one NVIDIA GPU within 8 minutes; DEVICE=cpu tries the check itself
+	$(PYTHON) -m benchmarks.gpu_check --device $(DEVICE) --json gpu-check.json

@@ -200,7 +200,7 @@ def extras() -> Iterator[str]:
 
 
 def targets() -> Iterator[str]:
-    yield from re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    yield from re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
 SECTIONS: dict[str, Callable[[], Iterator[str]]] = {

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tests.golden.device import DEVICE
 from tests.golden.seeding import seeded_input, seeded_parameter, seeded_targets
 from training.networks.dsn.config import LossConfig, NetworkConfig
 from training.networks.dsn.fusion import FusionNet, FusionOutput
@@ -46,7 +47,7 @@ class Unit3D(Unit2D):
 # The reference's numbers were summed by kernels for AVX-512. Those for other processors sum in another order: with AVX2
 # alone, 1 % of the norms of one stream are further away; of the fusion network, where top-k decides between two nearly
 # equal features, a loss lies 1.3e-3 from the reference's, and a norm 1.6e-2.
-HAS_SAME_KERNELS = torch.backends.cpu.get_cpu_capability() == "AVX512"
+HAS_SAME_KERNELS = DEVICE == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512"
 NEAR = 1e-3 if HAS_SAME_KERNELS else 2e-2
 
 # The unit, and the share of norms that may differ.
@@ -84,11 +85,11 @@ def seeded(kind: str, arithmetic: str = "ours") -> nn.Module:
             module.__class__ = ARITHMETIC[arithmetic][0]
     if isinstance(network, UnimodalNet):
         network.tau = TAU_AT_EPOCH_0
-    return network
+    return network.to(DEVICE)
 
 
 def spatial(network: nn.Module, batch: int, size: int, seed: int) -> Tensor:
-    clip, guidance = (torch.from_numpy(x).transpose(1, 2) for x in seeded_input(batch, size, seed))
+    clip, guidance = (torch.from_numpy(x).to(DEVICE).transpose(1, 2) for x in seeded_input(batch, size, seed))
     features: Tensor = network(clip, guidance)
     return features
 
@@ -101,11 +102,11 @@ def run_unimodal(network: UnimodalNet, given: Mapping[str, Any]) -> tuple[Unimod
 def labels_of(given: Mapping[str, Any]) -> Tensor:
     labels = seeded_targets(given["batch"], given["target_seed"])
     assert labels.tolist() == given["targets"]
-    return torch.from_numpy(labels)
+    return torch.from_numpy(labels).to(DEVICE)
 
 
 def close(ours: Tensor, numbers: Any, atol: float = 1e-3) -> None:
-    np.testing.assert_allclose(ours.detach().numpy(), np.array(numbers), atol=atol, rtol=0)
+    np.testing.assert_allclose(ours.detach().cpu().numpy(), np.array(numbers), atol=atol, rtol=0)
 
 
 @pytest.mark.parametrize("kind", ["unimodal", "fusion"])
@@ -136,7 +137,8 @@ def test_unimodal_evaluation() -> None:
     for ours, name in ((output.small, "small"), (output.medium, "medium"), (output.large, "large")):
         close(ours, expected[name])
     close(output.logits, expected["fused"])
-    loss = unimodal_loss(output, torch.zeros(2, dtype=torch.long), LossConfig(), distil=1, sum_distillation=True)
+    labels = torch.zeros(2, dtype=torch.long, device=DEVICE)
+    loss = unimodal_loss(output, labels, LossConfig(), distil=1, sum_distillation=True)
     assert loss.terms["distillation"].item() == pytest.approx(expected["distillation"], rel=1e-3)
 
 
@@ -201,7 +203,7 @@ def test_fusion_evaluation(arithmetic: str, atol: float) -> None:
     close(output.logits, expected["fused"], atol)
     close(output.rgb.logits, expected["rgb"], atol)
     close(output.depth.logits, expected["depth"], atol)
-    labels = torch.tensor(expected["input"]["targets"])
+    labels = torch.tensor(expected["input"]["targets"], device=DEVICE)
     loss = fusion_loss(output, labels, LossConfig(), distil=1, sum_distillation=True)
     for name, value in loss.terms.items():
         assert value.item() == pytest.approx(expected[name], rel=1e-3), name

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tests.golden.device import DEVICE
 from tests.golden.seeding import seeded_input, seeded_parameter, seeded_targets
 from training.networks.umdr.config import NetworkConfig
 from training.networks.umdr.reference_weights import UmdrWeights, reference_key
@@ -53,7 +54,7 @@ def seeded_stream(num_frames: int, tau: float, prefix: str = "") -> UnimodalNet:
     network = UnimodalNet(config, NUM_CLASSES, num_frames)
     state = seeded_state(f"unimodal_t{num_frames}", prefix)
     network.load_state_dict(UmdrWeights().to_ours(state, network.state_dict()))
-    without_dropout(network.double())
+    without_dropout(network.double().to(DEVICE))
     network.tau.fill_(tau)
     return network
 
@@ -61,7 +62,7 @@ def seeded_stream(num_frames: int, tau: float, prefix: str = "") -> UnimodalNet:
 def seeded_clip(given: Mapping[str, Any], seed: str = "seed") -> Tensor:
     """Return normalised frames, float64 [B, T, 3, H, W]."""
     clip, _ = seeded_input(given["batch"], given["size"], given[seed], given["frames"])
-    return torch.from_numpy(clip).double().transpose(1, 2)
+    return torch.from_numpy(clip).to(DEVICE).double().transpose(1, 2)
 
 
 def mixed_clip(clip: Tensor, mixing: Mapping[str, Any]) -> tuple[Tensor, float]:
@@ -79,7 +80,7 @@ def mixed_clip(clip: Tensor, mixing: Mapping[str, Any]) -> tuple[Tensor, float]:
 def labels_of(given: Mapping[str, Any], seed: int) -> Tensor:
     labels = seeded_targets(given["batch"], seed)
     assert labels.tolist() == given["targets"]
-    return torch.from_numpy(labels)
+    return torch.from_numpy(labels).to(DEVICE)
 
 
 def gradient_norms(network: nn.Module) -> dict[str | None, float]:
@@ -89,4 +90,4 @@ def gradient_norms(network: nn.Module) -> dict[str | None, float]:
 
 
 def close(ours: Tensor, numbers: Any, atol: float = 1e-4) -> None:
-    np.testing.assert_allclose(ours.detach().numpy(), np.array(numbers), atol=atol, rtol=0)
+    np.testing.assert_allclose(ours.detach().cpu().numpy(), np.array(numbers), atol=atol, rtol=0)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.golden.device import DEVICE
 from tests.training.networks.umdr.goldens import (
     DIVISORS,
     NUM_CLASSES,
@@ -163,7 +164,7 @@ def fusion() -> FusionNet:
     network = FusionNet(PUBLISHED, NUM_CLASSES, 32)
     rgb = seeded_stream(32, given["temperature_rgb"], "Modalit_rgb.")
     depth = seeded_stream(32, given["temperature_depth"], "Modalit_depth.")
-    network.double()
+    network.double().to(DEVICE)
     FAMILY.join_streams(network, {"rgb": rgb, "depth": depth})
     network.load_state_dict(UmdrWeights().to_ours(seeded_state("fusion_t32"), network.state_dict()))
     without_dropout(network)
