@@ -21,10 +21,10 @@ from tests.support.ntu_recordings import CLIPS, make_recording  # noqa: E402
 # The files that take longest, longest first. Processes that share the tests begin with them, so that none is left with
 # one when the others have ended; between two that need what `in_low_precision` makes lies the time that takes.
 _LONGEST = (
-    "benchmarks/test_gpu_check.py",
     "export/build/test_export.py",
     "export/build/test_second_family.py",
     "export/runtimes/test_tensorrt.py",
+    "benchmarks/test_gpu_check.py",
     "training/run/test_resume.py",
     "e2e/test_real_recordings.py",
     "training/run/test_signals.py",
