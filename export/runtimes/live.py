@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from export.bundle.folder import Bundle
 from export.bundle.manifest import LiveArtifact, LiveSteps
 from export.runtimes import Inputs, Outputs, Runtime, RuntimeInfo, Shapes
-from export.runtimes.graph import load_graph
+from export.runtimes.registry import spec_of
 from rgbd.types import Stream
 
 Features = NDArray[np.float32]
@@ -85,18 +85,42 @@ def _named(states: States) -> dict[str, NDArray[np.float32]]:
     return {f"state_{number}": state for number, state in enumerate(states)}
 
 
+@dataclass(frozen=True, eq=False)
+class _FixedForOne:
+    """A graph of features that has another form for one new frame of one stream, the usual case."""
+
+    of_any: Runtime
+    of_one: Runtime
+    shapes: Shapes
+
+    @property
+    def info(self) -> RuntimeInfo:
+        """See `Runtime.info`."""
+        return self.of_any.info
+
+    def infer(self, inputs: Inputs) -> Outputs:
+        """See `Runtime.infer`."""
+        is_one = all(inputs[name].shape == shape for name, shape in self.shapes.items())
+        return (self.of_one if is_one else self.of_any).infer(inputs)
+
+
 def load_live_artifact(bundle: Bundle, artifact: LiveArtifact, device: str) -> LiveRuntime:
     """Load the graphs of one artifact; raises `UserError` where its runtime refuses them, or it is not known."""
     live = bundle.manifest.live
     assert live is not None  # the artifact is of it
-    one_frame, num_frames = _shapes_of_one(live.steps, bundle), bundle.manifest.clip_spec.num_frames
-    one_window: Shapes = dict.fromkeys(artifact.features, (1, num_frames, live.steps.feature_dim))
+    spec, precision, one_frame = spec_of(artifact), artifact.precision, _shapes_of_one(live.steps, bundle)
 
-    def load(name: str, shapes: Shapes) -> Runtime:
-        return load_graph(bundle.folder / name, bundle, artifact, device, shapes)
+    def load(name: str) -> Runtime:
+        return spec.load(bundle.folder / name, precision, device, bundle.manifest.max_batch, None)
 
-    features = {stream: load(name, one_frame) for stream, name in artifact.features.items()}
-    return LiveRuntime(live.steps, features, load(artifact.head, one_window))
+    def load_features(name: str) -> Runtime:
+        if spec.load_fixed is None:
+            return load(name)
+        fixed = spec.load_fixed(bundle.folder / name, precision, device, one_frame)
+        return _FixedForOne(load(name), fixed, one_frame)
+
+    features = {stream: load_features(name) for stream, name in artifact.features.items()}
+    return LiveRuntime(live.steps, features, load(artifact.head))
 
 
 def _shapes_of_one(steps: LiveSteps, bundle: Bundle) -> Shapes:

@@ -11,9 +11,8 @@ import numpy as np
 from export.bundle.folder import Bundle, named
 from export.bundle.manifest import Artifact, ForRuntime
 from export.bundle.seeded_clips import seeded_inputs
-from export.runtimes import Runtime, Shapes
+from export.runtimes import Runtime
 from export.runtimes.devices import SeveralDevices, kind_of
-from export.runtimes.graph import load_graph
 from export.runtimes.live import LiveRuntime, load_live_artifact
 from export.runtimes.registry import spec_of, unknown_reason
 from rgbd.errors import UserError
@@ -112,8 +111,7 @@ def unavailable_reason(artifact: ForRuntime, device: str | None = None) -> str |
 
 def load_artifact(bundle: Bundle, artifact: Artifact, device: str) -> Runtime:
     """Load one artifact; raises `UserError` when its runtime refuses it, or it is not known."""
-    one_clip: Shapes = dict.fromkeys(bundle.manifest.streams, (1, *bundle.manifest.clip_spec.shape))
-    return load_graph(bundle.path(artifact), bundle, artifact, device, one_clip)
+    return spec_of(artifact).load(bundle.path(artifact), artifact.precision, device, bundle.manifest.max_batch, None)
 
 
 def warm_up(bundle: Bundle, runtime: Runtime, max_batch: int) -> str | None:
