@@ -86,8 +86,9 @@ def table_of(title: str, rows: dict[tuple[str, str], list[Run]], results: Result
     for (about, name), runs in rows.items():
         found = [figures for run in runs if (figures := results.find(run)) is not None]
         if found:
-            top1 = (in_percent([figures[key] for figures in found]) for key in ("averaged_top1", "top1"))
-            table.add_row(about, name, *top1, str(len(found)))
+            averaged = [figures["averaged_top1"] for figures in found if "averaged_top1" in figures]
+            last = in_percent([figures["top1"] for figures in found])
+            table.add_row(about, name, in_percent(averaged) if averaged else last, last, str(len(found)))
     return table
 
 
