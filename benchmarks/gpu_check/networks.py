@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.support.published import published
+from benchmarks.support.published import published, untuned
 from export.bundle.seeded_clips import seeded_inputs
 from rgbd.types import Modality
 from training.config.schema import TrainingConfig
@@ -23,15 +23,7 @@ def config_of(device: str, family: str, modality: Modality, **compute: object) -
     """Return the configuration of a network that the device is checked with."""
     if device == "cuda":
         return published(family, modality, compute=compute)
-    sections: dict[str, Any] = {
-        "modality": modality,
-        "clip": TINY_CLIP,
-        "network": {"name": family, **TINY[family]},
-        "compute": compute,
-    }
-    if modality == "rgbd":
-        sections["streams"] = {"rgb": "rgb.pt", "depth": "depth.pt"}
-    return TrainingConfig.model_validate(sections)
+    return untuned(modality, TINY_CLIP, {"name": family, **TINY[family]}, compute)
 
 
 def seeded_network(config: TrainingConfig) -> nn.Module:

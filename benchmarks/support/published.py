@@ -43,12 +43,15 @@ def published(
     """Return the configuration of a published network; of other clips its branches read the same shares."""
     entry = FAMILIES[family]
     num_frames = num_frames or entry.num_frames
-    sections: dict[str, Any] = {
-        "modality": modality,
-        "clip": {"num_frames": num_frames},
-        "network": {"name": family, **entry.network(num_frames)},
-        "compute": dict(compute or {}),
-    }
+    network = {"name": family, **entry.network(num_frames)}
+    return untuned(modality, {"num_frames": num_frames}, network, compute or {})
+
+
+def untuned(
+    modality: str, clip: Mapping[str, Any], network: Mapping[str, Any], compute: Mapping[str, Any]
+) -> TrainingConfig:
+    """Return a configuration of these sections, all else as it is by default; a fusion's streams need not exist."""
+    sections = {"modality": modality, "clip": clip, "network": network, "compute": compute}
     if modality == "rgbd":
         sections["streams"] = {"rgb": "rgb.pt", "depth": "depth.pt"}
     return TrainingConfig.model_validate(sections)
